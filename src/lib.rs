@@ -1,0 +1,8 @@
+//! Learn a world model of cells from perturbation screens, and plan with it.
+//!
+//! The modules below are in the order of the data's path; a module uses only those above it.
+
+#![warn(missing_docs)]
+
+pub mod predict;
+pub mod screen;

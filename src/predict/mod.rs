@@ -1,0 +1,16 @@
+//! What interventions would do: predicted latents and decoded features.
+
+use crate::screen::{FeatureMatrix, Treatment};
+
+/// Predicted profiles of treatments, by the model or by a baseline.
+///
+/// Rows of `profiles` follow `treatments`; a treatment that a method abstains from is absent.
+#[derive(Debug, Clone)]
+pub struct Predictions {
+    /// Who predicts: `lewm`, `blend`, or a baseline's name.
+    pub method: String,
+    /// What is predicted, in the order of the rows.
+    pub treatments: Vec<Treatment>,
+    /// Predicted consensus profiles, `[treatment, feature]`, on the scale of the normalized screen.
+    pub profiles: FeatureMatrix,
+}

@@ -1,0 +1,245 @@
+//! What was done to the cells: perturbations with doses, as a set.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of agent a perturbation is; the same gene knocked out and over-expressed is two perturbations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A small molecule.
+    #[default]
+    Compound,
+    /// A CRISPR knock-out, knock-down or activation.
+    Crispr,
+    /// Over-expression of an open reading frame.
+    Orf,
+    /// RNA interference.
+    Rnai,
+    /// Anything else: cytokine, antibody, pathogen.
+    Other,
+}
+
+/// The agent: a compound, a CRISPR guide, an ORF.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Perturbation {
+    /// Name as the screen gives it.
+    pub name: String,
+    /// What kind of agent it is.
+    pub kind: Kind,
+}
+
+/// A concentration in µM, positive and finite.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Micromolar(f64);
+
+impl Micromolar {
+    /// A concentration, or `None` if it is not positive and finite (zero is "untreated", not a dose).
+    pub fn new(micromolar: f64) -> Option<Self> {
+        (micromolar.is_finite() && micromolar > 0.0).then_some(Self(micromolar))
+    }
+
+    /// The concentration in µM.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// log10 of the concentration in µM.
+    pub fn log10(self) -> f64 {
+        self.0.log10()
+    }
+}
+
+impl Eq for Micromolar {}
+
+impl PartialOrd for Micromolar {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Micromolar {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl Hash for Micromolar {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
+}
+
+impl fmt::Display for Micromolar {
+    /// Shortest decimal of at most 6 significant digits, with its unit.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounded: f64 = format!("{:.5e}", self.0).parse().expect("a formatted float parses");
+        write!(f, "{rounded} µM")
+    }
+}
+
+/// A unit of concentration that a card may declare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DoseUnit {
+    /// mol/L.
+    #[serde(rename = "M")]
+    Molar,
+    /// mmol/L.
+    #[serde(rename = "mM")]
+    Millimolar,
+    /// µmol/L.
+    #[serde(rename = "uM", alias = "µM", alias = "um")]
+    Micromolar,
+    /// nmol/L.
+    #[serde(rename = "nM")]
+    Nanomolar,
+}
+
+impl DoseUnit {
+    /// How many µM one of this unit is.
+    pub fn in_micromolar(self) -> f64 {
+        match self {
+            Self::Molar => 1e6,
+            Self::Millimolar => 1e3,
+            Self::Micromolar => 1.0,
+            Self::Nanomolar => 1e-3,
+        }
+    }
+}
+
+/// One perturbation as applied: with its dose, where it has one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Application {
+    /// The agent.
+    pub perturbation: Perturbation,
+    /// Its concentration; `None` for genetic perturbations and for files without doses.
+    pub dose: Option<Micromolar>,
+}
+
+impl fmt::Display for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.perturbation.name)?;
+        match (self.dose, self.perturbation.kind) {
+            (Some(dose), _) => write!(f, " {dose}"),
+            (None, Kind::Crispr) => write!(f, " (CRISPR)"),
+            (None, Kind::Orf) => write!(f, " (ORF)"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+/// Everything that is present during an interval: a set of applications with a duration.
+///
+/// The empty set is "untreated": a vehicle, a non-targeting guide or an empty vector.
+/// Order inside the set carries no meaning; members are kept sorted and each perturbation appears once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub struct Intervention {
+    members: Vec<Application>,
+    /// Duration in whole minutes, so that equality is exact; see [`Intervention::hours`].
+    minutes: Option<u32>,
+}
+
+impl Intervention {
+    /// Nothing applied.
+    pub fn untreated() -> Self {
+        Self::default()
+    }
+
+    /// One perturbation at one dose.
+    pub fn single(name: impl Into<String>, kind: Kind, dose: Option<Micromolar>) -> Self {
+        Self::of([Application { perturbation: Perturbation { name: name.into(), kind }, dose }])
+    }
+
+    /// A set of applications; of two applications of one perturbation the higher dose stays.
+    pub fn of(members: impl IntoIterator<Item = Application>) -> Self {
+        let mut members: Vec<_> = members.into_iter().collect();
+        members.sort_by(|a, b| a.perturbation.cmp(&b.perturbation).then(b.dose.cmp(&a.dose)));
+        members.dedup_by(|later, first| later.perturbation == first.perturbation);
+        Self { members, minutes: None }
+    }
+
+    /// The same set, present for `hours` (rounded to the minute).
+    pub fn lasting(mut self, hours: f64) -> Self {
+        self.minutes = Some((hours * 60.0).round() as u32);
+        self
+    }
+
+    /// The applications, sorted by perturbation.
+    pub fn members(&self) -> &[Application] {
+        &self.members
+    }
+
+    /// How long the set was present.
+    pub fn hours(&self) -> Option<f64> {
+        self.minutes.map(|minutes| f64::from(minutes) / 60.0)
+    }
+
+    /// Whether nothing was applied.
+    pub fn is_untreated(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The only application, if there is exactly one.
+    pub fn as_single(&self) -> Option<&Application> {
+        match self.members.as_slice() {
+            [member] => Some(member),
+            _ => None,
+        }
+    }
+
+    /// Names of the perturbations, joined by ` + `; the independent unit that bootstraps resample.
+    pub fn perturbation_names(&self) -> String {
+        self.members.iter().map(|member| member.perturbation.name.as_str()).collect::<Vec<_>>().join(" + ")
+    }
+}
+
+impl fmt::Display for Intervention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.members.is_empty() {
+            return write!(f, "untreated");
+        }
+        for (index, member) in self.members.iter().enumerate() {
+            if index > 0 {
+                write!(f, " + ")?;
+            }
+            write!(f, "{member}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn application(name: &str, dose: f64) -> Application {
+        Application {
+            perturbation: Perturbation { name: name.into(), kind: Kind::Compound },
+            dose: Micromolar::new(dose),
+        }
+    }
+
+    #[test]
+    fn order_of_members_carries_no_meaning() {
+        let one = Intervention::of([application("b", 1.0), application("a", 0.3)]);
+        let other = Intervention::of([application("a", 0.3), application("b", 1.0)]);
+        assert_eq!(one, other);
+        assert_eq!(one.to_string(), "a 0.3 µM + b 1 µM");
+    }
+
+    #[test]
+    fn zero_is_no_dose() {
+        assert_eq!(Micromolar::new(0.0), None);
+        assert_eq!(Micromolar::new(f64::NAN), None);
+        assert_eq!(Micromolar::new(f64::INFINITY), None);
+    }
+
+    #[test]
+    fn of_two_doses_of_one_perturbation_the_higher_stays() {
+        let set = Intervention::of([application("a", 0.3), application("a", 3.0)]);
+        assert_eq!(set.to_string(), "a 3 µM");
+    }
+}

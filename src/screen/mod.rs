@@ -1,0 +1,180 @@
+//! What was measured and what was done to the cells.
+//!
+//! A [`Screen`] is a table of observations (one row for each cell, site or well) with one payload each, a row of
+//! the [`FeatureMatrix`]. Everything past `load` speaks these types; no data frame and no foreign column name gets here.
+
+mod intervention;
+mod matrix;
+mod well;
+
+use std::collections::BTreeMap;
+
+pub use intervention::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
+pub use matrix::FeatureMatrix;
+use serde::{Deserialize, Serialize};
+pub use well::{Well, WellError};
+
+/// What an observation's well was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The well received an intervention under study (`trt` in files).
+    Treatment,
+    /// Vehicle, non-targeting guide or empty vector (`negcon`): its intervention is the empty set.
+    NegativeControl,
+    /// A known active intervention used to judge the assay (`poscon`).
+    PositiveControl,
+    /// Nothing that is to be learned from (`empty`).
+    Empty,
+}
+
+/// What the effect of an intervention is measured against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Reference {
+    /// Negative-control wells of the same plate.
+    #[default]
+    ControlWells,
+    /// The values are already differences from control: the start is the zero vector of the context.
+    Relative,
+}
+
+/// One measured row: where it was measured and what had been done there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// Plate barcode; the unit in which treated wells are paired with controls.
+    pub plate: String,
+    /// Well on the plate, when the file names one.
+    pub well: Option<Well>,
+    /// What the well was for.
+    pub role: Role,
+    /// All that was present; the empty set for negative controls.
+    pub intervention: Intervention,
+    /// What stays fixed over a transition beside the plate: cell line, time, donor. Empty when the screen has one context.
+    pub context: String,
+    /// Wells processed together (`Week3`, `2020_11_04_CPJUMP1`).
+    pub lab_batch: Option<String>,
+    /// Replicate label as the file gives it.
+    pub replicate: Option<String>,
+    /// Cells (or nuclei) counted in the well.
+    pub cell_count: Option<f64>,
+}
+
+/// A metadata column that is kept beside the observations: mechanism of action, donor, SMILES and the like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Label {
+    /// Column name: the card's word where it names one (`moa`), else the file's.
+    pub name: String,
+    /// One value for each observation; `None` where the cell was empty.
+    pub values: Vec<Option<String>>,
+}
+
+/// Rows that were left out while loading, with the reason in words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Why these rows were left out.
+    pub reason: String,
+    /// How many rows.
+    pub rows: usize,
+}
+
+/// A table of observations with metadata and one feature row each.
+#[derive(Debug, Clone)]
+pub struct Screen {
+    /// Short name of the data set.
+    pub name: String,
+    /// What effects are measured against.
+    pub reference: Reference,
+    /// One for each row of `features`.
+    pub observations: Vec<Observation>,
+    /// Measured values, `[observation, feature]`.
+    pub features: FeatureMatrix,
+    /// Metadata kept beside the observations.
+    pub labels: Vec<Label>,
+    /// What loading left out.
+    pub dropped: Vec<Dropped>,
+}
+
+/// An intervention in a context: the unit of consensus profiles, of prediction and of retrieval.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Treatment {
+    /// What was done.
+    pub intervention: Intervention,
+    /// Where it was done; empty when the screen has one context.
+    pub context: String,
+}
+
+impl std::fmt::Display for Treatment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.intervention)?;
+        if !self.context.is_empty() {
+            write!(f, " [{}]", self.context)?;
+        }
+        Ok(())
+    }
+}
+
+impl Screen {
+    /// Number of observations.
+    pub fn n_observations(&self) -> usize {
+        self.observations.len()
+    }
+
+    /// Treated rows (treatments and positive controls) by treatment, in the order of [`Treatment`].
+    pub fn treatments(&self) -> BTreeMap<Treatment, Vec<usize>> {
+        let mut rows = BTreeMap::<Treatment, Vec<usize>>::new();
+        for (row, observation) in self.observations.iter().enumerate() {
+            if matches!(observation.role, Role::Treatment | Role::PositiveControl) {
+                rows.entry(observation.treatment()).or_default().push(row);
+            }
+        }
+        rows
+    }
+
+    /// Negative-control rows by plate, in the order of the plate names.
+    pub fn controls_by_plate(&self) -> BTreeMap<&str, Vec<usize>> {
+        self.rows_by_plate(|observation| observation.role == Role::NegativeControl)
+    }
+
+    /// Rows that satisfy `keep`, by plate; plates without such a row are absent.
+    pub fn rows_by_plate(&self, keep: impl Fn(&Observation) -> bool) -> BTreeMap<&str, Vec<usize>> {
+        let mut rows = BTreeMap::<&str, Vec<usize>>::new();
+        for (row, observation) in self.observations.iter().enumerate() {
+            if keep(observation) {
+                rows.entry(observation.plate.as_str()).or_default().push(row);
+            }
+        }
+        rows
+    }
+
+    /// The label called `name`, if the screen has it.
+    pub fn label(&self, name: &str) -> Option<&Label> {
+        self.labels.iter().find(|label| label.name == name)
+    }
+
+    /// The observations at `rows`, in that order, with their features and labels.
+    pub fn select(&self, rows: &[usize]) -> Screen {
+        Screen {
+            name: self.name.clone(),
+            reference: self.reference,
+            observations: rows.iter().map(|&row| self.observations[row].clone()).collect(),
+            features: self.features.select_rows(rows),
+            labels: self
+                .labels
+                .iter()
+                .map(|label| Label {
+                    name: label.name.clone(),
+                    values: rows.iter().map(|&row| label.values[row].clone()).collect(),
+                })
+                .collect(),
+            dropped: self.dropped.clone(),
+        }
+    }
+}
+
+impl Observation {
+    /// The treatment this observation is a replicate of.
+    pub fn treatment(&self) -> Treatment {
+        Treatment { intervention: self.intervention.clone(), context: self.context.clone() }
+    }
+}
