@@ -4,5 +4,12 @@
 
 #![warn(missing_docs)]
 
-pub mod predict;
 pub mod screen;
+
+pub mod pair;
+
+pub mod model;
+
+pub mod loss;
+
+pub mod predict;

@@ -1,0 +1,179 @@
+//! Observations to latents: the profile encoder and the projector behind every encoder.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::fused;
+use super::layer::{BatchNorm, BatchStatistics, Init, LayerNorm, Noise};
+
+/// Settings of the residual MLP that encodes profiles.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EncoderConfig {
+    /// Width of the residual stream.
+    pub width: usize,
+    /// Residual blocks.
+    pub depth: usize,
+    /// Share of the features hidden from the encoder in each training step.
+    pub feature_dropout: f32,
+}
+
+impl Default for EncoderConfig {
+    fn default() -> Self {
+        Self { width: 256, depth: 2, feature_dropout: 0.1 }
+    }
+}
+
+/// A pre-norm residual block: `x + Linear(GELU(Linear(LN(x))))`.
+#[derive(Module, Debug)]
+struct ResidualBlock {
+    norm: LayerNorm,
+    expand: Linear,
+    contract: Linear,
+}
+
+impl ResidualBlock {
+    fn new(init: &mut Init, width: usize) -> Self {
+        Self {
+            norm: LayerNorm::new(init, width),
+            expand: init.linear(width, 2 * width, true),
+            contract: init.linear(2 * width, width, true),
+        }
+    }
+
+    fn forward(&self, input_bf: Tensor<2>) -> Tensor<2> {
+        let hidden_bf = fused::gelu(self.expand.forward(self.norm.forward(input_bf.clone())));
+        input_bf + self.contract.forward(hidden_bf)
+    }
+}
+
+/// Residual MLP over the features of a profile.
+#[derive(Module, Debug)]
+pub struct ProfileEncoder {
+    input: Linear,
+    blocks: Vec<ResidualBlock>,
+    norm: LayerNorm,
+    #[module(skip)]
+    feature_dropout: f32,
+}
+
+impl ProfileEncoder {
+    /// A fresh encoder of profiles with `n_features` values.
+    pub fn new(init: &mut Init, n_features: usize, config: &EncoderConfig) -> Self {
+        Self {
+            input: init.linear(n_features, config.width, true),
+            blocks: (0..config.depth).map(|_| ResidualBlock::new(init, config.width)).collect(),
+            norm: LayerNorm::new(init, config.width),
+            feature_dropout: config.feature_dropout,
+        }
+    }
+
+    /// # Shapes
+    /// - `profiles_bf`: `[batch, feature]`
+    /// - returns: `[batch, width]`
+    pub fn forward(&self, profiles_bf: Tensor<2>, noise: Option<&mut Noise>) -> Tensor<2> {
+        let profiles_bf = match noise {
+            Some(noise) => noise.dropout(profiles_bf, self.feature_dropout),
+            None => profiles_bf,
+        };
+        let mut hidden_bf = self.input.forward(profiles_bf);
+        for block in &self.blocks {
+            hidden_bf = block.forward(hidden_bf);
+        }
+        self.norm.forward(hidden_bf)
+    }
+}
+
+/// What stands between the projector's two linear maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectorNorm {
+    /// Batch norm, as published: keeps the spread of the latents away from zero.
+    #[default]
+    Batch,
+    /// Layer norm: needed for micro-batches, because it does not couple rows.
+    Layer,
+}
+
+/// Settings of the projector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProjectorConfig {
+    /// Width between the two linear maps.
+    pub hidden: usize,
+    /// Norm between them.
+    pub norm: ProjectorNorm,
+}
+
+impl Default for ProjectorConfig {
+    fn default() -> Self {
+        Self { hidden: 256, norm: ProjectorNorm::Batch }
+    }
+}
+
+/// Linear – norm – GELU – Linear; its output is the latent, everywhere.
+#[derive(Module, Debug)]
+pub struct Projector {
+    input: Linear,
+    batch_norm: Option<BatchNorm>,
+    layer_norm: Option<LayerNorm>,
+    output: Linear,
+}
+
+impl Projector {
+    /// A fresh projector from `inputs` to `outputs` values.
+    pub fn new(init: &mut Init, inputs: usize, outputs: usize, config: &ProjectorConfig) -> Self {
+        Self {
+            input: init.linear(inputs, config.hidden, true),
+            batch_norm: (config.norm == ProjectorNorm::Batch).then(|| BatchNorm::new(init, config.hidden)),
+            layer_norm: (config.norm == ProjectorNorm::Layer).then(|| LayerNorm::new(init, config.hidden)),
+            output: init.linear(config.hidden, outputs, true),
+        }
+    }
+
+    /// Forward pass with the statistics of this batch, which are returned when there is a batch norm.
+    ///
+    /// # Shapes
+    /// - `input_bf`: `[batch, feature]`
+    /// - returns: `[batch, latent]`
+    pub fn forward_train(&self, input_bf: Tensor<2>) -> (Tensor<2>, Option<BatchStatistics>) {
+        let hidden_bf = self.input.forward(input_bf);
+        let (hidden_bf, statistics) = match &self.batch_norm {
+            Some(norm) => {
+                let (hidden_bf, statistics) = norm.forward_train(hidden_bf);
+                (hidden_bf, Some(statistics))
+            }
+            None => (self.without_batch(hidden_bf), None),
+        };
+        (self.output.forward(fused::gelu(hidden_bf)), statistics)
+    }
+
+    /// Forward pass with running statistics.
+    ///
+    /// # Shapes
+    /// - `input_bf`: `[batch, feature]`
+    /// - returns: `[batch, latent]`
+    pub fn forward(&self, input_bf: Tensor<2>) -> Tensor<2> {
+        let hidden_bf = self.input.forward(input_bf);
+        let hidden_bf = match &self.batch_norm {
+            Some(norm) => norm.forward(hidden_bf),
+            None => self.without_batch(hidden_bf),
+        };
+        self.output.forward(fused::gelu(hidden_bf))
+    }
+
+    fn without_batch(&self, hidden_bf: Tensor<2>) -> Tensor<2> {
+        match &self.layer_norm {
+            Some(norm) => norm.forward(hidden_bf),
+            None => hidden_bf,
+        }
+    }
+
+    /// The running statistics moved toward those of a batch.
+    pub fn with_running(mut self, statistics: &BatchStatistics, momentum: f32) -> Self {
+        self.batch_norm = self.batch_norm.map(|norm| norm.with_running(statistics, momentum));
+        self
+    }
+}

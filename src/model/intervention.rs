@@ -1,0 +1,151 @@
+//! Interventions to vectors: a sum over the set's members, each passing through learned dose responses.
+//!
+//! A member contributes `Σ_j r_j(dose) v_j`, where every response `r_j` is a logistic curve of log10 dose with a learned
+//! midpoint and slope. Both are a shared value plus a per-perturbation deviation that weight decay pulls to zero, so that
+//! an unseen dose interpolates and a perturbation with few doses borrows the shape of the others.
+//! At dose zero every response is zero, and the empty set encodes to exactly zero: "untreated".
+
+use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use serde::{Deserialize, Serialize};
+
+use super::layer::Init;
+use crate::pair::{DoseCenters, InterventionRows, InterventionSizes};
+
+/// How doses enter the encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum DoseEncoding {
+    /// Saturating responses with learned midpoints and slopes.
+    #[default]
+    Saturating,
+    /// Fixed sines and cosines of log10 dose, the same for every perturbation; kept as the ablation it lost to.
+    Fourier,
+}
+
+/// Settings of the intervention encoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InterventionConfig {
+    /// Width of the encoding.
+    pub width: usize,
+    /// Dose responses of each perturbation.
+    pub curves: usize,
+    /// How doses enter.
+    pub dose: DoseEncoding,
+    /// How often training hides a perturbation's identity, so that its descriptors alone must do (descriptors only).
+    pub identity_dropout: f32,
+}
+
+impl Default for InterventionConfig {
+    fn default() -> Self {
+        Self { width: 64, curves: 4, dose: DoseEncoding::Saturating, identity_dropout: 0.2 }
+    }
+}
+
+/// Encodes interventions; see the module's doc.
+#[derive(Module, Debug)]
+pub struct InterventionEncoder {
+    vectors: Param<Tensor<2>>,
+    midpoint_start: Param<Tensor<2>>,
+    midpoint_shared: Param<Tensor<2>>,
+    midpoint_own: Param<Tensor<2>>,
+    log_slope_shared: Param<Tensor<2>>,
+    log_slope_own: Param<Tensor<2>>,
+    kinds: Param<Tensor<2>>,
+    duration: Param<Tensor<2>>,
+    contexts: Param<Tensor<2>>,
+    anchor: Param<Tensor<2>>,
+    descriptors: Option<Linear>,
+    mix_in: Linear,
+    mix_out: Linear,
+    #[module(skip)]
+    curves: usize,
+    #[module(skip)]
+    width: usize,
+    #[module(skip)]
+    fourier: bool,
+}
+
+impl InterventionEncoder {
+    /// Kinds of perturbation that have a vector of their own.
+    const KINDS: usize = 5;
+
+    /// A fresh encoder.
+    pub fn new(init: &mut Init, config: &InterventionConfig, sizes: InterventionSizes, centers: &DoseCenters) -> Self {
+        let (curves, width) = (config.curves, config.width);
+        let rows = sizes.perturbations + 1;
+        // Midpoints start spread over the typical range around each perturbation's own doses.
+        let spread = |curve: usize| centers.half_range * (2.0 * (curve as f32 + 0.5) / curves as f32 - 1.0);
+        let start = centers.log_dose.iter().flat_map(|center| (0..curves).map(move |curve| center + spread(curve)));
+        let slope = (2.0 / centers.half_range.max(0.25)).ln();
+        Self {
+            vectors: init.normal([rows, curves * width], 0.3),
+            midpoint_start: init.buffer(start.collect(), [rows, curves]),
+            midpoint_shared: init.zeros([1, curves]),
+            midpoint_own: init.zeros([rows, curves]),
+            log_slope_shared: init.parameter(vec![slope; curves], [1, curves]),
+            log_slope_own: init.zeros([rows, curves]),
+            kinds: init.normal([Self::KINDS, width], 0.1),
+            duration: init.zeros([1, width]),
+            contexts: init.zeros([sizes.contexts + 1, width]),
+            anchor: init.normal([3, width], 0.3),
+            descriptors: (sizes.descriptors > 0).then(|| init.linear(sizes.descriptors, curves * width, false)),
+            mix_in: init.linear(width, 2 * width, false),
+            mix_out: init.linear(2 * width, width, false),
+            curves,
+            width,
+            fourier: config.dose == DoseEncoding::Fourier,
+        }
+    }
+
+    /// # Shapes
+    /// - returns: `[batch, intervention encoding]`
+    pub fn forward(&self, rows: &InterventionRows, device: &Device) -> Tensor<2> {
+        let (batch, members) = (rows.len(), rows.members);
+        let n = batch * members;
+        let column = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [n, 1]), device);
+        let index = |values: &[i32]| {
+            let n_values = values.len();
+            Tensor::<1, Int>::from_data(TensorData::new(values.to_vec(), [n_values]), device)
+        };
+        let perturbation = index(&rows.perturbation);
+        let response_nj = self.response(&perturbation, column(&rows.log_dose), column(&rows.dosed));
+        let mut vectors = self.vectors.val().select(0, perturbation) * column(&rows.known);
+        if let Some(descriptors) = &self.descriptors {
+            let width = rows.descriptors.len() / n.max(1);
+            let values = Tensor::<2>::from_data(TensorData::new(rows.descriptors.clone(), [n, width]), device);
+            vectors = vectors + descriptors.forward(values);
+        }
+        let vectors_nja: Tensor<3> = vectors.reshape([n, self.curves, self.width]);
+        let members_na: Tensor<2> =
+            (vectors_nja * response_nj.clone().reshape([n, self.curves, 1])).sum_dim(1).reshape([n, self.width]);
+        let kinds_na = self.kinds.val().select(0, index(&rows.kind)) * response_nj.mean_dim(1);
+        let members_na = (members_na + kinds_na) * column(&rows.present);
+        let set_ba: Tensor<2> = members_na.reshape([batch, members, self.width]).sum_dim(1).reshape([batch, self.width]);
+        let duration_b1 = Tensor::<2>::from_data(TensorData::new(rows.duration.clone(), [batch, 1]), device);
+        let set_ba = set_ba * (duration_b1 * self.duration.val()).tanh().add_scalar(1.0);
+        let set_ba = set_ba.clone() + self.mix_out.forward(activation::silu(self.mix_in.forward(set_ba)));
+        let anchor_b3 = Tensor::<2>::from_data(TensorData::new(rows.anchor.clone(), [batch, 3]), device);
+        set_ba + self.contexts.val().select(0, index(&rows.context)) + anchor_b3.matmul(self.anchor.val())
+    }
+
+    /// How strongly each curve of each member responds, 0 to 1 (saturating) or -1 to 1 (Fourier); `[member, curve]`.
+    fn response(&self, perturbation: &Tensor<1, Int>, log_dose_n1: Tensor<2>, dosed_n1: Tensor<2>) -> Tensor<2> {
+        let undosed_n1 = dosed_n1.clone().neg().add_scalar(1.0);
+        let response_nj = if self.fourier {
+            let waves = (0..self.curves).map(|curve| {
+                let angle = log_dose_n1.clone().mul_scalar(std::f32::consts::PI * 0.25 * (1 + curve / 2) as f32);
+                if curve % 2 == 0 { angle.cos() } else { angle.sin() }
+            });
+            Tensor::cat(waves.collect(), 1)
+        } else {
+            let rows = |table: &Param<Tensor<2>>| table.val().select(0, perturbation.clone());
+            let midpoint_nj = rows(&self.midpoint_start) + rows(&self.midpoint_own) + self.midpoint_shared.val();
+            let slope_nj = (rows(&self.log_slope_own) + self.log_slope_shared.val()).clamp(-3.0, 3.0).exp();
+            activation::sigmoid(slope_nj * (log_dose_n1 - midpoint_nj))
+        };
+        response_nj * dosed_n1 + undosed_n1
+    }
+}

@@ -1,0 +1,32 @@
+//! The world model's networks: forward passes only.
+//!
+//! | letter | dimension | letter | dimension |
+//! |---|---|---|---|
+//! | **b** | batch (one transition) | **a** | intervention encoding |
+//! | **u** | unit (one observed row of the batch) | **k** | slice (random direction) |
+//! | **t** | time | **q** | knot |
+//! | **f** | feature | **c** | candidate |
+//! | **l** | latent | **j** | dose-response curve |
+//!
+//! A tensor's name ends in its letters. Symbols of the LeWorldModel paper: `z` is a latent, `ẑ` a predicted latent,
+//! `a` an intervention, `enc` the encoder with its projector, `pred` the predictor.
+
+mod encoder;
+mod fused;
+mod intervention;
+mod kernels;
+mod layer;
+mod parameters;
+mod predictor;
+mod world;
+
+pub use encoder::{EncoderConfig, ProfileEncoder, Projector, ProjectorConfig, ProjectorNorm};
+pub use fused::epps_pulley;
+#[cfg(test)]
+pub(crate) use fused::epps_pulley_in_graph;
+pub use intervention::{DoseEncoding, InterventionConfig, InterventionEncoder};
+pub use kernels::Quadrature;
+pub use layer::{BatchNorm, BatchStatistics, Init, LayerNorm, Noise};
+pub use parameters::{Array, ParameterError, count_parameters, parameters, with_parameters};
+pub use predictor::{Head, Predictor, PredictorConfig};
+pub use world::{ModelConfig, ModelSizes, TrainOutput, WorldModel};

@@ -1,0 +1,139 @@
+//! A model's parameters by name, out of it and back into it.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+
+/// Values of one parameter or buffer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array {
+    /// Length of each axis.
+    pub shape: Vec<usize>,
+    /// Values in row-major order.
+    pub values: Vec<f32>,
+}
+
+/// A set of parameters that does not fit a model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParameterError {
+    /// The set lacks a parameter.
+    #[error("no parameter `{name}` of shape {expected:?}; this is a checkpoint of another model")]
+    Missing {
+        /// Path of the parameter in the model.
+        name: String,
+        /// Its shape there.
+        expected: Vec<usize>,
+    },
+    /// A parameter has another shape.
+    #[error("parameter `{name}` has shape {found:?}, the model expects {expected:?}; this is a checkpoint of another model")]
+    Shape {
+        /// Path of the parameter in the model.
+        name: String,
+        /// Shape in the set.
+        found: Vec<usize>,
+        /// Shape in the model.
+        expected: Vec<usize>,
+    },
+    /// The set has a parameter that the model lacks.
+    #[error("the model has no parameter `{name}`; this is a checkpoint of another model")]
+    Unknown {
+        /// Name in the set.
+        name: String,
+    },
+}
+
+#[derive(Default)]
+struct Collect {
+    path: Vec<String>,
+    arrays: BTreeMap<String, Array>,
+    trainable: usize,
+}
+
+impl ModuleVisitor for Collect {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        let shape = tensor.dims().to_vec();
+        if param.is_require_grad() {
+            self.trainable += shape.iter().product::<usize>();
+        }
+        let values = tensor.into_data().convert::<f32>().to_vec().expect("converted to f32");
+        self.arrays.insert(self.path.join("."), Array { shape, values });
+    }
+}
+
+/// Every parameter and buffer of `module` by its path, such as `projector.output.weight`.
+pub fn parameters<M: Module>(module: &M) -> BTreeMap<String, Array> {
+    let mut collect = Collect::default();
+    module.visit(&mut collect);
+    collect.arrays
+}
+
+/// How many values training changes.
+pub fn count_parameters<M: Module>(module: &M) -> usize {
+    let mut collect = Collect::default();
+    module.visit(&mut collect);
+    collect.trainable
+}
+
+struct Replace<'a> {
+    path: Vec<String>,
+    arrays: &'a BTreeMap<String, Array>,
+    used: usize,
+    error: Option<ParameterError>,
+}
+
+impl ModuleMapper for Replace<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let expected = param.val().dims().to_vec();
+        match self.arrays.get(&name) {
+            None => self.error = Some(ParameterError::Missing { name, expected }),
+            Some(array) if array.shape != expected => {
+                self.error = Some(ParameterError::Shape { name, found: array.shape.clone(), expected });
+            }
+            Some(array) => {
+                self.used += 1;
+                let trainable = param.is_require_grad();
+                let data = TensorData::new(array.values.clone(), array.shape.clone());
+                return param
+                    .map(|old| Tensor::from_data(data, &old.device()).set_require_grad(trainable))
+                    .set_require_grad(trainable);
+            }
+        }
+        param
+    }
+}
+
+/// `module` with every parameter and buffer taken from `arrays`.
+///
+/// # Errors
+/// When a name is missing, a shape differs or a name is left over.
+pub fn with_parameters<M: Module>(module: M, arrays: &BTreeMap<String, Array>) -> Result<M, ParameterError> {
+    let names = parameters(&module);
+    let mut replace = Replace { path: Vec::new(), arrays, used: 0, error: None };
+    let module = module.map(&mut replace);
+    if let Some(error) = replace.error {
+        return Err(error);
+    }
+    match arrays.keys().find(|name| !names.contains_key(*name)) {
+        Some(name) => Err(ParameterError::Unknown { name: name.clone() }),
+        None => Ok(module),
+    }
+}

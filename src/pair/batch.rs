@@ -1,0 +1,282 @@
+//! Batches of transitions, gathered on the host.
+
+use std::collections::BTreeMap;
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Anchor, PairConfig, PairSet, Start, Transition, Vocabulary};
+use crate::screen::{FeatureMatrix, Reference, Screen};
+
+/// Host-side description of a batch of interventions, as the intervention encoder reads it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InterventionRows {
+    /// Members in the widest set, at least 1.
+    pub members: usize,
+    /// Vocabulary index, `[batch * member]`; the vocabulary's length for an unseen perturbation.
+    pub perturbation: Vec<i32>,
+    /// Index of the kind of perturbation, `[batch * member]`.
+    pub kind: Vec<i32>,
+    /// log10 dose in µM, `[batch * member]`; 0 where there is no dose.
+    pub log_dose: Vec<f32>,
+    /// 1 where the member has a dose, `[batch * member]`.
+    pub dosed: Vec<f32>,
+    /// 1 where there is a member, `[batch * member]`.
+    pub present: Vec<f32>,
+    /// 1 where the identity may be used, `[batch * member]`.
+    pub known: Vec<f32>,
+    /// Descriptors, `[batch * member, descriptor]`; empty when the model has none.
+    pub descriptors: Vec<f32>,
+    /// log2 of the duration over 24 h, `[batch]`; 0 where unknown.
+    pub duration: Vec<f32>,
+    /// Index of the context, `[batch]`; the number of contexts for an unseen one.
+    pub context: Vec<i32>,
+    /// Log10-dose distance to the anchor's lower and upper dose and whether there is an anchor, `[batch, 3]`.
+    pub anchor: Vec<f32>,
+}
+
+impl InterventionRows {
+    /// Number of interventions.
+    pub fn len(&self) -> usize {
+        self.context.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.context.is_empty()
+    }
+}
+
+/// Transitions gathered for one step.
+///
+/// Starts, anchors and targets are weighted means over the batch's units, so that a bag of controls is encoded once
+/// however many treated wells are measured against it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Features of every unit, `[unit, feature]`.
+    pub units_uf: Vec<f32>,
+    /// Number of units.
+    pub n_units: usize,
+    /// Weights of the start, `[batch, unit]`; a row sums to 1.
+    pub start_bu: Vec<f32>,
+    /// Weights of the anchor, `[batch, unit]`; equal to the start's where there is no anchor.
+    pub anchor_bu: Vec<f32>,
+    /// Weights of the target, `[batch, unit]`; a row sums to 1.
+    pub target_bu: Vec<f32>,
+    /// What was done.
+    pub interventions: InterventionRows,
+}
+
+/// Draws batches from a [`PairSet`], stratified by context, then treatment.
+#[derive(Debug)]
+pub struct Sampler<'a> {
+    screen: &'a Screen,
+    pairs: &'a PairSet,
+    vocabulary: &'a Vocabulary,
+    config: &'a PairConfig,
+    /// Whether the model's predictions start from anchors.
+    anchored: bool,
+    /// Identity dropout of the intervention encoder, when descriptors could stand in.
+    identity_dropout: f64,
+}
+
+/// Units of a batch under construction; each row of the screen enters once.
+#[derive(Default)]
+struct Units {
+    of_row: BTreeMap<usize, usize>,
+    rows: Vec<Option<usize>>,
+    zero: Option<usize>,
+}
+
+impl Units {
+    fn of(&mut self, row: usize) -> usize {
+        *self.of_row.entry(row).or_insert_with(|| {
+            self.rows.push(Some(row));
+            self.rows.len() - 1
+        })
+    }
+
+    /// The unit whose features are all zero: the start of a screen whose values are relative to control.
+    fn zero(&mut self) -> usize {
+        *self.zero.get_or_insert_with(|| {
+            self.rows.push(None);
+            self.rows.len() - 1
+        })
+    }
+
+    fn gather(&self, features: &FeatureMatrix) -> Vec<f32> {
+        let mut values = Vec::with_capacity(self.rows.len() * features.n_features());
+        for row in &self.rows {
+            match row {
+                Some(row) => values.extend_from_slice(features.row(*row)),
+                None => values.extend(std::iter::repeat_n(0.0, features.n_features())),
+            }
+        }
+        values
+    }
+}
+
+type Weights = Vec<(usize, f32)>;
+
+impl<'a> Sampler<'a> {
+    /// Replicate wells of a neighboring dose that make up an anchor.
+    const ANCHOR_WELLS: usize = 3;
+
+    /// A sampler of the training transitions.
+    pub fn new(
+        screen: &'a Screen,
+        pairs: &'a PairSet,
+        vocabulary: &'a Vocabulary,
+        config: &'a PairConfig,
+        anchored: bool,
+        identity_dropout: f64,
+    ) -> Self {
+        let has_descriptors = vocabulary.sizes().descriptors > 0;
+        let identity_dropout = if has_descriptors { identity_dropout } else { 0.0 };
+        Self { screen, pairs, vocabulary, config, anchored, identity_dropout }
+    }
+
+    fn anchor_for(&self, treatment: usize) -> &'a Anchor {
+        const NONE: &Anchor = &Anchor::NONE;
+        if self.anchored { &self.pairs.anchors[treatment] } else { NONE }
+    }
+
+    /// One batch, drawn from `rng`.
+    pub fn batch(&self, rng: &mut ChaCha8Rng) -> Batch {
+        let transitions = self.transitions(rng);
+        let mut units = Units::default();
+        let targets: Vec<usize> = transitions.iter().map(|transition| units.of(transition.target)).collect();
+        let bags = self.bags(&transitions, rng);
+        let mut starts = Vec::with_capacity(transitions.len());
+        let mut anchors = Vec::with_capacity(transitions.len());
+        for transition in &transitions {
+            let start = self.start(transition, &bags, &mut units, rng);
+            let anchor = self.anchor(transition, &mut units, rng);
+            anchors.push(anchor.unwrap_or_else(|| start.clone()));
+            starts.push(start);
+        }
+        let n_units = units.rows.len();
+        let dense = |rows: &[Weights]| {
+            let mut weights = vec![0.0; rows.len() * n_units];
+            for (row, entries) in rows.iter().enumerate() {
+                for &(unit, weight) in entries {
+                    weights[row * n_units + unit] += weight;
+                }
+            }
+            weights
+        };
+        let mut interventions = self.vocabulary.rows(transitions.iter().map(|transition| {
+            (&self.pairs.treatments[transition.treatment], self.anchor_for(transition.treatment))
+        }));
+        if self.identity_dropout > 0.0 {
+            for known in &mut interventions.known {
+                if rng.random_bool(self.identity_dropout) {
+                    *known = 0.0;
+                }
+            }
+        }
+        Batch {
+            units_uf: units.gather(&self.screen.features),
+            n_units,
+            start_bu: dense(&starts),
+            anchor_bu: dense(&anchors),
+            target_bu: dense(&targets.iter().map(|&unit| vec![(unit, 1.0)]).collect::<Vec<_>>()),
+            interventions,
+        }
+    }
+
+    /// All transitions when they fit; else treatments in turn, contexts in turn, so that none crowds out another.
+    fn transitions(&self, rng: &mut ChaCha8Rng) -> Vec<Transition> {
+        let mut chosen = if self.pairs.transitions.len() <= self.config.batch {
+            self.pairs.transitions.clone()
+        } else {
+            self.stratified(rng)
+        };
+        if self.config.ladder > 0.0 {
+            for transition in &mut chosen {
+                let lower = &self.pairs.lower_doses[transition.treatment];
+                if !lower.is_empty() && rng.random_bool(self.config.ladder) {
+                    transition.start = Start::Dose(lower[rng.random_range(0..lower.len())]);
+                }
+            }
+        }
+        chosen
+    }
+
+    fn stratified(&self, rng: &mut ChaCha8Rng) -> Vec<Transition> {
+        let mut contexts = BTreeMap::<&str, Vec<usize>>::new();
+        for (index, treatment) in self.pairs.treatments.iter().enumerate() {
+            contexts.entry(&treatment.context).or_default().push(index);
+        }
+        let mut queues: Vec<Vec<usize>> = contexts.into_values().collect();
+        for queue in &mut queues {
+            queue.shuffle(rng);
+        }
+        let mut chosen = Vec::with_capacity(self.config.batch);
+        let mut round = 0;
+        while chosen.len() < self.config.batch {
+            for queue in &queues {
+                let treatment = queue[round % queue.len()];
+                let rows = &self.pairs.rows[treatment];
+                let target = rows[rng.random_range(0..rows.len())];
+                chosen.push(Transition { start: Start::Control, target, treatment });
+            }
+            round += 1;
+        }
+        chosen.truncate(self.config.batch);
+        chosen
+    }
+
+    /// Controls drawn for each plate of the batch, such that about a third of all units are controls.
+    fn bags(&self, transitions: &[Transition], rng: &mut ChaCha8Rng) -> BTreeMap<&'a str, Vec<usize>> {
+        if self.pairs.reference == Reference::Relative {
+            return BTreeMap::new();
+        }
+        let mut plates: Vec<&'a str> =
+            transitions.iter().map(|transition| self.screen.observations[transition.target].plate.as_str()).collect();
+        plates.sort_unstable();
+        plates.dedup();
+        let fair = transitions.len().div_ceil(2 * plates.len());
+        let size = fair.clamp(2, self.config.bag.max(2));
+        let draw = |plate: &'a str| {
+            let mut rows = self.pairs.controls[plate].clone();
+            let (drawn, _) = rows.partial_shuffle(rng, size);
+            (plate, drawn.to_vec())
+        };
+        plates.into_iter().map(draw).collect()
+    }
+
+    fn start(
+        &self,
+        transition: &Transition,
+        bags: &BTreeMap<&str, Vec<usize>>,
+        units: &mut Units,
+        rng: &mut ChaCha8Rng,
+    ) -> Weights {
+        match (transition.start, self.pairs.reference) {
+            (Start::Dose(treatment), _) => self.some_wells(treatment, 1.0, units, rng),
+            (Start::Control, Reference::Relative) => vec![(units.zero(), 1.0)],
+            (Start::Control, Reference::ControlWells) => {
+                let bag = &bags[self.screen.observations[transition.target].plate.as_str()];
+                bag.iter().map(|&row| (units.of(row), 1.0 / bag.len() as f32)).collect()
+            }
+        }
+    }
+
+    fn anchor(&self, transition: &Transition, units: &mut Units, rng: &mut ChaCha8Rng) -> Option<Weights> {
+        let anchor = self.anchor_for(transition.treatment);
+        let mut weights = Weights::new();
+        for &(treatment, weight) in &anchor.weights {
+            weights.extend(self.some_wells(treatment, weight as f32, units, rng));
+        }
+        anchor.exists().then_some(weights)
+    }
+
+    fn some_wells(&self, treatment: usize, total: f32, units: &mut Units, rng: &mut ChaCha8Rng) -> Weights {
+        let mut rows = self.pairs.rows[treatment].clone();
+        let (drawn, _) = rows.partial_shuffle(rng, Self::ANCHOR_WELLS);
+        let share = total / drawn.len() as f32;
+        drawn.iter().map(|&row| (units.of(row), share)).collect()
+    }
+}

@@ -1,0 +1,273 @@
+//! Which observations train, which stop training, which calibrate and which judge.
+//!
+//! The parts are disjoint by the unit of the claim: a treatment held out of training is held out with all its wells.
+
+use std::collections::BTreeMap;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::PairError;
+use crate::screen::{Application, Role, Screen, Treatment};
+
+/// What a split holds out as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitBy {
+    /// Doses of perturbations of which at least two other doses stay.
+    #[default]
+    Dose,
+    /// Perturbations (or sets of them) with all their doses, in every context.
+    Intervention,
+    /// Contexts of interventions of which at least one other context stays.
+    Context,
+    /// Plates, with their controls.
+    Plate,
+    /// Lab batches, with their controls.
+    LabBatch,
+}
+
+impl SplitBy {
+    /// The unit in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dose => "dose",
+            Self::Intervention => "intervention",
+            Self::Context => "context",
+            Self::Plate => "plate",
+            Self::LabBatch => "lab_batch",
+        }
+    }
+}
+
+/// What an observation may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Fits the weights and every pooled statistic.
+    Train,
+    /// Stops training and chooses every knob and blend weight.
+    Validation,
+    /// Sets the width of intervals.
+    Calibration,
+    /// Is scored once per configuration.
+    Test,
+}
+
+/// Settings of the split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SplitConfig {
+    /// What is held out as a whole.
+    pub by: SplitBy,
+    /// Number of test folds; every unit that can be held out is in the test part of exactly one. 0 tests nothing.
+    pub folds: usize,
+    /// Which fold is the test part, from 0.
+    pub fold: usize,
+    /// Share of the units that can be held out which goes to validation.
+    pub validation: f64,
+    /// Share of the units that can be held out which goes to calibration.
+    pub calibration: f64,
+    /// Seed of the assignment.
+    pub seed: u64,
+}
+
+impl Default for SplitConfig {
+    fn default() -> Self {
+        Self { by: SplitBy::Dose, folds: 5, fold: 0, validation: 0.12, calibration: 0.16, seed: 0 }
+    }
+}
+
+/// The part of every observation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    parts: Vec<Part>,
+}
+
+/// Units that may be held out, in families of which some must stay (doses of one compound).
+struct Family<U> {
+    units: Vec<U>,
+    keep: usize,
+}
+
+impl Split {
+    /// Everything trains: for the model that is put to use after it was judged.
+    pub fn none(screen: &Screen) -> Self {
+        Self { parts: vec![Part::Train; screen.n_observations()] }
+    }
+
+    /// Assigns every observation of `screen` to a part.
+    ///
+    /// # Errors
+    /// When the screen has nothing to hold out by that unit, or `fold` is not below `folds`.
+    pub fn new(screen: &Screen, config: &SplitConfig) -> Result<Self, PairError> {
+        let error = |reason: String| PairError::Split { by: config.by.name(), reason };
+        if config.folds > 0 && config.fold >= config.folds {
+            return Err(error(format!("fold {} is not below folds = {}; count folds from 0", config.fold, config.folds)));
+        }
+        let is_control = |row: usize| screen.observations[row].role == Role::NegativeControl;
+        let parts = match config.by {
+            SplitBy::Plate => {
+                let plates = (0..screen.n_observations()).map(|row| screen.observations[row].plate.clone()).collect();
+                by_place(plates, config)
+            }
+            SplitBy::LabBatch => {
+                let batch = |row: usize| screen.observations[row].lab_batch.clone();
+                let batches: Option<Vec<String>> = (0..screen.n_observations()).map(batch).collect();
+                let batches = batches.ok_or_else(|| error("not every row has a lab batch; map the column `lab_batch`".into()))?;
+                by_place(batches, config)
+            }
+            SplitBy::Dose | SplitBy::Intervention | SplitBy::Context => {
+                let treatments: Vec<Treatment> = screen.treatments().into_keys().collect();
+                let families = match config.by {
+                    SplitBy::Dose => families(&treatments, 2, |treatment| {
+                        let member = treatment.intervention.as_single().filter(|member| member.dose.is_some())?;
+                        Some((member.perturbation.clone(), treatment.context.clone()))
+                    }),
+                    SplitBy::Context => {
+                        families(&treatments, 1, |treatment| Some(treatment.intervention.members().to_vec()))
+                    }
+                    _ => perturbation_families(&treatments),
+                };
+                if families.is_empty() {
+                    return Err(error(match config.by {
+                        SplitBy::Dose => "no perturbation has three doses or more in one context; split by intervention".into(),
+                        SplitBy::Context => "no intervention was measured in two contexts; name the columns under columns.context".into(),
+                        _ => "there are fewer than two perturbations".into(),
+                    }));
+                }
+                let of_treatment = assign(families, config);
+                let part_of = |row: usize| {
+                    if is_control(row) {
+                        return Part::Train;
+                    }
+                    *of_treatment.get(&screen.observations[row].treatment()).unwrap_or(&Part::Train)
+                };
+                (0..screen.n_observations()).map(part_of).collect()
+            }
+        };
+        Ok(Self { parts })
+    }
+
+    /// The part of the observation at `row`.
+    pub fn part(&self, row: usize) -> Part {
+        self.parts[row]
+    }
+
+    /// Rows of a part, in order.
+    pub fn rows(&self, part: Part) -> Vec<usize> {
+        (0..self.parts.len()).filter(|&row| self.parts[row] == part).collect()
+    }
+
+    /// Treated rows of a part by treatment.
+    pub fn treatments(&self, screen: &Screen, part: Part) -> BTreeMap<Treatment, Vec<usize>> {
+        let mut treatments = screen.treatments();
+        treatments.retain(|_, rows| {
+            rows.retain(|&row| self.part(row) == part);
+            !rows.is_empty()
+        });
+        treatments
+    }
+}
+
+/// Families of treatments that share a key, where at least one can be spared.
+fn families<K: Ord>(treatments: &[Treatment], keep: usize, key: impl Fn(&Treatment) -> Option<K>) -> Vec<Family<Vec<Treatment>>> {
+    let mut by_key = BTreeMap::<K, Vec<Treatment>>::new();
+    for treatment in treatments {
+        if let Some(key) = key(treatment) {
+            by_key.entry(key).or_default().push(treatment.clone());
+        }
+    }
+    by_key
+        .into_values()
+        .filter(|members| members.len() > keep)
+        .map(|members| Family { units: members.into_iter().map(|treatment| vec![treatment]).collect(), keep })
+        .collect()
+}
+
+/// Each set of perturbations is a family of one unit, all of whose treatments leave together.
+///
+/// A combination leaves with any of its members: it would show the model the member otherwise.
+fn perturbation_families(treatments: &[Treatment]) -> Vec<Family<Vec<Treatment>>> {
+    let names = |treatment: &Treatment| -> Vec<_> {
+        treatment.intervention.members().iter().map(|member: &Application| member.perturbation.clone()).collect()
+    };
+    let mut groups = BTreeMap::<_, Vec<Treatment>>::new();
+    for treatment in treatments {
+        groups.entry(names(treatment)).or_default().push(treatment.clone());
+    }
+    let n_groups = groups.len();
+    let families = groups.into_values().map(|units| Family { units: vec![units], keep: 0 });
+    if n_groups < 2 { Vec::new() } else { families.collect() }
+}
+
+/// Test units by fold, then validation and calibration from what each family can still spare.
+fn assign(mut families: Vec<Family<Vec<Treatment>>>, config: &SplitConfig) -> BTreeMap<Treatment, Part> {
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    for family in &mut families {
+        family.units.shuffle(&mut rng);
+    }
+    let n_units: usize = families.iter().map(|family| family.units.len()).sum();
+    let mut parts = BTreeMap::new();
+    // Consecutive numbers over families spread each family over the folds, so that few of its units are tested at once.
+    let mut number = 0;
+    for family in &mut families {
+        let mut stays = Vec::new();
+        for unit in std::mem::take(&mut family.units) {
+            if config.folds > 0 && number % config.folds == config.fold {
+                parts.extend(unit.into_iter().map(|treatment| (treatment, Part::Test)));
+            } else {
+                stays.push(unit);
+            }
+            number += 1;
+        }
+        family.units = stays;
+    }
+    families.shuffle(&mut rng);
+    for (part, share) in [(Part::Validation, config.validation), (Part::Calibration, config.calibration)] {
+        let mut wanted = (share * n_units as f64).round() as usize;
+        // One unit of each family in turn, until there are enough or no family can spare one.
+        while wanted > 0 {
+            let before = wanted;
+            for family in &mut families {
+                if wanted > 0 && family.units.len() > family.keep {
+                    let unit = family.units.pop().expect("more units than are kept");
+                    parts.extend(unit.into_iter().map(|treatment| (treatment, part)));
+                    wanted -= 1;
+                }
+            }
+            if wanted == before {
+                break;
+            }
+        }
+        let half = families.len() / 2;
+        families.rotate_left(half);
+    }
+    parts
+}
+
+/// Whole plates or lab batches, controls included.
+fn by_place(places: Vec<String>, config: &SplitConfig) -> Vec<Part> {
+    let mut distinct = places.clone();
+    distinct.sort();
+    distinct.dedup();
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    distinct.shuffle(&mut rng);
+    let n_places = distinct.len();
+    let mut parts = BTreeMap::new();
+    let mut rest = Vec::new();
+    for (number, place) in distinct.into_iter().enumerate() {
+        if config.folds > 0 && number % config.folds == config.fold {
+            parts.insert(place, Part::Test);
+        } else {
+            rest.push(place);
+        }
+    }
+    for (part, share) in [(Part::Validation, config.validation), (Part::Calibration, config.calibration)] {
+        let wanted = ((share * n_places as f64).round() as usize).min(rest.len().saturating_sub(1));
+        parts.extend(rest.drain(..wanted).map(|place| (place, part)));
+    }
+    places.into_iter().map(|place| *parts.get(&place).unwrap_or(&Part::Train)).collect()
+}

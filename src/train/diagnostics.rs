@@ -1,0 +1,182 @@
+//! Is the run learning, or collapsing? Numbers of the latents that say so, and the same in words.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use faer::{Mat, Side};
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::loss::{SigregConfig, directions, sigreg};
+use crate::model::WorldModel;
+use crate::pair::{Batch, InterventionRows};
+
+/// What the latents of a batch look like in inference mode.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnostics {
+    /// SIGReg above the value of perfectly normal latents.
+    pub excess_sigreg: f64,
+    /// Exponential of the entropy of the covariance's spectrum, between 1 and the latent width.
+    pub effective_rank: f64,
+    /// Smallest standard deviation of a latent dimension.
+    pub least_spread: f64,
+    /// Mean standard deviation over latent dimensions.
+    pub mean_spread: f64,
+    /// Prediction loss with the true interventions.
+    pub loss_true: f64,
+    /// Prediction loss with the batch's interventions shuffled.
+    pub loss_shuffled: f64,
+    /// Squared distance from start to target: what predicting no change costs.
+    pub loss_persistence: f64,
+    /// Squared distance from the mean target: what predicting the mean shift costs.
+    pub loss_mean_shift: f64,
+}
+
+/// A run's state in words.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Health {
+    /// Nothing to say.
+    Fine,
+    /// Latents lose their spread.
+    Collapsing(String),
+    /// The predictor does not use the interventions.
+    ActionBlind(String),
+}
+
+impl Diagnostics {
+    /// Diagnoses `model` on a batch.
+    pub fn of(model: &WorldModel, batch: &Batch, config: &SigregConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+        let n_batch = batch.interventions.len();
+        let n_features = batch.units_uf.len() / batch.n_units;
+        let matrix = |values: &[f32], rows: usize, columns: usize| {
+            Tensor::<2>::from_data(TensorData::new(values.to_vec(), [rows, columns]), device)
+        };
+        let units_ul = model.encode(matrix(&batch.units_uf, batch.n_units, n_features));
+        let mean_of = |weights: &[f32]| matrix(weights, n_batch, batch.n_units).matmul(units_ul.clone());
+        let (start_bl, target_bl) = (mean_of(&batch.start_bu), mean_of(&batch.target_bu));
+        let from_bl = if model.is_anchored() { mean_of(&batch.anchor_bu) } else { start_bl.clone() };
+        let loss = |predicted_bl: Tensor<2>| scalar((predicted_bl - target_bl.clone()).square().mean());
+        let mut order: Vec<usize> = (0..n_batch).collect();
+        order.shuffle(rng);
+        let shuffled = shuffle(&batch.interventions, &order);
+        let latent = units_ul.dims()[1];
+        let directions_lk = directions(rng, latent, config.slices, device);
+        let values: Vec<f32> = units_ul.to_data().to_vec().expect("latents are f32");
+        let spreads = spreads(&values, latent);
+        Self {
+            excess_sigreg: scalar(sigreg(units_ul.clone(), directions_lk, config)) - SigregConfig::FLOOR,
+            effective_rank: effective_rank(&values, latent),
+            least_spread: spreads.iter().copied().fold(f64::INFINITY, f64::min),
+            mean_spread: spreads.iter().sum::<f64>() / latent as f64,
+            loss_true: loss(model.predict(from_bl.clone(), &batch.interventions)),
+            loss_shuffled: loss(model.predict(from_bl, &shuffled)),
+            loss_persistence: loss(start_bl),
+            loss_mean_shift: loss(target_bl.clone().mean_dim(0).expand([n_batch, latent])),
+        }
+    }
+
+    /// How much the loss grows when interventions are shuffled, as a share of the true loss.
+    pub fn action_gap(&self) -> f64 {
+        self.loss_shuffled / self.loss_true.max(1e-12) - 1.0
+    }
+
+    /// The same in words.
+    pub fn health(&self, latent: usize) -> Health {
+        if self.mean_spread < 0.2 || self.effective_rank < 0.05 * latent as f64 {
+            return Health::Collapsing(format!(
+                "latents are collapsing: mean spread {:.3} (1 is healthy), effective rank {:.1} of {latent}; raise train.sigreg.lambda, keep model.projector.norm = \"batch\"",
+                self.mean_spread, self.effective_rank
+            ));
+        }
+        if self.action_gap() < 0.01 {
+            return Health::ActionBlind(format!(
+                "predictions hardly depend on the intervention: shuffling interventions changes the loss by {:+.1} %",
+                100.0 * self.action_gap()
+            ));
+        }
+        Health::Fine
+    }
+
+    /// Names and values for the metrics log.
+    pub fn values(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("excess_sigreg", self.excess_sigreg),
+            ("effective_rank", self.effective_rank),
+            ("least_spread", self.least_spread),
+            ("mean_spread", self.mean_spread),
+            ("action_gap", self.action_gap()),
+            ("r2_against_persistence", 1.0 - self.loss_true / self.loss_persistence.max(1e-12)),
+            ("r2_against_mean_shift", 1.0 - self.loss_true / self.loss_mean_shift.max(1e-12)),
+        ]
+    }
+}
+
+fn scalar(tensor: Tensor<1>) -> f64 {
+    f64::from(tensor.into_data().to_vec::<f32>().expect("losses are f32")[0])
+}
+
+/// The perturbations, doses and durations of other transitions; contexts and anchors stay where they are.
+fn shuffle(rows: &InterventionRows, order: &[usize]) -> InterventionRows {
+    let members = rows.members;
+    let width = rows.descriptors.len() / (rows.len() * members).max(1);
+    let take = |values: &[f32], per: usize| -> Vec<f32> {
+        order.iter().flat_map(|&row| values[row * per..(row + 1) * per].iter().copied()).collect()
+    };
+    let take_index = |values: &[i32]| -> Vec<i32> {
+        order.iter().flat_map(|&row| values[row * members..(row + 1) * members].iter().copied()).collect()
+    };
+    InterventionRows {
+        members,
+        perturbation: take_index(&rows.perturbation),
+        kind: take_index(&rows.kind),
+        log_dose: take(&rows.log_dose, members),
+        dosed: take(&rows.dosed, members),
+        present: take(&rows.present, members),
+        known: take(&rows.known, members),
+        descriptors: take(&rows.descriptors, members * width),
+        duration: take(&rows.duration, 1),
+        context: rows.context.clone(),
+        anchor: rows.anchor.clone(),
+    }
+}
+
+/// Standard deviation of each latent dimension over the rows of `[unit, latent]`.
+fn spreads(values: &[f32], latent: usize) -> Vec<f64> {
+    let n_rows = (values.len() / latent) as f64;
+    let moment = |column: usize, power: i32| -> f64 {
+        values.iter().skip(column).step_by(latent).map(|&value| f64::from(value).powi(power)).sum::<f64>() / n_rows
+    };
+    (0..latent).map(|column| (moment(column, 2) - moment(column, 1).powi(2)).max(0.0).sqrt()).collect()
+}
+
+/// Exponential of the entropy of the normalized eigenvalues of the covariance.
+fn effective_rank(values: &[f32], latent: usize) -> f64 {
+    let n_rows = values.len() / latent;
+    let means: Vec<f64> = (0..latent)
+        .map(|column| values.iter().skip(column).step_by(latent).map(|&value| f64::from(value)).sum::<f64>() / n_rows as f64)
+        .collect();
+    let centered = Mat::from_fn(n_rows, latent, |row, column| f64::from(values[row * latent + column]) - means[column]);
+    let covariance = centered.transpose() * &centered;
+    let Ok(eigenvalues) = covariance.self_adjoint_eigenvalues(Side::Lower) else { return f64::NAN };
+    let total: f64 = eigenvalues.iter().map(|value| value.max(0.0)).sum();
+    if total <= 0.0 {
+        return 1.0;
+    }
+    let entropy: f64 = eigenvalues
+        .iter()
+        .map(|value| value.max(0.0) / total)
+        .filter(|&share| share > 0.0)
+        .map(|share| -share * share.ln())
+        .sum();
+    entropy.exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effective_rank_counts_equal_directions() {
+        let values = [1.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, -1.0, 0.0];
+        assert!((effective_rank(&values, 3) - 2.0).abs() < 1e-9);
+        assert!(spreads(&values, 3)[2] == 0.0);
+    }
+}

@@ -1,0 +1,247 @@
+//! A trained ensemble: what `embed`, `predict` and `plan` are given.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::TrainError;
+use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
+use crate::pair::{Anchor, PairSet, Vocabulary};
+use crate::run::Checkpoint;
+use crate::screen::{FeatureMatrix, Reference, Screen, Treatment};
+
+/// Rows encoded at once; bounds the memory of inference.
+const CHUNK: usize = 4096;
+
+/// Latents of rows of a feature matrix, one `Vec` for each row.
+fn encode(model: &WorldModel, features: &FeatureMatrix, rows: &[usize], device: &Device) -> Vec<Vec<f32>> {
+    let mut latents = Vec::with_capacity(rows.len());
+    for chunk in rows.chunks(CHUNK) {
+        let values = features.select_rows(chunk).values().to_vec();
+        let input = Tensor::<2>::from_data(TensorData::new(values, [chunk.len(), features.n_features()]), device);
+        latents.extend(to_rows(model.encode(input)));
+    }
+    latents
+}
+
+fn to_rows(tensor: Tensor<2>) -> Vec<Vec<f32>> {
+    let width = tensor.dims()[1];
+    let values: Vec<f32> = tensor.into_data().to_vec().expect("latents are f32");
+    values.chunks_exact(width).map(<[f32]>::to_vec).collect()
+}
+
+fn mean(latents: &[Vec<f32>]) -> Vec<f32> {
+    let mut sum = vec![0.0f64; latents[0].len()];
+    for latent in latents {
+        for (sum, &value) in sum.iter_mut().zip(latent) {
+            *sum += f64::from(value);
+        }
+    }
+    sum.into_iter().map(|sum| (sum / latents.len() as f64) as f32).collect()
+}
+
+/// Mean latent of the observations at `rows`.
+pub(super) fn mean_latent(model: &WorldModel, screen: &Screen, rows: &[usize], device: &Device) -> Vec<f32> {
+    mean(&encode(model, &screen.features, rows, device))
+}
+
+/// What one member remembers of its training screen: mean latents, which anchors and starts are made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory {
+    /// Mean latent of each training treatment, `[treatment, latent]`.
+    pub treatments: Vec<Vec<f32>>,
+    /// Mean latent of the training controls, or of the zero vector where values are relative to control.
+    pub control: Vec<f32>,
+}
+
+impl Memory {
+    /// The memory of `model` after training on `pairs`.
+    pub fn of(model: &WorldModel, screen: &Screen, pairs: &PairSet, device: &Device) -> Self {
+        let treatments = pairs.rows.iter().map(|rows| mean_latent(model, screen, rows, device)).collect();
+        let controls: Vec<usize> = pairs.controls.values().flatten().copied().collect();
+        let control = if pairs.reference == Reference::Relative || controls.is_empty() {
+            zero_latent(model, screen.features.n_features(), device)
+        } else {
+            mean_latent(model, screen, &controls, device)
+        };
+        Self { treatments, control }
+    }
+
+    /// Mean start latent of treated rows: the controls of their plates.
+    pub fn start_of_rows(
+        &self,
+        model: &WorldModel,
+        screen: &Screen,
+        pairs: &PairSet,
+        rows: &[usize],
+        device: &Device,
+    ) -> Vec<f32> {
+        let bags: Vec<Vec<f32>> = rows
+            .iter()
+            .filter_map(|&row| pairs.controls.get(&screen.observations[row].plate))
+            .map(|controls| mean_latent(model, screen, controls, device))
+            .collect();
+        if bags.is_empty() { self.control.clone() } else { mean(&bags) }
+    }
+
+    /// Predicted latents of treatments from their starts (for an anchored model from their anchors, where there are some).
+    pub fn predict(
+        &self,
+        model: &WorldModel,
+        vocabulary: &Vocabulary,
+        treatments: &[Treatment],
+        anchors: &[Anchor],
+        starts: &[Vec<f32>],
+        device: &Device,
+    ) -> Vec<Vec<f32>> {
+        const NONE: &Anchor = &Anchor::NONE;
+        let anchored = model.is_anchored();
+        let mut predicted = Vec::with_capacity(treatments.len());
+        for first in (0..treatments.len()).step_by(CHUNK) {
+            let range = first..(first + CHUNK).min(treatments.len());
+            let anchors: Vec<&Anchor> = anchors[range.clone()].iter().map(|anchor| if anchored { anchor } else { NONE }).collect();
+            let from: Vec<f32> = anchors
+                .iter()
+                .zip(&starts[range.clone()])
+                .flat_map(|(anchor, start)| self.anchor_latent(anchor).unwrap_or_else(|| start.clone()))
+                .collect();
+            let rows = vocabulary.rows(treatments[range.clone()].iter().zip(anchors));
+            let from_bl = Tensor::<2>::from_data(TensorData::new(from, [range.len(), self.control.len()]), device);
+            predicted.extend(to_rows(model.predict(from_bl, &rows)));
+        }
+        predicted
+    }
+
+    fn anchor_latent(&self, anchor: &Anchor) -> Option<Vec<f32>> {
+        anchor.exists().then(|| {
+            let mut latent = vec![0.0; self.control.len()];
+            for &(treatment, weight) in &anchor.weights {
+                for (sum, &value) in latent.iter_mut().zip(&self.treatments[treatment]) {
+                    *sum += weight as f32 * value;
+                }
+            }
+            latent
+        })
+    }
+}
+
+fn zero_latent(model: &WorldModel, n_features: usize, device: &Device) -> Vec<f32> {
+    to_rows(model.encode(Tensor::zeros([1, n_features], device))).remove(0)
+}
+
+/// A trained ensemble with the names it knows.
+#[derive(Debug, Clone)]
+pub struct TrainedModel {
+    /// Settings of the networks.
+    pub config: ModelConfig,
+    /// Sizes that the screen decided.
+    pub sizes: ModelSizes,
+    /// What effects are measured against.
+    pub reference: Reference,
+    /// Perturbations and contexts of training.
+    pub vocabulary: Vocabulary,
+    /// Training treatments, in the order of each memory's latents.
+    pub treatments: Vec<Treatment>,
+    /// Features that an observation must have, in order.
+    pub features: Vec<String>,
+    /// The members with their memories.
+    pub members: Vec<(WorldModel, Memory)>,
+}
+
+impl TrainedModel {
+    /// Latents of observations by each member, `[member][row][latent]`.
+    pub fn encode(&self, features: &FeatureMatrix, rows: &[usize], device: &Device) -> Vec<Vec<Vec<f32>>> {
+        self.members.iter().map(|(model, _)| encode(model, features, rows, device)).collect()
+    }
+
+    /// Each member's start where there is no control well to start from: the mean training control.
+    pub fn control_starts(&self, n: usize) -> Vec<Vec<Vec<f32>>> {
+        self.members.iter().map(|(_, memory)| vec![memory.control.clone(); n]).collect()
+    }
+
+    /// Predicted latents by each member, `[member][treatment][latent]`, from `starts[member][treatment]`.
+    pub fn predict(&self, treatments: &[Treatment], starts: &[Vec<Vec<f32>>], device: &Device) -> Vec<Vec<Vec<f32>>> {
+        let anchors: Vec<Anchor> =
+            treatments.iter().map(|treatment| crate::pair::anchor_of(treatment, &self.treatments)).collect();
+        let of_member = |((model, memory), starts): (&(WorldModel, Memory), &Vec<Vec<f32>>)| {
+            memory.predict(model, &self.vocabulary, treatments, &anchors, starts, device)
+        };
+        self.members.iter().zip(starts).map(of_member).collect()
+    }
+
+    /// One checkpoint for each member, whole in itself.
+    pub fn to_checkpoints(&self) -> Vec<Checkpoint> {
+        let to_checkpoint = |(model, memory): &(WorldModel, Memory)| {
+            let mut checkpoint = Checkpoint::default();
+            let named = parameters(model).into_iter().map(|(name, array)| (format!("model.{name}"), array));
+            checkpoint.tensors.extend(named);
+            let shape = vec![memory.treatments.len(), memory.control.len()];
+            let latents = Array { shape, values: memory.treatments.concat() };
+            checkpoint.tensors.insert("memory.treatments".into(), latents);
+            let control = Array { shape: vec![memory.control.len()], values: memory.control.clone() };
+            checkpoint.tensors.insert("memory.control".into(), control);
+            let mut note = |key: &str, value: String| checkpoint.text.insert(key.to_owned(), value);
+            note("config", json(&self.config));
+            note("sizes", json(&self.sizes));
+            note("reference", json(&self.reference));
+            note("vocabulary", json(&self.vocabulary));
+            note("features", json(&self.features));
+            let treatments: Vec<_> = self.treatments.iter().map(|t| (&t.intervention, &t.context)).collect();
+            note("treatments", json(&treatments));
+            checkpoint
+        };
+        self.members.iter().map(to_checkpoint).collect()
+    }
+
+    /// The ensemble from its members' checkpoints.
+    ///
+    /// # Errors
+    /// When a checkpoint lacks something, or is of another model than the first.
+    pub fn from_checkpoints(checkpoints: &[Checkpoint], device: &Device) -> Result<Self, TrainError> {
+        let first = checkpoints.first().ok_or_else(|| TrainError::damaged("there is no member to load"))?;
+        let config: ModelConfig = read(first, "config")?;
+        let sizes: ModelSizes = read(first, "sizes")?;
+        let treatments: Vec<(crate::screen::Intervention, String)> = read(first, "treatments")?;
+        let mut members = Vec::new();
+        for checkpoint in checkpoints {
+            let mut rng = ChaCha8Rng::seed_from_u64(0);
+            let fresh = WorldModel::new(&mut Init { rng: &mut rng, device }, &config, &sizes);
+            let under = |(name, array): (&String, &Array)| Some((name.strip_prefix("model.")?.to_owned(), array.clone()));
+            let arrays: BTreeMap<String, Array> = checkpoint.tensors.iter().filter_map(under).collect();
+            let model = with_parameters(fresh, &arrays)?;
+            let part = |name: &str| {
+                checkpoint.tensors.get(name).ok_or_else(|| TrainError::damaged(format!("it has no tensor `{name}`")))
+            };
+            let (latents, control) = (part("memory.treatments")?, part("memory.control")?);
+            let memory = Memory {
+                treatments: latents.values.chunks_exact(config.latent).map(<[f32]>::to_vec).collect(),
+                control: control.values.clone(),
+            };
+            if memory.treatments.len() != treatments.len() || memory.control.len() != config.latent {
+                return Err(TrainError::damaged("its remembered latents do not fit its treatments"));
+            }
+            members.push((model, memory));
+        }
+        Ok(Self {
+            config,
+            sizes,
+            reference: read(first, "reference")?,
+            vocabulary: read(first, "vocabulary")?,
+            treatments: treatments.into_iter().map(|(intervention, context)| Treatment { intervention, context }).collect(),
+            features: read(first, "features")?,
+            members,
+        })
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("our own types serialize")
+}
+
+fn read<T: DeserializeOwned>(checkpoint: &Checkpoint, key: &str) -> Result<T, TrainError> {
+    let text = checkpoint.text.get(key).ok_or_else(|| TrainError::damaged(format!("it has no entry `{key}`")))?;
+    serde_json::from_str(text).map_err(|error| TrainError::damaged(format!("its entry `{key}` cannot be read: {error}")))
+}
