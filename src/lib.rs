@@ -4,5 +4,7 @@
 
 #![warn(missing_docs)]
 
+pub mod baseline;
+pub mod evaluate;
 pub mod predict;
 pub mod screen;

@@ -1,0 +1,1 @@
+//! Embeddings, predictions and rankings, scored.
