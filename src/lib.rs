@@ -5,11 +5,17 @@
 #![warn(missing_docs)]
 
 pub mod screen;
-
+pub mod load;
+pub mod qc;
+pub mod normalize;
+pub mod descriptor;
 pub mod pair;
-
 pub mod model;
-
 pub mod loss;
-
+pub mod run;
+pub mod train;
+pub mod embed;
 pub mod predict;
+pub mod baseline;
+pub mod plan;
+pub mod evaluate;

@@ -28,7 +28,7 @@ pub(crate) trait FusedOps: Backend {
 }
 
 fn flat(tensor: FlexTensor) -> Vec<f32> {
-    tensor.into_data().to_vec::<f32>().expect("activations are f32")
+    tensor.into_data().try_to_vec::<f32>().expect("activations are f32")
 }
 
 fn flex(values: Vec<f32>, shape: impl Into<burn::tensor::Shape>) -> FlexTensor {

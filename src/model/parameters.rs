@@ -65,7 +65,7 @@ impl ModuleVisitor for Collect {
         if param.is_require_grad() {
             self.trainable += shape.iter().product::<usize>();
         }
-        let values = tensor.into_data().convert::<f32>().to_vec().expect("converted to f32");
+        let values = tensor.into_data().convert::<f32>().try_to_vec().expect("converted to f32");
         self.arrays.insert(self.path.join("."), Array { shape, values });
     }
 }

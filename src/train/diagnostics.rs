@@ -59,7 +59,7 @@ impl Diagnostics {
         let shuffled = shuffle(&batch.interventions, &order);
         let latent = units_ul.dims()[1];
         let directions_lk = directions(rng, latent, config.slices, device);
-        let values: Vec<f32> = units_ul.to_data().to_vec().expect("latents are f32");
+        let values: Vec<f32> = units_ul.to_data().try_to_vec().expect("latents are f32");
         let spreads = spreads(&values, latent);
         Self {
             excess_sigreg: scalar(sigreg(units_ul.clone(), directions_lk, config)) - SigregConfig::FLOOR,
@@ -110,7 +110,7 @@ impl Diagnostics {
 }
 
 fn scalar(tensor: Tensor<1>) -> f64 {
-    f64::from(tensor.into_data().to_vec::<f32>().expect("losses are f32")[0])
+    f64::from(tensor.into_data().try_to_vec::<f32>().expect("losses are f32")[0])
 }
 
 /// The perturbations, doses and durations of other transitions; contexts and anchors stay where they are.

@@ -149,7 +149,7 @@ struct Losses {
 
 impl Losses {
     fn read(self, batch: &Batch, config: &TrainConfig) -> Vec<(&'static str, f64)> {
-        let value = |tensor: Tensor<1>| f64::from(tensor.into_data().to_vec::<f32>().expect("losses are f32")[0]);
+        let value = |tensor: Tensor<1>| f64::from(tensor.into_data().try_to_vec::<f32>().expect("losses are f32")[0]);
         let (prediction, sigreg) = (value(self.prediction), value(self.sigreg));
         let weight = loss::sigreg_weight(&config.sigreg, sigreg_units(batch, config));
         vec![("prediction", prediction), ("sigreg", sigreg), ("lambda_used", weight), ("loss", prediction + weight * sigreg)]

@@ -48,7 +48,7 @@ impl Optimizer {
     /// First and second moments by parameter path, prefixed `moment_1.` and `moment_2.`.
     pub fn to_arrays(&self) -> BTreeMap<String, Array> {
         let array = |tensor: &Tensor<1>| {
-            let values: Vec<f32> = tensor.to_data().to_vec().expect("moments are f32");
+            let values: Vec<f32> = tensor.to_data().try_to_vec().expect("moments are f32");
             Array { shape: vec![values.len()], values }
         };
         let moments = self.states.iter().flat_map(|(name, state)| {

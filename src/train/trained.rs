@@ -29,7 +29,7 @@ fn encode(model: &WorldModel, features: &FeatureMatrix, rows: &[usize], device: 
 
 fn to_rows(tensor: Tensor<2>) -> Vec<Vec<f32>> {
     let width = tensor.dims()[1];
-    let values: Vec<f32> = tensor.into_data().to_vec().expect("latents are f32");
+    let values: Vec<f32> = tensor.into_data().try_to_vec().expect("latents are f32");
     values.chunks_exact(width).map(<[f32]>::to_vec).collect()
 }
 

@@ -1,0 +1,199 @@
+//! Predictions from where the target's wells stood or how many cells they held: what is no biology of the treatment.
+//!
+//! These need to know the target's own wells, given as rows of the screen. Of those rows only the plate, the well, the
+//! lab batch and the cell count are read, never the features.
+
+use std::collections::BTreeMap;
+
+use super::consensus::{predict_each, weighted_mean};
+use crate::predict::Predictions;
+use crate::screen::{Observation, Role, Screen, Treatment};
+
+/// Mean of the training wells at the target's well position on other plates of the same context.
+///
+/// Averaged over the target's wells; abstains when no training well stood there.
+pub fn well_position(
+    screen: &Screen,
+    training: &BTreeMap<Treatment, Vec<usize>>,
+    targets: &[Treatment],
+    target_rows: &BTreeMap<Treatment, Vec<usize>>,
+) -> Predictions {
+    mean_of_alike("well_position", screen, training, targets, target_rows, |own, other| {
+        own.well.is_some() && own.well == other.well && own.plate != other.plate
+    })
+}
+
+/// Mean of the training wells of the target's lab batch (of its plate, where no lab batch is known) and context.
+///
+/// Averaged over the target's wells; abstains when the batch holds no training well.
+pub fn batch_only(
+    screen: &Screen,
+    training: &BTreeMap<Treatment, Vec<usize>>,
+    targets: &[Treatment],
+    target_rows: &BTreeMap<Treatment, Vec<usize>>,
+) -> Predictions {
+    mean_of_alike("batch_only", screen, training, targets, target_rows, |own, other| match &own.lab_batch {
+        Some(batch) => other.lab_batch.as_ref() == Some(batch),
+        None => own.plate == other.plate,
+    })
+}
+
+/// Each feature as a straight line in log cell count, fitted on training wells and controls of the same context.
+///
+/// The count of a well is taken as ln(1 + count) minus the median of that over its plate's negative controls (over
+/// its plate's training wells where there are none). This reads the *outcome's own* cell count, which no real forecast has: it is an
+/// upper bound on what toxicity alone explains, not a fair competitor. Abstains where the target has no count, or the
+/// context fewer than three wells with one.
+pub fn cell_count_only(
+    screen: &Screen,
+    training: &BTreeMap<Treatment, Vec<usize>>,
+    targets: &[Treatment],
+    target_rows: &BTreeMap<Treatment, Vec<usize>>,
+) -> Predictions {
+    let training_rows: Vec<usize> = training.values().flatten().copied().collect();
+    let log_count = relative_log_counts(screen, &training_rows);
+    let mut fit_rows = BTreeMap::<&str, Vec<usize>>::new();
+    let controls = (0..screen.n_observations()).filter(|&row| screen.observations[row].role == Role::NegativeControl);
+    for row in training_rows.iter().copied().chain(controls).filter(|&row| log_count[row].is_some()) {
+        fit_rows.entry(&screen.observations[row].context).or_default().push(row);
+    }
+    let lines: BTreeMap<&str, Lines> = fit_rows
+        .into_iter()
+        .filter(|(_, rows)| rows.len() >= 3)
+        .map(|(context, rows)| (context, Lines::fit(screen, &rows, &log_count)))
+        .collect();
+    predict_each("cell_count_only", screen, targets, |target| {
+        let lines = lines.get(target.context.as_str())?;
+        let counts: Vec<f64> = target_rows.get(target)?.iter().filter_map(|&row| log_count[row]).collect();
+        (!counts.is_empty()).then(|| lines.at(counts.iter().sum::<f64>() / counts.len() as f64))
+    })
+}
+
+/// One straight line for each feature.
+struct Lines {
+    mean_count: f64,
+    means: Vec<f32>,
+    slopes: Vec<f64>,
+}
+
+impl Lines {
+    fn fit(screen: &Screen, rows: &[usize], log_count: &[Option<f64>]) -> Self {
+        let counts: Vec<f64> = rows.iter().filter_map(|&row| log_count[row]).collect();
+        let mean_count = counts.iter().sum::<f64>() / counts.len() as f64;
+        let spread: f64 = counts.iter().map(|count| (count - mean_count).powi(2)).sum();
+        let means = screen.features.mean_of(rows);
+        let mut slopes = vec![0.0f64; means.len()];
+        if spread > 0.0 {
+            for (&row, count) in rows.iter().zip(&counts) {
+                for (slope, &value) in slopes.iter_mut().zip(screen.features.row(row)) {
+                    *slope += (count - mean_count) / spread * f64::from(value);
+                }
+            }
+        }
+        Self { mean_count, means, slopes }
+    }
+
+    fn at(&self, count: f64) -> Vec<f32> {
+        let along = count - self.mean_count;
+        self.means.iter().zip(&self.slopes).map(|(&mean, slope)| (f64::from(mean) + slope * along) as f32).collect()
+    }
+}
+
+/// ln(1 + count) of each observation against its plate; `None` where the count or the plate's reference is unknown.
+fn relative_log_counts(screen: &Screen, training_rows: &[usize]) -> Vec<Option<f64>> {
+    let logs: Vec<Option<f64>> =
+        screen.observations.iter().map(|observation| observation.cell_count.map(f64::ln_1p)).collect();
+    let mut by_plate = BTreeMap::<&str, Vec<f64>>::new();
+    for (plate, rows) in screen.controls_by_plate() {
+        by_plate.insert(plate, rows.iter().filter_map(|&row| logs[row]).collect());
+    }
+    by_plate.retain(|_, logs| !logs.is_empty());
+    let mut without_controls = BTreeMap::<&str, Vec<f64>>::new();
+    for &row in training_rows {
+        let plate = screen.observations[row].plate.as_str();
+        if !by_plate.contains_key(plate) {
+            without_controls.entry(plate).or_default().extend(logs[row]);
+        }
+    }
+    by_plate.extend(without_controls.into_iter().filter(|(_, logs)| !logs.is_empty()));
+    let medians: BTreeMap<&str, f64> = by_plate.into_iter().map(|(plate, logs)| (plate, median(logs))).collect();
+    screen
+        .observations
+        .iter()
+        .zip(&logs)
+        .map(|(observation, log)| Some((*log)? - medians.get(observation.plate.as_str())?))
+        .collect()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+}
+
+fn mean_of_alike(
+    method: &str,
+    screen: &Screen,
+    training: &BTreeMap<Treatment, Vec<usize>>,
+    targets: &[Treatment],
+    target_rows: &BTreeMap<Treatment, Vec<usize>>,
+    is_alike: impl Fn(&Observation, &Observation) -> bool + Sync,
+) -> Predictions {
+    predict_each(method, screen, targets, |target| {
+        let means: Vec<_> = target_rows
+            .get(target)?
+            .iter()
+            .filter_map(|&own| {
+                let own = &screen.observations[own];
+                let rows: Vec<usize> = training
+                    .iter()
+                    .filter(|(treatment, _)| treatment.context == target.context)
+                    .flat_map(|(_, rows)| rows.iter().copied())
+                    .filter(|&row| is_alike(own, &screen.observations[row]))
+                    .collect();
+                (!rows.is_empty()).then(|| (screen.features.mean_of(&rows), 1.0))
+            })
+            .collect();
+        weighted_mean(&means)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::consensus::fixture::*;
+    use super::*;
+
+    fn wells() -> (Screen, [Treatment; 1]) {
+        let target = treatment(&[("t", 1.0)], "");
+        let mut screen = screen(&[
+            ("p", "B02", target.clone(), [100.0, 100.0]),
+            ("q", "B02", treatment(&[("a", 1.0)], ""), [1.0, 2.0]),
+            ("r", "B02", treatment(&[("b", 1.0)], ""), [3.0, 4.0]),
+            ("p", "B03", treatment(&[("b", 1.0)], ""), [7.0, 8.0]),
+            ("p", "A01", treatment(&[], ""), [0.0, 1.0]),
+            ("q", "A01", treatment(&[], ""), [0.0, 1.0]),
+            ("r", "A01", treatment(&[], ""), [0.0, 1.0]),
+        ]);
+        let e = std::f64::consts::E;
+        for (row, count) in [e * e * 10.0, e * 20.0, e * 40.0, e * 10.0, 10.0, 20.0, 40.0].into_iter().enumerate() {
+            screen.observations[row].cell_count = Some(count - 1.0);
+        }
+        (screen, [target])
+    }
+
+    #[test]
+    fn position_batch_and_count_read_no_features_of_the_target() {
+        let (mut screen, targets) = wells();
+        let all = screen.treatments();
+        let training = training(&screen, &targets);
+        let position = well_position(&screen, &training, &targets, &all);
+        assert_eq!(position.profiles.values(), [2.0, 3.0]);
+        assert_eq!(batch_only(&screen, &training, &targets, &all).profiles.values(), [7.0, 8.0]);
+        // One log unit more than control gave (11/3, 14/3) on average, none gave (0, 1): two units by the line.
+        let count = cell_count_only(&screen, &training, &targets, &all).profiles.values().to_vec();
+        assert!((count[0] - 22.0 / 3.0).abs() < 1e-5 && (count[1] - 25.0 / 3.0).abs() < 1e-5, "{count:?}");
+        screen.features.row_mut(0).fill(-5.0);
+        assert_eq!(cell_count_only(&screen, &training, &targets, &all).profiles.values(), count);
+        assert!(well_position(&screen, &training, &targets, &BTreeMap::new()).treatments.is_empty());
+    }
+}

@@ -1,0 +1,67 @@
+//! What simple means say about held-out treatments: the bar that a learned model has to pass.
+//!
+//! Every method takes a *normalized* screen, the rows of the training treatments, and the held-out `targets`, and returns
+//! [`Predictions`] with a row for each target that it can say something about; it abstains from the others.
+//! A treatment's consensus is the mean of its replicate rows. Effects are differences from the control state of the
+//! context: the mean of its negative-control rows, or the zero vector for a [`Reference::Relative`] screen.
+//! Training rows may include a target's own rows; the methods then look the target up, so callers hold out first.
+//!
+//! [`Reference::Relative`]: crate::screen::Reference::Relative
+
+mod additive;
+mod blend;
+mod consensus;
+mod constant;
+mod context;
+mod denoised;
+mod dose;
+mod features;
+mod layout;
+mod neighbors;
+mod pca;
+
+pub use additive::additive;
+pub use blend::{blend, fit_blend_weight};
+pub use consensus::{control_states, mean_shifts, measured};
+pub use constant::{mean_shift, no_change};
+pub use context::{from_context, other_context};
+pub use denoised::{PcaGrid, PcaInterpolation, choose_pca_interpolation, pca_interpolation};
+pub use dose::{DosePosition, dose_position, interpolation, nearest_dose};
+pub use features::intervention_features;
+pub use layout::{batch_only, cell_count_only, well_position};
+pub use neighbors::{Similarity, knn};
+pub use pca::Pca;
+
+/// Why a baseline could not be computed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BaselineError {
+    /// Descriptors of two perturbations have different lengths.
+    #[error(
+        "descriptor of `{perturbation}` has {found} values, expected {expected} as for the others; \
+         give every perturbation a descriptor of the same length"
+    )]
+    DescriptorLength {
+        /// Whose descriptor differs.
+        perturbation: String,
+        /// Its length.
+        found: usize,
+        /// Length of the first descriptor in the order of the names.
+        expected: usize,
+    },
+    /// Two sets of predictions do not speak of the same features.
+    #[error("predictions of `{method}` have {found} features, expected {expected}; predict both from one screen")]
+    FeatureCount {
+        /// Whose predictions differ.
+        method: String,
+        /// Their number of features.
+        found: usize,
+        /// Number of features of the other predictions.
+        expected: usize,
+    },
+    /// A value that is no number reached a fit.
+    #[error("training profiles hold a value that is not finite; normalize the screen and drop such features first")]
+    NotFinite,
+    /// The eigenvalue solver gave up.
+    #[error("the principal components of the training profiles could not be found; look for features of extreme scale")]
+    NoConvergence,
+}

@@ -1,0 +1,255 @@
+//! One sentence that says whether the model wins.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::bootstrap::MIN_UNITS;
+use super::{Bootstrap, Claim, EvaluateError, PairedDifference, expect_same_length};
+use crate::screen::Treatment;
+
+/// Which way a metric is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Errors, ranks.
+    LowerIsBetter,
+    /// Correlations, recall.
+    HigherIsBetter,
+}
+
+/// One method's score on each treatment that it predicted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MethodScores {
+    /// Name of the method.
+    pub method: String,
+    /// Score by treatment.
+    pub scores: BTreeMap<Treatment, f64>,
+}
+
+impl MethodScores {
+    /// Scores of a method, pairing treatments with values in order.
+    ///
+    /// # Errors
+    /// When the lists differ in length.
+    pub fn new(method: impl Into<String>, treatments: &[Treatment], values: &[f64]) -> Result<Self, EvaluateError> {
+        expect_same_length("treatments", treatments.len(), "scores", values.len())?;
+        Ok(Self { method: method.into(), scores: treatments.iter().cloned().zip(values.iter().copied()).collect() })
+    }
+}
+
+/// The model against the baseline that does best against it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The model.
+    pub model: String,
+    /// The baseline it is measured by.
+    pub baseline: String,
+    /// The metric's name, as it stands in the sentence.
+    pub metric: String,
+    /// Which way the metric is good.
+    pub direction: Direction,
+    /// Mean score of the model over the shared treatments.
+    pub model_mean: f64,
+    /// Mean score of the baseline over the shared treatments.
+    pub baseline_mean: f64,
+    /// Model minus baseline.
+    pub difference: PairedDifference,
+    /// Treatments of the model that the baseline abstained from.
+    pub n_not_shared: usize,
+    /// Mean score that replicate noise leaves over the shared treatments, when known for all of them.
+    pub ceiling: Option<f64>,
+    /// What the independent units are called, in the plural.
+    pub unit_name: String,
+}
+
+/// Compares `model` with the best of `baselines`, treatment by treatment; the unit of resampling is the perturbation.
+///
+/// The best baseline is the one that the model beats by least (or that beats the model by most) on average over the
+/// treatments they share, among those that cover at least half of the model's treatments; so a baseline does not lose its
+/// place by abstaining from a few. With `ceiling`, the score of repeating the measurement by treatment, a baseline that is
+/// at or beyond the ceiling leaves nothing to win: the task then counts as tied. `None` when no baseline covers half.
+///
+/// # Errors
+/// When a score is not finite.
+pub fn verdict(
+    model: &MethodScores,
+    baselines: &[MethodScores],
+    metric: &str,
+    direction: Direction,
+    ceiling: Option<&BTreeMap<Treatment, f64>>,
+    bootstrap: &Bootstrap,
+) -> Result<Option<Verdict>, EvaluateError> {
+    let mut best: Option<(f64, &MethodScores, Vec<&Treatment>)> = None;
+    for baseline in baselines {
+        let shared: Vec<&Treatment> =
+            model.scores.keys().filter(|treatment| baseline.scores.contains_key(treatment)).collect();
+        if shared.is_empty() || 2 * shared.len() < model.scores.len() {
+            continue;
+        }
+        let difference = mean_over(&shared, &model.scores) - mean_over(&shared, &baseline.scores);
+        let advantage = if direction == Direction::LowerIsBetter { -difference } else { difference };
+        if best.as_ref().is_none_or(|(least, ..)| advantage < *least) {
+            best = Some((advantage, baseline, shared));
+        }
+    }
+    let Some((_, baseline, shared)) = best else {
+        return Ok(None);
+    };
+    let of = |scores: &MethodScores| -> Vec<f64> { shared.iter().map(|treatment| scores.scores[*treatment]).collect() };
+    let units: Vec<String> = shared.iter().map(|treatment| treatment.intervention.perturbation_names()).collect();
+    let difference = bootstrap.paired_difference(&of(model), &of(baseline), &units)?;
+    let ceiling = ceiling
+        .filter(|ceiling| shared.iter().all(|treatment| ceiling.contains_key(treatment)))
+        .map(|ceiling| mean_over(&shared, ceiling));
+    Ok(Some(Verdict {
+        model: model.method.clone(),
+        baseline: baseline.method.clone(),
+        metric: metric.to_owned(),
+        direction,
+        model_mean: mean_over(&shared, &model.scores),
+        baseline_mean: mean_over(&shared, &baseline.scores),
+        n_not_shared: model.scores.len() - shared.len(),
+        difference,
+        ceiling,
+        unit_name: "perturbations".into(),
+    }))
+}
+
+impl Verdict {
+    /// Whether the baseline is as good as repeating the measurement, so that there is nothing to win.
+    pub fn is_at_ceiling(&self) -> bool {
+        self.ceiling.is_some_and(|ceiling| match self.direction {
+            Direction::LowerIsBetter => self.baseline_mean <= ceiling,
+            Direction::HigherIsBetter => self.baseline_mean >= ceiling,
+        })
+    }
+
+    /// Whether the model is shown to be better than the best baseline.
+    pub fn is_win(&self) -> bool {
+        let better = match self.direction {
+            Direction::LowerIsBetter => Claim::Lower,
+            Direction::HigherIsBetter => Claim::Higher,
+        };
+        self.difference.claim == better && !self.is_at_ceiling()
+    }
+
+    /// The same verdict with its units called `unit_name` (plural), such as `compounds`.
+    pub fn with_units_called(self, unit_name: impl Into<String>) -> Self {
+        Self { unit_name: unit_name.into(), ..self }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { model, baseline, metric, unit_name, .. } = self;
+        let estimate = &self.difference.estimate;
+        let means = format!("{} against {}", shown(self.model_mean), shown(self.baseline_mean));
+        let n_units = estimate.n_units;
+        match estimate.interval {
+            None => write!(
+                f,
+                "No claim: {n_units} {unit_name} are too few ({MIN_UNITS} needed) to say whether {model} differs in \
+                 {metric} from the best baseline, {baseline} ({means})"
+            )?,
+            Some((lower, upper)) => {
+                let interval = format!("95 % interval {} to {}", signed(lower), signed(upper));
+                let difference = format!("difference {}, {interval}, {n_units} {unit_name}", signed(estimate.mean));
+                if self.is_at_ceiling() {
+                    let ceiling = shown(self.ceiling.unwrap_or(f64::NAN));
+                    write!(
+                        f,
+                        "{model} counts as tied in {metric} with the best baseline, {baseline}, which already sits at the \
+                         replicate ceiling of {ceiling} ({means}; {difference})"
+                    )?;
+                } else {
+                    let relation = match self.difference.claim {
+                        Claim::Lower => format!("lower {metric} than"),
+                        Claim::Higher => format!("higher {metric} than"),
+                        Claim::Indistinguishable | Claim::TooFewUnits => format!("{metric} indistinguishable from"),
+                    };
+                    let word = match self.difference.claim {
+                        Claim::Indistinguishable | Claim::TooFewUnits => "is no winner",
+                        _ if self.is_win() => "wins",
+                        _ => "loses",
+                    };
+                    write!(f, "{model} {word}: {relation} the best baseline, {baseline} ({means}; {difference})")?;
+                }
+            }
+        }
+        if self.n_not_shared > 0 {
+            write!(f, "; {} treatments that {baseline} abstains from are not compared", self.n_not_shared)?;
+        }
+        Ok(())
+    }
+}
+
+fn mean_over(treatments: &[&Treatment], scores: &BTreeMap<Treatment, f64>) -> f64 {
+    treatments.iter().map(|treatment| scores[*treatment]).sum::<f64>() / treatments.len() as f64
+}
+
+fn shown(value: f64) -> String {
+    format!("{value:.3}")
+}
+
+/// Three decimals with a sign, and no sign on zero.
+fn signed(value: f64) -> String {
+    let text = format!("{value:+.3}");
+    if text.ends_with("0.000") { "0.000".into() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::accuracy::fixture::compound;
+    use super::*;
+
+    fn method(name: &str, scores: impl IntoIterator<Item = f64>) -> MethodScores {
+        let scores = scores.into_iter().enumerate().map(|(index, score)| (compound(&format!("c{index:02}")), score));
+        MethodScores { method: name.into(), scores: scores.collect() }
+    }
+
+    fn sentence(model: &MethodScores, baselines: &[MethodScores], ceiling: Option<f64>) -> String {
+        let ceiling = ceiling.map(|value| model.scores.keys().map(|treatment| (treatment.clone(), value)).collect());
+        let bootstrap = Bootstrap { resamples: 1000, seed: 0 };
+        verdict(model, baselines, "MSE", Direction::LowerIsBetter, ceiling.as_ref(), &bootstrap)
+            .unwrap()
+            .unwrap()
+            .with_units_called("compounds")
+            .to_string()
+    }
+
+    #[test]
+    fn says_it_in_one_sentence() {
+        let flat = |value: f64, count: usize| std::iter::repeat_n(value, count);
+        let baselines = [method("no_change", flat(0.9, 12)), method("interpolation", flat(0.3, 8))];
+        assert_eq!(
+            sentence(&method("lewm", flat(0.25, 12)), &baselines[..1], None),
+            "lewm wins: lower MSE than the best baseline, no_change (0.250 against 0.900; difference -0.650, \
+             95 % interval -0.650 to -0.650, 12 compounds)"
+        );
+        assert_eq!(
+            sentence(&method("lewm", flat(1.0, 12)), &baselines[..1], None),
+            "lewm loses: higher MSE than the best baseline, no_change (1.000 against 0.900; difference +0.100, \
+             95 % interval +0.100 to +0.100, 12 compounds)"
+        );
+        // Interpolation covers 8 of 12 and is the harder one; 8 units are too few for a claim.
+        assert_eq!(
+            sentence(&method("lewm", flat(0.25, 12)), &baselines, None),
+            "No claim: 8 compounds are too few (10 needed) to say whether lewm differs in MSE from the best baseline, \
+             interpolation (0.250 against 0.300); 4 treatments that interpolation abstains from are not compared"
+        );
+        assert_eq!(
+            sentence(&method("lewm", flat(0.25, 12)), &baselines[..1], Some(0.95)),
+            "lewm counts as tied in MSE with the best baseline, no_change, which already sits at the replicate ceiling \
+             of 0.950 (0.250 against 0.900; difference -0.650, 95 % interval -0.650 to -0.650, 12 compounds)"
+        );
+        let wavy = method("lewm", (0..12).map(|index| 0.9 + if index % 2 == 0 { 0.1 } else { -0.1 }));
+        assert!(sentence(&wavy, &baselines[..1], None).starts_with("lewm is no winner: MSE indistinguishable from"));
+    }
+
+    #[test]
+    fn no_baseline_no_verdict() {
+        let model = method("lewm", [0.1; 12]);
+        let rare = method("additive", [0.1; 5]);
+        let found = verdict(&model, &[rare], "MSE", Direction::LowerIsBetter, None, &Bootstrap::default()).unwrap();
+        assert_eq!(found, None);
+    }
+}

@@ -1,0 +1,133 @@
+//! The model's own predictions of treatments.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+
+use super::{Decoder, Predictions};
+use crate::screen::{Reference, Role, Screen, Treatment};
+use crate::train::TrainedModel;
+
+/// What cannot be predicted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PredictError {
+    /// A context without a control well to start from.
+    #[error("context `{context}` has no negative-control well to start from; name the controls in the card, or start from `--start`")]
+    NoStart {
+        /// The context.
+        context: String,
+    },
+}
+
+/// Predicted latents and decoded profiles.
+#[derive(Debug, Clone)]
+pub struct ModelPredictions {
+    /// Latents by member, `[member][treatment][latent]`, in the order of `profiles.treatments`.
+    pub latents: Vec<Vec<Vec<f32>>>,
+    /// Decoded profiles, averaged over members.
+    pub profiles: Predictions,
+    /// Treatments that the model has no place for: a perturbation neither met in training nor described.
+    pub abstained: Vec<Treatment>,
+}
+
+/// Mean latents of the negative controls of a screen, by plate and by context, for each member.
+#[derive(Debug, Clone)]
+pub struct Starts {
+    /// `[member][latent]` by plate.
+    plates: BTreeMap<String, Vec<Vec<f32>>>,
+    /// `[member][latent]` by context.
+    contexts: BTreeMap<String, Vec<Vec<f32>>>,
+    /// `[member][latent]` of the screen as a whole; for values relative to control the zero vector's latent.
+    overall: Option<Vec<Vec<f32>>>,
+    /// Plates on which a treatment was measured.
+    measured_on: BTreeMap<Treatment, Vec<String>>,
+}
+
+impl Starts {
+    /// The starts that `screen` offers.
+    pub fn of(trained: &TrainedModel, screen: &Screen, device: &Device) -> Self {
+        let mut measured_on = BTreeMap::<Treatment, Vec<String>>::new();
+        for (treatment, rows) in screen.treatments() {
+            let plates = rows.iter().map(|&row| screen.observations[row].plate.clone()).collect();
+            measured_on.insert(treatment, plates);
+        }
+        if screen.reference == Reference::Relative {
+            let overall = Some(trained.members.iter().map(|(_, memory)| memory.control.clone()).collect());
+            return Self { plates: BTreeMap::new(), contexts: BTreeMap::new(), overall, measured_on };
+        }
+        let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
+        let rows: Vec<usize> = (0..screen.n_observations()).filter(is_control).collect();
+        let latents = trained.encode(&screen.features, &rows, device);
+        let mean_where = |keep: &dyn Fn(usize) -> bool| -> Vec<Vec<f32>> {
+            latents.iter().map(|latents| mean(rows.iter().zip(latents).filter(|(row, _)| keep(**row)).map(|(_, l)| l))).collect()
+        };
+        let mut plates = BTreeMap::new();
+        let mut contexts = BTreeMap::new();
+        for &row in &rows {
+            let observation = &screen.observations[row];
+            plates
+                .entry(observation.plate.clone())
+                .or_insert_with(|| mean_where(&|row| screen.observations[row].plate == observation.plate));
+            contexts
+                .entry(observation.context.clone())
+                .or_insert_with(|| mean_where(&|row| screen.observations[row].context == observation.context));
+        }
+        let overall = (!rows.is_empty()).then(|| mean_where(&|_| true));
+        Self { plates, contexts, overall, measured_on }
+    }
+
+    /// Start of a treatment for each member: the controls of the plates it was measured on, else of its context, else all.
+    ///
+    /// # Errors
+    /// When the screen has no negative control at all.
+    pub fn start(&self, treatment: &Treatment) -> Result<Vec<Vec<f32>>, PredictError> {
+        let plates = self.measured_on.get(treatment).map(Vec::as_slice).unwrap_or_default();
+        let bags: Vec<&Vec<Vec<f32>>> = plates.iter().filter_map(|plate| self.plates.get(plate)).collect();
+        if let Some(first) = bags.first() {
+            return Ok((0..first.len()).map(|member| mean(bags.iter().map(|bag| &bag[member]))).collect());
+        }
+        let found = self.contexts.get(&treatment.context).or(self.overall.as_ref());
+        found.cloned().ok_or_else(|| PredictError::NoStart { context: treatment.context.clone() })
+    }
+}
+
+/// Mean of latents, summed in `f64`.
+pub(crate) fn mean<'a>(latents: impl Iterator<Item = &'a Vec<f32>>) -> Vec<f32> {
+    let mut sum = Vec::<f64>::new();
+    let mut n = 0.0;
+    for latent in latents {
+        sum.resize(latent.len(), 0.0);
+        for (sum, &value) in sum.iter_mut().zip(latent) {
+            *sum += f64::from(value);
+        }
+        n += 1.0;
+    }
+    sum.into_iter().map(|sum| (sum / n) as f32).collect()
+}
+
+/// Predicts `treatments` from the negative controls that `starts` offers.
+///
+/// # Errors
+/// When a treatment has nothing to start from.
+pub fn predict(
+    trained: &TrainedModel,
+    decoder: &Decoder,
+    starts: &Starts,
+    treatments: &[Treatment],
+    device: &Device,
+) -> Result<ModelPredictions, PredictError> {
+    let has_place = |treatment: &&Treatment| {
+        treatment.intervention.members().iter().all(|member| trained.vocabulary.can_place(&member.perturbation))
+    };
+    let (known, abstained): (Vec<&Treatment>, Vec<&Treatment>) = treatments.iter().partition(has_place);
+    let known: Vec<Treatment> = known.into_iter().cloned().collect();
+    let mut by_member = vec![Vec::with_capacity(known.len()); trained.members.len()];
+    for treatment in &known {
+        for (member, start) in starts.start(treatment)?.into_iter().enumerate() {
+            by_member[member].push(start);
+        }
+    }
+    let latents = trained.predict(&known, &by_member, device);
+    let profiles = Predictions { method: "lewm".into(), profiles: decoder.decode(&latents), treatments: known };
+    Ok(ModelPredictions { latents, profiles, abstained: abstained.into_iter().cloned().collect() })
+}

@@ -1,0 +1,114 @@
+//! Training all members, side by side on the CPU, each resumable by itself.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use burn::tensor::Device;
+
+use super::{Prepared, StudyError};
+use crate::config::Config;
+use crate::model::Array;
+use crate::pair::Part;
+use crate::run::{Checkpoint, NonFinite};
+use crate::train::{Health, Memory, MemberOutcome, Progress, TrainError, TrainedModel, TrainingData, train_member};
+
+/// A trained ensemble and what there is to say of each member.
+#[derive(Debug)]
+pub struct Members {
+    /// The ensemble.
+    pub trained: TrainedModel,
+    /// Step, validation error and state of each member.
+    pub outcomes: Vec<(usize, Option<f64>, Health)>,
+}
+
+/// Where members keep their checkpoints; `None` keeps none.
+fn checkpoint_path(folder: Option<&Path>, member: usize) -> Option<PathBuf> {
+    folder.map(|folder| folder.join(format!("member-{member}.safetensors")))
+}
+
+/// Trains every member of the ensemble, from their checkpoints in `folder` where there are some.
+///
+/// On the CPU as many members train at once as there are cores; each then has its own share of the threads, so that the
+/// result does not depend on how many run side by side.
+///
+/// # Errors
+/// The first member's error, in order of the members.
+pub fn train_ensemble(
+    config: &Config,
+    prepared: &Prepared,
+    folder: Option<&Path>,
+    warm: Option<&[BTreeMap<String, Array>]>,
+    device: &Device,
+    report: &(dyn Fn(Progress) + Sync),
+) -> Result<Members, StudyError> {
+    let validation = prepared.treatments(Part::Validation);
+    let sizes = prepared.sizes();
+    let data = TrainingData {
+        screen: &prepared.screen,
+        pairs: &prepared.pairs,
+        vocabulary: &prepared.vocabulary,
+        validation: &validation,
+    };
+    let train = |member: usize| -> Result<MemberOutcome, TrainError> {
+        let path = checkpoint_path(folder, member);
+        let resume = match &path {
+            Some(path) if path.exists() => Some(Checkpoint::load(path, NonFinite::Refuse)?),
+            _ => None,
+        };
+        let save = |checkpoint: Checkpoint| match &path {
+            Some(path) => Ok(checkpoint.save(path)?),
+            None => Ok(()),
+        };
+        let warm = warm.and_then(|members| members.get(member % members.len().max(1)));
+        let model = (&config.model, &sizes);
+        train_member(data, model, &config.pair, &config.train, member, warm, resume, device, &save, report)
+    };
+    let outcomes = side_by_side(config.train.members, train)?;
+    let mut trained = TrainedModel {
+        config: config.model.clone(),
+        sizes,
+        reference: prepared.screen.reference,
+        vocabulary: prepared.vocabulary.clone(),
+        treatments: prepared.pairs.treatments.clone(),
+        features: prepared.screen.features.names().to_vec(),
+        members: Vec::new(),
+    };
+    let mut told = Vec::new();
+    for outcome in outcomes {
+        let memory = Memory::of(&outcome.model, &prepared.screen, &prepared.pairs, device);
+        trained.members.push((outcome.model, memory));
+        told.push((outcome.step, outcome.validation_error, outcome.health));
+    }
+    Ok(Members { trained, outcomes: told })
+}
+
+/// Runs the members on as many threads as there are cores, each in a pool of one thread.
+fn side_by_side(
+    n_members: usize,
+    train: impl Fn(usize) -> Result<MemberOutcome, TrainError> + Sync,
+) -> Result<Vec<MemberOutcome>, TrainError> {
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from).min(n_members);
+    let next = Mutex::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..n_threads {
+            scope.spawn(|| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread can be started");
+                loop {
+                    let member = {
+                        let mut next = next.lock().expect("no member panics while it holds the lock");
+                        *next += 1;
+                        *next - 1
+                    };
+                    if member >= n_members {
+                        return;
+                    }
+                    let outcome = pool.install(|| train(member));
+                    results.lock().expect("as above").insert(member, outcome);
+                }
+            });
+        }
+    });
+    results.into_inner().expect("as above").into_values().collect()
+}

@@ -1,0 +1,154 @@
+//! What every method predicts for held-out treatments: the model, the baselines and their blend.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+
+use super::{Prepared, StudyError};
+use crate::baseline;
+use crate::config::Config;
+use crate::pair::{Part, SplitBy};
+use crate::predict::{Decoder, ModelPredictions, Predictions, Ridge, Starts, predict};
+use crate::screen::{FeatureMatrix, Screen, Treatment};
+use crate::train::TrainedModel;
+
+/// Predictions of all methods for the same targets.
+#[derive(Debug)]
+pub struct Methods {
+    /// The ensemble's own.
+    pub model: ModelPredictions,
+    /// The simple methods.
+    pub baselines: Vec<Predictions>,
+    /// The model blended with the simple method that did best on validation.
+    pub blend: Predictions,
+    /// The model's weight in the blend.
+    pub blend_weight: f64,
+    /// The simple method in the blend.
+    pub blended_with: String,
+}
+
+/// Rows by treatment.
+type Rows = BTreeMap<Treatment, Vec<usize>>;
+
+/// Predictions for `targets` by every method; weights and settings come from training and validation treatments only.
+///
+/// # Errors
+/// What predicting or a baseline says.
+pub fn methods(
+    config: &Config,
+    prepared: &Prepared,
+    trained: &TrainedModel,
+    decoder: &Decoder,
+    targets: &Rows,
+    device: &Device,
+) -> Result<Methods, StudyError> {
+    let training = prepared.treatments(Part::Train);
+    let validation = prepared.treatments(Part::Validation);
+    let starts = Starts::of(trained, &prepared.screen, device);
+    let names = |rows: &Rows| rows.keys().cloned().collect::<Vec<_>>();
+    let model = predict(trained, decoder, &starts, &names(targets), device)?;
+    let baselines = baselines(config, prepared, &training, targets)?;
+    let checked = predict(trained, decoder, &starts, &names(&validation), device)?;
+    let simple_checked = self::baselines(config, prepared, &training, &validation)?;
+    let truth = baseline::measured(&prepared.screen, &validation);
+    let partner = best_simple(&simple_checked, &truth, config.split.by);
+    let on_validation = simple_checked.iter().find(|predictions| predictions.method == partner);
+    let weight = match on_validation {
+        Some(simple) if !validation.is_empty() => shrunken_weight(&checked.profiles, simple, &truth)?,
+        _ => 0.5,
+    };
+    let simple = baselines.iter().find(|predictions| predictions.method == partner);
+    let mut blend = match simple {
+        Some(simple) => baseline::blend(&model.profiles, simple, weight)?,
+        None => model.profiles.clone(),
+    };
+    blend.method = "blend".into();
+    // Where the simple method abstains the model speaks alone.
+    for (row, treatment) in model.profiles.treatments.iter().enumerate() {
+        if !blend.treatments.contains(treatment) {
+            blend.treatments.push(treatment.clone());
+            let mut values = blend.profiles.values().to_vec();
+            values.extend_from_slice(model.profiles.profiles.row(row));
+            blend.profiles = FeatureMatrix::new(blend.profiles.names().to_vec(), values);
+        }
+    }
+    Ok(Methods { model, baselines, blend, blend_weight: weight, blended_with: partner })
+}
+
+/// Least-squares weight, pulled toward one half by one treatment's worth of evidence: a handful of validation treatments
+/// cannot tell 0.3 from 0.7.
+fn shrunken_weight(model: &Predictions, simple: &Predictions, truth: &Predictions) -> Result<f64, StudyError> {
+    let fitted = baseline::fit_blend_weight(model, simple, truth)?;
+    let n = truth.treatments.len() as f64;
+    Ok(if fitted.is_finite() { (n * fitted + 0.5) / (n + 1.0) } else { 0.5 })
+}
+
+/// The simple method with the least squared error on validation, among those that speak of most treatments.
+fn best_simple(candidates: &[Predictions], truth: &Predictions, by: SplitBy) -> String {
+    let fallback = if by == SplitBy::Dose { "pca_interpolation" } else { "mean_shift" };
+    let error = |predictions: &Predictions| -> Option<f64> {
+        if 2 * predictions.treatments.len() <= truth.treatments.len() {
+            return None;
+        }
+        let rows: BTreeMap<&Treatment, usize> = truth.treatments.iter().enumerate().map(|(row, t)| (t, row)).collect();
+        let errors = predictions.treatments.iter().enumerate().filter_map(|(row, treatment)| {
+            let measured = truth.profiles.row(*rows.get(treatment)?);
+            let squares = measured.iter().zip(predictions.profiles.row(row)).map(|(m, p)| f64::from(m - p).powi(2));
+            Some(squares.sum::<f64>())
+        });
+        Some(errors.sum::<f64>() / predictions.treatments.len() as f64)
+    };
+    candidates
+        .iter()
+        .filter_map(|predictions| Some((error(predictions)?, predictions.method.clone())))
+        .min_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or_else(|| fallback.to_owned(), |(_, method)| method)
+}
+
+/// Every simple method that applies to the screen.
+fn baselines(config: &Config, prepared: &Prepared, training: &Rows, targets: &Rows) -> Result<Vec<Predictions>, StudyError> {
+    let screen = &prepared.screen;
+    let names: Vec<Treatment> = targets.keys().cloned().collect();
+    let mut all = vec![
+        baseline::no_change(screen, &names),
+        baseline::mean_shift(screen, training, &names),
+        baseline::nearest_dose(screen, training, &names),
+        baseline::interpolation(screen, training, &names),
+    ];
+    if let Some(settings) = baseline::choose_pca_interpolation(screen, training, &config.evaluate.pca)? {
+        all.push(baseline::pca_interpolation(screen, training, &names, settings)?);
+    }
+    all.push(baseline::additive(screen, training, &names));
+    all.push(ridge(screen, training, &names, &prepared.descriptors)?);
+    all.push(baseline::other_context(screen, training, &names));
+    let contexts: Vec<&str> = prepared.vocabulary.contexts().iter().map(String::as_str).collect();
+    if (2..=6).contains(&contexts.len()) {
+        all.extend(contexts.into_iter().map(|context| baseline::from_context(screen, training, &names, context)));
+    }
+    all.push(baseline::well_position(screen, training, targets));
+    all.push(baseline::batch_only(screen, training, targets));
+    all.push(baseline::cell_count_only(screen, training, targets));
+    if !prepared.descriptors.is_empty() {
+        all.push(baseline::knn(screen, training, &names, &prepared.descriptors, 5)?);
+    }
+    all.retain(|predictions| !predictions.treatments.is_empty());
+    Ok(all)
+}
+
+/// Ridge regression of consensus profiles on intervention features, its penalty chosen by leave-one-out on training.
+fn ridge(
+    screen: &Screen,
+    training: &Rows,
+    targets: &[Treatment],
+    descriptors: &BTreeMap<String, Vec<f32>>,
+) -> Result<Predictions, StudyError> {
+    let descriptors = (!descriptors.is_empty()).then_some(descriptors);
+    let measured = baseline::measured(screen, training);
+    let joint: Vec<Treatment> = measured.treatments.iter().chain(targets).cloned().collect();
+    let features = baseline::intervention_features(&joint, descriptors)?;
+    let n_training = measured.treatments.len();
+    let x = features.select_rows(&(0..n_training).collect::<Vec<_>>());
+    let ridge = Ridge::fit_gcv(&x, &measured.profiles, &[0.03, 0.1, 0.3, 1.0, 3.0, 10.0])?;
+    let queries = features.select_rows(&(n_training..joint.len()).collect::<Vec<_>>());
+    Ok(Predictions { method: "ridge".into(), treatments: targets.to_vec(), profiles: ridge.predict(&queries) })
+}

@@ -1,0 +1,53 @@
+//! Whole jobs over many rooms: from a configuration to a finished run folder.
+
+mod ensemble;
+mod methods;
+mod prepare;
+mod score;
+
+pub use ensemble::{Members, train_ensemble};
+pub use methods::{Methods, methods};
+pub use prepare::{Prepared, prepare};
+pub use score::{Evaluation, Item, evaluate, pooled, retrieval_of_seen};
+
+use crate::baseline::BaselineError;
+use crate::config::ConfigError;
+use crate::descriptor::DescriptorError;
+use crate::evaluate::EvaluateError;
+use crate::load::LoadError;
+use crate::normalize::NormalizeError;
+use crate::pair::PairError;
+use crate::plan::PlanError;
+use crate::predict::{PredictError, RidgeError};
+use crate::run::RunError;
+use crate::train::TrainError;
+
+/// What stops a whole job: the error of the room in which it stopped.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant is its room's own error, unchanged")]
+pub enum StudyError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Descriptor(#[from] DescriptorError),
+    #[error(transparent)]
+    Normalize(#[from] NormalizeError),
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    #[error(transparent)]
+    Ridge(#[from] RidgeError),
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}

@@ -1,0 +1,75 @@
+//! From a configuration to a split, normalized, paired screen.
+
+use std::collections::BTreeMap;
+
+use super::StudyError;
+use crate::config::Config;
+use crate::descriptor::Descriptors;
+use crate::load::{Loaded, Source, load};
+use crate::model::ModelSizes;
+use crate::normalize::Normalizer;
+use crate::pair::{PairSet, Part, Split, Vocabulary};
+use crate::screen::{Screen, Treatment};
+
+/// A screen that is ready to be learned from.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The normalized screen.
+    pub screen: Screen,
+    /// What was fitted to normalize it.
+    pub normalizer: Normalizer,
+    /// Which observation is for what.
+    pub split: Split,
+    /// Training transitions.
+    pub pairs: PairSet,
+    /// Names of the training treatments.
+    pub vocabulary: Vocabulary,
+    /// Descriptors by perturbation name; empty without.
+    pub descriptors: BTreeMap<String, Vec<f32>>,
+}
+
+impl Prepared {
+    /// Treated rows of a part by treatment.
+    pub fn treatments(&self, part: Part) -> BTreeMap<Treatment, Vec<usize>> {
+        self.split.treatments(&self.screen, part)
+    }
+
+    /// Sizes of the model that this screen asks for.
+    pub fn sizes(&self) -> ModelSizes {
+        ModelSizes {
+            features: self.screen.features.n_features(),
+            interventions: self.vocabulary.sizes(),
+            dose_centers: self.vocabulary.dose_centers().clone(),
+        }
+    }
+}
+
+/// The source that a configuration names.
+pub fn source_of(config: &Config) -> Source {
+    Source { card: config.data.card.clone(), files: config.data.files.clone(), ..Source::default() }
+}
+
+/// Reads the screen of a configuration.
+///
+/// # Errors
+/// What loading says.
+pub fn load_screen(config: &Config) -> Result<Loaded, StudyError> {
+    Ok(load(&source_of(config))?)
+}
+
+/// Splits first, then fits what is fitted on the training part, then pairs.
+///
+/// # Errors
+/// What splitting, normalizing or pairing says.
+pub fn prepare(config: &Config, loaded: &Loaded) -> Result<Prepared, StudyError> {
+    let split = Split::new(&loaded.screen, &config.split)?;
+    let normalizer = Normalizer::fit(&loaded.screen, &split.rows(Part::Train), &config.normalize)?;
+    let screen = normalizer.apply(&loaded.screen)?;
+    let pairs = PairSet::new(&screen, &split)?;
+    let descriptors = match &loaded.card {
+        Some(card) => Descriptors::of_card(card)?.map(|descriptors| descriptors.by_name().clone()).unwrap_or_default(),
+        None => BTreeMap::new(),
+    };
+    let vocabulary = Vocabulary::new(&pairs.treatments, descriptors.clone());
+    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors })
+}
