@@ -1,5 +1,9 @@
 //! What interventions would do: predicted latents and decoded features.
 
+mod ridge;
+
+pub use ridge::{Ridge, RidgeError};
+
 use crate::screen::{FeatureMatrix, Treatment};
 
 /// Predicted profiles of treatments, by the model or by a baseline.
