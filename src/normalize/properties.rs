@@ -199,7 +199,7 @@ proptest! {
     #[test]
     fn training_rows_alone_decide_what_is_pooled(seed: u64, noise in -1e6f32..1e6) {
         let screen = screen(seed, 5);
-        let is_left_out = |row: usize| screen.observations[row].role == Role::Treatment && row % 2 == 0;
+        let is_left_out = |row: usize| screen.observations[row].role == Role::Treatment && row.is_multiple_of(2);
         let training: Vec<usize> = all_rows(&screen).into_iter().filter(|&row| !is_left_out(row)).collect();
         let mut changed = screen.clone();
         for row in (0..screen.n_observations()).filter(|&row| is_left_out(row)) {

@@ -56,7 +56,8 @@ fn rejected_by(rule: &Select, names: &[String], columns: &[Vec<f64>], kept: &[us
         Select::VarianceThreshold { freq_cut, unique_cut, min_variance } => kept
             .par_iter()
             .map(|&column| {
-                !(variance(&columns[column]) > *min_variance) || is_repetitive(&columns[column], *freq_cut, *unique_cut)
+                let varies = variance(&columns[column]) > *min_variance;
+                !varies || is_repetitive(&columns[column], *freq_cut, *unique_cut)
             })
             .collect(),
         Select::DropNaColumns { cutoff } => kept

@@ -1,5 +1,7 @@
 //! Ridge regression with many outputs, in closed form.
 
+use std::cmp::Ordering;
+
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::{Mat, MatRef, Par};
@@ -290,7 +292,8 @@ fn solve(mut square: Mat<f64>, mut right: Mat<f64>, lambda: f64) -> Result<Mat<f
     )
     .map_err(|_| RidgeError::Singular(lambda))?;
     let tolerance = largest * n as f64 * f64::EPSILON;
-    if (0..n).any(|index| !(square[(index, index)].powi(2) > tolerance)) {
+    let is_lost = |index: usize| square[(index, index)].powi(2).partial_cmp(&tolerance) != Some(Ordering::Greater);
+    if (0..n).any(is_lost) {
         return Err(RidgeError::Singular(lambda));
     }
     right.as_mut().par_col_chunks_mut(16).for_each(|mut columns| {
