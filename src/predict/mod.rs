@@ -1,5 +1,13 @@
 //! What interventions would do: predicted latents and decoded features.
 
+mod decoder;
+mod model;
+mod ridge;
+
+pub use decoder::{Decoder, DecoderConfig};
+pub use model::{ModelPredictions, PredictError, Starts, predict};
+pub use ridge::{Ridge, RidgeError};
+
 use crate::screen::{FeatureMatrix, Treatment};
 
 /// Predicted profiles of treatments, by the model or by a baseline.
