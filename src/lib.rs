@@ -4,5 +4,8 @@
 
 #![warn(missing_docs)]
 
-pub mod predict;
 pub mod screen;
+pub mod run;
+pub mod embed;
+pub mod predict;
+pub mod plan;
