@@ -104,11 +104,11 @@ fn rooms_named(tokens: &[String], depth: usize) -> Vec<String> {
             continue;
         }
         let mut open = 0;
-        for index in next + 1..tokens.len() {
-            match tokens[index].as_str() {
+        for (index, token) in tokens.iter().enumerate().skip(next + 1) {
+            match token.as_str() {
                 "{" => open += 1,
                 "}" => open -= 1,
-                _ if open == 1 && (is(index - 1, "{") || is(index - 1, ",")) => named.push(tokens[index].clone()),
+                _ if open == 1 && (is(index - 1, "{") || is(index - 1, ",")) => named.push(token.clone()),
                 _ => {}
             }
             if open == 0 {

@@ -71,8 +71,8 @@ impl Table {
     /// [`RunError::Read`], [`RunError::Damaged`] for no or broken parquet, [`RunError::Column`] for nested or other types.
     pub fn read_parquet(path: &Path) -> Result<Self, RunError> {
         let file = File::open(path).map_err(RunError::read(path))?;
-        let read = quietly(|| read_batches(file)).unwrap_or_else(|| Err("its pages are damaged".into()));
-        let (facts, docs, schema, batches) =
+        let read = quietly(|| read_content(file)).unwrap_or_else(|| Err("its pages are damaged".into()));
+        let Content { facts, docs, schema, batches } =
             read.map_err(|error| RunError::damaged(path, format!("is no whole parquet file ({error})")))?;
         let mut table = Table::read_from(path, facts);
         for (index, field) in schema.fields().iter().enumerate() {
@@ -88,16 +88,21 @@ impl Table {
     }
 }
 
-type Texts = BTreeMap<String, String>;
+/// All that a file holds, in arrow's terms.
+struct Content {
+    facts: BTreeMap<String, String>,
+    docs: BTreeMap<String, String>,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+}
 
-/// Facts, documentation of the columns, their types, and the rows.
-fn read_batches(file: File) -> Result<(Texts, Texts, SchemaRef, Vec<RecordBatch>), Box<dyn std::error::Error>> {
+fn read_content(file: File) -> Result<Content, Box<dyn std::error::Error>> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?;
     let schema = reader.schema().clone();
     let (facts, docs) = said(reader.metadata().file_metadata().key_value_metadata());
     let batches = reader.with_batch_size(GROUP_ROWS).build()?.collect::<Result<_, _>>()?;
-    Ok((facts, docs, schema, batches))
+    Ok(Content { facts, docs, schema, batches })
 }
 
 /// Runs `read`, or says `None` where it panics, as parquet 60.1 does on some damaged pages; nothing is printed then.
