@@ -1,0 +1,379 @@
+//! `embeddings.parquet`: one row for each observation, its metadata, then its latent.
+//!
+//! ```text
+//! level  plate  well  role    intervention  perturbation  dose_um  …  n_wells  moa            latent_0  latent_1  …
+//! well   P1     B02   trt     taxol 0.3 µM  taxol         0.3         1        Tubulin stab.  0.12      -1.4
+//! well   P1     C02   negcon  untreated                               1                       0.03      0.2
+//! ```
+//!
+//! The columns are documented in the file itself (key `cytonaut.columns`). Metadata of the screen follows under its own
+//! name; where that is taken by one of our columns, it is called `label_` and the name.
+
+use std::path::Path;
+
+use crate::run::{Column, INTERVENTION_COLUMNS, RunError, Table};
+use crate::screen::{FeatureMatrix, Label, Observation, Role};
+
+/// Begins the names of the latent columns, `latent_0`, `latent_1`, ….
+const LATENT: &str = "latent_";
+
+/// Begins the name of a label whose own name is taken.
+const LABEL: &str = "label_";
+
+/// Our columns beside those of the intervention and the latents.
+const METADATA: [&str; 9] =
+    ["level", "plate", "well", "role", "context", "lab_batch", "replicate", "cell_count", "n_wells"];
+
+/// What one row of a table of latents is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// One cell.
+    Cell,
+    /// One field of view.
+    Site,
+    /// One well.
+    Well,
+    /// One intervention in one context: the mean over its wells.
+    Intervention,
+}
+
+impl Level {
+    const ALL: [Self; 4] = [Self::Cell, Self::Site, Self::Well, Self::Intervention];
+
+    /// The word in files and flags: `cell`, `site`, `well`, `intervention`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cell => "cell",
+            Self::Site => "site",
+            Self::Well => "well",
+            Self::Intervention => "intervention",
+        }
+    }
+}
+
+impl std::str::FromStr for Level {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|level| level.word() == text)
+            .ok_or_else(|| format!("`{text}` is no level (expected `cell`, `site`, `well` or `intervention`)"))
+    }
+}
+
+/// Latents with what was measured and done, one row for each observation at `level`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embeddings {
+    /// What a row is.
+    pub level: Level,
+    /// Where and what each row is. At level `intervention` a row lies on several plates and its `plate` is empty.
+    pub observations: Vec<Observation>,
+    /// How many wells each row averages; 1 below level `intervention`.
+    pub n_wells: Vec<usize>,
+    /// Metadata of the screen, by row.
+    pub labels: Vec<Label>,
+    /// `[observation, latent]`, columns `latent_0`, `latent_1`, ….
+    pub latents: FeatureMatrix,
+}
+
+impl Embeddings {
+    /// Latents of rows; the columns of `latents` are renamed `latent_0`, `latent_1`, ….
+    ///
+    /// # Panics
+    /// If the parts differ in their number of rows, or `latents` has no columns.
+    pub fn new(
+        level: Level,
+        observations: Vec<Observation>,
+        n_wells: Vec<usize>,
+        labels: Vec<Label>,
+        latents: FeatureMatrix,
+    ) -> Self {
+        let n_rows = observations.len();
+        assert!(latents.n_features() > 0, "a latent has at least one dimension");
+        assert_eq!(latents.n_rows(), n_rows, "one latent for each observation");
+        assert_eq!(n_wells.len(), n_rows, "one number of wells for each observation");
+        assert!(labels.iter().all(|label| label.values.len() == n_rows), "one label for each observation");
+        let latents = FeatureMatrix::numbered(LATENT, latents.n_features(), latents.values().to_vec());
+        Self { level, observations, n_wells, labels, latents }
+    }
+
+    /// Writes the table as parquet.
+    ///
+    /// # Errors
+    /// [`RunError::Write`], or [`RunError::Damaged`] where two labels have one name.
+    pub fn write(&self, path: &Path) -> Result<(), RunError> {
+        self.table().write_parquet(path)
+    }
+
+    /// Reads a table that [`Embeddings::write`] wrote.
+    ///
+    /// # Errors
+    /// [`RunError`] with the file and the column or row that is not as it should be.
+    pub fn read(path: &Path) -> Result<Self, RunError> {
+        let table = Table::read_parquet(path)?;
+        let level = table.facts().get("level").and_then(|level| level.parse().ok()).ok_or_else(|| {
+            RunError::Damaged { path: path.to_owned(), problem: "is no table of embeddings (it names no level)".into() }
+        })?;
+        let latents = latents(&table)?;
+        let observations = observations(&table)?;
+        let n_wells = whole(&table, "n_wells")?;
+        Ok(Self { level, observations, n_wells, labels: labels(&table)?, latents })
+    }
+
+    fn table(&self) -> Table {
+        let text =
+            |of: &dyn Fn(&Observation) -> Option<String>| Column::Text(self.observations.iter().map(of).collect());
+        let unless_empty = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let mut table = Table::new()
+            .with_fact("level", self.level.word())
+            .with("level", "what a row is: cell, site, well or intervention", text(&|_| Some(self.level.word().into())))
+            .with("plate", "plate barcode; null where a row averages plates", text(&|row| unless_empty(&row.plate)))
+            .with("well", "well on the plate, as in A01", text(&|row| row.well.map(|well| well.to_string())))
+            .with(
+                "role",
+                "trt: treated; negcon: negative control; poscon: positive control; empty",
+                text(&|row| Some(word(row.role).into())),
+            )
+            .with_interventions(self.observations.iter().map(|row| &row.intervention))
+            .with(
+                "context",
+                "cell line, time or donor in which it was done; null where the screen has one context",
+                text(&|row| unless_empty(&row.context)),
+            )
+            .with("lab_batch", "wells processed together", text(&|row| row.lab_batch.clone()))
+            .with("replicate", "replicate, as the screen names it", text(&|row| row.replicate.clone()))
+            .with(
+                "cell_count",
+                "cells or nuclei counted",
+                Column::Number(self.observations.iter().map(|row| row.cell_count).collect()),
+            )
+            .with(
+                "n_wells",
+                "wells that the row averages",
+                Column::Integer(self.n_wells.iter().map(|&n_wells| Some(n_wells as i64)).collect()),
+            );
+        for label in &self.labels {
+            let doc = format!("`{}` of the screen", label.name);
+            table = table.with(column_of(&label.name), doc, Column::Text(label.values.clone()));
+        }
+        for (index, name) in self.latents.names().iter().enumerate() {
+            let values = (0..self.latents.n_rows()).map(|row| self.latents.row(row)[index]).collect();
+            table = table.with(name, format!("dimension {index} of the latent"), Column::Float32(values));
+        }
+        table
+    }
+}
+
+fn latents(table: &Table) -> Result<FeatureMatrix, RunError> {
+    let mut columns = Vec::new();
+    while table.column(&format!("{LATENT}{}", columns.len())).is_some() {
+        columns.push(table.float32(&format!("{LATENT}{}", columns.len()))?);
+    }
+    if columns.is_empty() {
+        table.float32("latent_0")?;
+    }
+    let values = (0..table.n_rows()).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
+    Ok(FeatureMatrix::numbered(LATENT, columns.len(), values))
+}
+
+fn observations(table: &Table) -> Result<Vec<Observation>, RunError> {
+    let interventions = table.interventions()?;
+    let (plates, wells, roles) = (table.text("plate")?, table.text("well")?, table.text("role")?);
+    let (contexts, lab_batches) = (table.text("context")?, table.text("lab_batch")?);
+    let (replicates, cell_counts) = (table.text("replicate")?, table.numbers("cell_count")?);
+    let mut observations = Vec::with_capacity(interventions.len());
+    for (row, intervention) in interventions.into_iter().enumerate() {
+        let in_row = |found: &Option<String>| format!("{found:?} in row {}", row + 1);
+        let well = match &wells[row] {
+            None => None,
+            Some(well) => {
+                Some(well.parse().map_err(|_| table.wrong_column("well", in_row(&wells[row]), "a well, as in A01"))?)
+            }
+        };
+        let role = roles[row]
+            .as_deref()
+            .and_then(role_of)
+            .ok_or_else(|| table.wrong_column("role", in_row(&roles[row]), "`trt`, `negcon`, `poscon` or `empty`"))?;
+        observations.push(Observation {
+            plate: plates[row].clone().unwrap_or_default(),
+            well,
+            role,
+            intervention,
+            context: contexts[row].clone().unwrap_or_default(),
+            lab_batch: lab_batches[row].clone(),
+            replicate: replicates[row].clone(),
+            cell_count: cell_counts[row],
+        });
+    }
+    Ok(observations)
+}
+
+fn whole(table: &Table, name: &str) -> Result<Vec<usize>, RunError> {
+    let values = table.integers(name)?.iter().enumerate();
+    let number = |(row, value): (usize, &Option<i64>)| {
+        let wrong = || table.wrong_column(name, format!("{value:?} in row {}", row + 1), "a number of wells");
+        value.and_then(|value| usize::try_from(value).ok()).ok_or_else(wrong)
+    };
+    values.map(number).collect()
+}
+
+/// Columns that are none of ours, in their order.
+fn labels(table: &Table) -> Result<Vec<Label>, RunError> {
+    let mut labels = Vec::new();
+    for column in table.columns().iter().filter(|column| !is_taken(&column.name)) {
+        let name = column.name.strip_prefix(LABEL).unwrap_or(&column.name).to_owned();
+        labels.push(Label { name, values: table.text(&column.name)?.to_vec() });
+    }
+    Ok(labels)
+}
+
+/// The column of a label: its own name, unless another column has it or it would not read back.
+fn column_of(label: &str) -> String {
+    if is_taken(label) || label.starts_with(LABEL) { format!("{LABEL}{label}") } else { label.to_owned() }
+}
+
+/// Whether a column name is one of ours; some programs do not tell upper from lower case.
+fn is_taken(name: &str) -> bool {
+    let name = name.to_lowercase();
+    METADATA.contains(&name.as_str()) || INTERVENTION_COLUMNS.contains(&name.as_str()) || name.starts_with(LATENT)
+}
+
+/// The words that screens use for roles in files.
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::Treatment => "trt",
+        Role::NegativeControl => "negcon",
+        Role::PositiveControl => "poscon",
+        Role::Empty => "empty",
+    }
+}
+
+fn role_of(text: &str) -> Option<Role> {
+    let roles = [Role::Treatment, Role::NegativeControl, Role::PositiveControl, Role::Empty];
+    roles.into_iter().find(|&role| word(role) == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation};
+
+    fn any_intervention() -> impl Strategy<Value = Intervention> {
+        let kind = prop::sample::select(vec![Kind::Compound, Kind::Crispr, Kind::Orf, Kind::Rnai, Kind::Other]);
+        let member = (".{0,5}", kind, prop::option::of(1e-6f64..1e6)).prop_map(|(name, kind, dose)| Application {
+            perturbation: Perturbation { name, kind },
+            dose: dose.and_then(Micromolar::new),
+        });
+        let hours = prop::option::of(0.0f64..1000.0);
+        (prop::collection::vec(member, 0..3), hours).prop_map(|(members, hours)| match hours {
+            Some(hours) => Intervention::of(members).lasting(hours),
+            None => Intervention::of(members),
+        })
+    }
+
+    fn any_observation() -> impl Strategy<Value = Observation> {
+        let well = prop::option::of((b'A'..=b'P', 1u8..=24)).prop_map(|well| {
+            well.map(|(row, column)| format!("{}{column:02}", row as char).parse().expect("a well of a 384-well plate"))
+        });
+        let role =
+            prop::sample::select(vec![Role::Treatment, Role::NegativeControl, Role::PositiveControl, Role::Empty]);
+        let texts = (".{0,4}", ".{0,4}", prop::option::of(".{0,4}"), prop::option::of(".{0,4}"));
+        (texts, well, role, any_intervention(), prop::option::of(0.0f64..1e5)).prop_map(
+            |((plate, context, lab_batch, replicate), well, role, intervention, cell_count)| Observation {
+                plate,
+                well,
+                role,
+                intervention,
+                context,
+                lab_batch,
+                replicate,
+                cell_count,
+            },
+        )
+    }
+
+    fn any_embeddings() -> impl Strategy<Value = Embeddings> {
+        (0usize..12, 1usize..5).prop_flat_map(|(n_rows, n_latents)| {
+            let label = prop::collection::vec(prop::option::of(".{0,6}"), n_rows);
+            let name = prop::sample::select(vec!["moa", "plate", "Plate", "label_moa", "latent_0", "label_"]);
+            let labels = prop::collection::btree_map(name, label, 0..4);
+            let finite = any::<f32>().prop_filter("equal", |value| !value.is_nan());
+            (
+                prop::sample::select(Level::ALL.to_vec()),
+                prop::collection::vec(any_observation(), n_rows),
+                prop::collection::vec(0usize..9, n_rows),
+                labels,
+                prop::collection::vec(finite, n_rows * n_latents),
+            )
+                .prop_map(move |(level, observations, n_wells, labels, values)| {
+                    let labels = labels.into_iter().map(|(name, values)| Label { name: name.into(), values });
+                    let latents = FeatureMatrix::numbered("z", n_latents, values);
+                    Embeddings::new(level, observations, n_wells, labels.collect(), latents)
+                })
+        })
+    }
+
+    fn read(table: &Table) -> Result<Embeddings, RunError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("embeddings.parquet");
+        table.write_parquet(&path)?;
+        Embeddings::read(&path)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn what_is_written_reads_back_equal(embeddings in any_embeddings()) {
+            prop_assert_eq!(read(&embeddings.table()).unwrap(), embeddings);
+        }
+    }
+
+    fn one() -> Embeddings {
+        let observation = Observation {
+            plate: "P1".into(),
+            well: "B02".parse().ok(),
+            role: Role::Treatment,
+            intervention: Intervention::single("taxol", Kind::Compound, Micromolar::new(0.3)),
+            context: String::new(),
+            lab_batch: None,
+            replicate: None,
+            cell_count: None,
+        };
+        let moa = Label { name: "moa".into(), values: vec![Some("Microtubule stabilizers".into())] };
+        let latents = FeatureMatrix::numbered("z", 2, vec![0.5, -1.0]);
+        Embeddings::new(Level::Well, vec![observation], vec![1], vec![moa], latents)
+    }
+
+    #[test]
+    fn every_column_is_documented_and_in_order() {
+        let table = one().table();
+        let names: Vec<_> = table.columns().iter().map(|column| column.name.as_str()).collect();
+        let expected = "level plate well role intervention perturbation dose_um hours intervention_json context \
+                        lab_batch replicate cell_count n_wells moa latent_0 latent_1";
+        assert_eq!(names.join(" "), expected);
+        assert!(table.columns().iter().all(|column| !column.doc.is_empty()));
+    }
+
+    #[test]
+    fn refuses_tables_that_are_no_embeddings() {
+        let check = |table: Table, expected: &str| {
+            let error = read(&table).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        let text = |value: &str| Column::Text(vec![Some(value.to_owned())]);
+        let without = |name: &str| {
+            let columns = one().table().columns().to_vec().into_iter().filter(|column| column.name != name);
+            columns.fold(Table::new().with_fact("level", "well"), |table, c| table.with(c.name, c.doc, c.values))
+        };
+        check(Table::new().with("x", "", text("a")), "is no table of embeddings");
+        check(without("latent_0"), "column `latent_0` holds nothing");
+        check(without("role").with("role", "", text("treated")), "holds Some(\"treated\") in row 1, expected `trt`");
+        check(without("well").with("well", "", text("Z99")), "holds Some(\"Z99\") in row 1, expected a well");
+        check(without("n_wells").with("n_wells", "", Column::Integer(vec![Some(-1)])), "expected a number of wells");
+        check(without("latent_0").with("latent_0", "", text("a")), "column `latent_0` holds text, expected 32-bit");
+    }
+}

@@ -1,0 +1,274 @@
+//! `ranking.parquet`, `ranking.csv` and the same as JSON lines: candidates in order of nearness to the target.
+//!
+//! ```text
+//! rank  intervention  perturbation  dose_um  context  score  lower  upper  distance  n_wells  nearest_reference  …
+//! 1     taxol 0.3 µM  taxol         0.3               0.94   0.81   0.99   0.21      3        epothilone B 1 µM
+//! ```
+//!
+//! The verdict of the matching evaluation, the start, the target and what ranks travel with the table: in parquet as
+//! facts of the file, in JSON as the first line; start, target and ranker are columns as well, for readers of the csv.
+
+use std::path::Path;
+
+use crate::run::{Column, RunError, Table};
+use crate::screen::Intervention;
+
+/// Separates flags in one field.
+const SEPARATOR: &str = "; ";
+
+/// One candidate with its place in the list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankedIntervention {
+    /// Place in the list, counted from 1.
+    pub rank: usize,
+    /// What would be done.
+    pub intervention: Intervention,
+    /// Where it would be done; empty when the screen has one context.
+    pub context: String,
+    /// Fraction of the way from start to target: 0 at the start, 1 at the target, negative when it leads away.
+    pub score: f64,
+    /// Distance from the predicted place to the target, in latent units.
+    pub distance: f64,
+    /// Lower end of the interval of `score`; `None` without calibration.
+    pub lower: Option<f64>,
+    /// Upper end of the interval of `score`; `None` without calibration.
+    pub upper: Option<f64>,
+    /// In how many wells of the screen it was measured; 0 when it is only predicted.
+    pub n_wells: usize,
+    /// The measured reference intervention that lies nearest to the predicted place.
+    pub nearest_reference: Option<String>,
+    /// Mechanism of action of that reference.
+    pub nearest_moa: Option<String>,
+    /// Distance to the nearest intervention in training, in units of its typical spacing; large means extrapolation.
+    pub support: Option<f64>,
+    /// Warnings, in words: `far from training`, `toxic`.
+    pub flags: Vec<String>,
+    /// Distance from the measured place to the target, where it was measured.
+    pub measured_distance: Option<f64>,
+    /// Mechanism of action of the candidate, where the screen names one.
+    pub moa: Option<String>,
+}
+
+/// Candidate interventions in order, best first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranking {
+    /// One sentence: whether this kind of ranking beat the baselines where it could be checked.
+    pub verdict: String,
+    /// The target phenotype, in words.
+    pub target: String,
+    /// Where the cells start, in words.
+    pub start: String,
+    /// What ranks: `model`, `blend`, or a baseline's name.
+    pub by: String,
+    /// The candidates, best first.
+    pub rows: Vec<RankedIntervention>,
+}
+
+impl Ranking {
+    /// Writes the ranking as parquet.
+    ///
+    /// # Errors
+    /// [`RunError::Write`].
+    pub fn write_parquet(&self, path: &Path) -> Result<(), RunError> {
+        self.table().write_parquet(path)
+    }
+
+    /// Writes the ranking as csv.
+    ///
+    /// # Errors
+    /// [`RunError::Write`].
+    pub fn write_csv(&self, path: &Path) -> Result<(), RunError> {
+        self.table().write_csv(path)
+    }
+
+    /// Reads a ranking that [`Ranking::write_parquet`] wrote.
+    ///
+    /// # Errors
+    /// [`RunError`] with the file and the column or row that is not as it should be.
+    pub fn read(path: &Path) -> Result<Self, RunError> {
+        let table = Table::read_parquet(path)?;
+        let fact = |name: &str| {
+            let absent =
+                || RunError::Damaged { path: path.to_owned(), problem: format!("is no ranking (it names no {name})") };
+            table.facts().get(name).cloned().ok_or_else(absent)
+        };
+        let (verdict, target, start, by) = (fact("verdict")?, fact("target")?, fact("start")?, fact("by")?);
+        Ok(Self { verdict, target, start, by, rows: rows(&table)? })
+    }
+
+    fn table(&self) -> Table {
+        let number =
+            |of: &dyn Fn(&RankedIntervention) -> Option<f64>| Column::Number(self.rows.iter().map(of).collect());
+        let whole = |of: &dyn Fn(&RankedIntervention) -> usize| {
+            Column::Integer(self.rows.iter().map(|row| Some(of(row) as i64)).collect())
+        };
+        let text =
+            |of: &dyn Fn(&RankedIntervention) -> Option<String>| Column::Text(self.rows.iter().map(of).collect());
+        let unless_empty = |text: String| (!text.is_empty()).then_some(text);
+        Table::new()
+            .with_fact("verdict", &self.verdict)
+            .with_fact("target", &self.target)
+            .with_fact("start", &self.start)
+            .with_fact("by", &self.by)
+            .with("rank", "place in the list, counted from 1", whole(&|row| row.rank))
+            .with_interventions(self.rows.iter().map(|row| &row.intervention))
+            .with(
+                "context",
+                "cell line, time or donor in which it would be done; null where the screen has one context",
+                text(&|row| unless_empty(row.context.clone())),
+            )
+            .with(
+                "score",
+                "fraction of the way from start to target; 1 = at the target",
+                number(&|row| Some(row.score)),
+            )
+            .with("lower", "lower end of the interval of score", number(&|row| row.lower))
+            .with("upper", "upper end of the interval of score", number(&|row| row.upper))
+            .with("distance", "distance to the target, in latent units", number(&|row| Some(row.distance)))
+            .with("n_wells", "wells in which it was measured; 0 when only predicted", whole(&|row| row.n_wells))
+            .with(
+                "nearest_reference",
+                "measured intervention nearest to the predicted place",
+                text(&|row| row.nearest_reference.clone()),
+            )
+            .with("nearest_moa", "mechanism of action of that reference", text(&|row| row.nearest_moa.clone()))
+            .with(
+                "support",
+                "distance to the nearest intervention in training, in units of their typical spacing",
+                number(&|row| row.support),
+            )
+            .with("flags", "warnings, separated by `; `", text(&|row| unless_empty(row.flags.join(SEPARATOR))))
+            .with(
+                "measured_distance",
+                "distance from the measured place to the target, in latent units",
+                number(&|row| row.measured_distance),
+            )
+            .with("moa", "mechanism of action, where the screen names one", text(&|row| row.moa.clone()))
+            .with("start", "where the cells start", text(&|_| Some(self.start.clone())))
+            .with("target", "the target phenotype", text(&|_| Some(self.target.clone())))
+            .with("by", "what ranks: model, blend, or a baseline", text(&|_| Some(self.by.clone())))
+    }
+}
+
+fn rows(table: &Table) -> Result<Vec<RankedIntervention>, RunError> {
+    let whole = |name: &str| -> Result<Vec<usize>, RunError> {
+        let wrong =
+            |row: usize| table.wrong_column(name, format!("no count in row {}", row + 1), "a whole number from 0");
+        let values = table.integers(name)?.iter().enumerate();
+        values.map(|(row, value)| value.and_then(|v| usize::try_from(v).ok()).ok_or_else(|| wrong(row))).collect()
+    };
+    let present = |name: &str| -> Result<Vec<f64>, RunError> {
+        let wrong = |row: usize| table.wrong_column(name, format!("null in row {}", row + 1), "a number");
+        let values = table.numbers(name)?.iter().enumerate();
+        values.map(|(row, value)| value.ok_or_else(|| wrong(row))).collect()
+    };
+    let (ranks, n_wells) = (whole("rank")?, whole("n_wells")?);
+    let (scores, distances) = (present("score")?, present("distance")?);
+    let (lower, upper) = (table.numbers("lower")?, table.numbers("upper")?);
+    let (support, measured) = (table.numbers("support")?, table.numbers("measured_distance")?);
+    let (contexts, flags, moas) = (table.text("context")?, table.text("flags")?, table.text("moa")?);
+    let (references, nearest_moas) = (table.text("nearest_reference")?, table.text("nearest_moa")?);
+    let interventions = table.interventions()?.into_iter().enumerate();
+    let ranked = interventions.map(|(row, intervention)| RankedIntervention {
+        rank: ranks[row],
+        intervention,
+        context: contexts[row].clone().unwrap_or_default(),
+        score: scores[row],
+        distance: distances[row],
+        lower: lower[row],
+        upper: upper[row],
+        n_wells: n_wells[row],
+        nearest_reference: references[row].clone(),
+        nearest_moa: nearest_moas[row].clone(),
+        support: support[row],
+        flags: flags[row].iter().flat_map(|flags| flags.split(SEPARATOR)).map(str::to_owned).collect(),
+        measured_distance: measured[row],
+        moa: moas[row].clone(),
+    });
+    Ok(ranked.collect())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::screen::{Application, Kind, Micromolar, Perturbation};
+
+    /// A measured single and a predicted pair.
+    pub(in crate::plan) fn example() -> Ranking {
+        let member = |name: &str, dose| Application {
+            perturbation: Perturbation { name: name.into(), kind: Kind::Compound },
+            dose: Micromolar::new(dose),
+        };
+        let first = RankedIntervention {
+            rank: 1,
+            intervention: Intervention::of([member("taxol", 0.3)]),
+            context: String::new(),
+            score: 0.94,
+            distance: 0.2125,
+            lower: Some(0.812),
+            upper: Some(0.99),
+            n_wells: 3,
+            nearest_reference: Some("epothilone B 1 µM".into()),
+            nearest_moa: Some("Microtubule stabilizers".into()),
+            support: Some(0.4),
+            flags: vec![],
+            measured_distance: Some(0.25),
+            moa: Some("Microtubule stabilizers".into()),
+        };
+        let second = RankedIntervention {
+            rank: 2,
+            intervention: Intervention::of([member("taxol", 0.03), member("AZ138", 10.0)]).lasting(24.0),
+            score: -0.125,
+            distance: 12.5,
+            lower: None,
+            upper: None,
+            n_wells: 0,
+            nearest_reference: None,
+            nearest_moa: None,
+            support: Some(3.75),
+            flags: vec!["far from training".into(), "toxic".into()],
+            measured_distance: None,
+            moa: None,
+            ..first.clone()
+        };
+        Ranking {
+            verdict: "the model beats log-dose interpolation on 31 of 40 held-out doses".into(),
+            target: "Eg5 inhibitors".into(),
+            start: "DMSO".into(),
+            by: "model".into(),
+            rows: vec![first, second],
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_equal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ranking.parquet");
+        for ranking in [example(), Ranking { rows: vec![], ..example() }] {
+            ranking.write_parquet(&path).unwrap();
+            assert_eq!(Ranking::read(&path).unwrap(), ranking);
+        }
+        assert!(example().table().columns().iter().all(|column| !column.doc.is_empty()));
+    }
+
+    #[test]
+    fn writes_a_csv_for_people() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ranking.csv");
+        example().write_csv(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("rank,intervention,perturbation,dose_um,hours,intervention_json,context,score,"));
+        assert!(lines[1].starts_with("1,taxol 0.3 µM,taxol,0.3,,"), "{}", lines[1]);
+        assert!(lines[2].contains(",-0.125,,,12.5,0,,,3.75,far from training; toxic,,,DMSO,Eg5 inhibitors,model"));
+    }
+
+    #[test]
+    fn refuses_a_table_that_is_no_ranking() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ranking.parquet");
+        Table::new().with("rank", "", Column::Integer(vec![Some(1)])).write_parquet(&path).unwrap();
+        let error = Ranking::read(&path).unwrap_err().to_string();
+        assert!(error.ends_with("is no ranking (it names no verdict)"), "{error}");
+    }
+}

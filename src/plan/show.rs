@@ -1,0 +1,239 @@
+//! A ranking on the terminal: a table for people, JSON lines for programs.
+
+use serde::Serialize;
+
+use super::{RankedIntervention, Ranking};
+
+/// Longest text in a cell of the table for people, in characters; parquet and csv hold the whole.
+const MAX_WIDTH: usize = 48;
+
+impl Ranking {
+    /// The verdict and the first `top` rows as an aligned table; columns that are empty in all of them are left out.
+    pub fn render(&self, top: usize) -> String {
+        let shown = &self.rows[..top.min(self.rows.len())];
+        let columns: Vec<Cells> = [
+            Cells::numbers("rank", shown, |row| row.rank.to_string()),
+            Cells::texts("intervention", shown, |row| row.intervention.to_string()),
+            Cells::texts("context", shown, |row| row.context.clone()),
+            Cells::numbers("score", shown, |row| format!("{:.2}", row.score)),
+            Cells::numbers("interval", shown, |row| match (row.lower, row.upper) {
+                (Some(lower), Some(upper)) => format!("{lower:.2} to {upper:.2}"),
+                _ => String::new(),
+            }),
+            Cells::numbers("distance", shown, |row| significant(row.distance)),
+            Cells::numbers("measured", shown, |row| row.measured_distance.map_or(String::new(), significant)),
+            Cells::numbers("wells", shown, |row| row.n_wells.to_string()),
+            Cells::texts("nearest", shown, |row| row.nearest_reference.clone().unwrap_or_default()),
+            Cells::texts("its moa", shown, |row| row.nearest_moa.clone().unwrap_or_default()),
+            Cells::texts("moa", shown, |row| row.moa.clone().unwrap_or_default()),
+            Cells::texts("flags", shown, |row| row.flags.join(", ")),
+        ]
+        .into_iter()
+        .filter(|column| column.rows.iter().any(|cell| !cell.is_empty()))
+        .collect();
+
+        let Self { verdict, start, target, by, rows } = self;
+        let mut text =
+            format!("{verdict}\n{start} -> {target}, by {by}: {} of {} candidates\n", shown.len(), rows.len());
+        if !shown.is_empty() {
+            text.push('\n');
+            push_line(&mut text, &columns, |column| column.head);
+        }
+        for row in 0..shown.len() {
+            push_line(&mut text, &columns, |column| &column.rows[row]);
+        }
+        text
+    }
+
+    /// One JSON object a line: the ranking as a whole, then its first `top` rows.
+    ///
+    /// The first line has `"type": "ranking"` and `verdict`, `start`, `target`, `by`, `candidates` (how many there are).
+    /// The others have `"type": "candidate"` and the fields of [`RankedIntervention`] under their names, with
+    /// `intervention` in words, `perturbation`, `dose_um` and `hours` of it; what is absent or not finite is `null`.
+    pub fn json_lines(&self, top: usize) -> String {
+        let head = HeadLine {
+            kind: "ranking",
+            verdict: &self.verdict,
+            start: &self.start,
+            target: &self.target,
+            by: &self.by,
+            candidates: self.rows.len(),
+        };
+        let mut text = json(&head);
+        for row in self.rows.iter().take(top) {
+            text.push_str(&json(&CandidateLine::of(row)));
+        }
+        text
+    }
+}
+
+/// A column of the table for people.
+struct Cells {
+    head: &'static str,
+    rows: Vec<String>,
+    is_number: bool,
+}
+
+impl Cells {
+    fn texts(head: &'static str, rows: &[RankedIntervention], cell: impl Fn(&RankedIntervention) -> String) -> Self {
+        Self { head, rows: rows.iter().map(|row| on_one_line(&cell(row))).collect(), is_number: false }
+    }
+
+    fn numbers(head: &'static str, rows: &[RankedIntervention], cell: impl Fn(&RankedIntervention) -> String) -> Self {
+        Self { head, rows: rows.iter().map(cell).collect(), is_number: true }
+    }
+
+    fn width(&self) -> usize {
+        self.rows.iter().map(|cell| cell.chars().count()).chain([self.head.len()]).max().unwrap_or(0)
+    }
+}
+
+fn push_line<'a>(text: &mut String, columns: &'a [Cells], cell: impl Fn(&'a Cells) -> &'a str) {
+    let begin = text.len();
+    for column in columns {
+        let (cell, width) = (cell(column), column.width());
+        let padded = if column.is_number { format!("{cell:>width$}  ") } else { format!("{cell:<width$}  ") };
+        text.push_str(&padded);
+    }
+    text.truncate(begin + text[begin..].trim_end().len());
+    text.push('\n');
+}
+
+/// Names come from files: a line break or an escape sequence in them must not reach the terminal.
+fn on_one_line(text: &str) -> String {
+    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    if text.chars().count() <= MAX_WIDTH { clean.collect() } else { clean.take(MAX_WIDTH - 1).chain(['…']).collect() }
+}
+
+/// Three significant digits.
+fn significant(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
+    format!("{value:.digits$}")
+}
+
+#[derive(Serialize)]
+struct HeadLine<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    verdict: &'a str,
+    start: &'a str,
+    target: &'a str,
+    by: &'a str,
+    candidates: usize,
+}
+
+#[derive(Serialize)]
+struct CandidateLine<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    rank: usize,
+    intervention: String,
+    perturbation: String,
+    dose_um: Option<f64>,
+    hours: Option<f64>,
+    context: Option<&'a str>,
+    score: f64,
+    lower: Option<f64>,
+    upper: Option<f64>,
+    distance: f64,
+    n_wells: usize,
+    nearest_reference: Option<&'a str>,
+    nearest_moa: Option<&'a str>,
+    support: Option<f64>,
+    flags: &'a [String],
+    measured_distance: Option<f64>,
+    moa: Option<&'a str>,
+}
+
+impl<'a> CandidateLine<'a> {
+    fn of(row: &'a RankedIntervention) -> Self {
+        Self {
+            kind: "candidate",
+            rank: row.rank,
+            intervention: row.intervention.to_string(),
+            perturbation: row.intervention.perturbation_names(),
+            dose_um: row.intervention.as_single().and_then(|member| member.dose).map(|dose| dose.get()),
+            hours: row.intervention.hours(),
+            context: Some(row.context.as_str()).filter(|context| !context.is_empty()),
+            score: row.score,
+            lower: row.lower,
+            upper: row.upper,
+            distance: row.distance,
+            n_wells: row.n_wells,
+            nearest_reference: row.nearest_reference.as_deref(),
+            nearest_moa: row.nearest_moa.as_deref(),
+            support: row.support,
+            flags: &row.flags,
+            measured_distance: row.measured_distance,
+            moa: row.moa.as_deref(),
+        }
+    }
+}
+
+fn json(line: &impl Serialize) -> String {
+    serde_json::to_string(line).expect("texts and numbers have a JSON") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ranking::tests::example;
+    use super::*;
+
+    #[test]
+    fn renders_an_aligned_table() {
+        let expected = "\
+the model beats log-dose interpolation on 31 of 40 held-out doses
+DMSO -> Eg5 inhibitors, by model: 2 of 2 candidates
+
+rank  intervention                 score      interval  distance  measured  wells  nearest            its moa                  moa                      flags
+   1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250      3  epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
+   2  AZ138 10 µM + taxol 0.03 µM  -0.12                    12.5                0                                                                       far from training, toxic
+";
+        assert_eq!(example().render(10), expected);
+    }
+
+    #[test]
+    fn leaves_out_empty_columns_and_rows_beyond_the_top() {
+        let mut ranking = example();
+        ranking.rows[0].lower = None;
+        let rendered = ranking.render(1);
+        assert!(rendered.contains("1 of 2 candidates"));
+        assert!(!rendered.contains("interval") && !rendered.contains("flags") && !rendered.contains("context"));
+        assert_eq!(rendered.lines().count(), 5);
+        assert_eq!(ranking.render(0).lines().count(), 2);
+    }
+
+    #[test]
+    fn names_from_files_stay_on_their_line() {
+        assert_eq!(on_one_line("a\nb\u{1b}[31m"), "a b [31m");
+        assert_eq!(on_one_line(&"µ".repeat(60)).chars().count(), MAX_WIDTH);
+    }
+
+    #[test]
+    fn three_digits_are_significant() {
+        let cases = [(0.0, "0"), (1234.5, "1234"), (12.345, "12.3"), (0.012345, "0.0123"), (-3.0, "-3.00")];
+        for (value, shown) in cases {
+            assert_eq!(significant(value), shown);
+        }
+        assert_eq!(significant(f64::NAN), "NaN");
+    }
+
+    #[test]
+    fn json_lines_hold_every_field() {
+        let mut ranking = example();
+        ranking.rows[1].score = f64::NAN;
+        let text = ranking.json_lines(5);
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0]["type"], "ranking");
+        assert_eq!(lines[0]["candidates"], 2);
+        assert_eq!(lines[1]["dose_um"], 0.3);
+        assert_eq!(lines[1]["moa"], "Microtubule stabilizers");
+        assert_eq!(lines[2]["flags"][1], "toxic");
+        assert_eq!(lines[2]["hours"], 24.0);
+        assert!(lines[2]["score"].is_null() && lines[2]["context"].is_null());
+    }
+}

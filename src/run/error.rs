@@ -1,0 +1,148 @@
+//! What can go wrong while a run is written or read.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why something could not be written to or read from a run folder.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A file or folder could not be written.
+    #[error("{}: cannot be written: {}", path.display(), in_words(source))]
+    Write {
+        /// What was to be written.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file or folder could not be read.
+    #[error("{}: cannot be read: {}", path.display(), in_words(source))]
+    Read {
+        /// What was to be read.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of ours does not hold what it should.
+    #[error("{}: {problem}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// A column of a table holds something else than its reader needs.
+    #[error("{}: column `{column}` holds {found}, expected {expected}", path.display())]
+    Column {
+        /// The table's file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// What it holds.
+        found: String,
+        /// What it should hold.
+        expected: &'static str,
+    },
+    /// The folder holds files, and none of them is a run's manifest.
+    #[error("{}: holds `{found}` and other files but no run; choose a new or an empty folder", path.display())]
+    NoRunFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The first of the files that are in the way, by name.
+        found: String,
+    },
+    /// There is no run at this place.
+    #[error("{}: holds no run (expected a folder with a `manifest.json`)", path.display())]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another process writes this folder now.
+    #[error("{}: another process is writing this run; wait for it, or choose another folder", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder holds a run of other settings.
+    #[error(
+        "{}: was made with {} = {old}, asked for is {new}{}; choose another folder, or the settings in its `config.toml`",
+        path.display(), place(key), others(*n_others)
+    )]
+    OtherSettings {
+        /// The folder.
+        path: PathBuf,
+        /// The first key that differs, with dots: `train.seed`.
+        key: String,
+        /// Its value in the folder's `config.toml`, as TOML, or `nothing`.
+        old: String,
+        /// Its value now, as TOML, or `nothing`.
+        new: String,
+        /// How many more keys differ.
+        n_others: usize,
+    },
+    /// The folder holds a run of other data.
+    #[error("{}: was made from other data: {difference}; choose another folder", path.display())]
+    OtherInputs {
+        /// The folder.
+        path: PathBuf,
+        /// The first input that differs, and how.
+        difference: String,
+    },
+    /// The resolved configuration is no TOML.
+    #[error("{}: is no TOML: {}", path.display(), source.message())]
+    Toml {
+        /// The configuration file.
+        path: PathBuf,
+        /// What the parser said.
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl RunError {
+    pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Write { path, source }
+    }
+
+    pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Read { path, source }
+    }
+
+    pub(super) fn damaged(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), problem: problem.into() }
+    }
+}
+
+/// What the system said, with what to do about it where that is known.
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "the disk is full; free some space and run the same command again".into(),
+        io::ErrorKind::QuotaExceeded => {
+            "the disk quota is used up; free some space and run the same command again".into()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "permission denied; choose a place that you may use, or change its rights".into()
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only; choose another place".into(),
+        io::ErrorKind::NotFound => "no such file or folder".into(),
+        io::ErrorKind::NotADirectory => "a part of the path is a file, expected a folder".into(),
+        io::ErrorKind::IsADirectory => "is a folder, expected a file".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// `[train] seed` of `train.seed`; a key outside any section stands alone.
+fn place(key: &str) -> String {
+    match key.rsplit_once('.') {
+        Some((section, name)) => format!("`[{section}] {name}`"),
+        None => format!("`{key}`"),
+    }
+}
+
+fn others(n_others: usize) -> String {
+    match n_others {
+        0 => String::new(),
+        1 => " (and 1 other setting differs)".into(),
+        n => format!(" (and {n} other settings differ)"),
+    }
+}

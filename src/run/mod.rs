@@ -1,0 +1,34 @@
+//! What a run leaves on disk: its folder, its provenance, checkpoints, metrics and tables.
+//!
+//! ```text
+//! RUN/
+//!   config.toml       the resolved configuration
+//!   manifest.json     version, inputs, seed, device, rows dropped and why, state
+//!   metrics.jsonl     one line for each member and logged step
+//!   checkpoints/      member-0.safetensors, …
+//!   embeddings.parquet, predictions.parquet, ranking.parquet, scores.parquet, …
+//! ```
+//!
+//! Every file but `metrics.jsonl` appears whole or not at all; `metrics.jsonl` grows by lines and is cut back to the
+//! checkpoint when a run resumes. No file holds a time of day, so that two equal runs leave the same bytes.
+
+mod error;
+mod atomic;
+mod artifact;
+mod manifest;
+mod folder;
+mod metrics;
+mod checkpoint;
+mod table;
+mod parquet;
+mod interventions;
+
+pub use artifact::Artifact;
+pub use atomic::write_atomically;
+pub use checkpoint::{Array, Checkpoint, NonFinite};
+pub use error::RunError;
+pub use folder::{Opened, RunDir};
+pub use interventions::INTERVENTION_COLUMNS;
+pub use manifest::{InputHash, Manifest, State};
+pub use metrics::{MetricsLine, MetricsLog};
+pub use table::{Column, NamedColumn, Table};
