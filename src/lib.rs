@@ -4,5 +4,12 @@
 
 #![warn(missing_docs)]
 
-pub mod predict;
 pub mod screen;
+
+pub mod load;
+
+pub mod qc;
+
+pub mod descriptor;
+
+pub mod predict;
