@@ -1,0 +1,281 @@
+//! The card of a data set: `dataset.toml`, which says what the columns of its tables mean.
+//!
+//! ```toml
+//! name = "bbbc021"
+//! license = "BSD-3-Clause"
+//! files = ["profiles.csv.gz"]        # globs, relative to the card
+//! reference = "control_wells"        # or "relative": the values are already differences from control
+//! dose_unit = "uM"                   # needed unless the dose column's name tells it (`dose_um`)
+//!
+//! [columns]                          # a role left out is inferred from usual names, `""` means that there is none
+//! plate = "plate"
+//! well = "well"
+//! perturbation = "compound"
+//! dose = "concentration_um"
+//!
+//! [controls]
+//! negative = { column = "compound", values = ["DMSO"] }
+//!
+//! [[join]]
+//! file = "platemap.csv"
+//! on = ["plate", "well"]
+//! ```
+//!
+//! Paths stay within the card's folder: absolute paths and `..` are refused. Unknown keys are refused, so that a
+//! misspelled one does not go unheard.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::LoadError;
+use crate::screen::{DoseUnit, Kind, Reference};
+
+/// What a data set's files mean: the content of `dataset.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Card {
+    /// Short name of the data set; the first file's name if empty.
+    pub name: String,
+    /// What was screened, in a sentence or two.
+    pub description: String,
+    /// License of the files.
+    pub license: String,
+    /// What to cite, and where the files come from.
+    pub citation: String,
+    /// The profile tables: globs relative to the card.
+    pub files: Vec<String>,
+    /// What effects are measured against.
+    pub reference: Reference,
+    /// The kind of every perturbation, where no column tells it.
+    pub kind: Option<Kind>,
+    /// Unit of the dose column, which then counts for more than what the column's name says.
+    pub dose_unit: Option<DoseUnit>,
+    /// Globs on the names of feature columns; empty for the default rule.
+    pub features: Vec<String>,
+    /// Globs on the names of columns that are no features.
+    pub exclude_features: Vec<String>,
+    /// Which column plays which role.
+    pub columns: Columns,
+    /// How controls are told; without it they are inferred from usual words.
+    pub controls: Option<Controls>,
+    /// What the values of the `kind` column mean.
+    pub kinds: BTreeMap<String, Kind>,
+    /// Sheets to join.
+    pub join: Vec<Join>,
+    /// A table of perturbation descriptors.
+    pub descriptors: Option<DescriptorFile>,
+    /// sha256 of files, by their path relative to the card; a file that differs is refused.
+    pub checksums: BTreeMap<String, String>,
+    /// Where the card was read from.
+    #[serde(skip)]
+    pub path: PathBuf,
+}
+
+/// Which column plays which role; `None` is to be inferred, the empty text means that no column does.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Columns {
+    /// Plate barcode.
+    pub plate: Option<String>,
+    /// Well name.
+    pub well: Option<String>,
+    /// Field of view.
+    pub site: Option<String>,
+    /// Wells processed together.
+    pub lab_batch: Option<String>,
+    /// Replicate label.
+    pub replicate: Option<String>,
+    /// What was applied.
+    pub perturbation: Option<String>,
+    /// Its concentration.
+    pub dose: Option<String>,
+    /// Its duration in hours.
+    pub hours: Option<String>,
+    /// What kind of agent it is.
+    pub kind: Option<String>,
+    /// What the well was for.
+    pub role: Option<String>,
+    /// Mechanism of action.
+    pub moa: Option<String>,
+    /// Cells counted.
+    pub cell_count: Option<String>,
+    /// Columns that stay fixed over a transition: cell line, time, donor.
+    pub context: Option<Vec<String>>,
+    /// Metadata columns to keep as labels; `None` keeps every other column.
+    pub labels: Option<Vec<String>>,
+}
+
+/// How the roles of wells are told: negative controls first, then positive controls, then empty wells.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Controls {
+    /// Vehicle, non-targeting guide, empty vector.
+    pub negative: Option<Rules>,
+    /// Known active interventions.
+    pub positive: Option<Rules>,
+    /// Wells from which nothing is to be learned.
+    pub empty_wells: Option<Rules>,
+}
+
+/// One rule, or several of which one must hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Rules {
+    /// One rule.
+    One(Rule),
+    /// Several.
+    Any(Vec<Rule>),
+}
+
+impl Rules {
+    /// The rules as a list.
+    pub fn list(&self) -> &[Rule] {
+        match self {
+            Self::One(rule) => std::slice::from_ref(rule),
+            Self::Any(rules) => rules,
+        }
+    }
+}
+
+/// A row obeys if the column's value is one of `values`, or is missing and `empty` is set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rule {
+    /// The column; the perturbation column if not given.
+    pub column: Option<String>,
+    /// Values as written in the file; a trailing `*` stands for any ending.
+    pub values: Vec<String>,
+    /// Whether a missing value counts.
+    pub empty: bool,
+}
+
+/// A sheet whose columns are added to the rows of the profile tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// The sheet, relative to the card.
+    pub file: String,
+    /// The key: roles (`plate`, `well`) or column names.
+    pub on: Vec<JoinKey>,
+    /// The columns to take; all others than the key if empty.
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// Put before the names of the joined columns.
+    #[serde(default)]
+    pub prefix: String,
+}
+
+/// One column of a join's key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum JoinKey {
+    /// A role or a name that both sides know.
+    Same(String),
+    /// Names that differ.
+    Pair {
+        /// Role or column of the profile table.
+        table: String,
+        /// Role or column of the sheet.
+        sheet: String,
+    },
+}
+
+/// Where descriptors of perturbations are: `bits` or `columns`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DescriptorFile {
+    /// The table, relative to the card.
+    pub file: String,
+    /// The column with the names of perturbations.
+    pub perturbation: String,
+    /// A column with fingerprints as text of `0` and `1`.
+    #[serde(default)]
+    pub bits: Option<String>,
+    /// Globs on the names of numeric columns.
+    #[serde(default)]
+    pub columns: Vec<String>,
+}
+
+impl Card {
+    /// The card at `path`.
+    ///
+    /// # Errors
+    /// If it cannot be read, has an unknown key, or names a path outside its folder.
+    pub fn read(path: &Path) -> Result<Self, LoadError> {
+        let text = std::fs::read_to_string(path).map_err(|cause| LoadError::io(path, cause))?;
+        let error = |message: String| LoadError::Card { path: path.to_path_buf(), message };
+        let mut card: Self = toml::from_str(&text).map_err(|cause| error(cause.to_string().trim_end().to_owned()))?;
+        card.path = path.to_path_buf();
+        let joined = card.join.iter().map(|join| &join.file);
+        let described = card.descriptors.iter().map(|descriptors| &descriptors.file);
+        for entry in card.files.iter().chain(joined).chain(described) {
+            card.resolve(entry)?;
+        }
+        if let Some(join) = card.join.iter().find(|join| join.on.is_empty()) {
+            return Err(error(format!("the join of `{}` has no key; give `on = [\"plate\", \"well\"]`", join.file)));
+        }
+        Ok(card)
+    }
+
+    /// The folder that the card's paths are relative to.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// The path that an entry of the card means.
+    ///
+    /// # Errors
+    /// [`LoadError::CardPath`] if it is absolute or has `..`.
+    pub fn resolve(&self, entry: &str) -> Result<PathBuf, LoadError> {
+        let is_inside = Path::new(entry)
+            .components()
+            .all(|component| matches!(component, Component::Normal(_) | Component::CurDir));
+        if !is_inside || entry.is_empty() || entry.contains('\\') {
+            return Err(LoadError::CardPath { card: self.path.clone(), entry: entry.to_owned() });
+        }
+        Ok(self.folder().join(entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Card, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dataset.toml");
+        std::fs::write(&path, text).unwrap();
+        Card::read(&path).map_err(|error| error.to_string().replace(&path.display().to_string(), "CARD"))
+    }
+
+    #[test]
+    fn reads_one_rule_and_several() {
+        let one = read("[controls]\nnegative = { values = [\"DMSO\"] }").unwrap();
+        assert_eq!(one.controls.unwrap().negative.unwrap().list().len(), 1);
+        let two =
+            read("[controls]\nnegative = [{ values = [\"DMSO\"] }, { column = \"gene\", empty = true }]").unwrap();
+        assert_eq!(two.controls.unwrap().negative.unwrap().list().len(), 2);
+    }
+
+    #[test]
+    fn refuses_a_misspelled_key() {
+        assert!(read("[columns]\nplat = \"p\"").unwrap_err().contains("unknown field `plat`"));
+    }
+
+    #[test]
+    fn refuses_paths_out_of_its_folder() {
+        for entry in ["../secret.csv", "/etc/passwd", "a/../../b.csv", "", "..\\b.csv"] {
+            let error = read(&format!("files = ['{entry}']")).unwrap_err();
+            assert!(error.contains("leaves the card's folder"), "{entry}: {error}");
+        }
+        assert!(read("[[join]]\nfile = '../x.csv'\non = ['plate']").unwrap_err().contains("leaves"));
+        assert!(read("files = ['./plates/*.csv']").is_ok());
+    }
+
+    #[test]
+    fn refuses_a_join_without_a_key() {
+        assert!(read("[[join]]\nfile = 'x.csv'\non = []").unwrap_err().contains("has no key"));
+    }
+}

@@ -1,0 +1,284 @@
+//! Profile tables as text: CSV and TSV, plain or gzipped.
+//!
+//! ```text
+//! plate,well,compound,concentration_um,moa,Cells_AreaShape_Area,Nuclei_Texture_Entropy_DNA_5
+//! Week1_22123,B02,DMSO,0,,2458.11,1.79215
+//! Week1_22123,C05,taxol,0.3,"Microtubule, stabilizer",3105.4,1.80811
+//! ```
+//!
+//! One header line, then one line for each row. The delimiter is the one of comma, tab and semicolon that the header has
+//! most of; fields may be quoted with `"`. Numbers have a decimal point. Blank lines are skipped, `\r\n` and a
+//! byte-order mark are accepted. Refused, with the line: text that is not UTF-8, rows with more or fewer fields than
+//! the header, a name that stands twice, a feature that is no number, and a header without rows.
+//!
+//! Lines are counted and checked here, values are parsed by polars. Where polars refuses, the text is read once more with
+//! the `csv` crate, which either names the row and column at fault or reads what polars was too strict for.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::bufread::MultiGzDecoder;
+use polars::prelude::{CsvParseOptions, CsvReadOptions, DataType, Field, NullValues, Schema, SerReader};
+use rayon::prelude::*;
+
+use super::error::{LoadError, Place};
+use super::table::{self, ColumnSketch, MISSING, RawColumn, RawTable, RowPlace, Values};
+
+/// How much of a file the first look takes in; more than any header.
+const SKETCH_BYTES: u64 = 4 << 20;
+/// Cells with a value that the first look wants to see in each column.
+const SKETCH_CELLS: usize = 200;
+
+/// The columns of a file, by a look at its first rows or, with `is_whole`, at all of them.
+pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, LoadError> {
+    let (bytes, is_cut) = read_bytes(path, if is_whole { u64::MAX } else { SKETCH_BYTES })?;
+    // A cut text ends within a row; that row is no witness.
+    let end = if is_cut { bytes.iter().rposition(|&byte| byte == b'\n').unwrap_or(bytes.len()) } else { bytes.len() };
+    let text = utf8(path, &bytes[..end])?;
+    let header = Header::of(path, text)?;
+    let mut sketches: Vec<ColumnSketch> =
+        header.names.iter().map(|name| ColumnSketch { name: name.clone(), n_numbers: 0, n_texts: 0 }).collect();
+    let mut record = ::csv::StringRecord::new();
+    let mut reader = header.reader(text);
+    // Faults of single rows are named when the file is read.
+    while let Ok(true) = reader.read_record(&mut record) {
+        for (sketch, cell) in sketches.iter_mut().zip(&record) {
+            match table::present(cell) {
+                Some(text) if text.parse::<f64>().is_ok() => sketch.n_numbers += 1,
+                Some(_) => sketch.n_texts += 1,
+                None => {}
+            }
+        }
+        if sketches.iter().all(|sketch| sketch.n_numbers + sketch.n_texts >= SKETCH_CELLS) {
+            break;
+        }
+    }
+    Ok(sketches)
+}
+
+/// A whole file, the columns that `numbers` names as numbers.
+pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
+    let (bytes, _) = read_bytes(path, u64::MAX)?;
+    let text = utf8(path, &bytes)?.trim_end_matches(['\n', '\r']);
+    let header = Header::of(path, text)?;
+    let (lines, has_blank_lines) = lines_of_rows(path, text, &header)?;
+    if lines.is_empty() {
+        return Err(LoadError::NoRows { path: path.to_path_buf() });
+    }
+    // polars would read a blank line as a row without values.
+    let fast = if has_blank_lines { None } else { parse_fast(text, &header, numbers, lines.len()) };
+    let columns = match fast {
+        Some(columns) => columns,
+        None => parse_strict(path, text, &header, numbers, &lines)?,
+    };
+    let rows = lines.into_iter().map(|line| RowPlace { path: 0, line }).collect();
+    Ok(RawTable { columns, rows, paths: vec![path.to_path_buf()] })
+}
+
+struct Header {
+    names: Vec<String>,
+    delimiter: u8,
+}
+
+impl Header {
+    fn of(path: &Path, text: &str) -> Result<Self, LoadError> {
+        let first_line = text.lines().find(|line| !line.trim().is_empty());
+        let first_line = first_line.ok_or_else(|| LoadError::Empty { path: path.to_path_buf() })?;
+        let count = |delimiter: u8| {
+            let mut is_quoted = false;
+            first_line
+                .bytes()
+                .filter(|&byte| {
+                    is_quoted ^= byte == b'"';
+                    byte == delimiter && !is_quoted
+                })
+                .count()
+        };
+        // Of equal counts the first stays, so that a table of one column is a CSV.
+        let delimiter =
+            [b',', b'\t', b';'].into_iter().rev().max_by_key(|&delimiter| count(delimiter)).expect("three candidates");
+        let mut header = Self { names: Vec::new(), delimiter };
+        let mut reader = header.builder().has_headers(false).from_reader(text.as_bytes());
+        let mut record = ::csv::StringRecord::new();
+        let decode = |error: ::csv::Error| LoadError::Decode { path: path.to_path_buf(), message: error.to_string() };
+        reader.read_record(&mut record).map_err(decode)?;
+        header.names = record.iter().map(|name| name.trim().to_owned()).collect();
+        table::check_header(path, &mut header.names)?;
+        Ok(header)
+    }
+
+    fn builder(&self) -> ::csv::ReaderBuilder {
+        let mut builder = ::csv::ReaderBuilder::new();
+        builder.delimiter(self.delimiter).flexible(true);
+        builder
+    }
+
+    /// A reader that stands below the header.
+    fn reader<'a>(&self, text: &'a str) -> ::csv::Reader<&'a [u8]> {
+        self.builder().has_headers(true).from_reader(text.as_bytes())
+    }
+}
+
+/// At most `limit` bytes of the file's (unpacked) content without byte-order mark, and whether there are more.
+fn read_bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, bool), LoadError> {
+    let io = |cause| LoadError::io(path, cause);
+    let mut start = [0u8; 2];
+    let mut file = File::open(path).map_err(io)?;
+    let is_gzip = file.read(&mut start).map_err(io)? == 2 && start == [0x1F, 0x8B];
+    let file = File::open(path).map_err(io)?;
+    let mut bytes = Vec::new();
+    if is_gzip {
+        let decoded = MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file)).take(limit).read_to_end(&mut bytes);
+        decoded.map_err(|cause| LoadError::Decode {
+            path: path.to_path_buf(),
+            message: format!("damaged gzip: {cause}"),
+        })?;
+    } else {
+        file.take(limit).read_to_end(&mut bytes).map_err(io)?;
+    }
+    let is_cut = bytes.len() as u64 == limit;
+    if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {
+        bytes.drain(..3);
+    }
+    Ok((bytes, is_cut))
+}
+
+fn utf8<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, LoadError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let position = error.valid_up_to();
+        let line = bytes[..position].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let is_utf16 = matches!(bytes, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]);
+        let found = if is_utf16 { "UTF-16".to_owned() } else { format!("byte 0x{:02X}", bytes[position]) };
+        LoadError::Utf8 { place: Place { path: path.to_path_buf(), line }, found }
+    })
+}
+
+/// The line of each row, and whether there are blank lines; refuses rows whose fields are not those of the header.
+fn lines_of_rows(path: &Path, text: &str, header: &Header) -> Result<(Vec<u32>, bool), LoadError> {
+    let ragged = |line: u32, found: usize| LoadError::Ragged {
+        place: Place { path: path.to_path_buf(), line: line as usize },
+        found,
+        expected: header.names.len(),
+    };
+    let mut lines = Vec::new();
+    if !text.contains('"') {
+        let mut has_blank_lines = false;
+        let all: Vec<&str> = text.split('\n').collect();
+        let widths: Vec<usize> = all
+            .par_iter()
+            .map(|line| match line.trim_end_matches('\r') {
+                "" => 0,
+                line => 1 + line.bytes().filter(|&byte| byte == header.delimiter).count(),
+            })
+            .collect();
+        let header_line = widths.iter().position(|&width| width > 0).unwrap_or(0);
+        for (index, &width) in widths.iter().enumerate().skip(header_line + 1) {
+            match width {
+                0 => has_blank_lines = true,
+                width if width == header.names.len() => lines.push(index as u32 + 1),
+                width => return Err(ragged(index as u32 + 1, width)),
+            }
+        }
+        return Ok((lines, has_blank_lines || header_line > 0));
+    }
+    let mut reader = header.reader(text);
+    let mut record = ::csv::ByteRecord::new();
+    let decode = |error: ::csv::Error| LoadError::Decode { path: path.to_path_buf(), message: error.to_string() };
+    while reader.read_byte_record(&mut record).map_err(decode)? {
+        let line = record.position().map_or(0, |position| position.line() as u32);
+        if record.len() != header.names.len() {
+            return Err(ragged(line, record.len()));
+        }
+        lines.push(line);
+    }
+    let has_blank_lines = text.lines().any(str::is_empty);
+    Ok((lines, has_blank_lines))
+}
+
+/// The columns as polars reads them, or `None` where it does not take the text as it is.
+fn parse_fast(text: &str, header: &Header, numbers: &BTreeSet<&str>, n_rows: usize) -> Option<Vec<RawColumn>> {
+    let is_number = |name: &str| numbers.contains(name);
+    let schema: Schema = header
+        .names
+        .iter()
+        .map(|name| {
+            let data_type = if is_number(name) { DataType::Float64 } else { DataType::String };
+            Field::new(name.as_str().into(), data_type)
+        })
+        .collect();
+    let parse_options = CsvParseOptions::default()
+        .with_separator(header.delimiter)
+        .with_null_values(Some(NullValues::AllColumns(MISSING.iter().map(|&text| text.into()).collect())));
+    let frame = CsvReadOptions::default()
+        .with_has_header(true)
+        .with_schema(Some(Arc::new(schema)))
+        .with_parse_options(parse_options)
+        .into_reader_with_file_handle(Cursor::new(text.as_bytes()))
+        .finish()
+        .ok()?;
+    if frame.height() != n_rows || frame.width() != header.names.len() {
+        return None;
+    }
+    let columns = frame.columns().par_iter().zip(&header.names).map(|(column, name)| {
+        let values = if is_number(name) {
+            let values = column.f64().ok()?;
+            Values::Number(values.iter().map(|value| value.map_or(f32::NAN, |value| value as f32)).collect())
+        } else {
+            let values = column.str().ok()?;
+            Values::Text(values.iter().map(|value| value.and_then(table::present).map(str::to_owned)).collect())
+        };
+        Some(RawColumn { name: name.clone(), values })
+    });
+    columns.collect()
+}
+
+/// The columns as the `csv` crate reads them; names the first cell that is no number.
+fn parse_strict(
+    path: &Path,
+    text: &str,
+    header: &Header,
+    numbers: &BTreeSet<&str>,
+    lines: &[u32],
+) -> Result<Vec<RawColumn>, LoadError> {
+    let mut columns: Vec<RawColumn> = header
+        .names
+        .iter()
+        .map(|name| RawColumn {
+            name: name.clone(),
+            values: if numbers.contains(name.as_str()) { Values::Number(Vec::new()) } else { Values::Text(Vec::new()) },
+        })
+        .collect();
+    let mut reader = header.reader(text);
+    let mut record = ::csv::StringRecord::new();
+    let decode = |error: ::csv::Error| LoadError::Decode { path: path.to_path_buf(), message: error.to_string() };
+    for &line in lines {
+        reader.read_record(&mut record).map_err(decode)?;
+        for (column, cell) in columns.iter_mut().zip(&record) {
+            match (&mut column.values, table::present(cell)) {
+                (Values::Text(values), cell) => values.push(cell.map(str::to_owned)),
+                (Values::Number(values), None) => values.push(f32::NAN),
+                (Values::Number(values), Some(cell)) => {
+                    values.push(number(cell).ok_or_else(|| not_a_number(path, line as usize, &column.name, cell))?);
+                }
+            }
+        }
+    }
+    Ok(columns)
+}
+
+fn number(text: &str) -> Option<f32> {
+    text.parse::<f64>().ok().map(|value| value as f32)
+}
+
+/// The error for a feature cell that is no number.
+pub(super) fn not_a_number(path: &Path, line: usize, column: &str, found: &str) -> LoadError {
+    LoadError::Cell {
+        place: Place { path: path.to_path_buf(), line },
+        column: column.to_owned(),
+        found: found.to_owned(),
+        expected: "a number (list the column in `exclude_features` if it is no feature)",
+    }
+}

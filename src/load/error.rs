@@ -1,0 +1,252 @@
+//! What can be wrong with the files of a screen, with its place.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// A line of a file, counted from 1; a parquet row counts as the line it would have in a table with one header line.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The line.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path.display(), self.line)
+    }
+}
+
+/// Why a screen could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file system refused.
+    #[error("{}: {cause}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// Nothing to read.
+    #[error("no file matches `{pattern}`; give the profile tables as paths or in a card's `files`")]
+    NoFiles {
+        /// The path or glob as given.
+        pattern: String,
+    },
+    /// A container that this loader does not read.
+    #[error("{}: {found} is not a profile table; expected CSV, TSV (plain or .gz) or parquet", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What its first bytes say it is.
+        found: &'static str,
+    },
+    /// The file has no byte or no header.
+    #[error("{}: the file is empty; expected a header line and rows", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file has a header and nothing below it.
+    #[error("{}: only a header and no rows", path.display())]
+    NoRows {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Bytes that are no text.
+    #[error("{place}: not UTF-8 text ({found}); save the table as CSV with UTF-8 encoding")]
+    Utf8 {
+        /// Where the first wrong byte stands.
+        place: Place,
+        /// What was found.
+        found: String,
+    },
+    /// A row with too few or too many fields.
+    #[error("{place}: {found} fields, expected {expected} as in the header")]
+    Ragged {
+        /// The row.
+        place: Place,
+        /// Fields in the row.
+        found: usize,
+        /// Fields in the header.
+        expected: usize,
+    },
+    /// A quoted or binary structure that could not be decoded.
+    #[error("{}: cannot be read: {message}", path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        message: String,
+    },
+    /// Two columns of one name.
+    #[error("{}: column `{column}` stands twice, as columns {first} and {second}; rename one", path.display())]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        column: String,
+        /// Position of the first, counted from 1.
+        first: usize,
+        /// Position of the second, counted from 1.
+        second: usize,
+    },
+    /// A column without a name.
+    #[error("{}: column {position} has no name in the header", path.display())]
+    UnnamedColumn {
+        /// The file.
+        path: PathBuf,
+        /// Its position, counted from 1.
+        position: usize,
+    },
+    /// A value that means nothing in its column.
+    #[error("{place}: column `{column}` holds {found:?}, expected {expected}")]
+    Cell {
+        /// The row.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The value as written.
+        found: String,
+        /// What would have been right, and how to mend it.
+        expected: &'static str,
+    },
+    /// A column that a card or a flag names, or that a screen must have, is absent.
+    #[error("{}: no column `{column}`; {mend}", path.display())]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column or the role that lacks one.
+        column: String,
+        /// How to mend it.
+        mend: String,
+    },
+    /// Files that are to be one table have different columns.
+    #[error(
+        "{}: no column `{column}`, which {} has; tables loaded together need the same columns (list it in `exclude_features` if it is a feature that can be left out)",
+        lacks.display(),
+        has.display()
+    )]
+    ColumnsDiffer {
+        /// The column.
+        column: String,
+        /// A file that has it.
+        has: PathBuf,
+        /// A file that lacks it.
+        lacks: PathBuf,
+    },
+    /// No column is a feature.
+    #[error("{}: no numeric feature column found; name them with `features = [\"…\"]` (globs on column names) in a card", path.display())]
+    NoFeatures {
+        /// The first file.
+        path: PathBuf,
+    },
+    /// Two rows of one well.
+    #[error(
+        "{second}: plate `{plate}`, well {well} was already given at {first}; expected one row for each well (map the field of view under [columns] `site` if rows are sites)"
+    )]
+    DuplicateRow {
+        /// Plate name.
+        plate: String,
+        /// Well name, with the site if there is one.
+        well: String,
+        /// The first row.
+        first: Box<Place>,
+        /// The second row.
+        second: Box<Place>,
+    },
+    /// A dose column without a unit.
+    #[error(
+        "{}: column `{column}` holds doses but no unit is known; declare `dose_unit = \"uM\"` (or \"nM\", \"mM\", \"M\") in the card, or `dose = \"\"` under [columns] if it is no concentration",
+        path.display()
+    )]
+    DoseUnit {
+        /// The first file.
+        path: PathBuf,
+        /// The dose column.
+        column: String,
+    },
+    /// A card that is not written as a card.
+    #[error("{}: {message}", path.display())]
+    Card {
+        /// The card.
+        path: PathBuf,
+        /// What is wrong, and how to mend it.
+        message: String,
+    },
+    /// A path in a card that leaves the card's folder.
+    #[error("{}: `{entry}` leaves the card's folder; paths in a card are relative and without `..` (give other files as flags)", card.display())]
+    CardPath {
+        /// The card.
+        card: PathBuf,
+        /// The path as written.
+        entry: String,
+    },
+    /// A file that is not the one the card describes.
+    #[error("{}: sha256 {found}, expected {expected} as in {}", path.display(), card.display())]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// Its checksum.
+        found: String,
+        /// The card's checksum.
+        expected: String,
+        /// The card.
+        card: Box<PathBuf>,
+    },
+    /// Two rows of a joined sheet have one key and say different things.
+    #[error("{second}: key {key} was already given at {first} with other values; expected one row for each key")]
+    DuplicateKey {
+        /// The key.
+        key: String,
+        /// The first row.
+        first: Box<Place>,
+        /// The second row.
+        second: Box<Place>,
+    },
+    /// A joined column says something else than the table.
+    #[error(
+        "{sheet}: column `{column}` holds {sheet_value:?}, but {table} holds {table_value:?}; correct one or set a `prefix` for the join"
+    )]
+    JoinConflict {
+        /// Row of the sheet.
+        sheet: Box<Place>,
+        /// Row of the table.
+        table: Box<Place>,
+        /// The column.
+        column: String,
+        /// What the sheet says.
+        sheet_value: String,
+        /// What the table says.
+        table_value: String,
+    },
+    /// Every row was left out.
+    #[error("{}: no row is left: {reasons}", path.display())]
+    NothingLeft {
+        /// The first file.
+        path: PathBuf,
+        /// The reasons, with counts.
+        reasons: String,
+    },
+}
+
+impl LoadError {
+    /// Whether the request (a flag or a card) is at fault and not a data file; commands exit with 2 then, else with 1.
+    pub fn is_request(&self) -> bool {
+        matches!(
+            self,
+            Self::NoFiles { .. }
+                | Self::MissingColumn { .. }
+                | Self::DoseUnit { .. }
+                | Self::Card { .. }
+                | Self::CardPath { .. }
+                | Self::NoFeatures { .. }
+        )
+    }
+
+    pub(super) fn io(path: &std::path::Path, cause: std::io::Error) -> Self {
+        Self::Io { path: path.to_path_buf(), cause }
+    }
+}

@@ -1,0 +1,466 @@
+//! Which column means what: the card's word, else a flag's, else a usual name.
+//!
+//! Two grammars are known by their names. pycytominer and JUMP tables write metadata as `Metadata_Plate`,
+//! `Metadata_Well`, `Metadata_broad_sample`, `Metadata_mmoles_per_liter`, and features as `Cells_…`, `Nuclei_…`,
+//! `Cytoplasm_…`, `Image_…`. Plain tables write `plate`, `well`, `compound`, `dose_um`. Both are one list of words here,
+//! since the prefix `Metadata_` and the case of letters are ignored. A role with several candidate columns takes the
+//! word that stands first in its list, so the choice does not depend on the order of columns.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use super::card::{Card, Columns};
+use super::error::LoadError;
+use super::table::ColumnSketch;
+use crate::screen::DoseUnit;
+
+/// What a column can be to a screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ColumnRole {
+    /// Plate barcode.
+    Plate,
+    /// Well name.
+    Well,
+    /// Field of view.
+    Site,
+    /// Wells processed together.
+    LabBatch,
+    /// Replicate label.
+    Replicate,
+    /// What was applied.
+    Perturbation,
+    /// Its concentration.
+    Dose,
+    /// Its duration.
+    Hours,
+    /// What kind of agent it is.
+    Kind,
+    /// What the well was for.
+    Role,
+    /// Mechanism of action.
+    Moa,
+    /// Cells counted.
+    CellCount,
+    /// What stays fixed over a transition.
+    Context,
+}
+
+/// A column with its role and the reason for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappedColumn {
+    /// The role.
+    pub role: ColumnRole,
+    /// The column's name in the file.
+    pub column: String,
+    /// Why this column, in words.
+    pub why: String,
+}
+
+/// The resolved meaning of all columns.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mapping {
+    /// Columns with a role; several have the role of context.
+    pub columns: Vec<MappedColumn>,
+    /// Unit of the dose column.
+    pub dose_unit: Option<DoseUnit>,
+    /// Why this unit, in words; empty without a dose column.
+    pub dose_unit_why: String,
+    /// Names of the feature columns, in the order of the file.
+    pub features: Vec<String>,
+    /// How the features were told from the rest, in words.
+    pub features_why: String,
+    /// How the roles of wells were told, in words.
+    pub controls_why: String,
+    /// Metadata columns kept as labels, under their names in the screen.
+    pub labels: Vec<String>,
+}
+
+impl ColumnRole {
+    /// All roles, in the order in which they are shown.
+    pub const ALL: [Self; 13] = [
+        Self::Plate,
+        Self::Well,
+        Self::Site,
+        Self::LabBatch,
+        Self::Replicate,
+        Self::Perturbation,
+        Self::Dose,
+        Self::Hours,
+        Self::Kind,
+        Self::Role,
+        Self::Moa,
+        Self::CellCount,
+        Self::Context,
+    ];
+
+    /// The role's word in a card.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Plate => "plate",
+            Self::Well => "well",
+            Self::Site => "site",
+            Self::LabBatch => "lab_batch",
+            Self::Replicate => "replicate",
+            Self::Perturbation => "perturbation",
+            Self::Dose => "dose",
+            Self::Hours => "hours",
+            Self::Kind => "kind",
+            Self::Role => "role",
+            Self::Moa => "moa",
+            Self::CellCount => "cell_count",
+            Self::Context => "context",
+        }
+    }
+
+    /// Usual names, most telling first, in small letters and without `Metadata_`.
+    fn usual_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Plate => &["plate", "assay_plate_barcode", "plate_barcode", "barcode", "plate_id", "plate_name"],
+            Self::Well => &["well", "well_name", "well_position", "address"],
+            Self::Site => &["site", "field", "fov", "field_id", "site_id"],
+            Self::LabBatch => &["lab_batch", "batch", "batch_number", "batch_id", "experiment", "experiment_name"],
+            Self::Replicate => &["replicate", "rep", "replicate_id", "replicate_number"],
+            Self::Perturbation => &[
+                "perturbation",
+                "treatment",
+                "compound",
+                "compound_name",
+                "pert_iname",
+                "broad_sample",
+                "jcp2022",
+                "drug",
+                "sirna",
+                "target_gene",
+                "gene",
+                "gene_symbol",
+                "symbol",
+                "condition",
+            ],
+            Self::Dose => &[
+                "dose_um",
+                "concentration_um",
+                "conc_um",
+                "dose_nm",
+                "concentration_nm",
+                "conc_nm",
+                "dose_mm",
+                "concentration_mm",
+                "mmoles_per_liter",
+                "dose",
+                "concentration",
+                "conc",
+                "dose_value",
+                "pert_dose",
+            ],
+            Self::Hours => &["hours", "time_h", "time_hours", "hours_post_treatment", "pert_time_h", "duration_h"],
+            Self::Kind => &["kind", "perturbation_type", "perturbation_kind", "treatment_type"],
+            Self::Role => &["role", "control_type", "well_type", "well_role", "pert_type"],
+            Self::Moa => &["moa", "mechanism_of_action", "mechanism"],
+            Self::CellCount => {
+                &["cell_count", "object_count", "n_cells", "count_cells", "num_cells", "nuclei_count", "count_nuclei"]
+            }
+            Self::Context => {
+                &["cell_line", "cell_id", "cell_type", "donor", "donor_id", "hours", "time_h", "time_hours"]
+            }
+        }
+    }
+}
+
+impl fmt::Display for ColumnRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Columns {
+    /// The column declared for a role that has one column; empty text for "none".
+    pub fn get(&self, role: ColumnRole) -> Option<&str> {
+        match role {
+            ColumnRole::Plate => self.plate.as_deref(),
+            ColumnRole::Well => self.well.as_deref(),
+            ColumnRole::Site => self.site.as_deref(),
+            ColumnRole::LabBatch => self.lab_batch.as_deref(),
+            ColumnRole::Replicate => self.replicate.as_deref(),
+            ColumnRole::Perturbation => self.perturbation.as_deref(),
+            ColumnRole::Dose => self.dose.as_deref(),
+            ColumnRole::Hours => self.hours.as_deref(),
+            ColumnRole::Kind => self.kind.as_deref(),
+            ColumnRole::Role => self.role.as_deref(),
+            ColumnRole::Moa => self.moa.as_deref(),
+            ColumnRole::CellCount => self.cell_count.as_deref(),
+            ColumnRole::Context => None,
+        }
+    }
+
+    /// What these columns say, and what `weaker` says where these say nothing.
+    pub fn or(&self, weaker: &Columns) -> Columns {
+        let pick = |a: &Option<String>, b: &Option<String>| a.clone().or_else(|| b.clone());
+        Columns {
+            plate: pick(&self.plate, &weaker.plate),
+            well: pick(&self.well, &weaker.well),
+            site: pick(&self.site, &weaker.site),
+            lab_batch: pick(&self.lab_batch, &weaker.lab_batch),
+            replicate: pick(&self.replicate, &weaker.replicate),
+            perturbation: pick(&self.perturbation, &weaker.perturbation),
+            dose: pick(&self.dose, &weaker.dose),
+            hours: pick(&self.hours, &weaker.hours),
+            kind: pick(&self.kind, &weaker.kind),
+            role: pick(&self.role, &weaker.role),
+            moa: pick(&self.moa, &weaker.moa),
+            cell_count: pick(&self.cell_count, &weaker.cell_count),
+            context: self.context.clone().or_else(|| weaker.context.clone()),
+            labels: self.labels.clone().or_else(|| weaker.labels.clone()),
+        }
+    }
+}
+
+impl Mapping {
+    /// The column with this role; of several context columns the first.
+    pub fn column(&self, role: ColumnRole) -> Option<&str> {
+        self.columns.iter().find(|mapped| mapped.role == role).map(|mapped| mapped.column.as_str())
+    }
+
+    /// The context columns, in order.
+    pub fn context(&self) -> Vec<&str> {
+        let context = self.columns.iter().filter(|mapped| mapped.role == ColumnRole::Context);
+        context.map(|mapped| mapped.column.as_str()).collect()
+    }
+
+    /// The roles of the columns called `names`; `card` holds what flags and card declare.
+    ///
+    /// # Errors
+    /// If a declared column is absent, or doses have no unit.
+    pub(super) fn of_names(path: &Path, names: &[String], card: &Card) -> Result<Self, LoadError> {
+        let has_negative_rule = card.controls.as_ref().is_some_and(|controls| controls.negative.is_some());
+        let mut mapping = Self::default();
+        for role in ColumnRole::ALL {
+            match card.columns.get(role) {
+                Some("") => {}
+                Some(column) => mapping.declare(path, names, role, column)?,
+                // Declared rules tell the roles; a column called `control_type` is a label then.
+                None if role == ColumnRole::Role && has_negative_rule => {}
+                None if role == ColumnRole::Context => mapping.map_context(path, names, card)?,
+                None => {
+                    if let Some(column) = usual_column(names, role) {
+                        mapping.infer(role, column);
+                    }
+                }
+            }
+        }
+        mapping.map_dose_unit(path, card)?;
+        Ok(mapping)
+    }
+
+    fn declare(&mut self, path: &Path, names: &[String], role: ColumnRole, column: &str) -> Result<(), LoadError> {
+        if !names.iter().any(|name| name == column) {
+            return Err(LoadError::MissingColumn {
+                path: path.to_path_buf(),
+                column: column.to_owned(),
+                mend: format!("it is declared as `{role}`; the columns are {}", shortened(names)),
+            });
+        }
+        self.columns.push(MappedColumn { role, column: column.to_owned(), why: "declared".to_owned() });
+        Ok(())
+    }
+
+    fn infer(&mut self, role: ColumnRole, column: &str) {
+        let why = format!("a usual name for `{role}`");
+        self.columns.push(MappedColumn { role, column: column.to_owned(), why });
+    }
+
+    fn map_context(&mut self, path: &Path, names: &[String], card: &Card) -> Result<(), LoadError> {
+        if let Some(columns) = &card.columns.context {
+            return columns.iter().try_for_each(|column| self.declare(path, names, ColumnRole::Context, column));
+        }
+        let usual = ColumnRole::Context.usual_names().iter().filter_map(|word| named(names, word));
+        // A plate column that happens to be called by a word of context stays what it is; only hours are both.
+        let taken: Vec<&str> =
+            self.columns.iter().filter(|mapped| mapped.role != ColumnRole::Hours).map(|m| m.column.as_str()).collect();
+        let columns: Vec<String> = usual.filter(|column| !taken.contains(column)).map(str::to_owned).collect();
+        columns.iter().for_each(|column| self.infer(ColumnRole::Context, column));
+        Ok(())
+    }
+
+    fn map_dose_unit(&mut self, path: &Path, card: &Card) -> Result<(), LoadError> {
+        let Some(column) = self.column(ColumnRole::Dose) else { return Ok(()) };
+        let (unit, why) = match (card.dose_unit, unit_in_name(column)) {
+            (Some(unit), _) => (unit, "declared".to_owned()),
+            (None, Some(unit)) => (unit, format!("the name `{column}` tells it")),
+            (None, None) => return Err(LoadError::DoseUnit { path: path.to_path_buf(), column: column.to_owned() }),
+        };
+        (self.dose_unit, self.dose_unit_why) = (Some(unit), why);
+        Ok(())
+    }
+
+    /// Finds the feature columns among `sketches`, the columns of the profile tables; `claimed` are no candidates.
+    ///
+    /// # Errors
+    /// If there is none, or a declared glob is malformed or matches no column.
+    pub(super) fn find_features(
+        &mut self,
+        path: &Path,
+        sketches: &[ColumnSketch],
+        claimed: &BTreeSet<String>,
+        card: &Card,
+    ) -> Result<(), LoadError> {
+        let declared = patterns(card, &card.features)?;
+        let excluded = patterns(card, &card.exclude_features)?;
+        let mapped: BTreeSet<&str> = self.columns.iter().map(|mapped| mapped.column.as_str()).collect();
+        for pattern in &declared {
+            if !sketches.iter().any(|sketch| pattern.matches(&sketch.name)) {
+                return Err(LoadError::MissingColumn {
+                    path: path.to_path_buf(),
+                    column: pattern.to_string(),
+                    mend: "no column matches this glob of `features`".to_owned(),
+                });
+            }
+        }
+        let is_numeric = |sketch: &ColumnSketch| sketch.n_numbers > sketch.n_texts;
+        let is_compartment = |name: &str| {
+            ["Cells_", "Nuclei_", "Cytoplasm_", "Image_"].iter().any(|prefix| name.starts_with(prefix))
+                && !name.starts_with("Image_Metadata_")
+        };
+        let has_compartments = sketches.iter().any(|sketch| is_compartment(&sketch.name) && is_numeric(sketch));
+        let is_feature = |sketch: &&ColumnSketch| {
+            let name = sketch.name.as_str();
+            if mapped.contains(name) || excluded.iter().any(|pattern| pattern.matches(name)) {
+                return false;
+            }
+            match (declared.is_empty(), has_compartments) {
+                (false, _) => declared.iter().any(|pattern| pattern.matches(name)),
+                (true, true) => is_compartment(name) && is_numeric(sketch),
+                (true, false) => {
+                    is_numeric(sketch)
+                        && !name.starts_with("Metadata_")
+                        && !name.starts_with("Image_Metadata_")
+                        && !claimed.contains(name)
+                        && !is_index(name)
+                }
+            }
+        };
+        self.features = sketches.iter().filter(is_feature).map(|sketch| sketch.name.clone()).collect();
+        self.features_why = match (declared.is_empty(), has_compartments) {
+            (false, _) => format!("columns that match {}", card.features.join(", ")),
+            (true, true) => "numeric columns that begin with Cells_, Nuclei_, Cytoplasm_ or Image_".to_owned(),
+            (true, false) => "numeric columns without another role".to_owned(),
+        };
+        if self.features.is_empty() {
+            return Err(LoadError::NoFeatures { path: path.to_path_buf() });
+        }
+        Ok(())
+    }
+}
+
+/// The column that `words` (a role's word or a column's name) means in a table.
+pub(super) fn column_called<'a>(names: &'a [String], word: &str, mapping: Option<&Mapping>) -> Option<&'a str> {
+    if let Some(name) = names.iter().find(|name| *name == word) {
+        return Some(name);
+    }
+    let role = ColumnRole::ALL.into_iter().find(|role| role.word() == word)?;
+    let mapped = mapping.and_then(|mapping| mapping.column(role));
+    match mapped.and_then(|column| names.iter().find(|name| *name == column)) {
+        Some(name) => Some(name),
+        None => usual_column(names, role),
+    }
+}
+
+fn usual_column(names: &[String], role: ColumnRole) -> Option<&str> {
+    role.usual_names().iter().find_map(|word| named(names, word))
+}
+
+/// The first column called `word`, apart from case and `Metadata_`.
+fn named<'a>(names: &'a [String], word: &str) -> Option<&'a str> {
+    names.iter().map(String::as_str).find(|name| plain(name) == word)
+}
+
+fn plain(name: &str) -> String {
+    let name = name.strip_prefix("Image_").filter(|rest| rest.starts_with("Metadata_")).unwrap_or(name);
+    name.strip_prefix("Metadata_").unwrap_or(name).to_lowercase()
+}
+
+fn unit_in_name(column: &str) -> Option<DoseUnit> {
+    let name = plain(column);
+    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    match () {
+        () if ends(&["_um", "_µm", "_μm", "micromolar"]) => Some(DoseUnit::Micromolar),
+        () if ends(&["_nm", "nanomolar"]) => Some(DoseUnit::Nanomolar),
+        () if ends(&["_mm", "mmoles_per_liter", "millimolar"]) => Some(DoseUnit::Millimolar),
+        () => None,
+    }
+}
+
+/// Columns that count rows or name objects; numbers, but no measurements.
+fn is_index(name: &str) -> bool {
+    let name = plain(name);
+    let usual = ["index", "id", "row", "column", "col", "well_row", "well_col", "well_column", "unnamed: 0"];
+    let usual_numbers = ["imagenumber", "objectnumber", "tablenumber"];
+    usual.contains(&name.as_str()) || usual_numbers.contains(&name.as_str()) || name.ends_with("_id")
+}
+
+fn patterns(card: &Card, globs: &[String]) -> Result<Vec<glob::Pattern>, LoadError> {
+    let parse = |text: &String| {
+        glob::Pattern::new(text).map_err(|error| LoadError::Card {
+            path: card.path.clone(),
+            message: format!("`{text}` is no glob on column names: {error}"),
+        })
+    };
+    globs.iter().map(parse).collect()
+}
+
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text += &format!(" and {} more", names.len() - SHOWN);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping(names: &[&str], card: &Card) -> Result<Mapping, LoadError> {
+        let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+        Mapping::of_names(Path::new("t.csv"), &names, card)
+    }
+
+    #[test]
+    fn knows_pycytominer_and_plain_names() {
+        let pycytominer = [
+            "Metadata_Assay_Plate_Barcode",
+            "Metadata_Well",
+            "Metadata_broad_sample",
+            "Metadata_mmoles_per_liter",
+            "Metadata_cell_id",
+        ];
+        let found = mapping(&pycytominer, &Card::default()).unwrap();
+        assert_eq!(found.column(ColumnRole::Plate), Some("Metadata_Assay_Plate_Barcode"));
+        assert_eq!(found.column(ColumnRole::Perturbation), Some("Metadata_broad_sample"));
+        assert_eq!(found.dose_unit, Some(DoseUnit::Millimolar));
+        assert_eq!(found.context(), ["Metadata_cell_id"]);
+        let plain = mapping(&["Plate", "WELL", "drug", "dose_nM", "time_h"], &Card::default()).unwrap();
+        assert_eq!(plain.column(ColumnRole::Well), Some("WELL"));
+        assert_eq!(plain.dose_unit, Some(DoseUnit::Nanomolar));
+        assert_eq!(plain.context(), ["time_h"]);
+    }
+
+    #[test]
+    fn refuses_a_dose_without_unit_unless_declared_away() {
+        let error = mapping(&["plate", "compound", "dose"], &Card::default()).unwrap_err();
+        assert!(matches!(error, LoadError::DoseUnit { .. }));
+        let declared = Card { dose_unit: Some(DoseUnit::Nanomolar), ..Card::default() };
+        assert_eq!(mapping(&["plate", "compound", "dose"], &declared).unwrap().dose_unit_why, "declared");
+        let columns = Columns { dose: Some(String::new()), ..Columns::default() };
+        let without = Card { columns, ..Card::default() };
+        assert_eq!(mapping(&["plate", "compound", "dose"], &without).unwrap().column(ColumnRole::Dose), None);
+    }
+
+    #[test]
+    fn a_declared_column_that_is_absent_is_named() {
+        let columns = Columns { well: Some("position".to_owned()), ..Columns::default() };
+        let error = mapping(&["plate", "well"], &Card { columns, ..Card::default() }).unwrap_err().to_string();
+        assert!(error.contains("no column `position`") && error.contains("`plate`, `well`"), "{error}");
+    }
+}

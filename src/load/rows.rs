@@ -1,0 +1,231 @@
+//! Rows of a table -> observations.
+
+use rayon::prelude::*;
+
+use super::card::Card;
+use super::error::LoadError;
+use super::mapping::{ColumnRole, Mapping};
+use super::table::RawTable;
+use crate::screen::{DoseUnit, Intervention, Kind, Micromolar, Observation, Reference, Role, Well};
+
+/// Longest duration that is believed: a century.
+const MAX_HOURS: f64 = 876_000.0;
+
+/// The observation of each row.
+///
+/// # Errors
+/// The first wrong cell in the order of the rows.
+pub(super) fn observations(
+    table: &RawTable,
+    mapping: &Mapping,
+    card: &Card,
+    roles: &[Role],
+) -> Result<Vec<Observation>, LoadError> {
+    let reader = RowReader::of(table, mapping, card)?;
+    // Collected before the first error is looked for, so that the error named is the first and not the fastest.
+    let results: Vec<_> = roles.par_iter().enumerate().map(|(row, &role)| reader.observation(row, role)).collect();
+    results.into_iter().collect()
+}
+
+struct RowReader<'a> {
+    table: &'a RawTable,
+    card: &'a Card,
+    mapping: &'a Mapping,
+    plate: Option<Cells<'a>>,
+    well: Option<Cells<'a>>,
+    lab_batch: Option<Cells<'a>>,
+    replicate: Option<Cells<'a>>,
+    perturbation: Cells<'a>,
+    dose: Option<Cells<'a>>,
+    hours: Option<Cells<'a>>,
+    kind: Option<Cells<'a>>,
+    cell_count: Option<Cells<'a>>,
+    context: Vec<Cells<'a>>,
+}
+
+#[derive(Clone, Copy)]
+struct Cells<'a> {
+    column: &'a str,
+    values: &'a [Option<String>],
+}
+
+impl<'a> RowReader<'a> {
+    fn of(table: &'a RawTable, mapping: &'a Mapping, card: &'a Card) -> Result<Self, LoadError> {
+        let named = |column: &'a str| Some(Cells { column, values: table.text(column)? });
+        let cells = |role| mapping.column(role).and_then(named);
+        let missing = |role: ColumnRole, mend: &str| LoadError::MissingColumn {
+            path: table.paths[0].clone(),
+            column: role.to_string(),
+            mend: mend.to_owned(),
+        };
+        let lab_batch = cells(ColumnRole::LabBatch);
+        // Where no plate is named, wells processed together are what treatment and control are paired within.
+        let plate = cells(ColumnRole::Plate).or(lab_batch);
+        if plate.is_none() && card.reference == Reference::ControlWells {
+            return Err(missing(
+                ColumnRole::Plate,
+                "name the plate column with `plate = \"…\"` under [columns], or set `reference = \"relative\"` if the values are already against control",
+            ));
+        }
+        let perturbation = cells(ColumnRole::Perturbation).ok_or_else(|| {
+            missing(ColumnRole::Perturbation, "name its column with `perturbation = \"…\"` under [columns]")
+        })?;
+        Ok(Self {
+            table,
+            card,
+            mapping,
+            plate,
+            well: cells(ColumnRole::Well),
+            lab_batch,
+            replicate: cells(ColumnRole::Replicate),
+            perturbation,
+            dose: cells(ColumnRole::Dose),
+            hours: cells(ColumnRole::Hours),
+            kind: cells(ColumnRole::Kind),
+            cell_count: cells(ColumnRole::CellCount),
+            context: mapping.context().into_iter().filter_map(named).collect(),
+        })
+    }
+
+    fn observation(&self, row: usize, role: Role) -> Result<Observation, LoadError> {
+        let label = |cells: Option<Cells<'_>>| cells.and_then(|cells| cells.values[row].clone());
+        let plate = match self.plate {
+            None => String::new(),
+            Some(plate) => self.required(plate, row, "a plate")?.to_owned(),
+        };
+        Ok(Observation {
+            plate,
+            well: self.well(row)?,
+            role,
+            intervention: self.intervention(row, role)?,
+            context: self.context(row, role)?,
+            lab_batch: label(self.lab_batch),
+            replicate: label(self.replicate),
+            cell_count: self.number(self.cell_count, row, "a count of cells, 0 or more", |count| count >= 0.0)?,
+        })
+    }
+
+    fn intervention(&self, row: usize, role: Role) -> Result<Intervention, LoadError> {
+        if matches!(role, Role::NegativeControl | Role::Empty) {
+            return Ok(Intervention::untreated());
+        }
+        let name = self.required(
+            self.perturbation,
+            row,
+            "the name of a perturbation (declare under [controls] what an empty cell means)",
+        )?;
+        let kind = self.kind(row)?;
+        let intervention = Intervention::single(name, kind, self.dose(row, kind)?);
+        let is_duration = |hours: f64| (0.0..=MAX_HOURS).contains(&hours);
+        Ok(match self.number(self.hours, row, "a number of hours, 0 or more", is_duration)? {
+            Some(hours) => intervention.lasting(hours),
+            None => intervention,
+        })
+    }
+
+    fn kind(&self, row: usize) -> Result<Kind, LoadError> {
+        let Some(kind) = self.kind else { return Ok(self.card.kind.unwrap_or(default_kind(self.perturbation.column))) };
+        let text = self.required(kind, row, "a kind of perturbation")?;
+        let known = self.card.kinds.get(text).copied().or_else(|| usual_kind(text));
+        known.ok_or_else(|| {
+            self.wrong(
+                kind,
+                row,
+                text,
+                "compound, crispr, orf, rnai or other (map other words under [kinds] in a card)",
+            )
+        })
+    }
+
+    fn dose(&self, row: usize, kind: Kind) -> Result<Option<Micromolar>, LoadError> {
+        let Some(dose) = self.dose else { return Ok(None) };
+        let unit = self.mapping.dose_unit.expect("a dose column without a unit was refused");
+        let expected = match unit {
+            DoseUnit::Micromolar => "a positive number in µM (a well without dose is a control)",
+            DoseUnit::Nanomolar => "a positive number in nM (a well without dose is a control)",
+            DoseUnit::Millimolar => "a positive number in mM (a well without dose is a control)",
+            DoseUnit::Molar => "a positive number in M (a well without dose is a control)",
+        };
+        let Some(text) = dose.values[row].as_deref() else {
+            // Genes have no concentration; a compound that has none among others that do is a gap in the file.
+            return if kind == Kind::Compound { Err(self.wrong(dose, row, "", expected)) } else { Ok(None) };
+        };
+        let value = text.parse::<f64>().ok().and_then(|value| Micromolar::new(rounded(value * unit.in_micromolar())));
+        value.map(Some).ok_or_else(|| self.wrong(dose, row, text, expected))
+    }
+
+    fn well(&self, row: usize) -> Result<Option<Well>, LoadError> {
+        const EXPECTED: &str = "a well such as A01 (set `well = \"\"` under [columns] if the column holds none)";
+        let Some(well) = self.well else { return Ok(None) };
+        let text = self.required(well, row, EXPECTED)?;
+        text.parse().map(Some).map_err(|_| self.wrong(well, row, text, EXPECTED))
+    }
+
+    fn context(&self, row: usize, role: Role) -> Result<String, LoadError> {
+        let hours = self.hours.map(|hours| hours.column);
+        let mut parts = Vec::with_capacity(self.context.len());
+        for &cells in &self.context {
+            let part = match (cells.values[row].as_deref(), role) {
+                (None, Role::Empty) => continue,
+                (None, _) => {
+                    return Err(self.wrong(cells, row, "", "a value, since the column is part of the context"));
+                }
+                (Some(text), _) => text,
+            };
+            parts.push(if hours == Some(cells.column) { format!("{part} h") } else { part.to_owned() });
+        }
+        Ok(parts.join(", "))
+    }
+
+    fn number(
+        &self,
+        cells: Option<Cells<'_>>,
+        row: usize,
+        expected: &'static str,
+        is_valid: impl Fn(f64) -> bool,
+    ) -> Result<Option<f64>, LoadError> {
+        let Some(cells) = cells else { return Ok(None) };
+        let Some(text) = cells.values[row].as_deref() else { return Ok(None) };
+        let number = text.parse::<f64>().ok().filter(|&number| number.is_finite() && is_valid(number));
+        number.map(Some).ok_or_else(|| self.wrong(cells, row, text, expected))
+    }
+
+    fn required(&self, cells: Cells<'a>, row: usize, expected: &'static str) -> Result<&'a str, LoadError> {
+        cells.values[row].as_deref().ok_or_else(|| self.wrong(cells, row, "", expected))
+    }
+
+    fn wrong(&self, cells: Cells<'_>, row: usize, found: &str, expected: &'static str) -> LoadError {
+        LoadError::Cell {
+            place: self.table.place(row),
+            column: cells.column.to_owned(),
+            found: found.to_owned(),
+            expected,
+        }
+    }
+}
+
+/// To 12 digits, so that 0.3 µM and 300 nM are one dose.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.11e}").parse().expect("a formatted float parses")
+}
+
+/// A column of genes says nothing of how they were perturbed.
+fn default_kind(perturbation_column: &str) -> Kind {
+    let name = perturbation_column.to_lowercase();
+    match () {
+        () if name.contains("sirna") => Kind::Rnai,
+        () if name.contains("gene") || name.contains("symbol") => Kind::Other,
+        () => Kind::Compound,
+    }
+}
+
+fn usual_kind(text: &str) -> Option<Kind> {
+    Some(match text.to_lowercase().as_str() {
+        "compound" | "trt_cp" | "chemical" | "drug" | "small molecule" => Kind::Compound,
+        "crispr" | "trt_xpr" | "knockout" | "crispri" | "crispra" => Kind::Crispr,
+        "orf" | "trt_oe" | "overexpression" => Kind::Orf,
+        "rnai" | "sirna" | "shrna" | "trt_sh" | "trt_si" => Kind::Rnai,
+        "other" => Kind::Other,
+        _ => return None,
+    })
+}

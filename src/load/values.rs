@@ -1,0 +1,124 @@
+//! Feature columns -> feature matrix, and what becomes of missing values.
+//!
+//! A value is missing if the cell is empty or the number is not finite. First, rows without any value go; then features
+//! that are missing in more than 5 % of the rows that are left; then rows that still miss a value. Every row that goes is
+//! counted with its reason. Nothing is imputed.
+
+use rayon::prelude::*;
+
+use super::error::LoadError;
+use super::table::{RawTable, Values};
+use crate::screen::{Dropped, FeatureMatrix, Reference, Role};
+
+/// A feature missing in more than this fraction of the rows is left out.
+const MAX_MISSING: f64 = 0.05;
+
+/// Which rows and features stay.
+pub(super) struct Kept {
+    /// Rows of the table, ascending.
+    pub rows: Vec<usize>,
+    /// Names of the features.
+    pub features: Vec<String>,
+    pub dropped: Vec<Dropped>,
+    pub notes: Vec<String>,
+}
+
+/// Chooses among the rows at `candidates`.
+///
+/// # Errors
+/// [`LoadError::NothingLeft`] if no row or no feature stays.
+pub(super) fn kept(
+    table: &RawTable,
+    features: &[String],
+    candidates: &[usize],
+    roles: &[Role],
+    reference: Reference,
+) -> Result<Kept, LoadError> {
+    let columns = columns(table, features);
+    let mut kept = Kept { rows: Vec::new(), features: Vec::new(), dropped: Vec::new(), notes: Vec::new() };
+    let has_value: Vec<bool> =
+        candidates.par_iter().map(|&row| columns.iter().any(|values| values[row].is_finite())).collect();
+    let with_values: Vec<usize> =
+        candidates.iter().zip(&has_value).filter(|(_, has)| **has).map(|(&row, _)| row).collect();
+    let without = |wanted: &dyn Fn(Role) -> bool| {
+        candidates.iter().zip(&has_value).filter(|&(&row, &has)| !has && wanted(roles[row])).count()
+    };
+    let is_reference = |role| role == Role::NegativeControl && reference == Reference::Relative;
+    kept.drop("negative control without values (it is the reference)", without(&is_reference));
+    kept.drop("empty well without values", without(&|role| role == Role::Empty));
+    kept.drop("no value in any feature", without(&|role| role != Role::Empty && !is_reference(role)));
+
+    let n_missing: Vec<usize> =
+        columns.par_iter().map(|values| with_values.iter().filter(|&&row| !values[row].is_finite()).count()).collect();
+    let is_kept: Vec<bool> =
+        n_missing.iter().map(|&missing| missing as f64 <= MAX_MISSING * with_values.len() as f64).collect();
+    let left_out: Vec<&str> =
+        features.iter().zip(&is_kept).filter(|(_, kept)| !**kept).map(|(name, _)| name.as_str()).collect();
+    if !left_out.is_empty() {
+        kept.notes.push(format!(
+            "{} of {} features are missing in more than 5 % of the rows and left out: {}",
+            left_out.len(),
+            features.len(),
+            first_few(&left_out)
+        ));
+    }
+    kept.features = features.iter().zip(&is_kept).filter(|(_, kept)| **kept).map(|(name, _)| name.clone()).collect();
+    let columns: Vec<&[f32]> = columns.into_iter().zip(&is_kept).filter(|(_, kept)| **kept).map(|(c, _)| c).collect();
+    let is_whole: Vec<bool> =
+        with_values.par_iter().map(|&row| columns.iter().all(|values| values[row].is_finite())).collect();
+    kept.rows = with_values.iter().zip(&is_whole).filter(|(_, whole)| **whole).map(|(&row, _)| row).collect();
+    kept.drop("a missing or infinite value in some feature", with_values.len() - kept.rows.len());
+    if kept.rows.is_empty() || kept.features.is_empty() {
+        let mut reasons: Vec<String> =
+            kept.dropped.iter().map(|dropped| format!("{} rows: {}", dropped.rows, dropped.reason)).collect();
+        reasons.extend(kept.notes);
+        return Err(LoadError::NothingLeft { path: table.paths[0].clone(), reasons: reasons.join("; ") });
+    }
+    Ok(kept)
+}
+
+/// The values at `rows`, in that order.
+pub(super) fn matrix(table: &RawTable, features: &[String], rows: &[usize]) -> FeatureMatrix {
+    /// Rows gathered together, so that each column is walked in stretches.
+    const BLOCK: usize = 64;
+    let columns = columns(table, features);
+    let mut values = vec![0f32; rows.len() * features.len()];
+    values.par_chunks_mut(BLOCK * features.len()).zip(rows.par_chunks(BLOCK)).for_each(|(block, rows)| {
+        for (feature, column) in columns.iter().enumerate() {
+            for (index, &row) in rows.iter().enumerate() {
+                block[index * features.len() + feature] = column[row];
+            }
+        }
+    });
+    FeatureMatrix::new(features.to_vec(), values)
+}
+
+fn columns<'a>(table: &'a RawTable, features: &[String]) -> Vec<&'a [f32]> {
+    let by_name: std::collections::BTreeMap<&str, &[f32]> = table
+        .columns
+        .iter()
+        .filter_map(|column| match &column.values {
+            Values::Number(values) => Some((column.name.as_str(), values.as_slice())),
+            Values::Text(_) => None,
+        })
+        .collect();
+    features.iter().map(|name| by_name[name.as_str()]).collect()
+}
+
+/// At most eight names.
+fn first_few(names: &[&str]) -> String {
+    const SHOWN: usize = 8;
+    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text += &format!(" and {} more", names.len() - SHOWN);
+    }
+    text
+}
+
+impl Kept {
+    fn drop(&mut self, reason: &str, rows: usize) {
+        if rows > 0 {
+            self.dropped.push(Dropped { reason: reason.to_owned(), rows });
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A card to edit, written from what was resolved.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::error::LoadError;
+use super::mapping::ColumnRole;
+use super::{Card, Loaded};
+use crate::screen::{DoseUnit, Reference, Role};
+
+/// Writes a commented card that says what `loaded` was read as; the file appears whole or not at all.
+///
+/// # Errors
+/// If `path` exists already or cannot be written.
+pub fn write_card(loaded: &Loaded, path: &Path) -> Result<(), LoadError> {
+    let io = |cause| LoadError::io(path, cause);
+    if path.exists() {
+        let message = "the file exists; move it away or write the card elsewhere".to_owned();
+        return Err(LoadError::Card { path: path.to_path_buf(), message });
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let text = card_text(loaded, folder);
+    let partial = folder.join(format!(".{}.partial", path.file_name().unwrap_or_default().to_string_lossy()));
+    let mut file = std::fs::File::create(&partial).map_err(io)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
+    std::fs::rename(&partial, path).map_err(io)
+}
+
+fn card_text(loaded: &Loaded, folder: &Path) -> String {
+    let Loaded { screen, mapping, inputs, card, notes } = loaded;
+    let empty = Card::default();
+    let card = card.as_ref().unwrap_or(&empty);
+    let mut text = String::new();
+    let mut line = |content: String| {
+        text.push_str(&content);
+        text.push('\n');
+    };
+    line("# Card of a data set: what its files hold and what their columns mean. Edit what is wrong.".to_owned());
+    for note in notes {
+        line(format!("# Note: {}", note.replace('\n', " ")));
+    }
+    line(format!("name = {}", quoted(&screen.name)));
+    line(format!("description = {}", quoted(&card.description)));
+    line(format!("license = {}", quoted(&card.license)));
+    line(format!("citation = {}", quoted(&card.citation)));
+    let joined: Vec<&str> = card.join.iter().map(|join| join.file.as_str()).collect();
+    let tables = inputs.iter().filter(|input| !joined.iter().any(|joined| input.path.ends_with(joined)));
+    let files: Vec<String> = tables.map(|input| relative(&input.path, folder)).collect();
+    line("# Globs relative to this card; files elsewhere are given as arguments.".to_owned());
+    line(format!("files = {}", list(&files)));
+    line("# \"control_wells\", or \"relative\" if the values are already differences from control.".to_owned());
+    let reference = match screen.reference {
+        Reference::ControlWells => "control_wells",
+        Reference::Relative => "relative",
+    };
+    line(format!("reference = {}", quoted(reference)));
+    if let Some(unit) = mapping.dose_unit {
+        let unit = match unit {
+            DoseUnit::Molar => "M",
+            DoseUnit::Millimolar => "mM",
+            DoseUnit::Micromolar => "uM",
+            DoseUnit::Nanomolar => "nM",
+        };
+        line(format!("dose_unit = {}  # {}", quoted(unit), mapping.dose_unit_why));
+    }
+    if let Some(kind) = card.kind {
+        line(format!("kind = {}", toml::Value::try_from(kind).expect("a kind is a word")));
+    }
+    line(format!("# Features: {} ({} columns).", mapping.features_why, mapping.features.len()));
+    line(format!("features = {}", list(&card.features)));
+    line(format!("exclude_features = {}", list(&card.exclude_features)));
+    line("\n[columns]  # \"\" means that no column plays the role".to_owned());
+    for role in ColumnRole::ALL.into_iter().filter(|role| *role != ColumnRole::Context) {
+        let why = mapping.columns.iter().find(|mapped| mapped.role == role).map_or("none found", |mapped| &mapped.why);
+        line(format!("{} = {}  # {why}", role.word(), quoted(mapping.column(role).unwrap_or(""))));
+    }
+    line("# What stays fixed over a transition beside the plate.".to_owned());
+    line(format!("context = {}", list(&mapping.context())));
+    line("# Metadata to keep; without this line every other column is kept.".to_owned());
+    match &card.columns.labels {
+        Some(labels) => line(format!("labels = {}", list(labels))),
+        None => line(format!("# labels = {}", list(&mapping.labels))),
+    }
+    let n_controls = screen.observations.iter().filter(|row| row.role == Role::NegativeControl).count();
+    line(format!("\n# Roles: {}; {n_controls} negative controls among the loaded rows.", mapping.controls_why));
+    line("# [controls]".to_owned());
+    line("# negative = { column = \"compound\", values = [\"DMSO\"], empty = false }".to_owned());
+    line("# positive = { column = \"control_type\", values = [\"poscon*\"] }".to_owned());
+    line("# empty_wells = { column = \"compound\", empty = true }".to_owned());
+    drop(line);
+    append_declared(&mut text, card);
+    text
+}
+
+/// The parts of a card that are declared and never inferred.
+fn append_declared(text: &mut String, card: &Card) {
+    let declared = Card {
+        controls: card.controls.clone(),
+        kinds: card.kinds.clone(),
+        join: card.join.clone(),
+        descriptors: card.descriptors.clone(),
+        checksums: card.checksums.clone(),
+        ..Card::default()
+    };
+    let tables = toml::Table::try_from(&declared).expect("a card has only text keys");
+    let tables: toml::Table = tables
+        .into_iter()
+        .filter(|(key, value)| {
+            let is_declared = ["controls", "kinds", "join", "descriptors", "checksums"].contains(&key.as_str());
+            is_declared && !matches!(value, toml::Value::Table(table) if table.is_empty())
+        })
+        .filter(|(_, value)| !matches!(value, toml::Value::Array(array) if array.is_empty()))
+        .collect();
+    if !tables.is_empty() {
+        let body = toml::to_string(&tables).expect("a card's tables are plain values");
+        write!(text, "\n{body}").expect("writing to a text does not fail");
+    }
+}
+
+fn relative(path: &Path, folder: &Path) -> String {
+    let inside = match (path.canonicalize(), folder.canonicalize()) {
+        (Ok(path), Ok(folder)) => path.strip_prefix(folder).ok().map(Path::to_path_buf),
+        _ => None,
+    };
+    let inside = inside.unwrap_or_else(|| path.file_name().unwrap_or_default().into());
+    inside.to_string_lossy().replace('\\', "/")
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn list(items: &[impl AsRef<str>]) -> String {
+    format!("[{}]", items.iter().map(|item| quoted(item.as_ref())).collect::<Vec<_>>().join(", "))
+}

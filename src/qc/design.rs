@@ -1,0 +1,362 @@
+//! Faults of the design: controls, replicates, and what is confounded with what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use super::{Finding, Severity};
+use crate::screen::{Intervention, Observation, Reference, Role, Screen};
+
+/// Fewer controls than this give no spread that is worth dividing by.
+const MIN_CONTROLS: usize = 4;
+/// Highest dose that is believed of cells in culture, in µM: 1 mM.
+const MAX_DOSE_UM: f64 = 1000.0;
+
+/// What is wrong with a screen, the gravest first.
+pub fn findings(screen: &Screen) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(controls(screen));
+    findings.extend(treated_rows(screen));
+    findings.extend(replicates(screen));
+    findings.extend(confounding(screen));
+    findings.extend(doses(screen));
+    findings.extend(features(screen));
+    findings.sort_by(|a, b| b.severity.cmp(&a.severity));
+    findings
+}
+
+fn finding(severity: Severity, message: String, advice: &str) -> Finding {
+    Finding { severity, message, advice: advice.to_owned() }
+}
+
+fn is_treated(observation: &Observation) -> bool {
+    matches!(observation.role, Role::Treatment | Role::PositiveControl)
+}
+
+fn controls(screen: &Screen) -> Vec<Finding> {
+    if screen.reference == Reference::Relative {
+        return Vec::new();
+    }
+    let controls = screen.controls_by_plate();
+    if controls.is_empty() {
+        return vec![finding(
+            Severity::Error,
+            "no negative control was found, but effects are to be measured against control wells".to_owned(),
+            "say under [controls] in the card which rows are controls, or set `reference = \"relative\"` if the values are already against control",
+        )];
+    }
+    let plates: BTreeSet<&str> = screen.rows_by_plate(is_treated).into_keys().collect();
+    let mut found = Vec::new();
+    let without: Vec<&str> = plates.iter().copied().filter(|plate| !controls.contains_key(plate)).collect();
+    if !without.is_empty() {
+        found.push(finding(
+            Severity::Error,
+            format!(
+                "{} have treated wells but no negative control: {}",
+                counted(without.len(), "plate"),
+                few(&without)
+            ),
+            "leave these plates out, or say under [controls] which of their wells are controls",
+        ));
+    }
+    let poor: Vec<&str> =
+        controls.iter().filter(|(_, rows)| rows.len() < MIN_CONTROLS).map(|(plate, _)| *plate).collect();
+    if !poor.is_empty() {
+        found.push(finding(
+            Severity::Warning,
+            format!(
+                "{} have fewer than {MIN_CONTROLS} negative controls: {}",
+                counted(poor.len(), "plate"),
+                few(&poor)
+            ),
+            "scale these plates by pooled controls, and plan more control wells for the next screen",
+        ));
+    }
+    found
+}
+
+fn treated_rows(screen: &Screen) -> Option<Finding> {
+    (!screen.observations.iter().any(is_treated)).then(|| {
+        finding(
+            Severity::Error,
+            "no treated row was found".to_owned(),
+            "check under [controls] in the card which rows are controls, and under [columns] which column is `perturbation`",
+        )
+    })
+}
+
+fn replicates(screen: &Screen) -> Vec<Finding> {
+    let treatments = screen.treatments();
+    let n_treatments = treatments.len();
+    if n_treatments == 0 {
+        return Vec::new();
+    }
+    let has_wells = screen.observations.iter().any(|observation| observation.well.is_some());
+    let distinct_plates =
+        |rows: &[usize]| rows.iter().map(|&row| &screen.observations[row].plate).collect::<BTreeSet<_>>().len();
+    let n_plates = screen.rows_by_plate(|_| true).len();
+    let single = treatments.values().filter(|rows| rows.len() == 1).count();
+    let one_plate = treatments.values().filter(|rows| rows.len() > 1 && distinct_plates(rows) == 1).count();
+    let repeated: Vec<&Vec<usize>> = treatments.values().filter(|rows| rows.len() > 1).collect();
+    let one_position = repeated
+        .iter()
+        .filter(|rows| distinct_plates(rows) > 1)
+        .filter(|rows| rows.iter().map(|&row| screen.observations[row].well).collect::<BTreeSet<_>>().len() == 1)
+        .count();
+    let mut found = Vec::new();
+    if single > 0 {
+        found.push(finding(
+            Severity::Warning,
+            format!("{single} of {n_treatments} treatments have one replicate"),
+            "do not judge these treatments one by one: their noise cannot be told from their effect",
+        ));
+    }
+    if one_plate > 0 && n_plates > 1 {
+        found.push(finding(
+            Severity::Warning,
+            format!("{one_plate} of {n_treatments} treatments have all their replicates on one plate"),
+            "expect effects of the plate in their profiles, and spread replicates over plates in the next screen",
+        ));
+    }
+    if has_wells && one_position > 0 {
+        found.push(finding(
+            if 2 * one_position > repeated.len() { Severity::Warning } else { Severity::Note },
+            format!(
+                "the replicates of {one_position} of {} repeated treatments stand in one well position on every plate",
+                repeated.len()
+            ),
+            "compare with the baseline of well position only, since agreement of replicates is partly that of position",
+        ));
+    }
+    found
+}
+
+fn confounding(screen: &Screen) -> Vec<Finding> {
+    let rows: Vec<&Observation> = screen.observations.iter().filter(|row| is_treated(row)).collect();
+    let mut found = Vec::new();
+    let batches: BTreeSet<&str> = rows.iter().filter_map(|row| row.lab_batch.as_deref()).collect();
+    if batches.len() > 1 {
+        let by_name = grouped(&rows, |row| (row.intervention.perturbation_names(), row.lab_batch.as_deref()));
+        let confined = by_name.values().filter(|batches| batches.len() == 1).count();
+        if 2 * confined > by_name.len() {
+            found.push(finding(
+                Severity::Warning,
+                format!(
+                    "{confined} of {} perturbations were applied in one lab batch only (of {})",
+                    by_name.len(),
+                    batches.len()
+                ),
+                "judge retrieval also with the perturbation's own batch left out, since a batch betrays its perturbations",
+            ));
+        }
+    }
+    let dosed = |row: &&&Observation| row.intervention.as_single().is_some_and(|member| member.dose.is_some());
+    let dosed: Vec<&Observation> = rows.iter().filter(dosed).copied().collect();
+    let doses = grouped(&dosed, |row| (row.intervention.perturbation_names(), dose_of(&row.intervention)));
+    let laddered: BTreeSet<&String> = doses.iter().filter(|(_, doses)| doses.len() > 1).map(|(name, _)| name).collect();
+    let on_ladder: Vec<&Observation> =
+        dosed.into_iter().filter(|row| laddered.contains(&row.intervention.perturbation_names())).collect();
+    if laddered.is_empty() {
+        return found;
+    }
+    // A ladder of which no two doses share a plate cannot tell dose from plate.
+    let per_plate =
+        grouped(&on_ladder, |row| ((row.intervention.perturbation_names(), &row.plate), dose_of(&row.intervention)));
+    let shared: BTreeSet<&String> =
+        per_plate.iter().filter(|(_, doses)| doses.len() > 1).map(|((name, _), _)| name).collect();
+    let split = laddered.len() - shared.len();
+    if split > 0 {
+        found.push(finding(
+            Severity::Warning,
+            format!(
+                "for {split} of {} perturbations with several doses, no plate has two of the doses",
+                laddered.len()
+            ),
+            "do not read a dose response off these: dose is confounded with plate",
+        ));
+    }
+    // Likewise for columns of the plate, when each dose of a perturbation keeps to a column of its own.
+    let by_dose = grouped(&on_ladder, |row| {
+        let name = row.intervention.perturbation_names();
+        ((name, dose_of(&row.intervention)), row.well.map(|well| well.column()))
+    });
+    let mut columns = BTreeMap::<&String, (BTreeSet<u8>, bool)>::new();
+    for ((name, _), wells) in &by_dose {
+        let (seen, is_confined) = columns.entry(name).or_insert((BTreeSet::new(), true));
+        match wells.iter().collect::<Vec<_>>().as_slice() {
+            [Some(column)] => *is_confined &= seen.insert(*column),
+            _ => *is_confined = false,
+        }
+    }
+    let confined = columns.values().filter(|(_, is_confined)| *is_confined).count();
+    if 2 * confined > columns.len() {
+        found.push(finding(
+            Severity::Note,
+            format!(
+                "for {confined} of {} perturbations with several doses, each dose stands in a column of its own",
+                columns.len()
+            ),
+            "compare with the baseline of well position only, since dose is confounded with the plate's column",
+        ));
+    }
+    found
+}
+
+fn doses(screen: &Screen) -> Option<Finding> {
+    let doses: BTreeSet<_> = screen.observations.iter().filter_map(|row| dose_of(&row.intervention)).collect();
+    let highest = doses.last().filter(|dose| dose.get() > MAX_DOSE_UM)?;
+    Some(finding(
+        Severity::Warning,
+        format!("doses reach {highest}, more than cells in culture are given"),
+        "check the unit and declare `dose_unit` in the card (in Broad's LINCS tables `mmoles_per_liter` holds µM)",
+    ))
+}
+
+fn features(screen: &Screen) -> Vec<Finding> {
+    let matrix = &screen.features;
+    if matrix.n_rows() < 2 {
+        return Vec::new();
+    }
+    let first = matrix.row(0);
+    let varies = (0..matrix.n_rows())
+        .into_par_iter()
+        .fold(
+            || vec![false; first.len()],
+            |mut varies, row| {
+                for ((varies, value), first) in varies.iter_mut().zip(matrix.row(row)).zip(first) {
+                    *varies |= value != first;
+                }
+                varies
+            },
+        )
+        .reduce(|| vec![false; first.len()], |a, b| a.into_iter().zip(b).map(|(a, b)| a || b).collect());
+    let constant: Vec<&str> =
+        matrix.names().iter().zip(varies).filter(|(_, varies)| !varies).map(|(name, _)| name.as_str()).collect();
+    if constant.is_empty() {
+        return Vec::new();
+    }
+    vec![finding(
+        Severity::Note,
+        format!("{} never vary: {}", counted(constant.len(), "feature"), few(&constant)),
+        "leave them out with `exclude_features`; they carry nothing",
+    )]
+}
+
+fn dose_of(intervention: &Intervention) -> Option<crate::screen::Micromolar> {
+    intervention.members().iter().filter_map(|member| member.dose).max()
+}
+
+fn grouped<'a, K: Ord, V: Ord>(
+    rows: &[&'a Observation],
+    key_and_value: impl Fn(&'a Observation) -> (K, V),
+) -> BTreeMap<K, BTreeSet<V>> {
+    let mut groups = BTreeMap::<K, BTreeSet<V>>::new();
+    for row in rows {
+        let (key, value) = key_and_value(row);
+        groups.entry(key).or_default().insert(value);
+    }
+    groups
+}
+
+fn counted(n: usize, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+}
+
+/// At most five names.
+fn few(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text += &format!(" and {} more", names.len() - SHOWN);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::{Scale, summary};
+    use super::*;
+    use crate::load::{Source, load};
+    use crate::screen::{FeatureMatrix, Kind, Micromolar};
+
+    fn row(plate: &str, well: &str, name: &str, dose: f64) -> Observation {
+        let is_control = name == "DMSO";
+        Observation {
+            plate: plate.into(),
+            well: Some(well.parse().unwrap()),
+            role: if is_control { Role::NegativeControl } else { Role::Treatment },
+            intervention: match is_control {
+                true => Intervention::untreated(),
+                false => Intervention::single(name, Kind::Compound, Micromolar::new(dose)),
+            },
+            context: String::new(),
+            lab_batch: Some(format!("b{plate}")),
+            replicate: None,
+            cell_count: None,
+        }
+    }
+
+    fn screen(observations: Vec<Observation>) -> Screen {
+        let values = (0..observations.len()).flat_map(|index| [index as f32, 1.0]).collect();
+        Screen {
+            name: "s".into(),
+            reference: Reference::ControlWells,
+            observations,
+            features: FeatureMatrix::numbered("f", 2, values),
+            labels: Vec::new(),
+            dropped: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_design() {
+        let mut rows = Vec::new();
+        for (plate, dose) in [("1", 1.0), ("2", 10.0)] {
+            rows.push(row(plate, "A1", "DMSO", 0.0));
+            rows.push(row(plate, if dose > 1.0 { "B2" } else { "B3" }, "laddered", dose));
+            rows.push(row(plate, "C1", "fixed", 1.0));
+        }
+        rows.push(row("3", "D1", "high", 5000.0));
+        let screen = screen(rows);
+        let found: Vec<String> = findings(&screen).into_iter().map(|finding| finding.message).collect();
+        for expected in [
+            "1 plate have treated wells but no negative control: `3`",
+            "2 plates have fewer than 4 negative controls: `1`, `2`",
+            "3 of 4 treatments have one replicate",
+            "the replicates of 1 of 1 repeated treatments stand in one well position on every plate",
+            "for 1 of 1 perturbations with several doses, no plate has two of the doses",
+            "for 1 of 1 perturbations with several doses, each dose stands in a column of its own",
+            "doses reach 5000 µM, more than cells in culture are given",
+            "1 feature never vary: `f1`",
+        ] {
+            assert!(found.iter().any(|message| message == expected), "{expected}\n{found:#?}");
+        }
+    }
+
+    #[test]
+    fn no_control_is_an_error_unless_values_are_relative() {
+        let mut screen = screen(vec![row("1", "A1", "a", 1.0), row("1", "A2", "b", 1.0)]);
+        assert_eq!(findings(&screen)[0].severity, Severity::Error);
+        screen.reference = Reference::Relative;
+        assert!(findings(&screen).iter().all(|finding| finding.severity < Severity::Error));
+    }
+
+    #[test]
+    fn bbbc021_is_confounded_with_its_weeks() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets");
+        let screen = load(&Source::of([folder.join("bbbc021")])).unwrap().screen;
+        let found = findings(&screen);
+        assert!(found.iter().all(|finding| finding.severity < Severity::Error), "{found:#?}");
+        assert!(found.iter().any(|finding| finding.message.contains("one lab batch only (of 10)")), "{found:#?}");
+        let numbers = summary(&screen, [Path::new("profiles.csv.gz")]);
+        assert_eq!((numbers.n_plates, numbers.n_interventions, numbers.scale), (55, 74, Scale::Raw));
+        assert_eq!(numbers.controls_per_plate.unwrap().min, 6);
+        assert_eq!(numbers.normalized_before, None);
+        let plate = load(&Source::of([folder.join("lincs-plate")])).unwrap();
+        let numbers = summary(&plate.screen, [Path::new("SQ00015054_normalized_feature_select.csv.gz")]);
+        assert_eq!(numbers.scale, Scale::ZLike);
+        assert!(numbers.normalized_before.unwrap().contains("as its name says"));
+    }
+}
