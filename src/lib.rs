@@ -19,3 +19,5 @@ pub mod predict;
 pub mod baseline;
 pub mod plan;
 pub mod evaluate;
+pub mod config;
+pub mod study;

@@ -72,6 +72,11 @@ impl Descriptors {
         self.names.len()
     }
 
+    /// The vectors by perturbation, `[descriptor]` each.
+    pub fn by_name(&self) -> &BTreeMap<String, Vec<f32>> {
+        &self.vectors
+    }
+
     /// The vector of a perturbation, `[descriptor]`, if it is described.
     pub fn get(&self, perturbation: &str) -> Option<&[f32]> {
         self.vectors.get(perturbation).map(Vec::as_slice)

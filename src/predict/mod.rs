@@ -6,6 +6,7 @@ mod ridge;
 
 pub use decoder::{Decoder, DecoderConfig};
 pub use model::{ModelPredictions, PredictError, Starts, predict};
+pub(crate) use model::mean;
 pub use ridge::{Ridge, RidgeError};
 
 use crate::screen::{FeatureMatrix, Treatment};

@@ -18,6 +18,7 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::Serialize;
 
 use super::{RunError, write_atomically};
+use crate::model::Array;
 
 /// The name that the format keeps for texts.
 const TEXTS: &str = "__metadata__";
@@ -27,15 +28,6 @@ const MAX_BYTES: u64 = 16 << 30;
 
 /// Largest header that the format allows, in bytes.
 const MAX_HEADER_BYTES: usize = 100_000_000;
-
-/// A dense array of any number of dimensions; none for a single number.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Array {
-    /// Extents, slowest dimension first.
-    pub shape: Vec<usize>,
-    /// Row-major values, as many as the product of `shape`.
-    pub values: Vec<f32>,
-}
 
 /// What a model is on disk: named arrays and named texts.
 #[derive(Debug, Clone, PartialEq, Default)]

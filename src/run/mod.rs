@@ -25,7 +25,7 @@ mod interventions;
 
 pub use artifact::Artifact;
 pub use atomic::write_atomically;
-pub use checkpoint::{Array, Checkpoint, NonFinite};
+pub use checkpoint::{Checkpoint, NonFinite};
 pub use error::RunError;
 pub use folder::{Opened, RunDir};
 pub use interventions::INTERVENTION_COLUMNS;

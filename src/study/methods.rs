@@ -9,7 +9,7 @@ use crate::baseline;
 use crate::config::Config;
 use crate::pair::{Part, SplitBy};
 use crate::predict::{Decoder, ModelPredictions, Predictions, Ridge, Starts, predict};
-use crate::screen::{FeatureMatrix, Screen, Treatment};
+use crate::screen::{Screen, Treatment};
 use crate::train::TrainedModel;
 
 /// Predictions of all methods for the same targets.
@@ -63,15 +63,6 @@ pub fn methods(
         None => model.profiles.clone(),
     };
     blend.method = "blend".into();
-    // Where the simple method abstains the model speaks alone.
-    for (row, treatment) in model.profiles.treatments.iter().enumerate() {
-        if !blend.treatments.contains(treatment) {
-            blend.treatments.push(treatment.clone());
-            let mut values = blend.profiles.values().to_vec();
-            values.extend_from_slice(model.profiles.profiles.row(row));
-            blend.profiles = FeatureMatrix::new(blend.profiles.names().to_vec(), values);
-        }
-    }
     Ok(Methods { model, baselines, blend, blend_weight: weight, blended_with: partner })
 }
 
@@ -125,11 +116,12 @@ fn baselines(config: &Config, prepared: &Prepared, training: &Rows, targets: &Ro
     if (2..=6).contains(&contexts.len()) {
         all.extend(contexts.into_iter().map(|context| baseline::from_context(screen, training, &names, context)));
     }
-    all.push(baseline::well_position(screen, training, targets));
-    all.push(baseline::batch_only(screen, training, targets));
-    all.push(baseline::cell_count_only(screen, training, targets));
+    all.push(baseline::well_position(screen, training, &names, targets));
+    all.push(baseline::batch_only(screen, training, &names, targets));
+    all.push(baseline::cell_count_only(screen, training, &names, targets));
     if !prepared.descriptors.is_empty() {
-        all.push(baseline::knn(screen, training, &names, &prepared.descriptors, 5)?);
+        let similarity = baseline::Similarity::suited_to(&prepared.descriptors);
+        all.push(baseline::knn(screen, training, &names, &prepared.descriptors, similarity, 5)?);
     }
     all.retain(|predictions| !predictions.treatments.is_empty());
     Ok(all)

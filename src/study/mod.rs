@@ -7,8 +7,8 @@ mod score;
 
 pub use ensemble::{Members, train_ensemble};
 pub use methods::{Methods, methods};
-pub use prepare::{Prepared, prepare};
-pub use score::{Evaluation, Item, evaluate, pooled, retrieval_of_seen};
+pub use prepare::{Prepared, load_screen, prepare};
+pub use score::{Evaluation, Item, USED, evaluate, pooled};
 
 use crate::baseline::BaselineError;
 use crate::config::ConfigError;

@@ -1,0 +1,401 @@
+//! Planning by exhaustion: every candidate intervention is predicted and its distance to the target measured.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use super::ranking::{RankedIntervention, Ranking};
+use super::target::{QueryError, rows_of_query};
+use crate::predict::{PredictError, Starts};
+use crate::screen::{Intervention, Micromolar, Screen, Treatment};
+use crate::train::TrainedModel;
+
+/// Which doses are candidates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Candidates {
+    /// The interventions of the screen.
+    #[default]
+    Measured,
+    /// These, and for each perturbation half-decade steps between its lowest and highest measured dose.
+    DoseGrid,
+}
+
+/// What is ranked, toward what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RankConfig {
+    /// The target phenotype as a query over treated wells; empty ranks nothing.
+    pub target: String,
+    /// Where the cells start, as a query over treated wells; empty starts from the negative controls.
+    pub start: String,
+    /// The context in which to rank; empty takes the only one, or the first of several.
+    pub context: String,
+    /// Which doses are candidates.
+    pub candidates: Candidates,
+    /// What ranks: `model`, `blend`, or the name of a baseline.
+    pub by: String,
+    /// Rows shown on stdout.
+    pub top: usize,
+}
+
+impl Default for RankConfig {
+    fn default() -> Self {
+        Self {
+            target: String::new(),
+            start: String::new(),
+            context: String::new(),
+            candidates: Candidates::Measured,
+            by: "blend".into(),
+            top: 15,
+        }
+    }
+}
+
+/// What cannot be ranked.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A target or start that cannot be used.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// No start.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// A context that the screen lacks.
+    #[error("no context `{context}`; the screen has {known}")]
+    Context {
+        /// The context asked for.
+        context: String,
+        /// The contexts there are.
+        known: String,
+    },
+    /// A start that is the target.
+    #[error("start and target are the same place: there is no way to go")]
+    NoWay,
+    /// An unknown ranker.
+    #[error("`{by}` cannot rank; choose one of {known}")]
+    By {
+        /// What was asked for.
+        by: String,
+        /// What there is.
+        known: String,
+    },
+}
+
+/// Start, target and candidates of a ranking.
+#[derive(Debug)]
+pub struct Query {
+    /// Candidate interventions in their context.
+    pub candidates: Vec<Treatment>,
+    /// Start for each member, `[member][latent]`.
+    start: Vec<Vec<f32>>,
+    /// Target for each member, `[member][latent]`.
+    target: Vec<Vec<f32>>,
+    /// Treatments whose wells define the target.
+    defines_target: Vec<Treatment>,
+    /// Rows of the screen by treatment of the context.
+    measured: BTreeMap<Treatment, Vec<usize>>,
+    target_text: String,
+    start_text: String,
+}
+
+/// Says where candidates would end up: latents by member, `[member][candidate][latent]`.
+pub trait Ranker {
+    /// Predicted latents of treatments; a treatment that it abstains from is absent.
+    fn places(&self, treatments: &[Treatment]) -> Result<BTreeMap<Treatment, Vec<Vec<f32>>>, PlanError>;
+}
+
+/// What is known about the trust that a score deserves.
+#[derive(Debug, Clone, Default)]
+pub struct Judge {
+    /// What ranks.
+    pub by: String,
+    /// The sentence of the matching evaluation.
+    pub verdict: String,
+    /// Calibration treatments with their rows, whose errors set the width of the intervals.
+    pub calibration: BTreeMap<Treatment, Vec<usize>>,
+    /// Miscoverage of the intervals.
+    pub alpha: f64,
+}
+
+impl Query {
+    /// Reads start and target and gathers candidates.
+    ///
+    /// # Errors
+    /// When a query cannot be used, the context is unknown, or there is nothing to start from.
+    pub fn new(trained: &TrainedModel, screen: &Screen, config: &RankConfig, device: &Device) -> Result<Self, PlanError> {
+        let mut contexts: Vec<String> = screen.treatments().into_keys().map(|treatment| treatment.context).collect();
+        contexts.dedup();
+        contexts.sort();
+        contexts.dedup();
+        let context = if config.context.is_empty() { contexts.first().cloned().unwrap_or_default() } else { config.context.clone() };
+        if !contexts.contains(&context) {
+            let known = contexts.iter().map(|context| format!("`{context}`")).collect::<Vec<_>>().join(", ");
+            return Err(PlanError::Context { context, known });
+        }
+        let rows_in_context = |query: &str| -> Result<Vec<usize>, PlanError> {
+            let mut rows = rows_of_query(screen, query)?;
+            let all = rows.len();
+            rows.retain(|&row| screen.observations[row].context == context);
+            if rows.is_empty() {
+                let known = format!("{all} wells of that description in other contexts only");
+                return Err(PlanError::Context { context: context.clone(), known });
+            }
+            Ok(rows)
+        };
+        let mean_of = |rows: &[usize]| -> Vec<Vec<f32>> {
+            let latents = trained.encode(&screen.features, rows, device);
+            latents.iter().map(|latents| crate::predict::mean(latents.iter())).collect()
+        };
+        let target_rows = rows_in_context(&config.target)?;
+        let (start, start_text) = if config.start.is_empty() {
+            let nowhere = Treatment { intervention: Intervention::untreated(), context: context.clone() };
+            (Starts::of(trained, screen, device).start(&nowhere)?, "negative controls".to_owned())
+        } else {
+            (mean_of(&rows_in_context(&config.start)?), config.start.clone())
+        };
+        let mut measured = screen.treatments();
+        measured.retain(|treatment, _| treatment.context == context);
+        let mut defines_target: Vec<Treatment> = target_rows.iter().map(|&row| screen.observations[row].treatment()).collect();
+        defines_target.sort();
+        defines_target.dedup();
+        Ok(Self {
+            candidates: candidates(&measured, config.candidates),
+            start,
+            target: mean_of(&target_rows),
+            defines_target,
+            measured,
+            target_text: config.target.clone(),
+            start_text,
+        })
+    }
+
+    /// Mean over members of the fraction of the way from start to target, with the mean distance to the target.
+    fn score(&self, place: &[Vec<f32>]) -> (f64, f64) {
+        let n_members = place.len() as f64;
+        let mut score = 0.0;
+        let mut left = 0.0;
+        for ((place, start), target) in place.iter().zip(&self.start).zip(&self.target) {
+            let remaining = distance(place, target);
+            score += 1.0 - remaining / distance(start, target);
+            left += remaining;
+        }
+        (score / n_members, left / n_members)
+    }
+}
+
+fn distance(one: &[f32], other: &[f32]) -> f64 {
+    one.iter().zip(other).map(|(one, other)| f64::from(one - other).powi(2)).sum::<f64>().sqrt()
+}
+
+/// The measured interventions, and with a grid half-decade steps between each perturbation's lowest and highest dose.
+fn candidates(measured: &BTreeMap<Treatment, Vec<usize>>, which: Candidates) -> Vec<Treatment> {
+    let mut candidates: Vec<Treatment> = measured.keys().cloned().collect();
+    if which == Candidates::DoseGrid {
+        let mut ranges = BTreeMap::new();
+        for treatment in measured.keys() {
+            let Some(member) = treatment.intervention.as_single() else { continue };
+            let Some(dose) = member.dose else { continue };
+            let key = (member.perturbation.clone(), treatment.context.clone(), treatment.intervention.hours().map(f64::to_bits));
+            let (low, high) = ranges.entry(key).or_insert((dose, dose));
+            (*low, *high) = ((*low).min(dose), (*high).max(dose));
+        }
+        for ((perturbation, context, hours), (low, high)) in ranges {
+            let first = (2.0 * low.log10()).ceil() as i32;
+            let last = (2.0 * high.log10()).floor() as i32;
+            for step in first..=last {
+                let dose = Micromolar::new(10f64.powf(f64::from(step) / 2.0));
+                let mut intervention = Intervention::single(perturbation.name.clone(), perturbation.kind, dose);
+                if let Some(hours) = hours {
+                    intervention = intervention.lasting(f64::from_bits(hours));
+                }
+                candidates.push(Treatment { intervention, context: context.clone() });
+            }
+        }
+        // Half-decade steps of 10^0.5 and doses written 0.3 are the same dose to a biologist.
+        candidates.sort();
+        candidates.dedup_by(|later, first| nearly_same_dose(first, later));
+    }
+    candidates
+}
+
+fn nearly_same_dose(one: &Treatment, other: &Treatment) -> bool {
+    let (Some(a), Some(b)) = (one.intervention.as_single(), other.intervention.as_single()) else { return one == other };
+    let same_dose = match (a.dose, b.dose) {
+        (Some(a), Some(b)) => (a.log10() - b.log10()).abs() < 0.05,
+        (None, None) => true,
+        _ => false,
+    };
+    a.perturbation == b.perturbation && one.context == other.context && same_dose
+}
+
+/// Ranks the candidates of `query` by where `ranker` says they lead, best first.
+///
+/// # Errors
+/// When predicting fails, or start and target coincide.
+pub fn rank(
+    trained: &TrainedModel,
+    screen: &Screen,
+    query: &Query,
+    ranker: &dyn Ranker,
+    judge: &Judge,
+    device: &Device,
+) -> Result<Ranking, PlanError> {
+    if query.start.iter().zip(&query.target).any(|(start, target)| distance(start, target) < 1e-9) {
+        return Err(PlanError::NoWay);
+    }
+    let measured_place = |rows: &[usize]| -> Vec<Vec<f32>> {
+        let latents = trained.encode(&screen.features, rows, device);
+        latents.iter().map(|latents| crate::predict::mean(latents.iter())).collect()
+    };
+    let references: Vec<(&Treatment, Vec<Vec<f32>>)> =
+        query.measured.iter().map(|(treatment, rows)| (treatment, measured_place(rows))).collect();
+    let radius = radius(query, ranker, judge, &measured_place)?;
+    let places = ranker.places(&query.candidates)?;
+    let facts = Facts::of(screen);
+    let mut rows: Vec<RankedIntervention> = places
+        .iter()
+        .map(|(treatment, place)| {
+            let (score, remaining) = query.score(place);
+            let rows = query.measured.get(treatment).map(Vec::as_slice).unwrap_or_default();
+            let own_name = treatment.intervention.perturbation_names();
+            let between = |other: &[Vec<f32>]| place.iter().zip(other).map(|(one, other)| distance(one, other)).sum::<f64>();
+            let nearest = references
+                .iter()
+                .filter(|(reference, _)| reference.intervention.perturbation_names() != own_name)
+                .map(|(reference, latents)| (between(latents) / place.len() as f64, *reference))
+                .min_by(|a, b| a.0.total_cmp(&b.0));
+            let measured_distance = (!rows.is_empty()).then(|| query.score(&measured_place(rows)).1);
+            RankedIntervention {
+                rank: 0,
+                intervention: treatment.intervention.clone(),
+                context: treatment.context.clone(),
+                score,
+                distance: remaining,
+                lower: radius.map(|radius| score - radius),
+                upper: radius.map(|radius| score + radius),
+                n_wells: rows.len(),
+                nearest_reference: nearest.map(|(_, reference)| reference.intervention.to_string()),
+                nearest_moa: nearest.and_then(|(_, reference)| facts.moa(&query.measured[reference])),
+                support: nearest.map(|(distance, _)| distance),
+                flags: flags(trained, query, treatment, rows, &facts),
+                measured_distance,
+                moa: facts.moa_of(&own_name, rows),
+            }
+        })
+        .collect();
+    rows.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.intervention.cmp(&b.intervention)));
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.rank = index + 1;
+    }
+    Ok(Ranking {
+        verdict: judge.verdict.clone(),
+        target: query.target_text.clone(),
+        start: query.start_text.clone(),
+        by: judge.by.clone(),
+        rows,
+    })
+}
+
+/// Half the width of the intervals: a conformal quantile of |predicted − measured score| on the calibration treatments.
+fn radius(
+    query: &Query,
+    ranker: &dyn Ranker,
+    judge: &Judge,
+    measured_place: &dyn Fn(&[usize]) -> Vec<Vec<f32>>,
+) -> Result<Option<f64>, PlanError> {
+    let calibration: Vec<Treatment> = judge.calibration.keys().cloned().collect();
+    if calibration.is_empty() {
+        return Ok(None);
+    }
+    let mut misses: Vec<f64> = ranker
+        .places(&calibration)?
+        .iter()
+        .map(|(treatment, place)| {
+            let measured = measured_place(&judge.calibration[treatment]);
+            (query.score(place).0 - query.score(&measured).0).abs()
+        })
+        .collect();
+    misses.sort_by(f64::total_cmp);
+    let position = ((misses.len() + 1) as f64 * (1.0 - judge.alpha)).ceil() as usize;
+    // Beyond the largest miss the interval would be infinite: too few calibration treatments to give one.
+    Ok((1..=misses.len()).contains(&position).then(|| misses[position - 1]))
+}
+
+/// Plate-level facts that flags are made of.
+struct Facts<'a> {
+    screen: &'a Screen,
+    /// Mean cell count of each plate's controls.
+    control_count: BTreeMap<&'a str, f64>,
+    moa_by_name: BTreeMap<String, String>,
+}
+
+impl<'a> Facts<'a> {
+    fn of(screen: &'a Screen) -> Self {
+        let mut control_count = BTreeMap::new();
+        for (plate, rows) in screen.controls_by_plate() {
+            let counts: Vec<f64> = rows.iter().filter_map(|&row| screen.observations[row].cell_count).collect();
+            if !counts.is_empty() {
+                control_count.insert(plate, counts.iter().sum::<f64>() / counts.len() as f64);
+            }
+        }
+        let mut moa_by_name = BTreeMap::new();
+        if let Some(label) = screen.label("moa") {
+            for (observation, moa) in screen.observations.iter().zip(&label.values) {
+                if let Some(moa) = moa {
+                    moa_by_name.entry(observation.intervention.perturbation_names()).or_insert_with(|| moa.clone());
+                }
+            }
+        }
+        Self { screen, control_count, moa_by_name }
+    }
+
+    fn moa(&self, rows: &[usize]) -> Option<String> {
+        let label = self.screen.label("moa")?;
+        rows.iter().find_map(|&row| label.values[row].clone())
+    }
+
+    fn moa_of(&self, name: &str, rows: &[usize]) -> Option<String> {
+        self.moa(rows).or_else(|| self.moa_by_name.get(name).cloned())
+    }
+
+    /// Mean cell count relative to the controls of the same plates.
+    fn relative_count(&self, rows: &[usize]) -> Option<f64> {
+        let ratios: Vec<f64> = rows
+            .iter()
+            .filter_map(|&row| {
+                let observation = &self.screen.observations[row];
+                Some(observation.cell_count? / self.control_count.get(observation.plate.as_str())?)
+            })
+            .collect();
+        (!ratios.is_empty()).then(|| ratios.iter().sum::<f64>() / ratios.len() as f64)
+    }
+}
+
+fn flags(trained: &TrainedModel, query: &Query, treatment: &Treatment, rows: &[usize], facts: &Facts) -> Vec<String> {
+    let mut flags = Vec::new();
+    if query.defines_target.contains(treatment) {
+        flags.push("defines the target".to_owned());
+    }
+    if treatment.intervention.members().iter().any(|member| !trained.vocabulary.knows(&member.perturbation)) {
+        flags.push("perturbation not in training".to_owned());
+    }
+    if rows.is_empty() {
+        flags.push("dose not measured".to_owned());
+    } else if !trained.treatments.contains(treatment) {
+        flags.push("held out of training".to_owned());
+    }
+    let mut plates: Vec<&str> = rows.iter().map(|&row| facts.screen.observations[row].plate.as_str()).collect();
+    plates.sort_unstable();
+    plates.dedup();
+    match (rows.len(), plates.len()) {
+        (1, _) => flags.push("one well".to_owned()),
+        (2.., 1) => flags.push("one plate: may be a plate effect".to_owned()),
+        _ => {}
+    }
+    if let Some(ratio) = facts.relative_count(rows).filter(|&ratio| ratio < 0.5) {
+        flags.push(format!("cell count {:.0} % of control", 100.0 * ratio));
+    }
+    flags
+}

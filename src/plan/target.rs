@@ -1,0 +1,193 @@
+//! The target phenotype as a query over the metadata: `moa == "Microtubule stabilizers" and dose_um >= 1`.
+
+use crate::screen::{Role, Screen};
+
+/// A query that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// It does not parse.
+    #[error("cannot read `{query}` at `{rest}`: expected {expected}, as in moa == \"Actin disruptors\" and dose_um >= 1")]
+    Syntax {
+        /// The query.
+        query: String,
+        /// What is left at the fault.
+        rest: String,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// It names a column that the screen lacks.
+    #[error("no column `{column}` to query; there are {known}")]
+    Column {
+        /// The column.
+        column: String,
+        /// The columns there are.
+        known: String,
+    },
+    /// No row satisfies it.
+    #[error("no treated well satisfies `{query}`; `{column}` has {values}")]
+    Empty {
+        /// The query.
+        query: String,
+        /// Its first column.
+        column: String,
+        /// Values of that column, a few of them.
+        values: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    Equal,
+    NotEqual,
+    AtLeast,
+    AtMost,
+    Above,
+    Below,
+}
+
+const OPERATORS: [(&str, Operator); 6] = [
+    ("==", Operator::Equal),
+    ("!=", Operator::NotEqual),
+    (">=", Operator::AtLeast),
+    ("<=", Operator::AtMost),
+    (">", Operator::Above),
+    ("<", Operator::Below),
+];
+
+struct Condition {
+    column: String,
+    operator: Operator,
+    value: String,
+}
+
+/// Rows of treated observations that satisfy `query`, in order.
+///
+/// Columns are `perturbation`, `intervention`, `dose_um`, `hours`, `plate`, `well`, `context`, `lab_batch`, `replicate`
+/// and every label of the screen; conditions are joined by `and`.
+///
+/// # Errors
+/// When the query does not parse, names an unknown column, or no row satisfies it.
+pub fn rows_of_query(screen: &Screen, query: &str) -> Result<Vec<usize>, QueryError> {
+    let conditions = parse(query)?;
+    for condition in &conditions {
+        if !is_column(screen, &condition.column) {
+            let known = COLUMNS.iter().map(ToString::to_string).chain(screen.labels.iter().map(|label| label.name.clone()));
+            let known = known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            return Err(QueryError::Column { column: condition.column.clone(), known });
+        }
+    }
+    let treated = |row: &usize| matches!(screen.observations[*row].role, Role::Treatment | Role::PositiveControl);
+    let treated: Vec<usize> = (0..screen.n_observations()).filter(treated).collect();
+    let satisfies = |row: &&usize| conditions.iter().all(|condition| holds(condition, value(screen, **row, &condition.column)));
+    let rows: Vec<usize> = treated.iter().filter(satisfies).copied().collect();
+    if rows.is_empty() {
+        let column = conditions[0].column.clone();
+        let mut values: Vec<String> = treated.iter().filter_map(|&row| value(screen, row, &column)).collect();
+        values.sort();
+        values.dedup();
+        let more = if values.len() > 12 { ", …" } else { "" };
+        values.truncate(12);
+        return Err(QueryError::Empty { query: query.to_owned(), column, values: values.join(", ") + more });
+    }
+    Ok(rows)
+}
+
+const COLUMNS: [&str; 9] =
+    ["perturbation", "intervention", "dose_um", "hours", "plate", "well", "context", "lab_batch", "replicate"];
+
+fn is_column(screen: &Screen, column: &str) -> bool {
+    COLUMNS.contains(&column) || screen.label(column).is_some()
+}
+
+fn value(screen: &Screen, row: usize, column: &str) -> Option<String> {
+    let observation = &screen.observations[row];
+    match column {
+        "perturbation" => Some(observation.intervention.perturbation_names()),
+        "intervention" => Some(observation.intervention.to_string()),
+        "dose_um" => Some(observation.intervention.as_single()?.dose?.get().to_string()),
+        "hours" => observation.intervention.hours().map(|hours| hours.to_string()),
+        "plate" => Some(observation.plate.clone()),
+        "well" => observation.well.map(|well| well.to_string()),
+        "context" => Some(observation.context.clone()),
+        "lab_batch" => observation.lab_batch.clone(),
+        "replicate" => observation.replicate.clone(),
+        label => screen.label(label)?.values[row].clone(),
+    }
+}
+
+fn holds(condition: &Condition, found: Option<String>) -> bool {
+    let Some(found) = found else { return condition.operator == Operator::NotEqual };
+    let numbers = found.parse::<f64>().ok().zip(condition.value.parse::<f64>().ok());
+    match (condition.operator, numbers) {
+        (Operator::Equal, Some((found, wanted))) => found == wanted,
+        (Operator::Equal, None) => found == condition.value,
+        (Operator::NotEqual, Some((found, wanted))) => found != wanted,
+        (Operator::NotEqual, None) => found != condition.value,
+        (Operator::AtLeast, Some((found, wanted))) => found >= wanted,
+        (Operator::AtMost, Some((found, wanted))) => found <= wanted,
+        (Operator::Above, Some((found, wanted))) => found > wanted,
+        (Operator::Below, Some((found, wanted))) => found < wanted,
+        (_, None) => false,
+    }
+}
+
+fn parse(query: &str) -> Result<Vec<Condition>, QueryError> {
+    let error = |rest: &str, expected| QueryError::Syntax { query: query.to_owned(), rest: rest.trim().to_owned(), expected };
+    let mut rest = query.trim();
+    let mut conditions = Vec::new();
+    loop {
+        let end = rest.find(|c: char| c.is_whitespace() || "=!<>".contains(c)).unwrap_or(rest.len());
+        let (column, after) = rest.split_at(end);
+        if column.is_empty() {
+            return Err(error(rest, "a column name"));
+        }
+        let after = after.trim_start();
+        let Some((symbol, operator)) = OPERATORS.into_iter().find(|(symbol, _)| after.starts_with(symbol)) else {
+            return Err(error(after, "==, !=, >=, <=, > or <"));
+        };
+        let after = after[symbol.len()..].trim_start();
+        let (value, after) = match after.chars().next() {
+            Some(quote @ ('"' | '\'')) => {
+                let Some(end) = after[1..].find(quote) else { return Err(error(after, "a closing quote")) };
+                (&after[1..=end], &after[end + 2..])
+            }
+            _ => after.split_at(after.find(char::is_whitespace).unwrap_or(after.len())),
+        };
+        if value.is_empty() {
+            return Err(error(after, "a value"));
+        }
+        conditions.push(Condition { column: column.to_owned(), operator, value: value.to_owned() });
+        rest = after.trim_start();
+        if rest.is_empty() {
+            return Ok(conditions);
+        }
+        rest = rest.strip_prefix("and ").ok_or_else(|| error(rest, "`and`"))?.trim_start();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_conditions_joined_by_and() {
+        let conditions = parse("moa == \"Actin disruptors\" and dose_um>=1 and plate != 'P 1'").unwrap();
+        let parts: Vec<_> = conditions.iter().map(|c| (c.column.as_str(), c.value.as_str())).collect();
+        assert_eq!(parts, [("moa", "Actin disruptors"), ("dose_um", "1"), ("plate", "P 1")]);
+    }
+
+    #[test]
+    fn says_where_a_query_goes_wrong() {
+        for (query, expected) in [
+            ("", "a column name"),
+            ("moa", "==, !=, >=, <=, > or <"),
+            ("moa = x", "==, !=, >=, <=, > or <"),
+            ("moa == \"x", "a closing quote"),
+            ("moa == x or y", "`and`"),
+            ("moa ==", "a value"),
+        ] {
+            let QueryError::Syntax { expected: found, .. } = parse(query).err().expect(query) else { panic!("{query}") };
+            assert_eq!(found, expected, "{query}");
+        }
+    }
+}
