@@ -159,6 +159,6 @@ mod tests {
         assert_eq!(random_order_p_value(0.0, 2, 18, 0, &mut rng).unwrap(), 1.0);
         assert!(random_order_p_value(1.0, 3, 2, 0, &mut rng).is_err());
         let drawn = random_order_p_value(0.3, 5, 100, 2000, &mut rng).unwrap();
-        assert!(drawn >= 1.0 / 2001.0 && drawn < 0.05, "{drawn}");
+        assert!((1.0 / 2001.0..0.05).contains(&drawn), "{drawn}");
     }
 }

@@ -257,9 +257,9 @@ mod tests {
     #[test]
     fn text_is_aligned() {
         let expected = "\
-task           subset    method         metric    value     95 % interval  items  units  note
-held_out_dose  interior  interpolation  mse      0.2500  0.2000 to 0.3100     25     14
-held_out_dose  edge      no_change      mse       12.35                 -      3      2  few units
+task           subset    method         metric   value     95 % interval  items  units  note
+held_out_dose  interior  interpolation  mse     0.2500  0.2000 to 0.3100     25     14
+held_out_dose  edge      no_change      mse      12.35                 -      3      2  few units
 ";
         assert_eq!(scores().to_text(), expected);
     }

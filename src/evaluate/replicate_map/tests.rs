@@ -1,7 +1,9 @@
-use rand::RngExt;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use super::super::average_precision;
+use super::pool::dot;
 use super::*;
 use crate::screen::{Intervention, Kind, Observation, Reference};
 
