@@ -76,11 +76,9 @@ pub fn evaluate(
     }
     for ceiling in replicate_ceiling(&prepared.screen, rows) {
         // What an equally large repeat of the experiment would miss the measurement by.
-        if let Some(value) = ceiling.repeat {
-            let position = position(&ceiling.treatment);
-            let method = CEILING.to_owned();
-            items.push(Item { method, position, metric: "mse", value, treatment: ceiling.treatment });
-        }
+        let position = position(&ceiling.treatment);
+        let (method, value) = (CEILING.to_owned(), ceiling.repeat);
+        items.push(Item { method, position, metric: "mse", value, treatment: ceiling.treatment });
     }
     Ok(items)
 }

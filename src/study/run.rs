@@ -1,0 +1,319 @@
+//! The whole job: a configuration to a finished run folder, resumable at any moment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use burn::tensor::Device;
+
+use super::ranker::{BlendRanker, ModelRanker, ProfileRanker};
+use super::{Evaluation, Item, Members, Methods, Prepared, StudyError, methods, prepare, score, train_ensemble};
+use crate::config::Config;
+use crate::embed::{Embeddings, Level, embed};
+use crate::load::Loaded;
+use crate::model::Array;
+use crate::normalize::Normalizer;
+use crate::pair::Part;
+use crate::plan::{Judge, PlanError, Query, Ranker, Ranking, rank};
+use crate::predict::{Decoder, Starts};
+use crate::run::{Artifact, Checkpoint, InputHash, MetricsLog, NonFinite, Opened, RunDir, write_atomically};
+use crate::train::{Health, Progress, TrainedModel};
+
+/// What a job tells while it goes.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A step of the job begins.
+    Step(String),
+    /// Something a user would tell a colleague.
+    Note(String),
+    /// Something that the user may want to change.
+    Warning(String),
+    /// Training goes on.
+    Training(Progress),
+}
+
+/// What a finished run holds, for the command line to show.
+#[derive(Debug)]
+pub struct Finished {
+    /// The run folder.
+    pub folder: PathBuf,
+    /// Whether everything was there already.
+    pub was_finished: bool,
+    /// Scores on the test part; `None` when nothing is held out.
+    pub evaluation: Option<Evaluation>,
+    /// The ranking; `None` without a target.
+    pub ranking: Option<Ranking>,
+}
+
+/// A trained model with all that it takes to use it.
+#[derive(Debug)]
+pub struct Served {
+    /// The ensemble.
+    pub trained: TrainedModel,
+    /// Latents to features.
+    pub decoder: Decoder,
+    /// How features are scaled.
+    pub normalizer: Normalizer,
+}
+
+impl Served {
+    /// Reads what a run left behind.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged.
+    pub fn read(folder: &Path, n_members: usize, device: &Device) -> Result<Self, StudyError> {
+        let checkpoints = (0..n_members)
+            .map(|member| Checkpoint::load(&Artifact::Model { member }.path_in(folder), NonFinite::Refuse))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            trained: TrainedModel::from_checkpoints(&checkpoints, device)?,
+            decoder: read_json(&Artifact::Decoder.path_in(folder))?,
+            normalizer: read_json(&Artifact::Normalizer.path_in(folder))?,
+        })
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), StudyError> {
+        write_json(&Artifact::Normalizer.path_in(folder), &self.normalizer)?;
+        write_json(&Artifact::Decoder.path_in(folder), &self.decoder)?;
+        // Members come last and complete the set: while one is missing, training is resumed.
+        for (member, checkpoint) in self.trained.to_checkpoints().iter().enumerate() {
+            checkpoint.save(&Artifact::Model { member }.path_in(folder))?;
+        }
+        Ok(())
+    }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
+    let text = std::fs::read_to_string(path).map_err(crate::run::RunError::read(path))?;
+    Ok(serde_json::from_str(&text).map_err(|error| crate::run::RunError::damaged(path, error.to_string()))?)
+}
+
+fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), StudyError> {
+    let json = serde_json::to_string(value).expect("our own types serialize");
+    Ok(write_atomically(path, |file| std::io::Write::write_all(file, json.as_bytes()))?)
+}
+
+/// Runs the job that `config` describes in `folder`, or goes on with it.
+///
+/// `warm` holds the parameters of another run's members to start from.
+///
+/// # Errors
+/// The error of the room in which the job stops; the same call goes on from there.
+pub fn run(
+    config: &Config,
+    loaded: &Loaded,
+    folder: &Path,
+    warm: Option<&[BTreeMap<String, Array>]>,
+    device: &Device,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<Finished, StudyError> {
+    if config.evaluate.all_folds {
+        return all_folds(config, loaded, folder, warm, device, tell);
+    }
+    let (mut dir, was_finished) = open(config, loaded, folder)?;
+    let prepared = prepare(config, loaded)?;
+    dir.record(|manifest| {
+        manifest.seed = Some(config.train.seed);
+        manifest.dropped = loaded.screen.dropped.clone();
+        manifest.notes = loaded.notes.clone();
+        manifest.notes.push(prepared.normalizer.statistics().to_owned());
+    })?;
+    let served = match Served::read(folder, config.train.members, device) {
+        Ok(served) => served,
+        Err(_) if !was_finished => train(config, &prepared, &mut dir, warm, device, tell)?,
+        Err(error) => return Err(error),
+    };
+    let finished = results(config, &prepared, &served, &mut dir, device, tell)?;
+    dir.finish()?;
+    Ok(Finished { was_finished, ..finished })
+}
+
+fn open(config: &Config, loaded: &Loaded, folder: &Path) -> Result<(RunDir, bool), StudyError> {
+    let inputs: Vec<InputHash> = loaded
+        .inputs
+        .iter()
+        .map(|input| InputHash {
+            name: input.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            bytes: input.bytes,
+            sha256: input.sha256.clone(),
+        })
+        .collect();
+    Ok(match RunDir::open(folder, &config.to_toml(), &inputs)? {
+        Opened::New(dir) | Opened::Resume(dir) => (dir, false),
+        Opened::Finished(dir) => (dir, true),
+    })
+}
+
+fn train(
+    config: &Config,
+    prepared: &Prepared,
+    dir: &mut RunDir,
+    warm: Option<&[BTreeMap<String, Array>]>,
+    device: &Device,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<Served, StudyError> {
+    let counts = [Part::Train, Part::Validation, Part::Calibration, Part::Test].map(|part| prepared.treatments(part).len());
+    tell(Event::Step(format!(
+        "training {} members for {} steps on {} transitions of {} treatments ({} validation, {} calibration, {} test)",
+        config.train.members,
+        config.train.steps,
+        prepared.pairs.transitions.len(),
+        counts[0],
+        counts[1],
+        counts[2],
+        counts[3]
+    )));
+    let folder = dir.path().to_owned();
+    let log = Mutex::new(BTreeMap::<(usize, usize), Vec<(&'static str, f64)>>::new());
+    let report = |progress: Progress| {
+        let (member, step, values) = match &progress {
+            Progress::Losses { member, step, values } => (*member, *step, values),
+            Progress::Evaluation { member, step, values, .. } => (*member, *step, values),
+        };
+        log.lock().expect("no reporter panics").entry((member, step)).or_default().extend(values.iter().copied());
+        tell(Event::Training(progress));
+    };
+    let checkpoints = folder.join("checkpoints");
+    let Members { trained, outcomes } = train_ensemble(config, prepared, Some(&checkpoints), warm, device, &report)?;
+    for (member, (step, error, health)) in outcomes.iter().enumerate() {
+        if let Some(error) = error {
+            tell(Event::Note(format!("member {member}: step {step}, validation error {error:.3} of no change")));
+        }
+        if let Health::Collapsing(words) | Health::ActionBlind(words) = health {
+            tell(Event::Warning(format!("member {member}: {words}")));
+        }
+    }
+    let mut metrics = MetricsLog::open(&Artifact::Metrics.path_in(&folder), &BTreeMap::new())?;
+    for ((member, step), values) in log.into_inner().expect("no reporter panics") {
+        metrics.append(member, step as u64, &values)?;
+    }
+    metrics.sync()?;
+    let fit_rows: Vec<usize> = prepared.split.rows(Part::Train);
+    let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &config.decoder, device)?;
+    let served = Served { trained, decoder, normalizer: prepared.normalizer.clone() };
+    served.write(&folder)?;
+    Ok(served)
+}
+
+/// Embeddings, predictions, scores and ranking of a trained model.
+fn results(
+    config: &Config,
+    prepared: &Prepared,
+    served: &Served,
+    dir: &mut RunDir,
+    device: &Device,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<Finished, StudyError> {
+    let folder = dir.path().to_owned();
+    tell(Event::Step("writing embeddings".into()));
+    embed(&served.trained, &prepared.screen, Level::Well, device).write(&Artifact::Embeddings.path_in(&folder))?;
+    embed(&served.trained, &prepared.screen, Level::Intervention, device)
+        .write(&Artifact::InterventionEmbeddings.path_in(&folder))?;
+    let test = prepared.treatments(Part::Test);
+    let mut evaluation = None;
+    if !test.is_empty() {
+        tell(Event::Step(format!("scoring {} held-out treatments", test.len())));
+        let found = methods(config, prepared, &served.trained, &served.decoder, &test, device)?;
+        tell(Event::Note(format!(
+            "blend: {:.2} of the model, {:.2} of {}, fitted on the validation treatments",
+            found.blend_weight,
+            1.0 - found.blend_weight,
+            found.blended_with
+        )));
+        let scored = score::pooled(config, score::evaluate(config, prepared, &found, &test)?)?;
+        scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
+        super::table::predictions(&found).write_parquet(&Artifact::Predictions.path_in(&folder))?;
+        evaluation = Some(scored);
+    }
+    let mut ranking = None;
+    if !config.rank.target.is_empty() {
+        tell(Event::Step(format!("ranking toward {}", config.rank.target)));
+        let verdict = verdict_sentence(config, evaluation.as_ref());
+        let found = rank_run(config, prepared, served, verdict, device)?;
+        found.write_parquet(&Artifact::Ranking.path_in(&folder))?;
+        found.write_csv(&Artifact::RankingCsv.path_in(&folder))?;
+        ranking = Some(found);
+    }
+    Ok(Finished { folder, was_finished: false, evaluation, ranking })
+}
+
+/// The sentence that heads a ranking: the verdict on what ranks.
+pub fn verdict_sentence(config: &Config, evaluation: Option<&Evaluation>) -> String {
+    let verdict = evaluation.and_then(|evaluation| match config.rank.by.as_str() {
+        "model" => evaluation.verdict_model.as_ref(),
+        _ => evaluation.verdict.as_ref(),
+    });
+    match verdict {
+        Some(verdict) => verdict.clone().with_units_called("perturbations").to_string(),
+        None => "not judged: no treatment is held out for testing, so nothing is known of how far to trust this ranking".into(),
+    }
+}
+
+/// Ranks by what the configuration says.
+///
+/// # Errors
+/// When the target cannot be used or `rank.by` is unknown.
+pub fn rank_run(
+    config: &Config,
+    prepared: &Prepared,
+    served: &Served,
+    verdict: String,
+    device: &Device,
+) -> Result<Ranking, StudyError> {
+    let trained = &served.trained;
+    let query = Query::new(trained, &prepared.screen, &config.rank, device)?;
+    let calibration = prepared.treatments(Part::Calibration);
+    let judge = Judge { by: config.rank.by.clone(), verdict, calibration: calibration.clone(), alpha: config.evaluate.alpha };
+    let mut wanted: BTreeMap<_, Vec<usize>> = query.candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
+    wanted.extend(calibration);
+    let starts = Starts::of(trained, &prepared.screen, device);
+    let model = ModelRanker { trained, decoder: &served.decoder, starts: &starts, device };
+    let ranker: Box<dyn Ranker> = match config.rank.by.as_str() {
+        "model" => Box::new(model),
+        by => {
+            let found: Methods = methods(config, prepared, trained, &served.decoder, &wanted, device)?;
+            if by == "blend" {
+                let simple = found.baselines.into_iter().find(|predictions| predictions.method == found.blended_with);
+                Box::new(BlendRanker { model, simple, weight: found.blend_weight })
+            } else {
+                let known: Vec<&str> = found.baselines.iter().map(|predictions| predictions.method.as_str()).collect();
+                let known = format!("model, blend, {}", known.join(", "));
+                let unknown = PlanError::By { by: by.to_owned(), known };
+                let chosen = found.baselines.into_iter().find(|predictions| predictions.method == by).ok_or(unknown)?;
+                Box::new(ProfileRanker { trained, predictions: chosen, device })
+            }
+        }
+    };
+    Ok(rank(trained, &prepared.screen, &query, ranker.as_ref(), &judge, device)?)
+}
+
+/// Every fold of the split in a folder of its own, and the scores of all of them pooled.
+fn all_folds(
+    config: &Config,
+    loaded: &Loaded,
+    folder: &Path,
+    warm: Option<&[BTreeMap<String, Array>]>,
+    device: &Device,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<Finished, StudyError> {
+    let (mut dir, was_finished) = open(config, loaded, folder)?;
+    let mut items = Vec::<Item>::new();
+    for fold in 0..config.split.folds {
+        tell(Event::Step(format!("fold {} of {}", fold + 1, config.split.folds)));
+        let mut of_fold = config.clone();
+        of_fold.evaluate.all_folds = false;
+        of_fold.split.fold = fold;
+        of_fold.rank.target = String::new();
+        let finished = run(&of_fold, loaded, &folder.join(format!("fold-{fold}")), warm, device, tell)?;
+        items.extend(finished.evaluation.into_iter().flat_map(|evaluation| evaluation.items));
+    }
+    let evaluation = score::pooled(config, items)?;
+    evaluation.scores.write_parquet(&Artifact::Scores.path_in(folder))?;
+    dir.finish()?;
+    Ok(Finished { folder: folder.to_owned(), was_finished, evaluation: Some(evaluation), ranking: None })
+}
+
+/// Embeddings of a table, for `embed`.
+pub fn embed_screen(served: &Served, screen: &crate::screen::Screen, level: Level, device: &Device) -> Embeddings {
+    embed(&served.trained, screen, level, device)
+}

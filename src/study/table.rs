@@ -1,0 +1,28 @@
+//! `predictions.parquet`: predicted profiles of held-out treatments, by every method.
+
+use crate::run::{Column, Table};
+
+use super::Methods;
+
+/// One row for each method and treatment: `method`, the intervention's columns, `context`, then the features.
+pub(super) fn predictions(methods: &Methods) -> Table {
+    let all: Vec<_> = [&methods.model.profiles, &methods.blend].into_iter().chain(&methods.baselines).collect();
+    of(&all)
+}
+
+/// The table of any predictions of the same features.
+pub(super) fn of(all: &[&crate::predict::Predictions]) -> Table {
+    let treatments = || all.iter().flat_map(|predictions| &predictions.treatments);
+    let methods = all.iter().flat_map(|p| std::iter::repeat_n(Some(p.method.clone()), p.treatments.len()));
+    let contexts = treatments().map(|t| (!t.context.is_empty()).then(|| t.context.clone()));
+    let mut table = Table::new()
+        .with("method", "who predicts: lewm, blend or a baseline", Column::Text(methods.collect()))
+        .with_interventions(treatments().map(|treatment| &treatment.intervention))
+        .with("context", "cell line, time and the like", Column::Text(contexts.collect()));
+    let names = all.first().map(|predictions| predictions.profiles.names()).unwrap_or_default();
+    for (feature, name) in names.iter().enumerate() {
+        let values = all.iter().flat_map(|p| (0..p.treatments.len()).map(|row| p.profiles.row(row)[feature]));
+        table = table.with(name, "predicted value on the normalized scale", Column::Float32(values.collect()));
+    }
+    table
+}
