@@ -200,7 +200,7 @@ fn doses(screen: &Screen) -> Option<Finding> {
     Some(finding(
         Severity::Warning,
         format!("doses reach {highest}, more than cells in culture are given"),
-        "check the unit and declare `dose_unit` in the card (in Broad's LINCS tables `mmoles_per_liter` holds µM)",
+        "check the unit and declare `dose_unit` in the card (a column `mmoles_per_liter` may mean the stock and not the well)",
     ))
 }
 
