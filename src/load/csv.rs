@@ -43,8 +43,10 @@ pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, L
         header.names.iter().map(|name| ColumnSketch { name: name.clone(), n_numbers: 0, n_texts: 0 }).collect();
     let mut record = ::csv::StringRecord::new();
     let mut reader = header.reader(text);
+    let mut n_rows = 0;
     // Faults of single rows are named when the file is read.
     while let Ok(true) = reader.read_record(&mut record) {
+        n_rows += 1;
         for (sketch, cell) in sketches.iter_mut().zip(&record) {
             match table::present(cell) {
                 Some(text) if text.parse::<f64>().is_ok() => sketch.n_numbers += 1,
@@ -55,6 +57,9 @@ pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, L
         if sketches.iter().all(|sketch| sketch.n_numbers + sketch.n_texts >= SKETCH_CELLS) {
             break;
         }
+    }
+    if n_rows == 0 && !is_cut && reader.is_done() {
+        return Err(LoadError::NoRows { path: path.to_path_buf() });
     }
     Ok(sketches)
 }
@@ -188,7 +193,11 @@ fn lines_of_rows(path: &Path, text: &str, header: &Header) -> Result<(Vec<u32>, 
     let mut record = ::csv::ByteRecord::new();
     let decode = |error: ::csv::Error| LoadError::Decode { path: path.to_path_buf(), message: error.to_string() };
     while reader.read_byte_record(&mut record).map_err(decode)? {
-        let line = record.position().map_or(0, |position| position.line() as u32);
+        // The reader's position is before the blank lines that it skips.
+        let line = record.position().map_or(0, |position| {
+            let skipped = text.as_bytes()[position.byte() as usize..].iter().take_while(|byte| b"\r\n".contains(byte));
+            position.line() as u32 + skipped.filter(|&&byte| byte == b'\n').count() as u32
+        });
         if record.len() != header.names.len() {
             return Err(ragged(line, record.len()));
         }

@@ -6,13 +6,11 @@
 //! since the prefix `Metadata_` and the case of letters are ignored. A role with several candidate columns takes the
 //! word that stands first in its list, so the choice does not depend on the order of columns.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
 use super::card::{Card, Columns};
 use super::error::LoadError;
-use super::table::ColumnSketch;
 use crate::screen::DoseUnit;
 
 /// What a column can be to a screen.
@@ -292,67 +290,9 @@ impl Mapping {
         (self.dose_unit, self.dose_unit_why) = (Some(unit), why);
         Ok(())
     }
-
-    /// Finds the feature columns among `sketches`, the columns of the profile tables; `claimed` are no candidates.
-    ///
-    /// # Errors
-    /// If there is none, or a declared glob is malformed or matches no column.
-    pub(super) fn find_features(
-        &mut self,
-        path: &Path,
-        sketches: &[ColumnSketch],
-        claimed: &BTreeSet<String>,
-        card: &Card,
-    ) -> Result<(), LoadError> {
-        let declared = patterns(card, &card.features)?;
-        let excluded = patterns(card, &card.exclude_features)?;
-        let mapped: BTreeSet<&str> = self.columns.iter().map(|mapped| mapped.column.as_str()).collect();
-        for pattern in &declared {
-            if !sketches.iter().any(|sketch| pattern.matches(&sketch.name)) {
-                return Err(LoadError::MissingColumn {
-                    path: path.to_path_buf(),
-                    column: pattern.to_string(),
-                    mend: "no column matches this glob of `features`".to_owned(),
-                });
-            }
-        }
-        let is_numeric = |sketch: &ColumnSketch| sketch.n_numbers > sketch.n_texts;
-        let is_compartment = |name: &str| {
-            ["Cells_", "Nuclei_", "Cytoplasm_", "Image_"].iter().any(|prefix| name.starts_with(prefix))
-                && !name.starts_with("Image_Metadata_")
-        };
-        let has_compartments = sketches.iter().any(|sketch| is_compartment(&sketch.name) && is_numeric(sketch));
-        let is_feature = |sketch: &&ColumnSketch| {
-            let name = sketch.name.as_str();
-            if mapped.contains(name) || excluded.iter().any(|pattern| pattern.matches(name)) {
-                return false;
-            }
-            match (declared.is_empty(), has_compartments) {
-                (false, _) => declared.iter().any(|pattern| pattern.matches(name)),
-                (true, true) => is_compartment(name) && is_numeric(sketch),
-                (true, false) => {
-                    is_numeric(sketch)
-                        && !name.starts_with("Metadata_")
-                        && !name.starts_with("Image_Metadata_")
-                        && !claimed.contains(name)
-                        && !is_index(name)
-                }
-            }
-        };
-        self.features = sketches.iter().filter(is_feature).map(|sketch| sketch.name.clone()).collect();
-        self.features_why = match (declared.is_empty(), has_compartments) {
-            (false, _) => format!("columns that match {}", card.features.join(", ")),
-            (true, true) => "numeric columns that begin with Cells_, Nuclei_, Cytoplasm_ or Image_".to_owned(),
-            (true, false) => "numeric columns without another role".to_owned(),
-        };
-        if self.features.is_empty() {
-            return Err(LoadError::NoFeatures { path: path.to_path_buf() });
-        }
-        Ok(())
-    }
 }
 
-/// The column that `words` (a role's word or a column's name) means in a table.
+/// The column that `word` (a role's word or a column's name) means in a table.
 pub(super) fn column_called<'a>(names: &'a [String], word: &str, mapping: Option<&Mapping>) -> Option<&'a str> {
     if let Some(name) = names.iter().find(|name| *name == word) {
         return Some(name);
@@ -374,7 +314,8 @@ fn named<'a>(names: &'a [String], word: &str) -> Option<&'a str> {
     names.iter().map(String::as_str).find(|name| plain(name) == word)
 }
 
-fn plain(name: &str) -> String {
+/// A name in small letters, without `Metadata_`.
+pub(super) fn plain(name: &str) -> String {
     let name = name.strip_prefix("Image_").filter(|rest| rest.starts_with("Metadata_")).unwrap_or(name);
     name.strip_prefix("Metadata_").unwrap_or(name).to_lowercase()
 }
@@ -388,24 +329,6 @@ fn unit_in_name(column: &str) -> Option<DoseUnit> {
         () if ends(&["_mm", "mmoles_per_liter", "millimolar"]) => Some(DoseUnit::Millimolar),
         () => None,
     }
-}
-
-/// Columns that count rows or name objects; numbers, but no measurements.
-fn is_index(name: &str) -> bool {
-    let name = plain(name);
-    let usual = ["index", "id", "row", "column", "col", "well_row", "well_col", "well_column", "unnamed: 0"];
-    let usual_numbers = ["imagenumber", "objectnumber", "tablenumber"];
-    usual.contains(&name.as_str()) || usual_numbers.contains(&name.as_str()) || name.ends_with("_id")
-}
-
-fn patterns(card: &Card, globs: &[String]) -> Result<Vec<glob::Pattern>, LoadError> {
-    let parse = |text: &String| {
-        glob::Pattern::new(text).map_err(|error| LoadError::Card {
-            path: card.path.clone(),
-            message: format!("`{text}` is no glob on column names: {error}"),
-        })
-    };
-    globs.iter().map(parse).collect()
 }
 
 fn shortened(names: &[String]) -> String {

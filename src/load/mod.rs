@@ -8,6 +8,7 @@ mod card;
 mod controls;
 mod csv;
 mod error;
+mod features;
 mod inputs;
 mod join;
 mod mapping;

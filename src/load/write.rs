@@ -88,7 +88,6 @@ fn card_text(loaded: &Loaded, folder: &Path) -> String {
     line("# negative = { column = \"compound\", values = [\"DMSO\"], empty = false }".to_owned());
     line("# positive = { column = \"control_type\", values = [\"poscon*\"] }".to_owned());
     line("# empty_wells = { column = \"compound\", empty = true }".to_owned());
-    drop(line);
     append_declared(&mut text, card);
     text
 }

@@ -21,7 +21,7 @@ pub fn findings(screen: &Screen) -> Vec<Finding> {
     findings.extend(confounding(screen));
     findings.extend(doses(screen));
     findings.extend(features(screen));
-    findings.sort_by(|a, b| b.severity.cmp(&a.severity));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
 }
 
@@ -51,11 +51,7 @@ fn controls(screen: &Screen) -> Vec<Finding> {
     if !without.is_empty() {
         found.push(finding(
             Severity::Error,
-            format!(
-                "{} have treated wells but no negative control: {}",
-                counted(without.len(), "plate"),
-                few(&without)
-            ),
+            format!("no negative control on {} with treated wells: {}", counted(without.len(), "plate"), few(&without)),
             "leave these plates out, or say under [controls] which of their wells are controls",
         ));
     }
@@ -64,11 +60,7 @@ fn controls(screen: &Screen) -> Vec<Finding> {
     if !poor.is_empty() {
         found.push(finding(
             Severity::Warning,
-            format!(
-                "{} have fewer than {MIN_CONTROLS} negative controls: {}",
-                counted(poor.len(), "plate"),
-                few(&poor)
-            ),
+            format!("fewer than {MIN_CONTROLS} negative controls on {}: {}", counted(poor.len(), "plate"), few(&poor)),
             "scale these plates by pooled controls, and plan more control wells for the next screen",
         ));
     }
@@ -208,7 +200,7 @@ fn doses(screen: &Screen) -> Option<Finding> {
     Some(finding(
         Severity::Warning,
         format!("doses reach {highest}, more than cells in culture are given"),
-        "check the unit and declare `dose_unit` in the card (in Broad's LINCS tables `mmoles_per_liter` holds µM)",
+        "check the unit and declare `dose_unit` in the card (a column `mmoles_per_liter` may mean the stock and not the well)",
     ))
 }
 
@@ -237,7 +229,7 @@ fn features(screen: &Screen) -> Vec<Finding> {
     }
     vec![finding(
         Severity::Note,
-        format!("{} never vary: {}", counted(constant.len(), "feature"), few(&constant)),
+        format!("no variation in {}: {}", counted(constant.len(), "feature"), few(&constant)),
         "leave them out with `exclude_features`; they carry nothing",
     )]
 }
@@ -322,14 +314,14 @@ mod tests {
         let screen = screen(rows);
         let found: Vec<String> = findings(&screen).into_iter().map(|finding| finding.message).collect();
         for expected in [
-            "1 plate have treated wells but no negative control: `3`",
-            "2 plates have fewer than 4 negative controls: `1`, `2`",
+            "no negative control on 1 plate with treated wells: `3`",
+            "fewer than 4 negative controls on 2 plates: `1`, `2`",
             "3 of 4 treatments have one replicate",
             "the replicates of 1 of 1 repeated treatments stand in one well position on every plate",
             "for 1 of 1 perturbations with several doses, no plate has two of the doses",
             "for 1 of 1 perturbations with several doses, each dose stands in a column of its own",
             "doses reach 5000 µM, more than cells in culture are given",
-            "1 feature never vary: `f1`",
+            "no variation in 1 feature: `f1`",
         ] {
             assert!(found.iter().any(|message| message == expected), "{expected}\n{found:#?}");
         }
@@ -349,7 +341,7 @@ mod tests {
         let screen = load(&Source::of([folder.join("bbbc021")])).unwrap().screen;
         let found = findings(&screen);
         assert!(found.iter().all(|finding| finding.severity < Severity::Error), "{found:#?}");
-        assert!(found.iter().any(|finding| finding.message.contains("one lab batch only (of 10)")), "{found:#?}");
+        assert!(found.iter().any(|finding| finding.message.contains("one lab batch only (of 9)")), "{found:#?}");
         let numbers = summary(&screen, [Path::new("profiles.csv.gz")]);
         assert_eq!((numbers.n_plates, numbers.n_interventions, numbers.scale), (55, 74, Scale::Raw));
         assert_eq!(numbers.controls_per_plate.unwrap().min, 6);

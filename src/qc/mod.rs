@@ -1,4 +1,4 @@
-//! [`Screen`] -> [`Finding`]s and a [`Summary`]: what is wrong with the assay or the design, and what there is.
+//! [`Screen`](crate::screen::Screen) -> [`Finding`]s and a [`Summary`]: what is wrong with the assay or the design, and what there is.
 //!
 //! Nothing here changes a screen; a finding says in plain words what limits the conclusions and what to do about it.
 
