@@ -21,3 +21,4 @@ pub mod plan;
 pub mod evaluate;
 pub mod config;
 pub mod study;
+pub mod cli;

@@ -1,3 +1,10 @@
+//! The `cytonaut` command line.
+
+use std::process::ExitCode;
+
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
-fn main() {}
+
+fn main() -> ExitCode {
+    cytonaut::cli::main()
+}

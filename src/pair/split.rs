@@ -151,6 +151,13 @@ impl Split {
         Ok(Self { parts })
     }
 
+    /// The split with `n_rows` more observations, all of one part.
+    pub fn extended(&self, n_rows: usize, part: Part) -> Self {
+        let mut parts = self.parts.clone();
+        parts.resize(parts.len() + n_rows, part);
+        Self { parts }
+    }
+
     /// The part of the observation at `row`.
     pub fn part(&self, row: usize) -> Part {
         self.parts[row]

@@ -7,7 +7,7 @@ mod summary;
 
 pub use design::findings;
 use serde::Serialize;
-pub use summary::{Scale, Summary, summary};
+pub use summary::{Scale, Spread, Summary, summary};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

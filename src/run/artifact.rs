@@ -16,12 +16,19 @@ pub enum Artifact {
         /// Which member, counted from 0.
         member: usize,
     },
+    /// A trained member, whole in itself, `model/member-0.safetensors`.
+    Model {
+        /// Which member, counted from 0.
+        member: usize,
+    },
+    /// Latents back to features, `decoder.json`.
+    Decoder,
     /// The fitted normalization, `normalizer.json`.
     Normalizer,
-    /// Which interventions are for training, validation, calibration and test, `split.json`.
-    Split,
     /// Latents of every observation, `embeddings.parquet`.
     Embeddings,
+    /// Mean latents of every intervention, `embeddings-intervention.parquet`.
+    InterventionEmbeddings,
     /// Predicted profiles, `predictions.parquet`.
     Predictions,
     /// Interventions in order of nearness to the target, `ranking.parquet`.
@@ -30,10 +37,6 @@ pub enum Artifact {
     RankingCsv,
     /// Held-out accuracy, `scores.parquet`.
     Scores,
-    /// The report, `report.html`.
-    Report,
-    /// The pick list for the next experiment, `platemap.csv`.
-    Platemap,
 }
 
 impl Artifact {
@@ -47,14 +50,14 @@ impl Artifact {
                 return folder.join("checkpoints").join(format!("member-{member}.safetensors"));
             }
             Self::Normalizer => "normalizer.json",
-            Self::Split => "split.json",
+            Self::Model { member } => return folder.join("model").join(format!("member-{member}.safetensors")),
+            Self::Decoder => "decoder.json",
             Self::Embeddings => "embeddings.parquet",
+            Self::InterventionEmbeddings => "embeddings-intervention.parquet",
             Self::Predictions => "predictions.parquet",
             Self::Ranking => "ranking.parquet",
             Self::RankingCsv => "ranking.csv",
             Self::Scores => "scores.parquet",
-            Self::Report => "report.html",
-            Self::Platemap => "platemap.csv",
         };
         folder.join(name)
     }

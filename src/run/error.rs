@@ -98,17 +98,22 @@ pub enum RunError {
 }
 
 impl RunError {
-    pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    /// Whether the request was wrong, rather than a file or the disk.
+    pub fn is_request(&self) -> bool {
+        matches!(self, Self::OtherSettings { .. } | Self::OtherInputs { .. } | Self::NoRunFolder { .. } | Self::NoRun { .. })
+    }
+
+    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Write { path, source }
     }
 
-    pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Read { path, source }
     }
 
-    pub(super) fn damaged(path: &Path, problem: impl Into<String>) -> Self {
+    pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), problem: problem.into() }
     }
 }

@@ -1,14 +1,22 @@
 //! Whole jobs over many rooms: from a configuration to a finished run folder.
 
+mod again;
+mod embedding;
 mod ensemble;
 mod methods;
 mod prepare;
+mod ranker;
+mod run;
 mod score;
+mod table;
 
+pub use again::{against, evaluate_again, predict_table, rank_again, treatments_of};
+pub use embedding::embed_screen;
 pub use ensemble::{Members, train_ensemble};
 pub use methods::{Methods, methods};
 pub use prepare::{Prepared, load_screen, prepare};
-pub use score::{Evaluation, Item, USED, evaluate, pooled};
+pub use run::{Event, Finished, Served, run};
+pub use score::{Evaluation, Item, USED, evaluate, pooled, summary_table};
 
 use crate::baseline::BaselineError;
 use crate::config::ConfigError;

@@ -9,7 +9,7 @@ use crate::load::{Loaded, Source, load};
 use crate::model::ModelSizes;
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, Vocabulary};
-use crate::screen::{Screen, Treatment};
+use crate::screen::{FeatureMatrix, Screen, Treatment};
 
 /// A screen that is ready to be learned from.
 #[derive(Debug)]
@@ -40,6 +40,32 @@ impl Prepared {
             features: self.screen.features.n_features(),
             interventions: self.vocabulary.sizes(),
             dose_centers: self.vocabulary.dose_centers().clone(),
+        }
+    }
+}
+
+impl Prepared {
+    /// The same with the rows of another normalized screen behind its own, none of which trains.
+    pub(super) fn joined_with(&self, other: &Screen) -> Self {
+        let mut screen = self.screen.clone();
+        let n_own = screen.n_observations();
+        screen.observations.extend(other.observations.iter().cloned());
+        let mut values = screen.features.values().to_vec();
+        values.extend_from_slice(other.features.values());
+        screen.features = FeatureMatrix::new(screen.features.names().to_vec(), values);
+        for label in &mut screen.labels {
+            match other.label(&label.name) {
+                Some(theirs) => label.values.extend(theirs.values.iter().cloned()),
+                None => label.values.resize(n_own + other.n_observations(), None),
+            }
+        }
+        Self {
+            screen,
+            normalizer: self.normalizer.clone(),
+            split: self.split.extended(other.n_observations(), Part::Test),
+            pairs: self.pairs.clone(),
+            vocabulary: self.vocabulary.clone(),
+            descriptors: self.descriptors.clone(),
         }
     }
 }

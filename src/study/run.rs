@@ -6,16 +6,15 @@ use std::sync::Mutex;
 
 use burn::tensor::Device;
 
-use super::ranker::{BlendRanker, ModelRanker, ProfileRanker};
-use super::{Evaluation, Item, Members, Methods, Prepared, StudyError, methods, prepare, score, train_ensemble};
+use super::{Evaluation, Item, Members, Prepared, StudyError, again, methods, prepare, score, train_ensemble};
 use crate::config::Config;
-use crate::embed::{Embeddings, Level, embed};
+use crate::embed::{Level, embed};
 use crate::load::Loaded;
 use crate::model::Array;
 use crate::normalize::Normalizer;
 use crate::pair::Part;
-use crate::plan::{Judge, PlanError, Query, Ranker, Ranking, rank};
-use crate::predict::{Decoder, Starts};
+use crate::plan::Ranking;
+use crate::predict::Decoder;
 use crate::run::{Artifact, Checkpoint, InputHash, MetricsLog, NonFinite, Opened, RunDir, write_atomically};
 use crate::train::{Health, Progress, TrainedModel};
 
@@ -73,6 +72,8 @@ impl Served {
     }
 
     fn write(&self, folder: &Path) -> Result<(), StudyError> {
+        let models = folder.join("model");
+        std::fs::create_dir_all(&models).map_err(crate::run::RunError::write(&models))?;
         write_json(&Artifact::Normalizer.path_in(folder), &self.normalizer)?;
         write_json(&Artifact::Decoder.path_in(folder), &self.decoder)?;
         // Members come last and complete the set: while one is missing, training is resumed.
@@ -220,7 +221,8 @@ fn results(
             1.0 - found.blend_weight,
             found.blended_with
         )));
-        let scored = score::pooled(config, score::evaluate(config, prepared, &found, &test)?)?;
+        let mut scored = score::pooled(config, score::evaluate(config, prepared, &found, &test)?)?;
+        scored.scores.rows.extend(super::embedding::embedding_scores(prepared, served, device)?);
         scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
         super::table::predictions(&found).write_parquet(&Artifact::Predictions.path_in(&folder))?;
         evaluation = Some(scored);
@@ -228,63 +230,13 @@ fn results(
     let mut ranking = None;
     if !config.rank.target.is_empty() {
         tell(Event::Step(format!("ranking toward {}", config.rank.target)));
-        let verdict = verdict_sentence(config, evaluation.as_ref());
-        let found = rank_run(config, prepared, served, verdict, device)?;
+        let verdict = again::verdict_sentence(config, evaluation.as_ref());
+        let found = again::rank_by(config, prepared, None, served, verdict, device)?;
         found.write_parquet(&Artifact::Ranking.path_in(&folder))?;
         found.write_csv(&Artifact::RankingCsv.path_in(&folder))?;
         ranking = Some(found);
     }
     Ok(Finished { folder, was_finished: false, evaluation, ranking })
-}
-
-/// The sentence that heads a ranking: the verdict on what ranks.
-pub fn verdict_sentence(config: &Config, evaluation: Option<&Evaluation>) -> String {
-    let verdict = evaluation.and_then(|evaluation| match config.rank.by.as_str() {
-        "model" => evaluation.verdict_model.as_ref(),
-        _ => evaluation.verdict.as_ref(),
-    });
-    match verdict {
-        Some(verdict) => verdict.clone().with_units_called("perturbations").to_string(),
-        None => "not judged: no treatment is held out for testing, so nothing is known of how far to trust this ranking".into(),
-    }
-}
-
-/// Ranks by what the configuration says.
-///
-/// # Errors
-/// When the target cannot be used or `rank.by` is unknown.
-pub fn rank_run(
-    config: &Config,
-    prepared: &Prepared,
-    served: &Served,
-    verdict: String,
-    device: &Device,
-) -> Result<Ranking, StudyError> {
-    let trained = &served.trained;
-    let query = Query::new(trained, &prepared.screen, &config.rank, device)?;
-    let calibration = prepared.treatments(Part::Calibration);
-    let judge = Judge { by: config.rank.by.clone(), verdict, calibration: calibration.clone(), alpha: config.evaluate.alpha };
-    let mut wanted: BTreeMap<_, Vec<usize>> = query.candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
-    wanted.extend(calibration);
-    let starts = Starts::of(trained, &prepared.screen, device);
-    let model = ModelRanker { trained, decoder: &served.decoder, starts: &starts, device };
-    let ranker: Box<dyn Ranker> = match config.rank.by.as_str() {
-        "model" => Box::new(model),
-        by => {
-            let found: Methods = methods(config, prepared, trained, &served.decoder, &wanted, device)?;
-            if by == "blend" {
-                let simple = found.baselines.into_iter().find(|predictions| predictions.method == found.blended_with);
-                Box::new(BlendRanker { model, simple, weight: found.blend_weight })
-            } else {
-                let known: Vec<&str> = found.baselines.iter().map(|predictions| predictions.method.as_str()).collect();
-                let known = format!("model, blend, {}", known.join(", "));
-                let unknown = PlanError::By { by: by.to_owned(), known };
-                let chosen = found.baselines.into_iter().find(|predictions| predictions.method == by).ok_or(unknown)?;
-                Box::new(ProfileRanker { trained, predictions: chosen, device })
-            }
-        }
-    };
-    Ok(rank(trained, &prepared.screen, &query, ranker.as_ref(), &judge, device)?)
 }
 
 /// Every fold of the split in a folder of its own, and the scores of all of them pooled.
@@ -311,9 +263,4 @@ fn all_folds(
     evaluation.scores.write_parquet(&Artifact::Scores.path_in(folder))?;
     dir.finish()?;
     Ok(Finished { folder: folder.to_owned(), was_finished, evaluation: Some(evaluation), ranking: None })
-}
-
-/// Embeddings of a table, for `embed`.
-pub fn embed_screen(served: &Served, screen: &crate::screen::Screen, level: Level, device: &Device) -> Embeddings {
-    embed(&served.trained, screen, level, device)
 }

@@ -130,23 +130,11 @@ pub fn pooled(config: &Config, items: Vec<Item>) -> Result<Evaluation, StudyErro
         let metric = if metric == "recall" { format!("recall@{}", config.evaluate.recall_at) } else { metric.to_owned() };
         scores.rows.push(ScoreRow::new(&task, subset, method, &metric, &estimate));
     }
-    let by_method = |metric: &str| -> BTreeMap<&str, MethodScores> {
-        let mut methods = BTreeMap::<&str, MethodScores>::new();
-        for item in items.iter().filter(|item| item.metric == metric) {
-            let entry = methods
-                .entry(item.method.as_str())
-                .or_insert_with(|| MethodScores { method: item.method.clone(), scores: BTreeMap::new() });
-            entry.scores.insert(item.treatment.clone(), item.value);
-        }
-        methods
-    };
-    let mse = by_method("mse");
+    let mse = by_method(&items, "mse");
     let ceiling = mse.get(CEILING).map(|ceiling| ceiling.scores.clone());
-    let baselines: Vec<MethodScores> = mse
-        .iter()
-        .filter(|(method, _)| ![USED, "lewm", CEILING].contains(method))
-        .map(|(_, scores)| scores.clone())
-        .collect();
+    let is_simple = |method: &str| ![USED, "lewm", CEILING].contains(&method);
+    let baselines: Vec<MethodScores> =
+        mse.iter().filter(|(method, _)| is_simple(method)).map(|(_, scores)| scores.clone()).collect();
     let against = |method: &str| -> Result<Option<Verdict>, StudyError> {
         let Some(model) = mse.get(method) else { return Ok(None) };
         let bootstrap = &config.evaluate.bootstrap;
@@ -154,4 +142,68 @@ pub fn pooled(config: &Config, items: Vec<Item>) -> Result<Evaluation, StudyErro
     };
     let (verdict, verdict_model) = (against(USED)?, against("lewm")?);
     Ok(Evaluation { scores, verdict, verdict_model, items })
+}
+
+fn by_method<'a>(items: &'a [Item], metric: &str) -> BTreeMap<&'a str, MethodScores> {
+    let mut methods = BTreeMap::<&str, MethodScores>::new();
+    for item in items.iter().filter(|item| item.metric == metric) {
+        let entry = methods
+            .entry(item.method.as_str())
+            .or_insert_with(|| MethodScores { method: item.method.clone(), scores: BTreeMap::new() });
+        entry.scores.insert(item.treatment.clone(), item.value);
+    }
+    methods
+}
+
+/// The used prediction against one baseline.
+pub(super) fn against_one(config: &Config, items: &[Item], baseline: &str) -> Result<Option<Verdict>, StudyError> {
+    let mse = by_method(items, "mse");
+    let (Some(model), Some(simple)) = (mse.get(USED), mse.get(baseline)) else { return Ok(None) };
+    let bootstrap = &config.evaluate.bootstrap;
+    Ok(verdict(model, std::slice::from_ref(simple), "MSE", Direction::LowerIsBetter, None, bootstrap)?)
+}
+
+/// The main scores as a table for people: a line for each method, best mean squared error first.
+pub fn summary_table(evaluation: &Evaluation) -> String {
+    let rows = &evaluation.scores.rows;
+    let find = |method: &str, metric: &str, subset: &str| {
+        rows.iter().find(|row| row.method == method && row.metric.starts_with(metric) && row.subset == subset)
+    };
+    let mut methods: Vec<&ScoreRow> = rows.iter().filter(|row| row.metric == "mse" && row.subset == "all").collect();
+    methods.sort_by(|a, b| a.value.total_cmp(&b.value));
+    let recall = rows.iter().find(|row| row.metric.starts_with("recall@")).map_or("recall", |row| row.metric.as_str());
+    let mut text = String::new();
+    if let Some(first) = methods.first() {
+        text += &format!(
+            "{}: {} treatments of {} perturbations\n{:<20} {:>7} {:>19} {:>9} {:>7} {:>7} {:>9} {:>7}\n",
+            first.task, first.n_items, first.n_units, "method", "MSE", "95 % interval", "interior", "edge", "r delta", recall, "MRR"
+        );
+    }
+    let cell = |row: Option<&ScoreRow>| row.map_or_else(|| "-".to_owned(), |row| format!("{:.3}", row.value));
+    for row in methods {
+        let interval = match (row.lower, row.upper) {
+            (Some(lower), Some(upper)) => format!("{lower:.3} to {upper:.3}"),
+            _ => "-".to_owned(),
+        };
+        let partial = if row.n_items < evaluation_items(rows) { format!(" ({} of them)", row.n_items) } else { String::new() };
+        text += &format!(
+            "{:<20} {:>7.3} {:>19} {:>9} {:>7} {:>7} {:>9} {:>7}{partial}\n",
+            row.method,
+            row.value,
+            interval,
+            cell(find(&row.method, "mse", "interior")),
+            cell(find(&row.method, "mse", "edge")),
+            cell(find(&row.method, "pearson_delta", "all")),
+            cell(find(&row.method, "recall@", "all")),
+            cell(find(&row.method, "mrr", "all")),
+        );
+    }
+    for row in rows.iter().filter(|row| ["NSC", "NSCB", "mAP", "share found"].contains(&row.metric.as_str())) {
+        text += &format!("{:<20} {:>7.3}  {} ({}; {})\n", row.method, row.value, row.metric, row.n_items, row.note);
+    }
+    text
+}
+
+fn evaluation_items(rows: &[ScoreRow]) -> usize {
+    rows.iter().filter(|row| row.metric == "mse" && row.subset == "all").map(|row| row.n_items).max().unwrap_or(0)
 }

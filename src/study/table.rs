@@ -26,3 +26,17 @@ pub(super) fn of(all: &[&crate::predict::Predictions]) -> Table {
     }
     table
 }
+
+/// The model's predictions with the latents of its members, `latent_0`, `latent_1`, …, member by member.
+pub(super) fn with_latents(found: &crate::predict::ModelPredictions) -> Table {
+    let mut table = of(&[&found.profiles]);
+    let mut number = 0;
+    for member in &found.latents {
+        for dimension in 0..member.first().map_or(0, Vec::len) {
+            let values = member.iter().map(|latent| latent[dimension]).collect();
+            table = table.with(format!("latent_{number}"), "predicted latent", Column::Float32(values));
+            number += 1;
+        }
+    }
+    table
+}

@@ -1,0 +1,57 @@
+//! `cytonaut evaluate`: held-out accuracy beside baselines.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::options::DeviceArgs;
+use super::serve::OpenRun;
+use super::{AskedWrongly, Lost, print};
+use crate::evaluate::Claim;
+use crate::run::Artifact;
+use crate::study;
+
+/// Score predictions, retrieval and embeddings on held-out treatments, beside baselines and the replicate ceiling
+///
+/// FILES are tables that the run has never seen: the treatments in them that training lacked are scored.
+///
+/// Example: cytonaut evaluate runs/quickstart --require-beat interpolation
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct EvaluateArgs {
+    /// A run folder
+    run: PathBuf,
+    /// Profile tables, globs or a dataset card
+    files: Vec<PathBuf>,
+    /// Exit with code 3 unless the prediction that the tool uses has a lower error than this baseline, its interval clear of zero
+    #[arg(long, value_name = "BASELINE")]
+    require_beat: Option<String>,
+    /// Every row of the table, not the main ones only
+    #[arg(long)]
+    all: bool,
+    /// The table to write; without it scores.parquet in the run folder
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+impl EvaluateArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Self { run, files, require_beat, all, out, device } = self;
+        let open = OpenRun::open(&run, &device)?;
+        let prepared = open.own_screen()?;
+        let other = if files.is_empty() { None } else { Some(open.other_screen(&files)?) };
+        let evaluation = study::evaluate_again(&open.config, &prepared, other.as_ref(), &open.served, &open.device)?;
+        evaluation.scores.write_parquet(&out.unwrap_or_else(|| open.path_of(Artifact::Scores)))?;
+        let mut text = if all { evaluation.scores.to_text() } else { study::summary_table(&evaluation) };
+        for verdict in [&evaluation.verdict, &evaluation.verdict_model].into_iter().flatten() {
+            text += &format!("\n{}", verdict.clone().with_units_called("perturbations"));
+        }
+        print(&text)?;
+        let Some(baseline) = require_beat else { return Ok(()) };
+        let verdict = study::against(&open.config, &evaluation, &baseline)?
+            .ok_or_else(|| AskedWrongly(format!("no baseline `{baseline}` covers these treatments")))?;
+        if verdict.difference.claim == Claim::Lower { Ok(()) } else { Err(Lost(verdict.to_string()).into()) }
+    }
+}

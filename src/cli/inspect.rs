@@ -1,0 +1,102 @@
+//! `cytonaut inspect`: what is in the files.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::print;
+use crate::load::{Source, load, write_card};
+use crate::qc::{Severity, findings, summary};
+use crate::study::StudyError;
+
+/// Say what is in the files, how the columns were understood, and what limits the conclusions
+///
+/// Example: cytonaut inspect datasets/bbbc021
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct InspectArgs {
+    /// Profile tables, globs, folders or a dataset card
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+    /// Write a dataset card with the mapping that was understood, to edit
+    #[arg(long, value_name = "FILE")]
+    write_card: Option<PathBuf>,
+}
+
+impl InspectArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Self { paths, json, write_card: card } = self;
+        let loaded = load(&Source::of(paths)).map_err(StudyError::from)?;
+        if let Some(path) = &card {
+            write_card(&loaded, path).map_err(StudyError::from)?;
+        }
+        let inputs: Vec<PathBuf> = loaded.inputs.iter().map(|input| input.path.clone()).collect();
+        let summary = summary(&loaded.screen, inputs.iter().map(PathBuf::as_path));
+        let findings = findings(&loaded.screen);
+        if json {
+            let mapping: Vec<_> = loaded
+                .mapping
+                .columns
+                .iter()
+                .map(|mapped| serde_json::json!({ "role": mapped.role.word(), "column": mapped.column, "why": mapped.why }))
+                .collect();
+            let object = serde_json::json!({
+                "name": loaded.screen.name,
+                "summary": summary,
+                "mapping": mapping,
+                "dropped": loaded.screen.dropped,
+                "findings": findings,
+                "notes": loaded.notes,
+            });
+            return print(&object.to_string());
+        }
+        let spread = |spread: Option<crate::qc::Spread>| {
+            spread.map_or_else(|| "-".to_owned(), |s| format!("{} to {}, median {}", s.min, s.max, s.median))
+        };
+        let mut text = format!("{}\n", loaded.screen.name);
+        let mut line = |name: &str, value: String| text += &format!("  {name:<22} {value}\n");
+        line("wells", format!("{} on {} plates in {} lab batches", summary.n_observations, summary.n_plates, summary.n_lab_batches));
+        line("roles", format!(
+            "{} treated, {} negative controls, {} positive controls, {} empty",
+            summary.n_treatment, summary.n_negative_controls, summary.n_positive_controls, summary.n_empty
+        ));
+        line("controls per plate", spread(summary.controls_per_plate));
+        for (kind, count) in &summary.perturbations {
+            line("perturbations", format!("{count} {kind:?}").to_lowercase());
+        }
+        line("interventions", format!("{} (doses per perturbation: {})", summary.n_interventions, spread(summary.doses_per_perturbation)));
+        if let Some((low, high)) = summary.dose_range_um {
+            line("doses", format!("{low} to {high} µM"));
+        }
+        line("replicates", spread(summary.replicates));
+        for (context, count) in summary.contexts.iter().filter(|(context, _)| !context.is_empty()) {
+            line("context", format!("{context}: {count} wells"));
+        }
+        line("features", format!("{}, scale {:?}", summary.n_features, summary.scale).to_lowercase());
+        text += "columns understood as\n";
+        for mapped in &loaded.mapping.columns {
+            text += &format!("  {:<22} {} ({})\n", mapped.role.word(), mapped.column, mapped.why);
+        }
+        text += &format!("  {:<22} {}\n", "features", loaded.mapping.features_why);
+        text += &format!("  {:<22} {}\n", "controls", loaded.mapping.controls_why);
+        text += "  if one is wrong, change its line under [columns] in the card (`--write-card dataset.toml` writes one)\n";
+        for dropped in &loaded.screen.dropped {
+            text += &format!("left out {} rows: {}\n", dropped.rows, dropped.reason);
+        }
+        for note in &loaded.notes {
+            text += &format!("note: {note}\n");
+        }
+        for finding in &findings {
+            let word = match finding.severity {
+                Severity::Note => "note",
+                Severity::Warning => "warning",
+                Severity::Error => "problem",
+            };
+            text += &format!("{word}: {}\n         {}\n", finding.message, finding.advice);
+        }
+        print(&text)
+    }
+}

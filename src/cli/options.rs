@@ -1,0 +1,140 @@
+//! Options that several subcommands share, and how they change a configuration.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use burn::tensor::Device;
+use clap::Args;
+
+use super::AskedWrongly;
+use crate::config::Config;
+
+/// Overrides of the configuration file.
+#[derive(Debug, Args)]
+pub(super) struct Overrides {
+    /// Seed of every random draw [config: train.seed]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Models in the ensemble [config: train.members]
+    #[arg(long, value_name = "N")]
+    members: Option<usize>,
+    /// Optimizer steps of each model [config: train.steps]
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// Profile tables in place of the card's own files [config: data.files]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    files: Option<Vec<PathBuf>>,
+    /// Any other key of the configuration, as in `--set model.latent=64`; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl Overrides {
+    /// The configuration at `path` with these overrides.
+    pub(super) fn resolve(self, path: &Path) -> anyhow::Result<Config> {
+        let Self { seed, members, steps, files, set } = self;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
+        let mut document: toml::Table =
+            toml::from_str(&text).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
+        for entry in &set {
+            put(&mut document, entry)?;
+        }
+        let text = toml::to_string(&document).context("the configuration cannot be written back")?;
+        let mut config = Config::parse(&text).map_err(|error| AskedWrongly(format!("{}{error}", prefix(path, &error))))?;
+        if let Some(seed) = seed {
+            config.train.seed = seed;
+        }
+        if let Some(members) = members {
+            config.train.members = members;
+        }
+        if let Some(steps) = steps {
+            config.train.steps = steps;
+        }
+        if let Some(files) = files {
+            config.data.files = files;
+        }
+        config.check()?;
+        Ok(config)
+    }
+}
+
+/// A parse error's own message begins with an empty path.
+fn prefix(path: &Path, error: &crate::config::ConfigError) -> String {
+    match error {
+        crate::config::ConfigError::Value { .. } => format!("{}: ", path.display()),
+        _ => path.display().to_string(),
+    }
+}
+
+/// Sets a dotted key to a TOML value; what is no TOML value is taken as a string.
+fn put(document: &mut toml::Table, entry: &str) -> anyhow::Result<()> {
+    let wrong = || AskedWrongly(format!("--set {entry}: expected KEY=VALUE, as in model.latent=64"));
+    let (key, value) = entry.split_once('=').ok_or_else(wrong)?;
+    let value = format!("value = {value}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let mut path: Vec<&str> = key.trim().split('.').collect();
+    let last = path.pop().ok_or_else(wrong)?;
+    let mut table = document;
+    for part in path {
+        let inner = table.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        table = inner.as_table_mut().ok_or_else(wrong)?;
+    }
+    table.insert(last.to_owned(), value);
+    Ok(())
+}
+
+/// Where tensors live.
+#[derive(Debug, Args)]
+pub(super) struct DeviceArgs {
+    /// Where to compute: `cpu`, `cuda`, `cuda:N` or `vulkan`
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    device: String,
+}
+
+impl DeviceArgs {
+    /// The device asked for.
+    pub(super) fn resolve(&self) -> anyhow::Result<Device> {
+        let (kind, index) = self.device.split_once(':').unwrap_or((&self.device, "0"));
+        let index: usize =
+            index.parse().map_err(|_| AskedWrongly(format!("--device {}: `{index}` is no device number", self.device)))?;
+        match kind {
+            "cpu" => Ok(Device::flex()),
+            "cuda" => cuda(index),
+            "vulkan" => vulkan(),
+            _ => Err(AskedWrongly(format!("--device {}: expected cpu, cuda, cuda:N or vulkan", self.device)).into()),
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(index: usize) -> anyhow::Result<Device> {
+    // Without a driver the backend panics in a thread of its own; asking for the list first keeps that away from the user.
+    let devices = std::panic::catch_unwind(|| Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec().len());
+    match devices {
+        Ok(n_devices) if index < n_devices => Ok(Device::cuda(index)),
+        Ok(n_devices) => Err(AskedWrongly(format!("--device cuda:{index}: this machine has {n_devices} CUDA devices")).into()),
+        Err(_) => Err(AskedWrongly("--device cuda: no CUDA driver answers; install one, or use --device cpu".into()).into()),
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(index: usize) -> anyhow::Result<Device> {
+    let hint = "this binary was built without it; build with `cargo build --release --features cuda`, or use --device cpu";
+    Err(AskedWrongly(format!("--device cuda:{index}: {hint}")).into())
+}
+
+#[cfg(feature = "vulkan")]
+fn vulkan() -> anyhow::Result<Device> {
+    std::panic::catch_unwind(|| Device::vulkan(Default::default()))
+        .map_err(|_| AskedWrongly("--device vulkan: no Vulkan driver answers; install one, or use --device cpu".into()).into())
+}
+
+#[cfg(not(feature = "vulkan"))]
+fn vulkan() -> anyhow::Result<Device> {
+    let hint = "this binary was built without it; build with `cargo build --release --features vulkan`, or use --device cpu";
+    Err(AskedWrongly(format!("--device vulkan: {hint}")).into())
+}

@@ -1,0 +1,51 @@
+//! `cytonaut predict`: what given interventions would do.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::options::DeviceArgs;
+use super::serve::OpenRun;
+use super::{AskedWrongly, print};
+use crate::study;
+
+/// Predict latents and decoded features of interventions
+///
+/// Interventions are given as `PERTURBATION` or `PERTURBATION@DOSE` in µM, members of a combination joined by ` + `.
+/// Without any, every intervention of the screen is predicted.
+///
+/// Example: cytonaut predict runs/quickstart --intervention 'taxol@0.1' --out taxol.parquet
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct PredictArgs {
+    /// A run folder
+    run: PathBuf,
+    /// Profile tables, globs or a dataset card whose control wells are the start
+    files: Vec<PathBuf>,
+    /// An intervention to predict; may be given several times
+    #[arg(long, value_name = "INTERVENTION")]
+    intervention: Vec<String>,
+    /// The context to predict in; the screen's first without
+    #[arg(long, value_name = "CONTEXT")]
+    context: Option<String>,
+    /// The table to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+impl PredictArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Self { run, files, intervention, context, out, device } = self;
+        let open = OpenRun::open(&run, &device)?;
+        let screen = open.screen(&files)?;
+        let treatments = study::treatments_of(&open.served, &screen, &intervention, context.as_deref()).map_err(AskedWrongly)?;
+        let (table, abstained) = study::predict_table(&open.served, &screen, &treatments, &open.device)?;
+        for treatment in &abstained {
+            tracing::warn!("warning: no prediction of {treatment}: the model has not met it, and no descriptor places it");
+        }
+        table.write_parquet(&out)?;
+        print(&format!("{} predictions: {}", table.n_rows(), out.display()))
+    }
+}

@@ -1,0 +1,85 @@
+//! `cytonaut rank`: which interventions lead to the target phenotype.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::options::DeviceArgs;
+use super::serve::OpenRun;
+use super::{AskedWrongly, print};
+use crate::plan::Candidates;
+use crate::run::Artifact;
+use crate::study;
+
+/// Order candidate interventions by how near they bring the cells to a target phenotype
+///
+/// The first line says how far the ranking can be trusted: the verdict of the evaluation on held-out treatments.
+/// The score is the fraction of the way from start to target, 1 at the target.
+///
+/// Example: cytonaut rank runs/quickstart --target 'moa == "Microtubule stabilizers"'
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct RankArgs {
+    /// A run folder
+    run: PathBuf,
+    /// Profile tables, globs or a dataset card in place of the run's own screen
+    files: Vec<PathBuf>,
+    /// The target phenotype as a query over treated wells [config: rank.target]
+    #[arg(long, value_name = "QUERY")]
+    target: Option<String>,
+    /// Where the cells start, as a query; the negative controls without [config: rank.start]
+    #[arg(long, value_name = "QUERY")]
+    start: Option<String>,
+    /// The context to rank in [config: rank.context]
+    #[arg(long, value_name = "CONTEXT")]
+    context: Option<String>,
+    /// What ranks: `model`, `blend` or the name of a baseline [config: rank.by]
+    #[arg(long, value_name = "METHOD")]
+    by: Option<String>,
+    /// Also rank half-decade doses between the lowest and the highest measured one [config: rank.candidates]
+    #[arg(long)]
+    dose_grid: bool,
+    /// Rows to show [config: rank.top]
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
+    /// The table to write, as .parquet or .csv; without it ranking.parquet and ranking.csv in the run folder
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// One JSON object a line on stdout
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+impl RankArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Self { run, files, target, start, context, by, dose_grid, top, out, json, device } = self;
+        let mut open = OpenRun::open(&run, &device)?;
+        let rank = &mut open.config.rank;
+        rank.target = target.unwrap_or(std::mem::take(&mut rank.target));
+        rank.start = start.unwrap_or(std::mem::take(&mut rank.start));
+        rank.context = context.unwrap_or(std::mem::take(&mut rank.context));
+        rank.by = by.unwrap_or(std::mem::take(&mut rank.by));
+        rank.top = top.unwrap_or(rank.top);
+        if dose_grid {
+            rank.candidates = Candidates::DoseGrid;
+        }
+        if rank.target.is_empty() {
+            return Err(AskedWrongly("no target: give --target, as in --target 'moa == \"Actin disruptors\"'".into()).into());
+        }
+        let top = rank.top;
+        let prepared = open.own_screen()?;
+        let other = if files.is_empty() { None } else { Some(open.other_screen(&files)?) };
+        let ranking = study::rank_again(&open.config, &prepared, other.as_ref(), &open.served, &open.device)?;
+        match &out {
+            Some(path) if path.extension().is_some_and(|extension| extension == "csv") => ranking.write_csv(path)?,
+            Some(path) => ranking.write_parquet(path)?,
+            None => {
+                ranking.write_parquet(&open.path_of(Artifact::Ranking))?;
+                ranking.write_csv(&open.path_of(Artifact::RankingCsv))?;
+            }
+        }
+        print(&if json { ranking.json_lines(top) } else { ranking.render(top) })
+    }
+}

@@ -1,0 +1,66 @@
+//! `cytonaut run`: the main job from a configuration to a finished run folder.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::options::{DeviceArgs, Overrides};
+use super::progress::Reporter;
+use super::{print, serve};
+use crate::study::{self, Event, Finished};
+
+/// Do everything in order: load, train, embed, evaluate, rank; resumable
+///
+/// Reads the screen that CONFIG names, trains the world model, and leaves embeddings, predictions, scores and a ranking
+/// in the run folder. Stopped at any moment, the same command goes on where it stopped.
+///
+/// Example: cytonaut run configs/quickstart.toml
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct RunArgs {
+    /// The configuration
+    config: PathBuf,
+    /// The run folder [default: runs/NAME, after the configuration's file name]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Start from the weights of another run
+    #[arg(long, value_name = "RUN")]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+impl RunArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Self { config: path, out, from, overrides, device } = self;
+        let finished = serve::run_config(&path, out, from, overrides, &device, |_| {})?;
+        show(&finished)
+    }
+}
+
+/// The folder, the scores and the top of the ranking.
+fn show(finished: &Finished) -> anyhow::Result<()> {
+    let mut text = String::new();
+    if let Some(evaluation) = &finished.evaluation {
+        text += &study::summary_table(evaluation);
+        text.push('\n');
+        for verdict in [&evaluation.verdict, &evaluation.verdict_model].into_iter().flatten() {
+            text += &format!("{}\n", verdict.clone().with_units_called("perturbations"));
+        }
+        text.push('\n');
+    }
+    if let Some(ranking) = &finished.ranking {
+        text += &ranking.render(15);
+        text.push('\n');
+    }
+    let state = if finished.was_finished { "was finished already" } else { "finished" };
+    text += &format!("run {state}: {}\n", finished.folder.display());
+    print(&text)
+}
+
+/// Tells events through a reporter.
+pub(super) fn teller(reporter: &Reporter) -> impl Fn(Event) + Sync + '_ {
+    |event| reporter.tell(event)
+}

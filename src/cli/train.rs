@@ -1,0 +1,36 @@
+//! `cytonaut train`: fit the world model and stop there.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::options::{DeviceArgs, Overrides};
+use super::{print, serve};
+
+/// Fit a world model, or an ensemble of seeds, and score it; rank nothing
+///
+/// Example: cytonaut train configs/quickstart.toml --members 1 --out runs/one
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct TrainArgs {
+    /// The configuration
+    config: PathBuf,
+    /// The run folder [default: runs/NAME, after the configuration's file name]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Start from the weights of another run
+    #[arg(long, value_name = "RUN")]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+impl TrainArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Self { config, out, from, overrides, device } = self;
+        let finished = serve::run_config(&config, out, from, overrides, &device, |config| config.rank.target.clear())?;
+        print(&format!("trained: {}", finished.folder.display()))
+    }
+}

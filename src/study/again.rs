@@ -1,0 +1,186 @@
+//! What a finished run is asked for: rankings, scores and predictions, of its own screen and of tables it has never seen.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+
+use super::ranker::{BlendRanker, ModelRanker, ProfileRanker};
+use super::{Evaluation, Methods, Prepared, Served, StudyError, methods, score, table};
+use crate::config::Config;
+use crate::evaluate::Verdict;
+use crate::pair::Part;
+use crate::plan::{Judge, PlanError, Query, Ranker, Ranking, rank};
+use crate::predict::{Starts, predict};
+use crate::run::Table;
+use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment};
+
+/// The sentence that heads a ranking: the verdict on what ranks.
+pub fn verdict_sentence(config: &Config, evaluation: Option<&Evaluation>) -> String {
+    let verdict = evaluation.and_then(|evaluation| match config.rank.by.as_str() {
+        "model" => evaluation.verdict_model.as_ref(),
+        _ => evaluation.verdict.as_ref(),
+    });
+    match verdict {
+        Some(verdict) => verdict.clone().with_units_called("perturbations").to_string(),
+        None => "not judged: no treatment is held out for testing, so nothing is known of how far to trust this ranking".into(),
+    }
+}
+
+/// Ranks by what the configuration says, on the run's own screen or on `other`.
+///
+/// # Errors
+/// When the target cannot be used or `rank.by` is unknown.
+pub(super) fn rank_by(
+    config: &Config,
+    prepared: &Prepared,
+    other: Option<&Screen>,
+    served: &Served,
+    verdict: String,
+    device: &Device,
+) -> Result<Ranking, StudyError> {
+    let trained = &served.trained;
+    let screen = other.unwrap_or(&prepared.screen);
+    let query = Query::new(trained, screen, &config.rank, device)?;
+    let calibration = prepared.treatments(Part::Calibration);
+    let judge = Judge { by: config.rank.by.clone(), verdict, calibration: calibration.clone(), alpha: config.evaluate.alpha };
+    let mut wanted: BTreeMap<_, Vec<usize>> = query.candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
+    wanted.extend(calibration);
+    let starts = Starts::of(trained, screen, device);
+    let model = ModelRanker { trained, decoder: &served.decoder, starts: &starts, device };
+    let ranker: Box<dyn Ranker> = match config.rank.by.as_str() {
+        "model" => Box::new(model),
+        by => {
+            let found: Methods = methods(config, prepared, trained, &served.decoder, &wanted, device)?;
+            if by == "blend" {
+                let simple = found.baselines.into_iter().find(|predictions| predictions.method == found.blended_with);
+                Box::new(BlendRanker { model, simple, weight: found.blend_weight })
+            } else {
+                let known: Vec<&str> = found.baselines.iter().map(|predictions| predictions.method.as_str()).collect();
+                let known = format!("model, blend, {}", known.join(", "));
+                let unknown = PlanError::By { by: by.to_owned(), known };
+                let chosen = found.baselines.into_iter().find(|predictions| predictions.method == by).ok_or(unknown)?;
+                Box::new(ProfileRanker { trained, predictions: chosen, device })
+            }
+        }
+    };
+    Ok(rank(trained, screen, &query, ranker.as_ref(), &judge, device)?)
+}
+
+/// Ranks once more with a finished run, headed by the verdict of its own evaluation.
+///
+/// # Errors
+/// As ranking within a run.
+pub fn rank_again(
+    config: &Config,
+    prepared: &Prepared,
+    other: Option<&Screen>,
+    served: &Served,
+    device: &Device,
+) -> Result<Ranking, StudyError> {
+    let has_test = !prepared.treatments(Part::Test).is_empty();
+    let evaluation = if has_test { Some(evaluate_again(config, prepared, None, served, device)?) } else { None };
+    let verdict = verdict_sentence(config, evaluation.as_ref());
+    rank_by(config, prepared, other, served, verdict, device)
+}
+
+/// Scores a finished run on its test part, or on the treatments of `other` that training lacked.
+///
+/// # Errors
+/// When there is nothing to score.
+pub fn evaluate_again(
+    config: &Config,
+    prepared: &Prepared,
+    other: Option<&Screen>,
+    served: &Served,
+    device: &Device,
+) -> Result<Evaluation, StudyError> {
+    let Some(screen) = other else {
+        let test = prepared.treatments(Part::Test);
+        let found = methods(config, prepared, &served.trained, &served.decoder, &test, device)?;
+        let mut evaluation = score::pooled(config, score::evaluate(config, prepared, &found, &test)?)?;
+        evaluation.scores.rows.extend(super::embedding::embedding_scores(prepared, served, device)?);
+        return Ok(evaluation);
+    };
+    let joint = prepared.joined_with(screen);
+    let offset = prepared.screen.n_observations();
+    let mut unseen = screen.treatments();
+    unseen.retain(|treatment, _| !served.trained.treatments.contains(treatment));
+    let unseen: BTreeMap<Treatment, Vec<usize>> =
+        unseen.into_iter().map(|(treatment, rows)| (treatment, rows.into_iter().map(|row| row + offset).collect())).collect();
+    let found = methods(config, &joint, &served.trained, &served.decoder, &unseen, device)?;
+    score::pooled(config, score::evaluate(config, &joint, &found, &unseen)?)
+}
+
+/// The used prediction against one baseline by name; `None` when the baseline covers too few treatments.
+///
+/// # Errors
+/// When a score is not finite.
+pub fn against(config: &Config, evaluation: &Evaluation, baseline: &str) -> Result<Option<Verdict>, StudyError> {
+    score::against_one(config, &evaluation.items, baseline)
+}
+
+/// Treatments written as `NAME`, `NAME@DOSE` (µM) or several joined by ` + `; all of the screen's when none is given.
+///
+/// # Errors
+/// In words, when a dose is no positive number or the context is unknown.
+pub fn treatments_of(
+    served: &Served,
+    screen: &Screen,
+    texts: &[String],
+    context: Option<&str>,
+) -> Result<Vec<Treatment>, String> {
+    let measured = screen.treatments();
+    let contexts: Vec<&str> = served.trained.vocabulary.contexts().iter().map(String::as_str).collect();
+    let context = match context {
+        Some(context) if !contexts.contains(&context) => {
+            return Err(format!("no context `{context}`; the run knows {}", contexts.join(", ")));
+        }
+        Some(context) => context,
+        None => contexts.first().copied().unwrap_or_default(),
+    };
+    if texts.is_empty() {
+        return Ok(measured.into_keys().collect());
+    }
+    let known: BTreeMap<&str, Kind> =
+        served.trained.vocabulary.perturbations().iter().map(|p| (p.name.as_str(), p.kind)).collect();
+    let hours = measured.keys().find(|treatment| treatment.context == context).and_then(|t| t.intervention.hours());
+    texts
+        .iter()
+        .map(|text| {
+            let members = text.split(" + ").map(|part| member(part.trim(), &known)).collect::<Result<Vec<_>, _>>()?;
+            let intervention = Intervention::of(members);
+            let intervention = match hours {
+                Some(hours) => intervention.lasting(hours),
+                None => intervention,
+            };
+            Ok(Treatment { intervention, context: context.to_owned() })
+        })
+        .collect()
+}
+
+fn member(text: &str, known: &BTreeMap<&str, Kind>) -> Result<Application, String> {
+    let (name, dose) = match text.rsplit_once('@') {
+        Some((name, dose)) => {
+            let value = dose.trim().parse().ok().and_then(Micromolar::new);
+            (name.trim(), Some(value.ok_or(format!("`{text}`: `{dose}` is no dose (expected a positive number of µM)"))?))
+        }
+        None => (text, None),
+    };
+    let kind = known.get(name).copied().unwrap_or_default();
+    Ok(Application { perturbation: Perturbation { name: name.to_owned(), kind }, dose })
+}
+
+/// Predictions as a table: the intervention, each member's latents, and decoded features; and who was abstained from.
+///
+/// # Errors
+/// When a treatment has nothing to start from.
+pub fn predict_table(
+    served: &Served,
+    screen: &Screen,
+    treatments: &[Treatment],
+    device: &Device,
+) -> Result<(Table, Vec<Treatment>), StudyError> {
+    let starts = Starts::of(&served.trained, screen, device);
+    let found = predict(&served.trained, &served.decoder, &starts, treatments, device)?;
+    Ok((table::with_latents(&found), found.abstained))
+}

@@ -1,0 +1,130 @@
+//! How good latents are as an embedding: mechanism and replicate retrieval, beside features with the same post-processing.
+
+use burn::tensor::Device;
+
+use super::{Prepared, Served, StudyError};
+use crate::baseline::measured;
+use crate::embed::{Embeddings, Level, embed};
+use crate::evaluate::{Exclude, MapSettings, Negatives, ScoreRow, moa_accuracy, moa_vectors, replicate_map};
+use crate::normalize::{PrincipalComponents, Sphering, Tvn, Whitening};
+use crate::pair::Part;
+use crate::screen::{FeatureMatrix, Role, Screen};
+
+/// Added to every eigenvalue when sphering, as a multiple of the mean eigenvalue.
+const SPHERE_EPSILON: f64 = 0.2;
+
+/// Principal components kept of the features before they are sphered.
+const PCA_COMPONENTS: usize = 100;
+
+/// Scores of latents and features as embeddings of all wells of the screen.
+///
+/// Whitening and components are fitted on training rows. Mechanism retrieval covers all treatments, those of training too:
+/// no label was shown to the model.
+///
+/// # Errors
+/// When whitening cannot be fitted.
+pub(super) fn embedding_scores(prepared: &Prepared, served: &Served, device: &Device) -> Result<Vec<ScoreRow>, StudyError> {
+    let screen = &prepared.screen;
+    let latents = embed(&served.trained, screen, Level::Well, device).latents;
+    let training = prepared.split.rows(Part::Train);
+    let components = PCA_COMPONENTS.min(training.len() - 1).min(screen.features.n_features());
+    let pca = PrincipalComponents::fit(&screen.features, &training, components)?.apply(&screen.features)?;
+    let same_width = served.trained.config.latent.min(components);
+    let pca_same = pca.select_columns(&(0..same_width).collect::<Vec<_>>());
+    let mut embeddings = vec![
+        ("latents".to_owned(), latents.clone()),
+        ("features".to_owned(), screen.features.clone()),
+        (format!("pca_{same_width}"), pca_same),
+    ];
+    let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
+    let controls: Vec<usize> = training.iter().copied().filter(is_control).collect();
+    if controls.len() >= 8 {
+        for (name, mut matrix) in [("latents_sphered".to_owned(), latents), (format!("pca_{components}_sphered"), pca)] {
+            Sphering::fit(&matrix, &controls, Whitening::Zca, SPHERE_EPSILON)?.apply(&mut matrix)?;
+            embeddings.push((name, matrix));
+        }
+    }
+    let mut rows = Vec::new();
+    for (name, matrix) in embeddings {
+        rows.extend(mechanism(screen, &name, &matrix)?);
+        rows.extend(replicates(screen, &name, &matrix)?);
+    }
+    Ok(rows)
+}
+
+fn mechanism(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<ScoreRow>, StudyError> {
+    if screen.label("moa").is_none() {
+        return Ok(Vec::new());
+    }
+    let treatments = screen.treatments();
+    let embedded = Screen { features: matrix.clone(), ..screen.clone() };
+    let vectors = moa_vectors(screen, &treatments, &measured(&embedded, &treatments))?;
+    let tasks = [("NSC", Exclude::SameCompound), ("NSCB", Exclude::SameCompoundOrBatch)];
+    let row = |(metric, exclude): (&str, Exclude)| {
+        let found = moa_accuracy(&vectors, exclude);
+        let note = format!("{} treatments without an eligible neighbor of their mechanism left out", found.n_dropped);
+        plain("mechanism of the nearest neighbor", name, metric, found.accuracy(), found.n_eligible, note)
+    };
+    Ok(tasks.map(row).into_iter().filter(|row| row.n_items > 0).collect())
+}
+
+fn replicates(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<ScoreRow>, StudyError> {
+    let negatives = if screen.controls_by_plate().is_empty() { Negatives::PlateTreatments } else { Negatives::PlateControls };
+    let settings = MapSettings { negatives, ..MapSettings::default() };
+    let found = replicate_map(screen, matrix, &screen.treatments(), &settings)?;
+    if found.scored.is_empty() {
+        return Ok(Vec::new());
+    }
+    let n = found.scored.len();
+    let mean = |value: &dyn Fn(&crate::evaluate::ReplicateMap) -> f64| found.scored.iter().map(value).sum::<f64>() / n as f64;
+    let task = "replicate retrieval";
+    let note = format!("chance {:.3}", mean(&|scored| scored.expected));
+    let share = format!("of {n} treatments at q <= 0.05");
+    Ok(vec![
+        plain(task, name, "mAP", mean(&|scored| scored.map), n, note),
+        plain(task, name, "share found", found.share_found(0.05), n, share),
+    ])
+}
+
+fn plain(task: &str, method: &str, metric: &str, value: f64, n_items: usize, note: String) -> ScoreRow {
+    ScoreRow {
+        task: task.to_owned(),
+        subset: "all".to_owned(),
+        method: method.to_owned(),
+        metric: metric.to_owned(),
+        value,
+        lower: None,
+        upper: None,
+        n_items,
+        n_units: n_items,
+        note,
+    }
+}
+
+/// Latents of a normalized screen, whitened and aligned by its controls if asked for.
+///
+/// # Errors
+/// When `tvn` is asked for and controls are missing or a row has no lab batch.
+pub fn embed_screen(
+    served: &Served,
+    screen: &Screen,
+    level: Level,
+    tvn: bool,
+    device: &Device,
+) -> Result<Embeddings, StudyError> {
+    if !tvn {
+        return Ok(embed(&served.trained, screen, level, device));
+    }
+    let wells = embed(&served.trained, screen, Level::Well, device);
+    let controls: Vec<usize> =
+        (0..screen.n_observations()).filter(|&row| screen.observations[row].role == Role::NegativeControl).collect();
+    let batches: Vec<&str> = screen
+        .observations
+        .iter()
+        .map(|observation| observation.lab_batch.as_deref().unwrap_or(observation.plate.as_str()))
+        .collect();
+    let fitted = Tvn::fit(&wells.latents, &controls, 0.5)?;
+    let aligned = fitted.apply(&wells.latents, &controls, &batches)?;
+    let wells = Embeddings::new(Level::Well, wells.observations, wells.n_wells, wells.labels, aligned);
+    Ok(if level == Level::Intervention { wells.by_intervention() } else { wells })
+}
