@@ -217,8 +217,8 @@ pub struct Quadrature {
 #[inline(always)]
 fn sin_cos(x: f32) -> (f32, f32) {
     let quadrant = (x * std::f32::consts::FRAC_2_PI).round();
-    // pi/2 in three parts (Cody and Waite).
-    let r = ((x - quadrant * 1.570_312_5) - quadrant * 4.838_267_9e-4) - quadrant * 7.549_79e-8;
+    // pi/2 in three parts, the first two so short that their products are exact (Cody and Waite).
+    let r = ((x - quadrant * 1.570_312_5) - quadrant * 4.837_513e-4) - quadrant * 7.549_79e-8;
     let r2 = r * r;
     let sin = r + r * r2 * (-1.666_665_5e-1 + r2 * (8.332_161e-3 + r2 * -1.951_529_6e-4));
     let cos = 1.0 + r2 * (-0.5 + r2 * (4.166_664_6e-2 + r2 * (-1.388_731_6e-3 + r2 * 2.443_315_7e-5)));
@@ -392,3 +392,6 @@ impl Characteristic {
         gradient
     }
 }
+
+#[cfg(test)]
+mod tests;
