@@ -38,7 +38,8 @@ macro_rules! for_this_cpu {
 /// `exp(x)` for `x <= 0`, relative error below 2e-7; underflows to 0.
 #[inline(always)]
 fn exp_of_nonpositive(x: f32) -> f32 {
-    let x = x.max(-87.0);
+    // Not `max`, which would turn NaN into a number and hide a run that has diverged.
+    let x = if x < -87.0 { -87.0 } else { x };
     let n = (x * std::f32::consts::LOG2_E).round();
     // ln 2 in two parts, so that the remainder keeps its low bits.
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;

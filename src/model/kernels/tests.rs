@@ -111,3 +111,11 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let pool = |n_threads| rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
     assert!(pool(1).install(all) == pool(3).install(all));
 }
+
+#[test]
+fn what_is_no_number_stays_no_number() {
+    assert!(gelu(&[f32::NAN])[0].is_nan());
+    assert!(gelu_backward(&[f32::NAN], &[1.0])[0].is_nan());
+    assert!(softmax(&[0.0, f32::NAN], 2).iter().all(|value| value.is_nan()));
+    assert!(layer_norm(&[0.0, f32::NAN], 2, 1e-6).0.iter().all(|value| value.is_nan()));
+}
