@@ -1,3 +1,8 @@
 //! The one integration binary: each further binary would link polars and burn anew.
 
 mod layering;
+mod config;
+mod command;
+mod commands;
+mod kill;
+mod serve;
