@@ -8,7 +8,7 @@ use crate::baseline::PcaGrid;
 use crate::evaluate::Bootstrap;
 use crate::model::ModelConfig;
 use crate::normalize::NormalizeSettings;
-use crate::pair::{PairConfig, SplitConfig};
+use crate::pair::{PairConfig, Part, SplitConfig};
 use crate::plan::RankConfig;
 use crate::predict::DecoderConfig;
 use crate::train::TrainConfig;
@@ -60,6 +60,8 @@ pub struct DataConfig {
 pub struct EvaluateConfig {
     /// Train and score every fold of the split, not only `split.fold`, and pool the scores.
     pub all_folds: bool,
+    /// The part that is scored; `validation` chooses settings without a look at the test part.
+    pub part: Part,
     /// How many nearest candidates count as found.
     pub recall_at: usize,
     /// Resampling of independent units.
@@ -76,6 +78,7 @@ impl Default for EvaluateConfig {
     fn default() -> Self {
         Self {
             all_folds: false,
+            part: Part::Test,
             recall_at: 5,
             bootstrap: Bootstrap::default(),
             pca: PcaGrid::default(),

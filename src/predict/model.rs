@@ -128,6 +128,7 @@ pub fn predict(
         }
     }
     let latents = trained.predict(&known, &by_member, device);
-    let profiles = Predictions { method: "lewm".into(), profiles: decoder.decode(&latents), treatments: known };
+    let decoded = decoder.decode_predicted(trained, &known, &latents);
+    let profiles = Predictions { method: "lewm".into(), profiles: decoded, treatments: known };
     Ok(ModelPredictions { latents, profiles, abstained: abstained.into_iter().cloned().collect() })
 }

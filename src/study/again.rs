@@ -77,7 +77,7 @@ pub fn rank_again(
     served: &Served,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
-    let has_test = !prepared.treatments(Part::Test).is_empty();
+    let has_test = !prepared.treatments(config.evaluate.part).is_empty();
     let evaluation = if has_test { Some(evaluate_again(config, prepared, None, served, device)?) } else { None };
     let verdict = verdict_sentence(config, evaluation.as_ref());
     rank_by(config, prepared, other, served, verdict, device)
@@ -95,7 +95,7 @@ pub fn evaluate_again(
     device: &Device,
 ) -> Result<Evaluation, StudyError> {
     let Some(screen) = other else {
-        let test = prepared.treatments(Part::Test);
+        let test = prepared.treatments(config.evaluate.part);
         let found = methods(config, prepared, &served.trained, &served.decoder, &test, device)?;
         let mut evaluation = score::pooled(config, score::evaluate(config, prepared, &found, &test)?)?;
         evaluation.scores.rows.extend(super::embedding::embedding_scores(prepared, served, device)?);

@@ -210,7 +210,7 @@ fn results(
     embed(&served.trained, &prepared.screen, Level::Well, device).write(&Artifact::Embeddings.path_in(&folder))?;
     embed(&served.trained, &prepared.screen, Level::Intervention, device)
         .write(&Artifact::InterventionEmbeddings.path_in(&folder))?;
-    let test = prepared.treatments(Part::Test);
+    let test = prepared.treatments(config.evaluate.part);
     let mut evaluation = None;
     if !test.is_empty() {
         tell(Event::Step(format!("scoring {} held-out treatments", test.len())));

@@ -14,7 +14,7 @@ use crate::loss::{self, SigregMode};
 use crate::model::{
     Array, Head, Init, ModelConfig, ModelSizes, Noise, ProjectorNorm, TrainOutput, WorldModel, parameters, with_parameters,
 };
-use crate::pair::{Batch, PairConfig, PairSet, Sampler, Vocabulary, anchor_of};
+use crate::pair::{Anchor, Batch, PairConfig, PairSet, Sampler, Vocabulary, anchor_of};
 use crate::run::Checkpoint;
 use crate::screen::{Screen, Treatment};
 
@@ -371,7 +371,8 @@ fn validation_error(model: &WorldModel, data: TrainingData, device: &Device) -> 
     }
     let memory = Memory::of(model, data.screen, data.pairs, device);
     let treatments: Vec<Treatment> = data.validation.keys().cloned().collect();
-    let anchors: Vec<_> = treatments.iter().map(|treatment| anchor_of(treatment, &data.pairs.treatments)).collect();
+    let anchor = |treatment| if model.is_anchored() { anchor_of(treatment, &data.pairs.treatments) } else { Anchor::NONE };
+    let anchors: Vec<_> = treatments.iter().map(anchor).collect();
     let starts: Vec<Vec<f32>> =
         data.validation.values().map(|rows| memory.start_of_rows(model, data.screen, data.pairs, rows, device)).collect();
     let predicted = memory.predict(model, data.vocabulary, &treatments, &anchors, &starts, device);
