@@ -2,7 +2,7 @@
 //!
 //! The modules below are in the order of the data's path; a module uses only those above it.
 //!
-//! [`study::run`] does a whole job in a run folder, as `cytonaut run` does. The same in steps and without a folder, from
+//! [`study::run()`] does a whole job in a run folder, as `cytonaut run` does. The same in steps and without a folder, from
 //! a bundled screen to a ranking (two optimizer steps of one model, so that it is quick; the defaults take more):
 //!
 //! ```
