@@ -85,3 +85,6 @@ pub fn directions(rng: &mut ChaCha8Rng, latent: usize, slices: usize, device: &D
 pub fn sigreg(latents_bl: Tensor<2>, directions_lk: Tensor<2>, config: &SigregConfig) -> Tensor<1> {
     epps_pulley(latents_bl.matmul(directions_lk), config.knots, config.range)
 }
+
+#[cfg(test)]
+mod tests;

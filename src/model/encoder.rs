@@ -177,3 +177,67 @@ impl Projector {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::super::count_parameters;
+    use super::*;
+
+    fn projector(norm: ProjectorNorm, device: &Device) -> Projector {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        Projector::new(&mut Init { rng: &mut rng, device }, 192, 192, &ProjectorConfig { hidden: 2048, norm })
+    }
+
+    fn values(tensor: Tensor<2>) -> Vec<f32> {
+        tensor.into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn the_published_projector_has_792_768_parameters() {
+        assert_eq!(count_parameters(&projector(ProjectorNorm::Batch, &Device::flex().autodiff())), 792_768);
+    }
+
+    #[test]
+    fn only_the_batch_norm_couples_rows() {
+        let input = Tensor::<2>::random([5, 192], Distribution::Normal(0.0, 1.0), &Device::flex());
+        for (norm, couples) in [(ProjectorNorm::Batch, true), (ProjectorNorm::Layer, false)] {
+            let projector = projector(norm, &Device::flex());
+            let (all, statistics) = projector.forward_train(input.clone());
+            let (some, _) = projector.forward_train(input.clone().slice([0..3]));
+            let difference = (all.slice([0..3]) - some).abs().max().into_scalar::<f32>();
+            assert_eq!(difference > 1e-5, couples, "{norm:?}: {difference}");
+            assert_eq!(statistics.is_some(), couples);
+        }
+    }
+
+    #[test]
+    fn inference_with_running_statistics_approaches_training() {
+        let input = Tensor::<2>::random([64, 192], Distribution::Normal(0.3, 1.0), &Device::flex());
+        let mut projector = projector(ProjectorNorm::Batch, &Device::flex());
+        let (trained, statistics) = projector.forward_train(input.clone());
+        let statistics = statistics.unwrap();
+        for _ in 0..200 {
+            projector = projector.with_running(&statistics, 0.1);
+        }
+        // The running variance is the unbiased one, 64/63 of what the batch was divided by.
+        for (found, expected) in values(projector.forward(input)).iter().zip(values(trained)) {
+            assert!((found - expected).abs() < 0.02, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn features_are_hidden_from_the_encoder_in_training_only() {
+        let (mut rng, device) = (ChaCha8Rng::seed_from_u64(0), Device::flex());
+        let config = EncoderConfig { width: 8, depth: 1, feature_dropout: 0.5 };
+        let encoder = ProfileEncoder::new(&mut Init { rng: &mut rng, device: &device }, 6, &config);
+        let profiles = Tensor::<2>::random([4, 6], Distribution::Normal(0.0, 1.0), &device);
+        let mut noise = Noise { rng: ChaCha8Rng::seed_from_u64(1) };
+        let plain = values(encoder.forward(profiles.clone(), None));
+        assert_eq!(plain, values(encoder.forward(profiles.clone(), None)));
+        assert_ne!(plain, values(encoder.forward(profiles, Some(&mut noise))));
+    }
+}

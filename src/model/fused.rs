@@ -302,7 +302,7 @@ mod tests {
             let output = operation(leaf.clone());
             let grads = (output.clone() * weight.clone()).sum().backward();
             let gradient = leaf.grad(&grads).expect("the leaf is tracked");
-            (output.into_data().to_vec::<f32>().unwrap(), gradient.into_data().to_vec::<f32>().unwrap())
+            (output.into_data().try_to_vec::<f32>().unwrap(), gradient.into_data().try_to_vec::<f32>().unwrap())
         };
         let (value, gradient) = run(&fused);
         let (expected_value, expected_gradient) = run(&plain);

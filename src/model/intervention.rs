@@ -123,7 +123,8 @@ impl InterventionEncoder {
             (vectors_nja * response_nj.clone().reshape([n, self.curves, 1])).sum_dim(1).reshape([n, self.width]);
         let kinds_na = self.kinds.val().select(0, index(&rows.kind)) * response_nj.mean_dim(1);
         let members_na = (members_na + kinds_na) * column(&rows.present);
-        let set_ba: Tensor<2> = members_na.reshape([batch, members, self.width]).sum_dim(1).reshape([batch, self.width]);
+        let set_ba: Tensor<2> =
+            members_na.reshape([batch, members, self.width]).sum_dim(1).reshape([batch, self.width]);
         let duration_b1 = Tensor::<2>::from_data(TensorData::new(rows.duration.clone(), [batch, 1]), device);
         let set_ba = set_ba * (duration_b1 * self.duration.val()).tanh().add_scalar(1.0);
         let set_ba = set_ba.clone() + self.mix_out.forward(activation::silu(self.mix_in.forward(set_ba)));
@@ -147,5 +148,144 @@ impl InterventionEncoder {
             activation::sigmoid(slope_nj * (log_dose_n1 - midpoint_nj))
         };
         response_nj * dosed_n1 + undosed_n1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use rand_distr::StandardNormal;
+
+    use super::super::{parameters, with_parameters};
+    use super::*;
+    use crate::pair::{Anchor, Vocabulary};
+    use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Treatment};
+
+    const NO_ANCHOR: &Anchor = &Anchor::NONE;
+
+    fn member(name: &str, log_dose: f64) -> Application {
+        let perturbation = Perturbation { name: name.into(), kind: Kind::Compound };
+        Application { perturbation, dose: Micromolar::new(10f64.powf(log_dose)) }
+    }
+
+    fn treatment(members: &[(&str, f64)]) -> Treatment {
+        let members = members.iter().map(|&(name, log_dose)| member(name, log_dose));
+        Treatment { intervention: Intervention::of(members), context: "U2OS".into() }
+    }
+
+    fn vocabulary(descriptors: BTreeMap<String, Vec<f32>>) -> Vocabulary {
+        let doses = [-1.0, 0.0, 1.0];
+        let known = ["colchicine", "taxol"].into_iter().flat_map(|name| doses.map(|dose| treatment(&[(name, dose)])));
+        Vocabulary::new(&known.collect::<Vec<_>>(), descriptors)
+    }
+
+    fn fresh(vocabulary: &Vocabulary) -> InterventionEncoder {
+        let (mut rng, device) = (ChaCha8Rng::seed_from_u64(1), Device::flex());
+        let config = InterventionConfig { width: 6, curves: 3, ..InterventionConfig::default() };
+        let mut init = Init { rng: &mut rng, device: &device };
+        InterventionEncoder::new(&mut init, &config, vocabulary.sizes(), vocabulary.dose_centers())
+    }
+
+    /// The encoder with every parameter moved at random, as training would.
+    fn shaken(vocabulary: &Vocabulary) -> InterventionEncoder {
+        let encoder = fresh(vocabulary);
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let mut arrays = parameters(&encoder);
+        for value in arrays.values_mut().flat_map(|array| &mut array.values) {
+            *value += 0.3 * rng.sample::<f32, _>(StandardNormal);
+        }
+        with_parameters(encoder, &arrays).unwrap()
+    }
+
+    fn encode_rows(encoder: &InterventionEncoder, rows: &InterventionRows) -> Vec<Vec<f32>> {
+        let encoded = encoder.forward(rows, &Device::flex());
+        let width = encoded.dims()[1];
+        let values: Vec<f32> = encoded.into_data().try_to_vec().unwrap();
+        values.chunks_exact(width).map(<[f32]>::to_vec).collect()
+    }
+
+    fn encode(encoder: &InterventionEncoder, vocabulary: &Vocabulary, treatments: &[Treatment]) -> Vec<Vec<f32>> {
+        encode_rows(encoder, &vocabulary.rows(treatments.iter().map(|treatment| (treatment, NO_ANCHOR))))
+    }
+
+    fn distance(one: &[f32], other: &[f32]) -> f32 {
+        one.iter().zip(other).map(|(one, other)| (one - other).powi(2)).sum::<f32>().sqrt()
+    }
+
+    #[test]
+    fn the_empty_set_adds_nothing_to_its_context() {
+        let vocabulary = vocabulary(BTreeMap::new());
+        let nothing = encode(&fresh(&vocabulary), &vocabulary, &[treatment(&[]), treatment(&[("taxol", 0.0)])]);
+        assert_eq!(nothing[0], [0.0; 6]);
+        assert_ne!(nothing[1], [0.0; 6]);
+        let encoder = shaken(&vocabulary);
+        let mut untreated = treatment(&[]);
+        for hours in [None, Some(48.0)] {
+            untreated.intervention =
+                hours.map_or_else(Intervention::untreated, |hours| Intervention::untreated().lasting(hours));
+            let found =
+                encode(&encoder, &vocabulary, &[untreated.clone(), treatment(&[("taxol", 0.0), ("colchicine", 0.0)])]);
+            assert_eq!(found[0], parameters(&encoder)["contexts"].values[..6]);
+        }
+    }
+
+    #[test]
+    fn the_order_of_members_and_the_company_in_a_batch_do_not_matter() {
+        let vocabulary = vocabulary(BTreeMap::new());
+        let encoder = shaken(&vocabulary);
+        let pair = treatment(&[("taxol", 0.5), ("colchicine", -1.0)]);
+        let mut rows = vocabulary.rows([(&pair, NO_ANCHOR)]);
+        let expected = encode_rows(&encoder, &rows);
+        rows.perturbation.swap(0, 1);
+        rows.kind.swap(0, 1);
+        rows.log_dose.swap(0, 1);
+        rows.dosed.swap(0, 1);
+        assert!(distance(&encode_rows(&encoder, &rows)[0], &expected[0]) < 1e-6);
+        let alone = encode(&encoder, &vocabulary, &[treatment(&[("taxol", 0.5)])]);
+        let in_company = encode(&encoder, &vocabulary, &[pair, treatment(&[("taxol", 0.5)])]);
+        assert!(distance(&alone[0], &in_company[1]) < 1e-6);
+        assert!(distance(&alone[0], &in_company[0]) > 1e-2);
+    }
+
+    #[test]
+    fn a_vanishing_dose_is_untreated() {
+        let vocabulary = vocabulary(BTreeMap::new());
+        let encoder = fresh(&vocabulary);
+        let doses: Vec<Treatment> = [0.0, -2.0, -4.0, -9.0].map(|log_dose| treatment(&[("taxol", log_dose)])).into();
+        let lengths: Vec<f32> =
+            encode(&encoder, &vocabulary, &doses).iter().map(|encoding| distance(encoding, &[0.0; 6])).collect();
+        assert!(lengths.windows(2).all(|pair| pair[1] < pair[0]), "{lengths:?}");
+        assert!(lengths[3] < 1e-5, "{lengths:?}");
+    }
+
+    #[test]
+    fn an_unseen_dose_lies_between_its_neighbors() {
+        let vocabulary = vocabulary(BTreeMap::new());
+        let encoder = fresh(&vocabulary);
+        let ladder: Vec<Treatment> = (0..=200).map(|step| treatment(&[("taxol", f64::from(step) / 200.0)])).collect();
+        let path = encode(&encoder, &vocabulary, &ladder);
+        let whole = distance(&path[0], &path[200]);
+        let steps: Vec<f32> = path.windows(2).map(|pair| distance(&pair[0], &pair[1])).collect();
+        assert!(whole > 0.05, "the doses differ: {whole}");
+        assert!(steps.iter().all(|&step| step < 5.0 * whole / 200.0), "no jump");
+        let (below, above) = (distance(&path[100], &path[0]), distance(&path[100], &path[200]));
+        assert!(below < whole && above < whole && below + above < 1.3 * whole, "{below} + {above} against {whole}");
+        let beyond = encode(&encoder, &vocabulary, &[treatment(&[("taxol", 8.0)]), treatment(&[("taxol", 9.0)])]);
+        assert!(distance(&beyond[0], &beyond[1]) < 1e-4, "responses saturate");
+    }
+
+    #[test]
+    fn descriptors_give_unseen_perturbations_a_place() {
+        let unseen = [treatment(&[("vinblastine", 0.0)]), treatment(&[("nocodazole", 0.0)])];
+        let plain = vocabulary(BTreeMap::new());
+        let found = encode(&shaken(&plain), &plain, &unseen);
+        assert_eq!(found[0], found[1], "nothing tells them apart");
+        let values = [("vinblastine", vec![1.0, 0.0]), ("nocodazole", vec![0.0, 1.0]), ("taxol", vec![1.0, 1.0])];
+        let described = vocabulary(values.into_iter().map(|(name, values)| (name.to_owned(), values)).collect());
+        let found = encode(&shaken(&described), &described, &unseen);
+        assert!(distance(&found[0], &found[1]) > 1e-2);
     }
 }

@@ -38,7 +38,8 @@ macro_rules! for_this_cpu {
 /// `exp(x)` for `x <= 0`, relative error below 2e-7; underflows to 0.
 #[inline(always)]
 fn exp_of_nonpositive(x: f32) -> f32 {
-    let x = x.max(-87.0);
+    // Not `max`, which would turn NaN into a number and hide a run that has diverged.
+    let x = if x < -87.0 { -87.0 } else { x };
     let n = (x * std::f32::consts::LOG2_E).round();
     // ln 2 in two parts, so that the remainder keeps its low bits.
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
@@ -217,8 +218,8 @@ pub struct Quadrature {
 #[inline(always)]
 fn sin_cos(x: f32) -> (f32, f32) {
     let quadrant = (x * std::f32::consts::FRAC_2_PI).round();
-    // pi/2 in three parts (Cody and Waite).
-    let r = ((x - quadrant * 1.570_312_5) - quadrant * 4.838_267_9e-4) - quadrant * 7.549_79e-8;
+    // pi/2 in three parts, the first two so short that their products are exact (Cody and Waite).
+    let r = ((x - quadrant * 1.570_312_5) - quadrant * 4.837_513e-4) - quadrant * 7.549_79e-8;
     let r2 = r * r;
     let sin = r + r * r2 * (-1.666_665_5e-1 + r2 * (8.332_161e-3 + r2 * -1.951_529_6e-4));
     let cos = 1.0 + r2 * (-0.5 + r2 * (4.166_664_6e-2 + r2 * (-1.388_731_6e-3 + r2 * 2.443_315_7e-5)));
@@ -392,3 +393,6 @@ impl Characteristic {
         gradient
     }
 }
+
+#[cfg(test)]
+mod tests;

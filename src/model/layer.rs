@@ -49,9 +49,8 @@ impl Init<'_> {
     /// A linear map with PyTorch's default start: weight and bias uniform within `1/sqrt(inputs)`.
     pub fn linear(&mut self, inputs: usize, outputs: usize, with_bias: bool) -> Linear {
         let bound = 1.0 / (inputs as f32).sqrt();
-        let mut uniform = |n_values: usize| -> Vec<f32> {
-            (0..n_values).map(|_| self.rng.random_range(-bound..bound)).collect()
-        };
+        let mut uniform =
+            |n_values: usize| -> Vec<f32> { (0..n_values).map(|_| self.rng.random_range(-bound..bound)).collect() };
         let weight = uniform(inputs * outputs);
         let bias = with_bias.then(|| uniform(outputs));
         Linear {
@@ -191,5 +190,76 @@ impl BatchNorm {
         self.running_mean = blend(self.running_mean, &statistics.mean);
         self.running_variance = blend(self.running_variance, &statistics.variance);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::super::{count_parameters, parameters, with_parameters};
+    use super::*;
+
+    fn values(tensor: Tensor<2>) -> Vec<f32> {
+        tensor.into_data().try_to_vec().unwrap()
+    }
+
+    fn assert_close(found: &[f32], expected: &[f32]) {
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn batch_norm_agrees_with_a_calculation_by_hand() {
+        let device = Device::flex().autodiff();
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let fresh = BatchNorm::new(&Init { rng: &mut rng, device: &device }, 2);
+        assert_eq!(count_parameters(&fresh), 4, "running statistics are not trained");
+        let mut arrays = parameters(&fresh);
+        arrays.get_mut("scale").unwrap().values = vec![2.0, 1.0];
+        arrays.get_mut("shift").unwrap().values = vec![0.0, -1.0];
+        let norm = with_parameters(fresh, &arrays).unwrap();
+        // Means 3 and 5, mean squares about them 8/3 and 26/3, unbiased 4 and 13.
+        let input = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 4.0], [5.0, 9.0]], &device);
+        let (output, statistics) = norm.forward_train(input.clone());
+        let (first, second) = ((8.0f32 / 3.0 + 1e-5).sqrt(), (26.0f32 / 3.0 + 1e-5).sqrt());
+        let by_batch = [-4.0 / first, -3.0 / second - 1.0, 0.0, -1.0 / second - 1.0, 4.0 / first, 4.0 / second - 1.0];
+        assert_close(&values(output), &by_batch);
+        let norm = norm.with_running(&statistics, 0.1);
+        assert_close(&parameters(&norm)["running_mean"].values, &[0.3, 0.5]);
+        assert_close(&parameters(&norm)["running_variance"].values, &[0.9 + 0.4, 0.9 + 1.3]);
+        let (first, second) = (1.30001f32.sqrt(), 2.20001f32.sqrt());
+        let running = norm.forward(input.slice([0..1]));
+        assert_close(&values(running), &[2.0 * 0.7 / first, 1.5 / second - 1.0]);
+        assert_eq!(count_parameters(&norm), 4, "folding statistics in does not make them trainable");
+    }
+
+    #[test]
+    fn dropout_keeps_the_mean_and_follows_its_stream() {
+        let mask = |seed| dropout_mask(&mut ChaCha8Rng::seed_from_u64(seed), 100_001, 0.3);
+        let drawn = mask(1);
+        let dropped = drawn.iter().filter(|&&value| value == 0.0).count() as f64 / 100_001.0;
+        assert!((dropped - 0.3).abs() < 0.006, "{dropped}");
+        assert!(drawn.iter().all(|&value| value == 0.0 || (value - 1.0 / 0.7).abs() < 1e-6));
+        assert_eq!(drawn, mask(1));
+        assert_ne!(drawn, mask(2));
+        let device = Device::flex();
+        let mut noise = Noise { rng: ChaCha8Rng::seed_from_u64(1) };
+        let input = Tensor::<2>::from_floats([[1.0, -2.0]], &device);
+        assert_eq!(values(noise.dropout(input, 0.0)), [1.0, -2.0]);
+        assert_eq!(noise.rng, ChaCha8Rng::seed_from_u64(1), "a rate of zero draws nothing");
+    }
+
+    #[test]
+    fn linear_maps_start_within_the_bound() {
+        let device = Device::flex();
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let linear = Init { rng: &mut rng, device: &device }.linear(25, 400, true);
+        for array in parameters(&linear).values() {
+            assert!(array.values.iter().all(|value| value.abs() <= 0.2));
+            assert!(array.values.iter().any(|value| value.abs() > 0.19));
+        }
     }
 }

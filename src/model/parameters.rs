@@ -26,7 +26,9 @@ pub enum ParameterError {
         expected: Vec<usize>,
     },
     /// A parameter has another shape.
-    #[error("parameter `{name}` has shape {found:?}, the model expects {expected:?}; this is a checkpoint of another model")]
+    #[error(
+        "parameter `{name}` has shape {found:?}, the model expects {expected:?}; this is a checkpoint of another model"
+    )]
     Shape {
         /// Path of the parameter in the model.
         name: String,
@@ -77,7 +79,7 @@ pub fn parameters<M: Module>(module: &M) -> BTreeMap<String, Array> {
     collect.arrays
 }
 
-/// How many values training changes.
+/// How many values training changes; 0 off an autodiff device, where nothing is trained.
 pub fn count_parameters<M: Module>(module: &M) -> usize {
     let mut collect = Collect::default();
     module.visit(&mut collect);
@@ -135,5 +137,63 @@ pub fn with_parameters<M: Module>(module: M, arrays: &BTreeMap<String, Array>) -
     match arrays.keys().find(|name| !names.contains_key(*name)) {
         Some(name) => Err(ParameterError::Unknown { name: name.clone() }),
         None => Ok(module),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::super::{Init, Projector, ProjectorConfig};
+    use super::*;
+
+    fn projector(seed: u64) -> Projector {
+        let (mut rng, device) = (ChaCha8Rng::seed_from_u64(seed), Device::flex().autodiff());
+        Projector::new(
+            &mut Init { rng: &mut rng, device: &device },
+            3,
+            2,
+            &ProjectorConfig { hidden: 4, ..Default::default() },
+        )
+    }
+
+    #[test]
+    fn what_is_taken_out_goes_back_in() {
+        let arrays = parameters(&projector(1));
+        assert_eq!(arrays["input.weight"].shape, [3, 4]);
+        assert_eq!(arrays["batch_norm.running_variance"].values, [1.0; 4]);
+        let other = projector(2);
+        assert_ne!(parameters(&other), arrays);
+        let trainable = count_parameters(&other);
+        let copy = with_parameters(other, &arrays).unwrap();
+        assert_eq!(parameters(&copy), arrays);
+        assert_eq!(count_parameters(&copy), trainable);
+        let input = Tensor::<2>::from_floats([[0.1, -2.0, 0.7]], &Device::flex().autodiff());
+        assert_eq!(copy.forward(input.clone()).into_data(), projector(1).forward(input).into_data());
+    }
+
+    #[test]
+    fn refuses_what_is_of_another_model() {
+        let arrays = parameters(&projector(1));
+        let error = |change: &dyn Fn(&mut BTreeMap<String, Array>)| {
+            let mut arrays = arrays.clone();
+            change(&mut arrays);
+            with_parameters(projector(1), &arrays).unwrap_err()
+        };
+        let missing = error(&|arrays| {
+            arrays.remove("output.bias");
+        });
+        assert_eq!(missing, ParameterError::Missing { name: "output.bias".into(), expected: vec![2] });
+        let shape = error(&|arrays| {
+            arrays.insert("output.bias".into(), Array { shape: vec![1], values: vec![0.0] });
+        });
+        assert_eq!(shape, ParameterError::Shape { name: "output.bias".into(), found: vec![1], expected: vec![2] });
+        let unknown = error(&|arrays| {
+            arrays.insert("extra".into(), Array { shape: vec![0], values: vec![] });
+        });
+        assert_eq!(unknown, ParameterError::Unknown { name: "extra".into() });
+        assert!(unknown.to_string().starts_with("the model has no parameter `extra`"));
     }
 }

@@ -145,7 +145,8 @@ impl Block {
     }
 
     fn forward(&self, mut x_btl: Tensor<3>, encoding_bta: Tensor<3>, mut noise: Option<&mut Noise>) -> Tensor<3> {
-        let mut modulation = self.modulation.forward(encoding_bta).chunk(if self.attention.is_some() { 6 } else { 3 }, 2);
+        let mut modulation =
+            self.modulation.forward(encoding_bta).chunk(if self.attention.is_some() { 6 } else { 3 }, 2);
         let mut next = || modulation.remove(0);
         if let Some(attention) = &self.attention {
             let (shift, scale, gate) = (next(), next(), next());
@@ -226,5 +227,164 @@ impl Predictor {
     pub fn with_running(mut self, statistics: &BatchStatistics, momentum: f32) -> Self {
         self.projector = self.projector.map(|projector| projector.with_running(statistics, momentum));
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+    use rand_distr::StandardNormal;
+
+    use rand::RngExt;
+
+    use super::super::{count_parameters, parameters, with_parameters};
+    use super::*;
+
+    const LATENT: usize = 8;
+    const ENCODING: usize = 6;
+
+    fn predictor(head: Head, history: usize, device: &Device) -> Predictor {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let config = PredictorConfig {
+            head,
+            depth: 2,
+            mlp_width: 16,
+            history,
+            heads: 2,
+            head_width: 4,
+            ..PredictorConfig::default()
+        };
+        Predictor::new(&mut Init { rng: &mut rng, device }, LATENT, ENCODING, 12, &config)
+    }
+
+    /// The predictor with every gate open: all parameters moved at random.
+    fn shaken(predictor: Predictor) -> Predictor {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let mut arrays = parameters(&predictor);
+        for value in
+            arrays.iter_mut().filter(|(name, _)| !name.contains("running")).flat_map(|(_, array)| &mut array.values)
+        {
+            *value += 0.3 * rng.sample::<f32, _>(StandardNormal);
+        }
+        with_parameters(predictor, &arrays).unwrap()
+    }
+
+    fn normal(seed: u64, shape: [usize; 3], device: &Device) -> Tensor<3> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.sample(StandardNormal)).collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn at_the_start_the_residual_head_predicts_no_change() {
+        let device = Device::flex();
+        for (head, history) in [(Head::Residual, 1), (Head::Residual, 3), (Head::Anchored, 1)] {
+            let predictor = predictor(head, history, &device);
+            let start = normal(3, [5, history, LATENT], &device);
+            for seed in [4, 5] {
+                let encoding = normal(seed, [5, history, ENCODING], &device);
+                let mut noise = Noise { rng: ChaCha8Rng::seed_from_u64(9) };
+                assert_eq!(values(predictor.forward(start.clone(), encoding.clone(), None).0), values(start.clone()));
+                assert_eq!(
+                    values(predictor.forward(start.clone(), encoding, Some(&mut noise)).0),
+                    values(start.clone())
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn at_the_start_the_published_head_does_not_see_interventions() {
+        let device = Device::flex();
+        let predictor = predictor(Head::Published, 3, &device);
+        let start = normal(3, [5, 3, LATENT], &device);
+        let predicted = |seed| predictor.forward(start.clone(), normal(seed, [5, 3, ENCODING], &device), None).0;
+        assert_eq!(values(predicted(4)), values(predicted(5)));
+        assert_ne!(values(predicted(4)), values(start.clone()));
+        let shaken = shaken(predictor.clone());
+        let predicted = |seed| shaken.forward(start.clone(), normal(seed, [5, 3, ENCODING], &device), None).0;
+        assert_ne!(values(predicted(4)), values(predicted(5)));
+    }
+
+    #[test]
+    fn at_the_start_only_the_gates_learn() {
+        let device = Device::flex().autodiff();
+        for (head, history) in [(Head::Residual, 1), (Head::Residual, 3), (Head::Published, 3)] {
+            let predictor = predictor(head, history, &device);
+            let start = normal(3, [5, history, LATENT], &device);
+            let encoding = normal(4, [5, history, ENCODING], &device).require_grad();
+            let target = normal(5, [5, history, LATENT], &device);
+            let (predicted, _) = predictor.forward(start, encoding.clone(), None);
+            let gradients = (predicted - target).square().mean().backward();
+            let largest =
+                |gradient: Vec<f32>| gradient.into_iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+            assert_eq!(largest(values(encoding.grad(&gradients).expect("the encoding is tracked"))), 0.0);
+            for block in &predictor.blocks {
+                let gradient = block.modulation.weight.val().grad(&gradients).expect("the modulation is tracked");
+                for (index, part) in gradient.chunk(if history > 1 { 6 } else { 3 }, 1).into_iter().enumerate() {
+                    let is_gate = index % 3 == 2;
+                    assert_eq!(largest(values(part)) > 1e-6, is_gate, "{head:?}, history {history}, part {index}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_later_does_not_change_what_came_before() {
+        let device = Device::flex();
+        for head in [Head::Residual, Head::Published] {
+            let predictor = shaken(predictor(head, 3, &device));
+            let (start, encoding) = (normal(3, [2, 3, LATENT], &device), normal(4, [2, 3, ENCODING], &device));
+            let (expected, _) = predictor.forward(start.clone(), encoding.clone(), None);
+            for later in 1..3 {
+                let other = |tensor: &Tensor<3>, seed| {
+                    let width = tensor.dims()[2];
+                    tensor
+                        .clone()
+                        .slice_assign([0..2, later..later + 1, 0..width], normal(seed, [2, 1, width], &device))
+                };
+                let (frame, _) = predictor.forward(other(&start, 7), encoding.clone(), None);
+                let (intervention, _) = predictor.forward(start.clone(), other(&encoding, 8), None);
+                for found in [frame, intervention] {
+                    let before = |tensor: &Tensor<3>| values(tensor.clone().slice([0..2, 0..later]));
+                    let from = |tensor: &Tensor<3>| values(tensor.clone().slice([0..2, later..3]));
+                    assert_eq!(before(&found), before(&expected), "{head:?}, frame {later}");
+                    assert_ne!(from(&found), from(&expected), "{head:?}, frame {later}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_frames_alone_predict_as_they_do_among_more() {
+        let device = Device::flex();
+        let predictor = shaken(predictor(Head::Residual, 3, &device));
+        let (start, encoding) = (normal(3, [2, 3, LATENT], &device), normal(4, [2, 3, ENCODING], &device));
+        let all = values(predictor.forward(start.clone(), encoding.clone(), None).0.slice([0..2, 0..1]));
+        let alone = values(predictor.forward(start.slice([0..2, 0..1]), encoding.slice([0..2, 0..1]), None).0);
+        for (found, expected) in alone.iter().zip(all) {
+            assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn the_published_predictor_has_10_791_360_parameters_and_a_projector() {
+        let (mut rng, device) = (ChaCha8Rng::seed_from_u64(1), Device::flex().autodiff());
+        let config = PredictorConfig {
+            head: Head::Published,
+            depth: 6,
+            mlp_width: 2048,
+            history: 3,
+            heads: 16,
+            head_width: 64,
+            dropout: 0.1,
+        };
+        let predictor = Predictor::new(&mut Init { rng: &mut rng, device: &device }, 192, 192, 2048, &config);
+        assert_eq!(count_parameters(&predictor), 10_791_360 + 792_768);
     }
 }

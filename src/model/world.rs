@@ -84,7 +84,12 @@ impl WorldModel {
         Self {
             encoder: ProfileEncoder::new(init, sizes.features, &config.encoder),
             projector: Projector::new(init, config.encoder.width, config.latent, &config.projector),
-            interventions: InterventionEncoder::new(init, &config.intervention, sizes.interventions, &sizes.dose_centers),
+            interventions: InterventionEncoder::new(
+                init,
+                &config.intervention,
+                sizes.interventions,
+                &sizes.dose_centers,
+            ),
             predictor: Predictor::new(
                 init,
                 config.latent,
@@ -167,5 +172,142 @@ impl WorldModel {
         let encoding_ba = self.interventions.forward(interventions, &device);
         let (predicted_btl, _) = self.predictor.forward(from_bl.unsqueeze_dim(1), encoding_ba.unsqueeze_dim(1), None);
         predicted_btl.squeeze_dim(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use burn::module::{ModuleVisitor, Param};
+    use burn::optim::GradientsParams;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::pair::{Anchor, Vocabulary};
+    use crate::screen::{Intervention, Kind, Micromolar, Treatment};
+
+    const NO_ANCHOR: &Anchor = &Anchor::NONE;
+
+    /// Three transitions over five units: two controls, and one treated well for each of three doses.
+    fn batch() -> (Batch, ModelSizes) {
+        let dose = |micromolar| Treatment {
+            intervention: Intervention::single("taxol", Kind::Compound, Micromolar::new(micromolar)),
+            context: String::new(),
+        };
+        let treatments = [dose(0.1), dose(1.0), dose(10.0)];
+        let vocabulary = Vocabulary::new(&treatments, BTreeMap::new());
+        let target = |row: usize| (0..5).map(move |unit| f32::from(u8::from(unit == row + 2)));
+        let batch = Batch {
+            units_uf: (0..20).map(|index| (index as f32 * 1.3).sin()).collect(),
+            n_units: 5,
+            start_bu: [0.5, 0.5, 0.0, 0.0, 0.0].repeat(3),
+            anchor_bu: [0.0, 0.0, 0.25, 0.0, 0.75].repeat(3),
+            target_bu: (0..3).flat_map(target).collect(),
+            interventions: vocabulary.rows(treatments.iter().map(|treatment| (treatment, NO_ANCHOR))),
+        };
+        let dose_centers = vocabulary.dose_centers().clone();
+        (batch, ModelSizes { features: 4, interventions: vocabulary.sizes(), dose_centers })
+    }
+
+    fn model(head: Head, sizes: &ModelSizes, device: &Device) -> WorldModel {
+        let mut config = ModelConfig { latent: 3, ..ModelConfig::default() };
+        config.encoder.width = 8;
+        config.projector.hidden = 8;
+        config.predictor.head = head;
+        WorldModel::new(&mut Init { rng: &mut ChaCha8Rng::seed_from_u64(1), device }, &config, sizes)
+    }
+
+    fn values(tensor: Tensor<2>) -> Vec<f32> {
+        tensor.into_data().try_to_vec().unwrap()
+    }
+
+    fn train(model: &WorldModel, batch: &Batch, device: &Device) -> TrainOutput {
+        let mut noise = Noise { rng: ChaCha8Rng::seed_from_u64(2) };
+        let (units_ul, _) = model.encode_train(&batch.units_uf, batch.n_units, &mut noise, device);
+        model.predict_train(units_ul, batch, &mut noise, device)
+    }
+
+    #[test]
+    fn starts_and_targets_are_weighted_means_of_latents() {
+        let device = Device::flex();
+        let (batch, sizes) = batch();
+        for (head, weights) in
+            [(Head::Residual, [0.5, 0.5, 0.0, 0.0, 0.0]), (Head::Anchored, [0.0, 0.0, 0.25, 0.0, 0.75])]
+        {
+            let output = train(&model(head, &sizes, &device), &batch, &device);
+            let units = values(output.units_ul);
+            let mean = |weights: [f32; 5], dimension: usize| -> f32 {
+                weights.iter().zip(units.iter().skip(dimension).step_by(3)).map(|(weight, value)| weight * value).sum()
+            };
+            let (start, target, predicted) =
+                (values(output.start_bl), values(output.target_bl), values(output.predicted_bl));
+            for index in 0..9 {
+                assert!((start[index] - mean([0.5, 0.5, 0.0, 0.0, 0.0], index % 3)).abs() < 1e-6);
+                assert!(
+                    (predicted[index] - mean(weights, index % 3)).abs() < 1e-6,
+                    "a fresh {head:?} head predicts no change"
+                );
+                assert_eq!(target[index], units[6 + index]);
+            }
+        }
+    }
+
+    /// Largest gradient by the first part of the parameter's path.
+    struct Largest<'a> {
+        gradients: &'a GradientsParams,
+        path: Vec<String>,
+        of_part: BTreeMap<String, f32>,
+    }
+
+    impl ModuleVisitor for Largest<'_> {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let Some(gradient) = self.gradients.get::<D>(param.id) else { return };
+            let values: Vec<f32> = gradient.into_data().try_to_vec().unwrap();
+            let is_gate = self.path.iter().any(|name| name == "modulation");
+            let part = if is_gate { "modulation".to_owned() } else { self.path[0].clone() };
+            let largest = self.of_part.entry(part).or_default();
+            *largest = values.iter().fold(*largest, |largest, value| largest.max(value.abs()));
+        }
+    }
+
+    #[test]
+    fn the_first_step_reaches_the_gates_and_both_sides_but_not_the_interventions() {
+        let device = Device::flex().autodiff();
+        let (batch, sizes) = batch();
+        let model = model(Head::Residual, &sizes, &device);
+        let output = train(&model, &batch, &device);
+        let loss = (output.predicted_bl - output.target_bl).square().mean();
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        let mut largest = Largest { gradients: &gradients, path: Vec::new(), of_part: BTreeMap::new() };
+        model.visit(&mut largest);
+        assert_eq!(largest.of_part["interventions"], 0.0);
+        for part in ["encoder", "projector", "modulation"] {
+            assert!(largest.of_part[part] > 1e-6, "{part}: {:?}", largest.of_part);
+        }
+    }
+
+    #[test]
+    fn the_target_is_live() {
+        // With the starts' weights on the first unit only, any gradient at the others' latents came through the target.
+        let device = Device::flex().autodiff();
+        let (batch, sizes) = batch();
+        let model = model(Head::Residual, &sizes, &device);
+        let units = Tensor::<2>::from_data(TensorData::new((0..15).map(|v| v as f32 * 0.1).collect(), [5, 3]), &device)
+            .require_grad();
+        let mut noise = Noise { rng: ChaCha8Rng::seed_from_u64(2) };
+        let output = model.predict_train(units.clone(), &batch, &mut noise, &device);
+        let gradients = (output.predicted_bl - output.target_bl).square().mean().backward();
+        let gradient = values(units.grad(&gradients).unwrap());
+        assert!(gradient[6..].iter().all(|value| value.abs() > 1e-6), "{gradient:?}");
     }
 }

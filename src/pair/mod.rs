@@ -162,3 +162,6 @@ impl PairSet {
         transitions
     }
 }
+
+#[cfg(test)]
+mod tests;

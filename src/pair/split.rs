@@ -2,7 +2,7 @@
 //!
 //! The parts are disjoint by the unit of the claim: a treatment held out of training is held out with all its wells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::PairError;
-use crate::screen::{Application, Role, Screen, Treatment};
+use crate::screen::{Perturbation, Role, Screen, Treatment};
 
 /// What a split holds out as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -19,7 +19,7 @@ pub enum SplitBy {
     /// Doses of perturbations of which at least two other doses stay.
     #[default]
     Dose,
-    /// Perturbations (or sets of them) with all their doses, in every context.
+    /// Perturbations (or sets of them) with all their doses, in every context, and the combinations that contain them.
     Intervention,
     /// Contexts of interventions of which at least one other context stays.
     Context,
@@ -62,7 +62,8 @@ pub enum Part {
 pub struct SplitConfig {
     /// What is held out as a whole.
     pub by: SplitBy,
-    /// Number of test folds; every unit that can be held out is in the test part of exactly one. 0 tests nothing.
+    /// Number of test folds; every unit that can be held out is in the test part of exactly one, a combination also in
+    /// those of its members. 0 tests nothing.
     pub folds: usize,
     /// Which fold is the test part, from 0.
     pub fold: usize,
@@ -105,7 +106,16 @@ impl Split {
     pub fn new(screen: &Screen, config: &SplitConfig) -> Result<Self, PairError> {
         let error = |reason: String| PairError::Split { by: config.by.name(), reason };
         if config.folds > 0 && config.fold >= config.folds {
-            return Err(error(format!("fold {} is not below folds = {}; count folds from 0", config.fold, config.folds)));
+            return Err(error(format!(
+                "fold {} is not below folds = {}; count folds from 0",
+                config.fold, config.folds
+            )));
+        }
+        let least = if config.by == SplitBy::Dose { 3 } else { 2 };
+        if (1..least).contains(&config.folds) {
+            let reason =
+                format!("folds = {} would leave too little to train on; give 0 or at least {least}", config.folds);
+            return Err(error(reason));
         }
         let is_control = |row: usize| screen.observations[row].role == Role::NegativeControl;
         let parts = match config.by {
@@ -116,16 +126,14 @@ impl Split {
             SplitBy::LabBatch => {
                 let batch = |row: usize| screen.observations[row].lab_batch.clone();
                 let batches: Option<Vec<String>> = (0..screen.n_observations()).map(batch).collect();
-                let batches = batches.ok_or_else(|| error("not every row has a lab batch; map the column `lab_batch`".into()))?;
+                let batches =
+                    batches.ok_or_else(|| error("not every row has a lab batch; map the column `lab_batch`".into()))?;
                 by_place(batches, config)
             }
             SplitBy::Dose | SplitBy::Intervention | SplitBy::Context => {
                 let treatments: Vec<Treatment> = screen.treatments().into_keys().collect();
                 let families = match config.by {
-                    SplitBy::Dose => families(&treatments, 2, |treatment| {
-                        let member = treatment.intervention.as_single().filter(|member| member.dose.is_some())?;
-                        Some((member.perturbation.clone(), treatment.context.clone()))
-                    }),
+                    SplitBy::Dose => dose_families(&treatments),
                     SplitBy::Context => {
                         families(&treatments, 1, |treatment| Some(treatment.intervention.members().to_vec()))
                     }
@@ -133,8 +141,13 @@ impl Split {
                 };
                 if families.is_empty() {
                     return Err(error(match config.by {
-                        SplitBy::Dose => "no perturbation has three doses or more in one context; split by intervention".into(),
-                        SplitBy::Context => "no intervention was measured in two contexts; name the columns under columns.context".into(),
+                        SplitBy::Dose => {
+                            "no perturbation has three doses or more in one context; split by intervention".into()
+                        }
+                        SplitBy::Context => {
+                            "no intervention was measured in two contexts; name the columns under columns.context"
+                                .into()
+                        }
                         _ => "there are fewer than two perturbations".into(),
                     }));
                 }
@@ -180,7 +193,11 @@ impl Split {
 }
 
 /// Families of treatments that share a key, where at least one can be spared.
-fn families<K: Ord>(treatments: &[Treatment], keep: usize, key: impl Fn(&Treatment) -> Option<K>) -> Vec<Family<Vec<Treatment>>> {
+fn families<K: Ord>(
+    treatments: &[Treatment],
+    keep: usize,
+    key: impl Fn(&Treatment) -> Option<K>,
+) -> Vec<Family<Vec<Treatment>>> {
     let mut by_key = BTreeMap::<K, Vec<Treatment>>::new();
     for treatment in treatments {
         if let Some(key) = key(treatment) {
@@ -194,20 +211,46 @@ fn families<K: Ord>(treatments: &[Treatment], keep: usize, key: impl Fn(&Treatme
         .collect()
 }
 
-/// Each set of perturbations is a family of one unit, all of whose treatments leave together.
+/// The doses of each perturbation in each context, each with the combinations that contain it.
+fn dose_families(treatments: &[Treatment]) -> Vec<Family<Vec<Treatment>>> {
+    let mut families = families(treatments, 2, |treatment| {
+        let member = treatment.intervention.as_single().filter(|member| member.dose.is_some())?;
+        Some((member.perturbation.clone(), treatment.context.clone()))
+    });
+    let combinations = combinations(treatments);
+    for unit in families.iter_mut().flat_map(|family| &mut family.units) {
+        let (context, dose) = (unit[0].context.clone(), unit[0].intervention.members()[0].clone());
+        let shows = |other: &&&Treatment| other.context == context && other.intervention.members().contains(&dose);
+        unit.extend(combinations.iter().filter(shows).copied().cloned());
+    }
+    families
+}
+
+fn combinations(treatments: &[Treatment]) -> Vec<&Treatment> {
+    treatments.iter().filter(|treatment| treatment.intervention.members().len() > 1).collect()
+}
+
+/// One family of all sets of perturbations that were applied, each with all its treatments.
 ///
 /// A combination leaves with any of its members: it would show the model the member otherwise.
 fn perturbation_families(treatments: &[Treatment]) -> Vec<Family<Vec<Treatment>>> {
-    let names = |treatment: &Treatment| -> Vec<_> {
-        treatment.intervention.members().iter().map(|member: &Application| member.perturbation.clone()).collect()
+    let names = |treatment: &Treatment| -> BTreeSet<Perturbation> {
+        treatment.intervention.members().iter().map(|member| member.perturbation.clone()).collect()
     };
-    let mut groups = BTreeMap::<_, Vec<Treatment>>::new();
-    for treatment in treatments {
-        groups.entry(names(treatment)).or_default().push(treatment.clone());
+    let mut sets = BTreeMap::<BTreeSet<Perturbation>, Vec<Treatment>>::new();
+    for treatment in treatments.iter().filter(|treatment| !treatment.intervention.is_untreated()) {
+        sets.entry(names(treatment)).or_default().push(treatment.clone());
     }
-    let n_groups = groups.len();
-    let families = groups.into_values().map(|units| Family { units: vec![units], keep: 0 });
-    if n_groups < 2 { Vec::new() } else { families.collect() }
+    if sets.len() < 2 {
+        return Vec::new();
+    }
+    let combinations: Vec<_> =
+        combinations(treatments).into_iter().map(|treatment| (names(treatment), treatment)).collect();
+    for (set, unit) in &mut sets {
+        let larger = combinations.iter().filter(|(names, _)| names.len() > set.len() && set.is_subset(names));
+        unit.extend(larger.map(|(_, treatment)| (*treatment).clone()));
+    }
+    vec![Family { units: sets.into_values().collect(), keep: 1 }]
 }
 
 /// Test units by fold, then validation and calibration from what each family can still spare.
@@ -217,14 +260,21 @@ fn assign(mut families: Vec<Family<Vec<Treatment>>>, config: &SplitConfig) -> BT
         family.units.shuffle(&mut rng);
     }
     let n_units: usize = families.iter().map(|family| family.units.len()).sum();
-    let mut parts = BTreeMap::new();
+    let mut parts = BTreeMap::<Treatment, Part>::new();
+    // A treatment that leaves with several units goes where the strictest of them goes.
+    let mut leave = |unit: Vec<Treatment>, part: Part| {
+        for treatment in unit {
+            let strictest = parts.entry(treatment).or_insert(part);
+            *strictest = part.max(*strictest);
+        }
+    };
     // Consecutive numbers over families spread each family over the folds, so that few of its units are tested at once.
     let mut number = 0;
     for family in &mut families {
         let mut stays = Vec::new();
         for unit in std::mem::take(&mut family.units) {
             if config.folds > 0 && number % config.folds == config.fold {
-                parts.extend(unit.into_iter().map(|treatment| (treatment, Part::Test)));
+                leave(unit, Part::Test);
             } else {
                 stays.push(unit);
             }
@@ -241,7 +291,7 @@ fn assign(mut families: Vec<Family<Vec<Treatment>>>, config: &SplitConfig) -> BT
             for family in &mut families {
                 if wanted > 0 && family.units.len() > family.keep {
                     let unit = family.units.pop().expect("more units than are kept");
-                    parts.extend(unit.into_iter().map(|treatment| (treatment, part)));
+                    leave(unit, part);
                     wanted -= 1;
                 }
             }

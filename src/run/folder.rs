@@ -188,9 +188,11 @@ impl RunDir {
     }
 
     fn sweep(&self) -> Result<(), RunError> {
-        sweep_partials(&self.path)?;
-        let checkpoints = self.path.join("checkpoints");
-        if checkpoints.is_dir() { sweep_partials(&checkpoints) } else { Ok(()) }
+        let inner = ["checkpoints", "model"].map(|name| self.path.join(name));
+        for folder in std::iter::once(&self.path).chain(inner.iter().filter(|folder| folder.is_dir())) {
+            sweep_partials(folder)?;
+        }
+        Ok(())
     }
 }
 

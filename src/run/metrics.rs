@@ -37,8 +37,7 @@ pub struct MetricsLog {
 impl MetricsLog {
     /// Opens the log and keeps of each member the lines up to the step of its checkpoint; other lines are removed.
     ///
-    /// With no checkpoints the log is emptied. A last line that a kill has cut short is removed with the rest. Members
-    /// must log one after the other, or a resumed run has its lines in another order than one that was not stopped.
+    /// With no checkpoints the log is emptied. A last line that a kill has cut short is removed with the rest.
     ///
     /// # Errors
     /// [`RunError::Read`], [`RunError::Write`], or [`RunError::Damaged`] for a line that is none of ours.
@@ -83,6 +82,24 @@ impl MetricsLog {
     /// [`RunError::Write`].
     pub fn sync(&self) -> Result<(), RunError> {
         self.file.sync_data().map_err(RunError::write(&self.path))
+    }
+
+    /// Brings the lines in order of member, then step: members that train side by side log in an order of chance.
+    ///
+    /// # Errors
+    /// [`RunError::Read`], [`RunError::Write`], or [`RunError::Damaged`] for a line that is none of ours.
+    pub fn sort(self) -> Result<(), RunError> {
+        let text = read_text(&self.path)?;
+        let mut lines = whole_lines(&text)
+            .map(|(number, line)| parse(&self.path, number, line).map(|parsed| ((parsed.member, parsed.step), line)))
+            .collect::<Result<Vec<_>, _>>()?;
+        lines.sort_by_key(|(key, _)| *key);
+        write_atomically(&self.path, |file| {
+            for (_, line) in &lines {
+                writeln!(file, "{line}")?;
+            }
+            Ok(())
+        })
     }
 
     /// All whole lines of a log, in their order.
@@ -146,6 +163,21 @@ mod tests {
         killed.file.write_all(b"{\"member\":1,\"st").unwrap();
         train(&mut log(&resumed, &[(0, 6), (1, 3)]), 1, 4..=6);
         assert_eq!(fs::read_to_string(&whole).unwrap(), fs::read_to_string(&resumed).unwrap());
+    }
+
+    #[test]
+    fn members_side_by_side_are_sorted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        let mut in_turn = log(&one, &[]);
+        train(&mut in_turn, 0, 1..=3);
+        train(&mut in_turn, 1, 1..=3);
+        let mut mixed = log(&other, &[]);
+        for (member, steps) in [(1, 1..=2), (0, 1..=1), (1, 3..=3), (0, 2..=3)] {
+            train(&mut mixed, member, steps);
+        }
+        mixed.sort().unwrap();
+        assert_eq!(fs::read_to_string(&one).unwrap(), fs::read_to_string(&other).unwrap());
     }
 
     #[test]

@@ -27,6 +27,19 @@ fn checkpoint_path(folder: Option<&Path>, member: usize) -> Option<PathBuf> {
     folder.map(|folder| folder.join(format!("member-{member}.safetensors")))
 }
 
+/// The step of each member's checkpoint; members without one are absent.
+pub(super) fn checkpoint_steps(folder: &Path, n_members: usize) -> Result<BTreeMap<usize, u64>, StudyError> {
+    let mut steps = BTreeMap::new();
+    for member in 0..n_members {
+        let path = folder.join(format!("member-{member}.safetensors"));
+        if path.exists() {
+            let checkpoint = Checkpoint::load(&path, NonFinite::Refuse)?;
+            steps.extend(checkpoint.text.get("step").and_then(|step| step.parse().ok()).map(|step| (member, step)));
+        }
+    }
+    Ok(steps)
+}
+
 /// Trains every member of the ensemble, from their checkpoints in `folder` where there are some.
 ///
 /// On the CPU as many members train at once as there are cores; each then has its own share of the threads, so that the

@@ -3,6 +3,7 @@
 mod again;
 mod embedding;
 mod ensemble;
+mod log;
 mod methods;
 mod prepare;
 mod ranker;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use burn::tensor::Device;
 
+use super::ensemble::checkpoint_steps;
+use super::log::TrainingLog;
 use super::{Evaluation, Item, Members, Prepared, StudyError, again, methods, prepare, score, train_ensemble};
 use crate::config::Config;
 use crate::embed::{Level, embed};
@@ -13,9 +14,9 @@ use crate::load::Loaded;
 use crate::model::Array;
 use crate::normalize::Normalizer;
 use crate::pair::Part;
-use crate::plan::Ranking;
+use crate::plan::{PlanError, Ranking, rows_of_query};
 use crate::predict::Decoder;
-use crate::run::{Artifact, Checkpoint, InputHash, MetricsLog, NonFinite, Opened, RunDir, write_atomically};
+use crate::run::{Artifact, Checkpoint, InputHash, NonFinite, Opened, RunDir, write_atomically};
 use crate::train::{Health, Progress, TrainedModel};
 
 /// What a job tells while it goes.
@@ -111,6 +112,10 @@ pub fn run(
     if config.evaluate.all_folds {
         return all_folds(config, loaded, folder, warm, device, tell);
     }
+    // A target that cannot be used is better refused now than after training.
+    for query in [&config.rank.target, &config.rank.start].into_iter().filter(|query| !query.is_empty()) {
+        rows_of_query(&loaded.screen, query).map_err(PlanError::from)?;
+    }
     let (mut dir, was_finished) = open(config, loaded, folder)?;
     let prepared = prepare(config, loaded)?;
     dir.record(|manifest| {
@@ -165,16 +170,13 @@ fn train(
         counts[3]
     )));
     let folder = dir.path().to_owned();
-    let log = Mutex::new(BTreeMap::<(usize, usize), Vec<(&'static str, f64)>>::new());
+    let checkpoints = folder.join("checkpoints");
+    let steps = checkpoint_steps(&checkpoints, config.train.members)?;
+    let log = TrainingLog::open(&Artifact::Metrics.path_in(&folder), &steps, &config.train)?;
     let report = |progress: Progress| {
-        let (member, step, values) = match &progress {
-            Progress::Losses { member, step, values } => (*member, *step, values),
-            Progress::Evaluation { member, step, values, .. } => (*member, *step, values),
-        };
-        log.lock().expect("no reporter panics").entry((member, step)).or_default().extend(values.iter().copied());
+        log.add(&progress);
         tell(Event::Training(progress));
     };
-    let checkpoints = folder.join("checkpoints");
     let Members { trained, outcomes } = train_ensemble(config, prepared, Some(&checkpoints), warm, device, &report)?;
     for (member, (step, error, health)) in outcomes.iter().enumerate() {
         if let Some(error) = error {
@@ -184,11 +186,7 @@ fn train(
             tell(Event::Warning(format!("member {member}: {words}")));
         }
     }
-    let mut metrics = MetricsLog::open(&Artifact::Metrics.path_in(&folder), &BTreeMap::new())?;
-    for ((member, step), values) in log.into_inner().expect("no reporter panics") {
-        metrics.append(member, step as u64, &values)?;
-    }
-    metrics.sync()?;
+    log.finish()?;
     let fit_rows: Vec<usize> = prepared.split.rows(Part::Train);
     let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &config.decoder, device)?;
     let served = Served { trained, decoder, normalizer: prepared.normalizer.clone() };

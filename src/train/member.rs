@@ -121,7 +121,9 @@ pub fn train_member(
         let losses;
         (state.model, losses) = one_step(state.model, &mut state.optimizer, &batch, config, member, step, &autodiff);
         state.step += 1;
-        if state.step.is_multiple_of(config.log_every) || state.step == config.steps {
+        let is_logged = state.step.is_multiple_of(config.log_every) || state.step == config.steps;
+        let is_saved = state.step.is_multiple_of(config.checkpoint_every) && state.step < config.steps;
+        if is_logged || is_saved {
             let values = losses.read(&batch, config);
             for (name, value) in &values {
                 if !value.is_finite() {
@@ -129,12 +131,14 @@ pub fn train_member(
                     return Err(TrainError::Diverged { member, step, loss: name, value: *value, learning_rate });
                 }
             }
-            report(Progress::Losses { member, step: state.step, values });
+            if is_logged {
+                report(Progress::Losses { member, step: state.step, values });
+            }
         }
         if state.step.is_multiple_of(config.evaluate_every) || state.step == config.steps {
             state.evaluate(data, &batch, config, member, device, report);
         }
-        if state.step.is_multiple_of(config.checkpoint_every) && state.step < config.steps {
+        if is_saved {
             save(state.checkpoint())?;
         }
     }

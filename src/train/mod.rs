@@ -123,3 +123,6 @@ impl TrainError {
         Self::Damaged { problem: problem.into() }
     }
 }
+
+#[cfg(test)]
+mod tests;

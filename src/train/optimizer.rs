@@ -63,9 +63,8 @@ impl Optimizer {
 
     /// The state after `time` steps, from [`Optimizer::to_arrays`].
     pub fn with_arrays(mut self, arrays: &BTreeMap<String, Array>, time: usize, device: &Device) -> Self {
-        let tensor = |array: &Array| {
-            Tensor::<1>::from_data(TensorData::new(array.values.clone(), [array.values.len()]), device)
-        };
+        let tensor =
+            |array: &Array| Tensor::<1>::from_data(TensorData::new(array.values.clone(), [array.values.len()]), device);
         for (key, moment_1) in arrays {
             let Some(name) = key.strip_prefix("moment_1.") else { continue };
             if let Some(moment_2) = arrays.get(&format!("moment_2.{name}")) {
@@ -135,6 +134,42 @@ impl ModuleMapper for Update<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Init, parameters};
+
+    /// The first moments after one step on a map of two values whose gradient is (3, 4), and what the map became.
+    fn first_step(clip: f64, weight_decay: f64) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+        let device = Device::flex().autodiff();
+        let mut rng = rand::SeedableRng::seed_from_u64(1);
+        let linear = Init { rng: &mut rng, device: &device }.linear(2, 1, false);
+        let before = parameters(&linear)["weight"].values.clone();
+        let loss = linear.forward(Tensor::<2>::from_floats([[3.0, 4.0]], &device)).sum();
+        let gradients = GradientsParams::from_grads(loss.backward(), &linear);
+        let mut optimizer = Optimizer::new(weight_decay, clip);
+        let linear = optimizer.step(0.01, linear, gradients);
+        let moments = optimizer.to_arrays()["moment_1.weight"].values.clone();
+        (moments, before, parameters(&linear)["weight"].values.clone())
+    }
+
+    #[test]
+    fn a_gradient_is_scaled_to_the_largest_global_norm() {
+        // Moments are a tenth of the gradient after one step.
+        for (clip, expected) in [(1.0, [0.06, 0.08]), (2.5, [0.15, 0.2]), (5.1, [0.3, 0.4]), (100.0, [0.3, 0.4])] {
+            for (found, expected) in first_step(clip, 0.0).0.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-6, "clip {clip}: {found} is not {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn weight_decay_is_decoupled() {
+        for weight_decay in [0.0, 0.1] {
+            let (_, before, after) = first_step(1.0, weight_decay);
+            for (before, after) in before.iter().zip(after) {
+                let expected = before * (1.0 - 0.01 * weight_decay as f32) - 0.01;
+                assert!((after - expected).abs() < 1e-6, "{after} is not {expected}");
+            }
+        }
+    }
 
     #[test]
     fn the_schedule_is_the_published_one() {

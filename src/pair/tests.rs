@@ -1,0 +1,446 @@
+//! What pairing, splitting and batching promise of any screen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+use crate::screen::{Application, FeatureMatrix, Intervention, Kind, Micromolar, Observation, Perturbation};
+
+const SPLITS: [SplitBy; 5] =
+    [SplitBy::Dose, SplitBy::Intervention, SplitBy::Context, SplitBy::Plate, SplitBy::LabBatch];
+const PARTS: [Part; 4] = [Part::Train, Part::Validation, Part::Calibration, Part::Test];
+
+fn application(name: &str, micromolar: f64) -> Application {
+    let perturbation = Perturbation { name: name.into(), kind: Kind::Compound };
+    Application { perturbation, dose: Micromolar::new(micromolar) }
+}
+
+/// A screen of the given wells: plate, context and members of each; a well without members is a control.
+///
+/// Features: number of the row, number of the plate, 1 for a control.
+fn screen(wells: Vec<(usize, String, Vec<Application>)>) -> Screen {
+    let mut values = Vec::new();
+    let mut observations = Vec::new();
+    for (row, (plate, context, members)) in wells.into_iter().enumerate() {
+        let is_control = members.is_empty();
+        values.extend([row as f32, plate as f32, f32::from(u8::from(is_control))]);
+        observations.push(Observation {
+            plate: format!("plate {plate}"),
+            well: None,
+            role: if is_control { Role::NegativeControl } else { Role::Treatment },
+            intervention: Intervention::of(members),
+            context,
+            lab_batch: Some(format!("week {}", plate / 2)),
+            replicate: None,
+            cell_count: None,
+        });
+    }
+    Screen {
+        name: "made up".into(),
+        reference: Reference::ControlWells,
+        observations,
+        features: FeatureMatrix::numbered("f", 3, values),
+        labels: Vec::new(),
+        dropped: Vec::new(),
+    }
+}
+
+/// Compounds in ladders of doses, pairs of them, in one context or more, each well on a plate of its context.
+#[derive(Debug, Clone)]
+struct Design {
+    seed: u64,
+    compounds: usize,
+    doses: usize,
+    pairs: usize,
+    contexts: usize,
+    plates_each: usize,
+    controls: usize,
+}
+
+impl Design {
+    fn screen(&self) -> Screen {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let names: Vec<String> = (0..self.compounds).map(|index| format!("compound {index}")).collect();
+        let mut sets = Vec::new();
+        for name in &names {
+            for dose in 0..rng.random_range(1..=self.doses) {
+                sets.push(vec![application(name, 0.1 * 3f64.powi(dose as i32))]);
+            }
+        }
+        for _ in 0..self.pairs {
+            let pair: Vec<&String> = names.sample(&mut rng, 2).collect();
+            let dose = |rng: &mut ChaCha8Rng| 0.1 * 3f64.powi(rng.random_range(0..2));
+            sets.push(vec![application(pair[0], dose(&mut rng)), application(pair[1], dose(&mut rng))]);
+        }
+        let mut wells = Vec::new();
+        for plate in 0..self.contexts * self.plates_each {
+            wells.extend((0..self.controls).map(|_| (plate, format!("context {}", plate % self.contexts), Vec::new())));
+        }
+        for set in sets {
+            for context in 0..self.contexts {
+                for _ in 0..rng.random_range(0..=2) {
+                    let plate = rng.random_range(0..self.plates_each) * self.contexts + context;
+                    wells.push((plate, format!("context {context}"), set.clone()));
+                }
+            }
+        }
+        screen(wells)
+    }
+}
+
+fn design() -> impl Strategy<Value = Design> {
+    (any::<u64>(), 2usize..8, 1usize..6, 0usize..5, 1usize..4, 1usize..4, 1usize..9).prop_map(
+        |(seed, compounds, doses, pairs, contexts, plates_each, controls)| Design {
+            seed,
+            compounds,
+            doses,
+            pairs,
+            contexts,
+            plates_each,
+            controls,
+        },
+    )
+}
+
+fn config(by: SplitBy, fold: usize, seed: u64) -> SplitConfig {
+    SplitConfig { by, folds: 4, fold, validation: 0.2, calibration: 0.2, seed }
+}
+
+/// The split, unless the screen has nothing to hold out by that unit.
+fn split(screen: &Screen, by: SplitBy, fold: usize, seed: u64) -> Option<Split> {
+    match Split::new(screen, &config(by, fold, seed)) {
+        Ok(split) => Some(split),
+        Err(PairError::Split { .. }) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The split with its training transitions, unless nothing is left to train on.
+fn paired(screen: &Screen, by: SplitBy, fold: usize, seed: u64) -> Option<(Split, PairSet)> {
+    let split = split(screen, by, fold, seed)?;
+    match PairSet::new(screen, &split) {
+        Ok(pairs) => Some((split, pairs)),
+        Err(PairError::NothingToTrain { .. }) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn names(treatment: &Treatment) -> BTreeSet<&Perturbation> {
+    treatment.intervention.members().iter().map(|member| &member.perturbation).collect()
+}
+
+/// Held-out treatments with the unit that they were held out for: what none of the training treatments may contain.
+fn is_shown_by(held_out: &Treatment, training: &Treatment, by: SplitBy) -> bool {
+    match by {
+        SplitBy::Dose => {
+            let member = held_out.intervention.as_single();
+            let shows = |member: &Application| training.intervention.members().contains(member);
+            held_out.context == training.context && member.is_some_and(shows)
+        }
+        SplitBy::Intervention => names(held_out).is_subset(&names(training)),
+        SplitBy::Context => held_out == training,
+        SplitBy::Plate | SplitBy::LabBatch => false,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn no_observation_is_in_two_parts_and_no_unit_is_torn(design in design(), fold in 0usize..4, seed in 0u64..3) {
+        let screen = design.screen();
+        for by in SPLITS {
+            let Some(split) = split(&screen, by, fold, seed) else { continue };
+            let mut rows: Vec<usize> = PARTS.into_iter().flat_map(|part| split.rows(part)).collect();
+            rows.sort_unstable();
+            prop_assert_eq!(rows, (0..screen.n_observations()).collect::<Vec<_>>());
+            let mut parts_of = BTreeMap::<String, BTreeSet<Part>>::new();
+            for (row, observation) in screen.observations.iter().enumerate() {
+                let unit = match by {
+                    SplitBy::Plate => observation.plate.clone(),
+                    SplitBy::LabBatch => observation.lab_batch.clone().unwrap(),
+                    _ => observation.treatment().to_string(),
+                };
+                parts_of.entry(unit).or_default().insert(split.part(row));
+            }
+            prop_assert!(parts_of.values().all(|parts| parts.len() == 1), "{:?}: {:?}", by, parts_of);
+        }
+    }
+
+    #[test]
+    fn nothing_held_out_is_shown_in_training(design in design(), fold in 0usize..4, seed in 0u64..3) {
+        let screen = design.screen();
+        for by in SPLITS {
+            let Some((split, pairs)) = paired(&screen, by, fold, seed) else { continue };
+            let trains = |row: usize| split.part(row) == Part::Train;
+            prop_assert!(pairs.rows.iter().flatten().copied().all(trains));
+            prop_assert!(pairs.controls.values().flatten().copied().all(trains));
+            prop_assert!(pairs.transitions.iter().chain(&pairs.ladder_transitions()).all(|t| trains(t.target)));
+            for part in [Part::Validation, Part::Calibration, Part::Test] {
+                for held_out in split.treatments(&screen, part).keys() {
+                    for training in &pairs.treatments {
+                        prop_assert!(!is_shown_by(held_out, training, by), "{:?}: {} shows {}", by, training, held_out);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_fold_tests_its_own_share(design in design(), seed in 0u64..3) {
+        let screen = design.screen();
+        for by in SPLITS {
+            let splits: Option<Vec<Split>> = (0..4).map(|fold| split(&screen, by, fold, seed)).collect();
+            let Some(splits) = splits else { continue };
+            for (row, observation) in screen.observations.iter().enumerate() {
+                let tested = splits.iter().filter(|split| split.part(row) == Part::Test).count();
+                let is_control = observation.role == Role::NegativeControl;
+                let is_single = observation.intervention.members().len() == 1;
+                match by {
+                    SplitBy::Plate | SplitBy::LabBatch => prop_assert_eq!(tested, 1),
+                    _ if is_control => prop_assert_eq!(tested, 0),
+                    SplitBy::Intervention if is_single => prop_assert_eq!(tested, 1),
+                    SplitBy::Intervention => prop_assert!(tested >= 1),
+                    SplitBy::Dose if is_single => prop_assert!(tested <= 1),
+                    SplitBy::Dose => prop_assert!(tested <= 2),
+                    SplitBy::Context => prop_assert!(tested <= 1),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ladders_keep_two_doses_and_contexts_keep_one(design in design(), fold in 0usize..4, seed in 0u64..3) {
+        let screen = design.screen();
+        for (by, keep) in [(SplitBy::Dose, 2), (SplitBy::Context, 1)] {
+            let Some(split) = split(&screen, by, fold, seed) else { continue };
+            let of_family = |treatment: &Treatment| match by {
+                SplitBy::Dose => (names(treatment).into_iter().cloned().collect::<Vec<_>>(), treatment.context.clone(), Vec::new()),
+                _ => (Vec::new(), String::new(), treatment.intervention.members().to_vec()),
+            };
+            let training = split.treatments(&screen, Part::Train);
+            for (treatment, rows) in screen.treatments() {
+                let is_single = treatment.intervention.members().len() == 1;
+                if split.part(rows[0]) == Part::Train || (by == SplitBy::Dose && !is_single) {
+                    continue;
+                }
+                let stay = training.keys().filter(|other| of_family(other) == of_family(&treatment)).count();
+                prop_assert!(stay >= keep, "{:?}: {} of the family of {} stay", by, stay, treatment);
+            }
+        }
+    }
+
+    #[test]
+    fn anchors_and_ladders_stay_within_a_perturbation_and_its_context(design in design(), seed in 0u64..3) {
+        let screen = design.screen();
+        let Some((_, pairs)) = paired(&screen, SplitBy::Dose, 0, seed) else { return Ok(()) };
+        let log_dose = |index: usize| {
+            let member: &Application = pairs.treatments[index].intervention.as_single().unwrap();
+            member.dose.unwrap().log10()
+        };
+        for (index, anchor) in pairs.anchors.iter().enumerate() {
+            let own = &pairs.treatments[index];
+            let lower = &pairs.lower_doses[index];
+            for other in anchor.weights.iter().map(|(other, _)| *other).chain(lower.iter().copied()) {
+                prop_assert_ne!(other, index);
+                prop_assert_eq!(names(&pairs.treatments[other]), names(own));
+                prop_assert_eq!(&pairs.treatments[other].context, &own.context);
+            }
+            prop_assert!(lower.iter().all(|&other| log_dose(other) < log_dose(index)));
+            if anchor.exists() {
+                let total: f64 = anchor.weights.iter().map(|(_, weight)| weight).sum();
+                prop_assert!((total - 1.0).abs() < 1e-12 && anchor.weights.iter().all(|(_, weight)| *weight >= 0.0));
+                // Where both neighbors exist, the weighted log doses give back the own one.
+                if anchor.below > 0.0 && anchor.above > 0.0 {
+                    let place: f64 = anchor.weights.iter().map(|&(other, weight)| weight * log_dose(other)).sum();
+                    prop_assert!((place - log_dose(index)).abs() < 1e-9);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_obeys_the_pairing_rule(design in design(), batch in 2usize..40, ladder in 0usize..2, seed in 0u64..1000) {
+        let screen = design.screen();
+        let Some((split, pairs)) = paired(&screen, SplitBy::Dose, 0, seed % 3) else { return Ok(()) };
+        let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
+        let settings = PairConfig { batch, bag: 3, ladder: [0.0, 0.5][ladder] };
+        let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, true, 0.0);
+        let drawn = sampler.batch(&mut ChaCha8Rng::seed_from_u64(seed));
+        prop_assert_eq!(&drawn, &sampler.batch(&mut ChaCha8Rng::seed_from_u64(seed)));
+        let n_batch = drawn.interventions.len();
+        prop_assert_eq!(n_batch, batch.min(pairs.transitions.len()));
+        let row_of = |unit: usize| drawn.units_uf[3 * unit] as usize;
+        prop_assert!((0..drawn.n_units).all(|unit| split.part(row_of(unit)) == Part::Train));
+        let weights = |of: &[f32], index: usize| -> Vec<(usize, f32)> {
+            let row = &of[index * drawn.n_units..(index + 1) * drawn.n_units];
+            row.iter().enumerate().filter(|(_, weight)| **weight != 0.0).map(|(unit, weight)| (row_of(unit), *weight)).collect()
+        };
+        for index in 0..n_batch {
+            let (start, anchor, target) =
+                (weights(&drawn.start_bu, index), weights(&drawn.anchor_bu, index), weights(&drawn.target_bu, index));
+            for (what, weights) in [("start", &start), ("anchor", &anchor), ("target", &target)] {
+                let total: f32 = weights.iter().map(|(_, weight)| weight).sum();
+                prop_assert!((total - 1.0).abs() < 1e-5, "{}: {:?}", what, weights);
+            }
+            prop_assert_eq!(target.len(), 1);
+            let target = &screen.observations[target[0].0];
+            prop_assert!(target.role == Role::Treatment);
+            let same_ladder = |row: usize| {
+                let other = &screen.observations[row];
+                names(&other.treatment()) == names(&target.treatment()) && other.context == target.context
+            };
+            for (row, _) in start {
+                let observation = &screen.observations[row];
+                if observation.role == Role::NegativeControl {
+                    prop_assert_eq!(&observation.plate, &target.plate);
+                } else {
+                    prop_assert!(ladder == 1 && same_ladder(row));
+                    prop_assert!(observation.intervention.members()[0].dose < target.intervention.members()[0].dose);
+                }
+            }
+            let is_anchor = |row: usize| same_ladder(row) && screen.observations[row].intervention != target.intervention;
+            let is_start = |row: usize| screen.observations[row].role == Role::NegativeControl || same_ladder(row);
+            let exists = drawn.interventions.anchor[3 * index + 2] == 1.0;
+            let is_right = |row: usize| if exists { is_anchor(row) } else { is_start(row) };
+            prop_assert!(anchor.iter().all(|(row, _)| is_right(*row)));
+        }
+    }
+}
+
+#[test]
+fn a_combination_leaves_with_its_members() {
+    let set = |members: &[&str]| members.iter().map(|name| application(name, 1.0)).collect::<Vec<_>>();
+    let all = ["a", "b", "c", "d", "e", "f"];
+    let mut wells = vec![(0, String::new(), Vec::new())];
+    wells.extend(all.map(|name| (0, String::new(), set(&[name]))));
+    wells.extend([["a", "b"], ["c", "d"], ["e", "f"]].map(|pair| (0, String::new(), set(&pair))));
+    let screen = screen(wells);
+    let mut alone = 0;
+    for seed in 0..20 {
+        let settings = SplitConfig { validation: 0.0, calibration: 0.0, ..config(SplitBy::Intervention, 0, seed) };
+        let split = Split::new(&screen, &settings).unwrap();
+        for (pair, members) in [(7, [1, 2]), (8, [3, 4]), (9, [5, 6])] {
+            let held_out = members.iter().any(|&row| split.part(row) == Part::Test);
+            assert!(!held_out || split.part(pair) == Part::Test);
+            alone += usize::from(!held_out && split.part(pair) == Part::Test);
+        }
+    }
+    assert!(alone > 0, "a combination is also held out while its members stay");
+}
+
+#[test]
+fn the_strictest_part_wins() {
+    // Of ten perturbations and all their pairs, a pair of a test and a validation member is tested.
+    let mut wells = vec![(0, String::new(), Vec::new())];
+    for first in 0..10 {
+        wells.push((0, String::new(), vec![application(&first.to_string(), 1.0)]));
+        for second in 0..first {
+            let pair = [first, second].map(|index: i32| application(&index.to_string(), 1.0));
+            wells.push((0, String::new(), pair.into()));
+        }
+    }
+    let screen = screen(wells);
+    let split = Split::new(&screen, &config(SplitBy::Intervention, 1, 5)).unwrap();
+    let part: BTreeMap<Intervention, Part> = (0..screen.n_observations())
+        .map(|row| (screen.observations[row].intervention.clone(), split.part(row)))
+        .collect();
+    for (intervention, own) in &part {
+        for member in intervention.members() {
+            assert!(part[&Intervention::of([member.clone()])] <= *own, "{intervention}");
+        }
+    }
+}
+
+#[test]
+fn the_seed_decides_what_is_tested() {
+    let mut wells = vec![(0, String::new(), Vec::new())];
+    wells.extend((0..30).map(|index| (0, String::new(), vec![application(&index.to_string(), 1.0)])));
+    let screen = screen(wells);
+    let tested = |seed| Split::new(&screen, &config(SplitBy::Intervention, 0, seed)).unwrap().rows(Part::Test);
+    assert_eq!(tested(1), tested(1));
+    assert_ne!(tested(1), tested(2));
+}
+
+#[test]
+fn refuses_what_cannot_be_split_or_paired() {
+    let plain = |wells: &[(usize, &str, f64)]| {
+        let members = |name: &str, dose| if name.is_empty() { Vec::new() } else { vec![application(name, dose)] };
+        screen(wells.iter().map(|&(plate, name, dose)| (plate, String::new(), members(name, dose))).collect())
+    };
+    let two_doses = plain(&[(0, "", 1.0), (0, "a", 1.0), (0, "a", 2.0)]);
+    let message = |screen: &Screen, config: &SplitConfig| Split::new(screen, config).unwrap_err().to_string();
+    let check = |by, expected: &str| {
+        let found = message(&two_doses, &config(by, 0, 0));
+        assert!(found.contains(expected), "{found}");
+    };
+    check(SplitBy::Dose, "cannot split by dose: no perturbation has three doses or more");
+    check(SplitBy::Intervention, "cannot split by intervention: there are fewer than two perturbations");
+    check(SplitBy::Context, "cannot split by context: no intervention was measured in two contexts");
+    let found = message(&two_doses, &config(SplitBy::Dose, 4, 0));
+    assert!(found.contains("fold 4 is not below folds = 4"), "{found}");
+    let few = SplitConfig { folds: 2, ..SplitConfig::default() };
+    assert!(message(&two_doses, &few).contains("folds = 2 would leave too little to train on; give 0 or at least 3"));
+    let mut without_batches = two_doses.clone();
+    without_batches.observations[1].lab_batch = None;
+    assert!(message(&without_batches, &config(SplitBy::LabBatch, 0, 0)).contains("not every row has a lab batch"));
+    let lonely = plain(&[(0, "", 1.0), (0, "a", 1.0), (1, "a", 2.0)]);
+    let error = PairSet::new(&lonely, &Split::none(&lonely)).unwrap_err().to_string();
+    assert!(error.starts_with("plate `plate 1` has treated wells and no negative controls"), "{error}");
+    let nothing = plain(&[(0, "", 1.0)]);
+    let error = PairSet::new(&nothing, &Split::none(&nothing)).unwrap_err().to_string();
+    assert!(error.starts_with("no treated well is left for training"), "{error}");
+}
+
+#[test]
+fn a_large_screen_is_drawn_by_context_then_treatment() {
+    let mut wells: Vec<_> =
+        (0..2).flat_map(|plate| (0..4).map(move |_| (plate, format!("context {plate}"), Vec::new()))).collect();
+    // One treatment with fifty wells must not crowd out the thirty with one each, nor they the other context's two.
+    wells.extend((0..50).map(|_| (0, "context 0".to_owned(), vec![application("many", 1.0)])));
+    wells.extend((0..30).map(|index| (0, "context 0".to_owned(), vec![application(&format!("few {index}"), 1.0)])));
+    wells.extend(
+        (0..6).map(|index| (1, "context 1".to_owned(), vec![application(&format!("other {}", index % 2), 1.0)])),
+    );
+    let screen = screen(wells);
+    let pairs = PairSet::new(&screen, &Split::none(&screen)).unwrap();
+    let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
+    let settings = PairConfig { batch: 24, ..PairConfig::default() };
+    let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, false, 0.0);
+    let drawn = sampler.batch(&mut ChaCha8Rng::seed_from_u64(1));
+    let mut counts = BTreeMap::<(i32, i32), usize>::new();
+    for (context, perturbation) in drawn.interventions.context.iter().zip(&drawn.interventions.perturbation) {
+        *counts.entry((*context, *perturbation)).or_default() += 1;
+    }
+    let of_context = |context: i32| -> Vec<usize> {
+        counts.iter().filter(|(key, _)| key.0 == context).map(|(_, count)| *count).collect()
+    };
+    assert_eq!(of_context(0), [1; 12]);
+    assert_eq!(of_context(1), [6, 6]);
+    // Two plates, twelve treated wells each: the bag of six is the most that leaves a third of all units to controls.
+    let controls = drawn.units_uf.chunks(3).filter(|unit| unit[2] == 1.0).count();
+    assert_eq!(controls, 8, "all four controls of each plate");
+}
+
+#[test]
+fn relative_values_start_at_zero() {
+    let mut screen =
+        screen(vec![(0, String::new(), vec![application("a", 1.0)]), (0, String::new(), vec![application("b", 1.0)])]);
+    screen.reference = Reference::Relative;
+    screen.features.values_mut()[0] = 7.0;
+    let pairs = PairSet::new(&screen, &Split::none(&screen)).unwrap();
+    let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
+    let settings = PairConfig::default();
+    let drawn =
+        Sampler::new(&screen, &pairs, &vocabulary, &settings, false, 0.0).batch(&mut ChaCha8Rng::seed_from_u64(1));
+    assert_eq!(drawn.n_units, 3);
+    let zero = drawn.units_uf.chunks(3).position(|unit| unit == [0.0; 3]).unwrap();
+    for start in drawn.start_bu.chunks(3) {
+        assert_eq!(start[zero], 1.0);
+        assert_eq!(start.iter().sum::<f32>(), 1.0);
+    }
+}

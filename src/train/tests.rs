@@ -1,0 +1,348 @@
+//! Learning, on screens that are made up here because their truth must be known.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+
+use super::*;
+use crate::model::{Array, ModelConfig, ModelSizes, ProjectorNorm, parameters};
+use crate::pair::{PairConfig, PairSet, Split, Vocabulary};
+use crate::run::{Checkpoint, NonFinite};
+use crate::screen::{FeatureMatrix, Intervention, Kind, Micromolar, Observation, Reference, Role, Screen, Treatment};
+
+fn observation(plate: usize, compound: Option<usize>) -> Observation {
+    let treated = |compound| Intervention::single(format!("compound {compound}"), Kind::Compound, Micromolar::new(1.0));
+    Observation {
+        plate: format!("plate {plate}"),
+        well: None,
+        role: if compound.is_some() { Role::Treatment } else { Role::NegativeControl },
+        intervention: compound.map_or_else(Intervention::untreated, treated),
+        context: String::new(),
+        lab_batch: None,
+        replicate: None,
+        cell_count: None,
+    }
+}
+
+fn screen(observations: Vec<Observation>, values: Vec<f32>) -> Screen {
+    Screen {
+        name: "made up".into(),
+        reference: Reference::ControlWells,
+        features: FeatureMatrix::numbered("f", values.len() / observations.len(), values),
+        observations,
+        labels: Vec::new(),
+        dropped: Vec::new(),
+    }
+}
+
+fn normal(rng: &mut ChaCha8Rng) -> f32 {
+    rng.sample(StandardNormal)
+}
+
+/// Eight compounds, each in `replicates` wells, beside eight controls, on one plate; each compound moves ten features.
+fn eight_compounds(replicates: usize) -> Screen {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let mut observations: Vec<Observation> = (0..8).map(|_| observation(0, None)).collect();
+    let mut values: Vec<f32> = (0..80).map(|_| 0.1 * normal(&mut rng)).collect();
+    for compound in 0..8 {
+        let effect: Vec<f32> = (0..10).map(|_| normal(&mut rng)).collect();
+        for _ in 0..replicates {
+            observations.push(observation(0, Some(compound)));
+            values.extend(effect.iter().map(|effect| effect + 0.1 * normal(&mut rng)));
+        }
+    }
+    screen(observations, values)
+}
+
+/// Everything that training is given, with small settings to change.
+struct Setup {
+    screen: Screen,
+    pairs: PairSet,
+    vocabulary: Vocabulary,
+    validation: BTreeMap<Treatment, Vec<usize>>,
+    model: ModelConfig,
+    pair: PairConfig,
+    train: TrainConfig,
+}
+
+/// A trained member, the checkpoints it left and what it told.
+struct Trained {
+    outcome: MemberOutcome,
+    checkpoints: Vec<Checkpoint>,
+    losses: Vec<Vec<(&'static str, f64)>>,
+    evaluations: Vec<BTreeMap<&'static str, f64>>,
+}
+
+impl Setup {
+    fn of(screen: Screen) -> Self {
+        let pairs = PairSet::new(&screen, &Split::none(&screen)).unwrap();
+        let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
+        let mut model = ModelConfig { latent: 4, ..ModelConfig::default() };
+        model.encoder.width = 32;
+        model.encoder.depth = 1;
+        model.encoder.feature_dropout = 0.0;
+        model.projector.hidden = 32;
+        model.intervention.width = 16;
+        model.predictor.depth = 1;
+        model.predictor.mlp_width = 32;
+        let mut train = TrainConfig { steps: 20, log_every: 1, evaluate_every: 5, ..TrainConfig::default() };
+        train.sigreg.slices = 64;
+        Self { screen, pairs, vocabulary, validation: BTreeMap::new(), model, pair: PairConfig::default(), train }
+    }
+
+    fn sizes(&self) -> ModelSizes {
+        ModelSizes {
+            features: self.screen.features.n_features(),
+            interventions: self.vocabulary.sizes(),
+            dose_centers: self.vocabulary.dose_centers().clone(),
+        }
+    }
+
+    fn run(&self, member: usize, resume: Option<Checkpoint>) -> Result<Trained, TrainError> {
+        let (checkpoints, losses, evaluations) = (RefCell::default(), RefCell::default(), RefCell::default());
+        let data = TrainingData {
+            screen: &self.screen,
+            pairs: &self.pairs,
+            vocabulary: &self.vocabulary,
+            validation: &self.validation,
+        };
+        let sizes = self.sizes();
+        let save = |checkpoint: Checkpoint| {
+            RefCell::<Vec<_>>::borrow_mut(&checkpoints).push(checkpoint);
+            Ok(())
+        };
+        let report = |progress: Progress| match progress {
+            Progress::Losses { values, .. } => RefCell::<Vec<_>>::borrow_mut(&losses).push(values),
+            Progress::Evaluation { values, .. } => {
+                RefCell::<Vec<_>>::borrow_mut(&evaluations).push(values.into_iter().collect());
+            }
+        };
+        let (model, device) = ((&self.model, &sizes), Device::flex());
+        let outcome =
+            train_member(data, model, &self.pair, &self.train, member, None, resume, &device, &save, &report)?;
+        Ok(Trained {
+            outcome,
+            checkpoints: checkpoints.into_inner(),
+            losses: losses.into_inner(),
+            evaluations: evaluations.into_inner(),
+        })
+    }
+
+    fn parameters(&self, member: usize, resume: Option<Checkpoint>) -> BTreeMap<String, Array> {
+        parameters(&self.run(member, resume).unwrap().outcome.model)
+    }
+}
+
+#[test]
+fn eight_pairs_are_overfitted() {
+    let mut setup = Setup::of(eight_compounds(1));
+    setup.model.predictor.dropout = 0.0;
+    setup.train = TrainConfig { steps: 200, learning_rate: 5e-3, log_every: 50, evaluate_every: 200, ..setup.train };
+    let trained = setup.run(0, None).unwrap();
+    let last = &trained.evaluations[0];
+    assert!(last["r2_against_mean_shift"] > 0.95, "{last:?}");
+    assert!(last["r2_against_persistence"] > 0.95, "{last:?}");
+    assert!(last["action_gap"] > 1.0, "{last:?}");
+    assert_eq!(trained.outcome.health, Health::Fine);
+}
+
+#[test]
+fn one_seed_gives_one_model_and_another_seed_or_member_another() {
+    let mut setup = Setup::of(eight_compounds(2));
+    let first = setup.parameters(0, None);
+    assert_eq!(first, setup.parameters(0, None));
+    assert_ne!(first, setup.parameters(1, None));
+    setup.train.seed += 1;
+    assert_ne!(first, setup.parameters(0, None));
+}
+
+#[test]
+fn resuming_equals_not_having_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("member-0.safetensors");
+    for patience in [0, 100] {
+        let mut setup = Setup::of(eight_compounds(3));
+        let held_out = setup.pairs.treatments[3].clone();
+        setup.validation = BTreeMap::from([(held_out, setup.pairs.rows[3].clone())]);
+        setup.train = TrainConfig { checkpoint_every: 7, patience, ..setup.train };
+        let whole = setup.run(2, None).unwrap();
+        let expected = parameters(&whole.outcome.model);
+        assert_eq!(whole.checkpoints.len(), 2);
+        for checkpoint in &whole.checkpoints {
+            checkpoint.save(&path).unwrap();
+            let read = Checkpoint::load(&path, NonFinite::Refuse).unwrap();
+            assert_eq!(&read, checkpoint);
+            let resumed = setup.run(2, Some(read)).unwrap();
+            assert_eq!(parameters(&resumed.outcome.model), expected);
+            assert_eq!(resumed.outcome.step, whole.outcome.step);
+            assert_eq!(resumed.outcome.validation_error, whole.outcome.validation_error);
+            let n_left = resumed.losses.len();
+            assert_eq!(resumed.losses, whole.losses[whole.losses.len() - n_left..]);
+        }
+    }
+}
+
+#[test]
+fn refuses_a_checkpoint_of_another_model() {
+    let mut setup = Setup::of(eight_compounds(1));
+    setup.train.checkpoint_every = 7;
+    let checkpoint = setup.run(0, None).unwrap().checkpoints.remove(0);
+    let message = |checkpoint: Checkpoint, setup: &Setup| setup.run(0, Some(checkpoint)).err().unwrap().to_string();
+    let mut without_step = checkpoint.clone();
+    without_step.text.remove("step");
+    assert_eq!(message(without_step, &setup), "a checkpoint is damaged: it has no entry `step`");
+    setup.model.latent = 5;
+    let found = message(checkpoint, &setup);
+    assert!(found.contains("the model expects"), "{found}");
+}
+
+#[test]
+fn micro_batches_take_the_step_of_the_whole_batch() {
+    let mut setup = Setup::of(eight_compounds(3));
+    setup.model.projector.norm = ProjectorNorm::Layer;
+    setup.train = TrainConfig { steps: 8, learning_rate: 1e-3, ..setup.train };
+    let (whole, expected) = (setup.run(0, None).unwrap(), setup.parameters(0, None));
+    setup.train.micro_batches = 3;
+    let (parts, found) = (setup.run(0, None).unwrap(), setup.parameters(0, None));
+    for (found, expected) in parts.losses.iter().flatten().zip(whole.losses.iter().flatten()) {
+        assert!((found.1 - expected.1).abs() < 1e-5 * (1.0 + expected.1.abs()), "{found:?} is not {expected:?}");
+    }
+    for (name, array) in &found {
+        for (found, expected) in array.values.iter().zip(&expected[name].values) {
+            assert!((found - expected).abs() < 1e-5, "{name}: {found} is not {expected}");
+        }
+    }
+}
+
+#[test]
+fn micro_batches_with_a_batch_norm_are_refused() {
+    let mut setup = Setup::of(eight_compounds(1));
+    setup.train.micro_batches = 3;
+    let error = setup.run(0, None).err().unwrap().to_string();
+    assert!(error.starts_with("train.micro_batches = 3 needs model.projector.norm = \"layer\""), "{error}");
+}
+
+#[test]
+fn a_value_that_is_no_number_stops_training_before_it_is_saved() {
+    let mut screen = eight_compounds(1);
+    screen.features.row_mut(12)[3] = f32::NAN;
+    let mut setup = Setup::of(screen);
+    for log_every in [1, 100] {
+        setup.train = TrainConfig { steps: 100, log_every, checkpoint_every: 10, ..setup.train };
+        let error = setup.run(0, None).err().unwrap();
+        let TrainError::Diverged { step, .. } = &error else { panic!("{error}") };
+        assert_eq!(*step, if log_every == 1 { 0 } else { 9 });
+        assert!(error.to_string().contains("lower train.learning_rate"), "{error}");
+    }
+}
+
+#[test]
+fn without_sigreg_latents_collapse_and_training_says_so() {
+    let mut setup = Setup::of(eight_compounds(2));
+    setup.train = TrainConfig { steps: 300, learning_rate: 1e-2, evaluate_every: 300, ..setup.train };
+    setup.train.sigreg.lambda = 0.0;
+    let outcome = setup.run(0, None).unwrap().outcome;
+    let Health::Collapsing(words) = &outcome.health else { panic!("{:?}", outcome.health) };
+    assert!(words.starts_with("latents are collapsing: mean spread 0."), "{words}");
+    setup.train.sigreg.lambda = 0.05;
+    assert_eq!(setup.run(0, None).unwrap().outcome.health, Health::Fine);
+}
+
+/// A state of three numbers turns, shrinks, is pushed by one of eight interventions and shaken:
+/// `x' = 0.8 R x + b + 0.4 noise`, stationary and near normal. Twelve features show a nonlinear image of it.
+fn linear_gaussian_world(plates: usize) -> (Screen, Vec<[f64; 3]>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mix: Vec<[f32; 3]> = (0..12).map(|_| [0; 3].map(|_| normal(&mut rng))).collect();
+    // The corners of a cube: three independent pushes of variance 0.2.
+    let push =
+        |compound: usize| [0, 1, 2].map(|axis| 0.2f32.sqrt() * if compound >> axis & 1 == 1 { 1.0 } else { -1.0 });
+    let (sin, cos) = 0.9f32.sin_cos();
+    let (mut observations, mut values, mut states) = (Vec::new(), Vec::new(), Vec::new());
+    for plate in 0..plates {
+        let x = [0; 3].map(|_| normal(&mut rng));
+        let compound = plate % 8;
+        let turned = [cos * x[0] - sin * x[1], sin * x[0] + cos * x[1], x[2]];
+        let after = [0, 1, 2].map(|axis| 0.8 * turned[axis] + push(compound)[axis] + 0.4 * normal(&mut rng));
+        for (state, compound) in [(x, None), (x, None), (after, Some(compound))] {
+            // Invertible: each coordinate is shifted by what the ones before it say.
+            let bent = [state[0], state[1] + state[0] * state[0] - 1.0, state[2] + state[0] * state[1]];
+            observations.push(observation(plate, compound));
+            values.extend(mix.iter().map(|row| (0..3).map(|axis| row[axis] * bent[axis]).sum::<f32>()));
+            states.push(state.map(f64::from));
+        }
+    }
+    (screen(observations, values), states)
+}
+
+/// Share of the variance of `truth` that the best linear map of `[row, column]` explains, on the rows it was fitted on.
+fn linear_r2(rows: &[Vec<f64>], truth: &[f64]) -> f64 {
+    let n = rows[0].len() + 1;
+    let with_one = |row: &Vec<f64>| -> Vec<f64> { row.iter().copied().chain([1.0]).collect() };
+    let mut system = vec![vec![0.0; n + 1]; n];
+    for (row, &truth) in rows.iter().zip(truth) {
+        let row = with_one(row);
+        for i in 0..n {
+            for j in 0..n {
+                system[i][j] += row[i] * row[j];
+            }
+            system[i][n] += row[i] * truth;
+        }
+    }
+    for pivot in 0..n {
+        system[pivot][pivot] += 1e-9;
+        for other in 0..n {
+            if other != pivot {
+                let factor = system[other][pivot] / system[pivot][pivot];
+                for column in pivot..=n {
+                    system[other][column] -= factor * system[pivot][column];
+                }
+            }
+        }
+    }
+    let weights: Vec<f64> = (0..n).map(|i| system[i][n] / system[i][i]).collect();
+    let mean = truth.iter().sum::<f64>() / truth.len() as f64;
+    let missed = |(row, truth): (&Vec<f64>, &f64)| {
+        let found: f64 = with_one(row).iter().zip(&weights).map(|(value, weight)| value * weight).sum();
+        (truth - found).powi(2)
+    };
+    let residual: f64 = rows.iter().zip(truth).map(missed).sum();
+    1.0 - residual / truth.iter().map(|truth| (truth - mean).powi(2)).sum::<f64>()
+}
+
+#[test]
+fn latents_recover_the_state_of_a_linear_gaussian_world() {
+    // Klindt, LeCun & Balestriero, arXiv:2605.26379: alignment and normality recover the state up to a rotation.
+    let (screen, states) = linear_gaussian_world(1600);
+    let r2_of = |rows: &[Vec<f64>]| -> f64 {
+        (0..3).map(|axis| linear_r2(rows, &states.iter().map(|state| state[axis]).collect::<Vec<_>>())).sum::<f64>()
+            / 3.0
+    };
+    let n = screen.n_observations();
+    let features: Vec<Vec<f64>> =
+        (0..n).map(|row| screen.features.row(row).iter().map(|&value| f64::from(value)).collect()).collect();
+    let of_features = r2_of(&features);
+    let mut setup = Setup::of(screen);
+    setup.model.latent = 3;
+    setup.model.encoder.width = 64;
+    setup.model.projector.hidden = 64;
+    setup.model.predictor.dropout = 0.0;
+    setup.train = TrainConfig { steps: 700, learning_rate: 3e-3, log_every: 100, evaluate_every: 700, ..setup.train };
+    setup.train.sigreg.lambda = 0.2;
+    setup.pair = PairConfig { batch: 256, bag: 2, ladder: 0.0 };
+    let trained = setup.run(0, None).unwrap();
+    let rows: Vec<usize> = (0..n).collect();
+    let input = burn::tensor::Tensor::<2>::from_data(
+        burn::tensor::TensorData::new(setup.screen.features.select_rows(&rows).values().to_vec(), [n, 12]),
+        &Device::flex(),
+    );
+    let latents: Vec<f32> = trained.outcome.model.encode(input).into_data().try_to_vec().unwrap();
+    let latents: Vec<Vec<f64>> =
+        latents.chunks(3).map(|row| row.iter().map(|&value| f64::from(value)).collect()).collect();
+    let of_latents = r2_of(&latents);
+    assert!(of_features < 0.75, "the features must not show the state as it is: {of_features}");
+    assert!(of_latents > 0.9, "R² {of_latents} of latents, {of_features} of features, {:?}", trained.evaluations);
+}
