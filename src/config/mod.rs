@@ -118,7 +118,8 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, a key is unknown, or a value is out of its range.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Self::parse(&text).map_err(|error| match error {
             ConfigError::Parse { problem, .. } => ConfigError::Parse { path: path.to_owned(), problem },
             other => other,
@@ -164,9 +165,15 @@ impl Config {
         let knots = self.train.sigreg.knots;
         check("train.sigreg.knots", knots, knots >= 3, "at least 3")?;
         check("model.latent", self.model.latent, self.model.latent >= 2, "at least 2")?;
-        check("model.predictor.history", self.model.predictor.history, self.model.predictor.history == 1, "1 for screens")?;
+        check(
+            "model.predictor.history",
+            self.model.predictor.history,
+            self.model.predictor.history == 1,
+            "1 for screens",
+        )?;
         check("pair.batch", self.pair.batch, self.pair.batch >= 2, "at least 2")?;
-        let share = |key: &'static str, value: f64| check(key, value, (0.0..1.0).contains(&value), "at least 0 and below 1");
+        let share =
+            |key: &'static str, value: f64| check(key, value, (0.0..1.0).contains(&value), "at least 0 and below 1");
         share("split.validation", self.split.validation)?;
         share("split.calibration", self.split.calibration)?;
         share("train.warmup", self.train.warmup)?;

@@ -164,9 +164,10 @@ impl<'a> Sampler<'a> {
             }
             weights
         };
-        let mut interventions = self.vocabulary.rows(transitions.iter().map(|transition| {
-            (&self.pairs.treatments[transition.treatment], self.anchor_for(transition.treatment))
-        }));
+        let mut interventions =
+            self.vocabulary.rows(transitions.iter().map(|transition| {
+                (&self.pairs.treatments[transition.treatment], self.anchor_for(transition.treatment))
+            }));
         if self.identity_dropout > 0.0 {
             for known in &mut interventions.known {
                 if rng.random_bool(self.identity_dropout) {

@@ -70,7 +70,8 @@ impl Decoder {
         treatments: &[Treatment],
         latents: &[Vec<Vec<f32>>],
     ) -> FeatureMatrix {
-        let anchors: Vec<Anchor> = treatments.iter().map(|treatment| anchor_of(treatment, &trained.treatments)).collect();
+        let anchors: Vec<Anchor> =
+            treatments.iter().map(|treatment| anchor_of(treatment, &trained.treatments)).collect();
         let mut decoded = self.decode(latents);
         if self.profiles.is_empty() {
             return decoded;
@@ -78,7 +79,8 @@ impl Decoder {
         let at_anchor = self.decode(&trained.anchor_latents(&anchors));
         for (row, anchor) in anchors.iter().enumerate().filter(|(_, anchor)| anchor.exists()) {
             for (feature, value) in decoded.row_mut(row).iter_mut().enumerate() {
-                let own: f32 = anchor.weights.iter().map(|&(t, weight)| weight as f32 * self.profiles[t][feature]).sum();
+                let own: f32 =
+                    anchor.weights.iter().map(|&(t, weight)| weight as f32 * self.profiles[t][feature]).sum();
                 *value += own - at_anchor.row(row)[feature];
             }
         }

@@ -158,7 +158,8 @@ fn train(
     device: &Device,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Served, StudyError> {
-    let counts = [Part::Train, Part::Validation, Part::Calibration, Part::Test].map(|part| prepared.treatments(part).len());
+    let counts =
+        [Part::Train, Part::Validation, Part::Calibration, Part::Test].map(|part| prepared.treatments(part).len());
     tell(Event::Step(format!(
         "training {} members for {} steps on {} transitions of {} treatments ({} validation, {} calibration, {} test)",
         config.train.members,

@@ -172,7 +172,8 @@ impl TrainedModel {
     /// The anchors that an anchored model's predictions start from; none for another model.
     fn anchors(&self, treatments: &[Treatment]) -> Vec<Anchor> {
         let is_anchored = self.members.first().is_some_and(|(model, _)| model.is_anchored());
-        let anchor = |treatment| if is_anchored { crate::pair::anchor_of(treatment, &self.treatments) } else { Anchor::NONE };
+        let anchor =
+            |treatment| if is_anchored { crate::pair::anchor_of(treatment, &self.treatments) } else { Anchor::NONE };
         treatments.iter().map(anchor).collect()
     }
 
@@ -222,7 +223,8 @@ impl TrainedModel {
         for checkpoint in checkpoints {
             let mut rng = ChaCha8Rng::seed_from_u64(0);
             let fresh = WorldModel::new(&mut Init { rng: &mut rng, device }, &config, &sizes);
-            let under = |(name, array): (&String, &Array)| Some((name.strip_prefix("model.")?.to_owned(), array.clone()));
+            let under =
+                |(name, array): (&String, &Array)| Some((name.strip_prefix("model.")?.to_owned(), array.clone()));
             let arrays: BTreeMap<String, Array> = checkpoint.tensors.iter().filter_map(under).collect();
             let model = with_parameters(fresh, &arrays)?;
             let part = |name: &str| {
@@ -243,7 +245,10 @@ impl TrainedModel {
             sizes,
             reference: read(first, "reference")?,
             vocabulary: read(first, "vocabulary")?,
-            treatments: treatments.into_iter().map(|(intervention, context)| Treatment { intervention, context }).collect(),
+            treatments: treatments
+                .into_iter()
+                .map(|(intervention, context)| Treatment { intervention, context })
+                .collect(),
             features: read(first, "features")?,
             members,
         })
@@ -256,5 +261,6 @@ fn json<T: Serialize>(value: &T) -> String {
 
 fn read<T: DeserializeOwned>(checkpoint: &Checkpoint, key: &str) -> Result<T, TrainError> {
     let text = checkpoint.text.get(key).ok_or_else(|| TrainError::damaged(format!("it has no entry `{key}`")))?;
-    serde_json::from_str(text).map_err(|error| TrainError::damaged(format!("its entry `{key}` cannot be read: {error}")))
+    serde_json::from_str(text)
+        .map_err(|error| TrainError::damaged(format!("its entry `{key}` cannot be read: {error}")))
 }
