@@ -1,6 +1,45 @@
 //! Learn a world model of cells from perturbation screens, and plan with it.
 //!
 //! The modules below are in the order of the data's path; a module uses only those above it.
+//!
+//! [`study::run()`] does a whole job in a run folder, as `cytonaut run` does. The same in steps and without a folder, from
+//! a bundled screen to a ranking (two optimizer steps of one model, so that it is quick; the defaults take more):
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use cytonaut::config::Config;
+//! use cytonaut::pair::Part;
+//! use cytonaut::predict::Decoder;
+//! use cytonaut::study::{Served, load_screen, prepare, rank_again, train_ensemble};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::parse(
+//!     r#"
+//!     [data]
+//!     card = "datasets/bbbc021/dataset.toml"
+//!     [train]
+//!     members = 1
+//!     steps = 2
+//!     [rank]
+//!     target = 'moa == "Actin disruptors"'
+//!     "#,
+//! )?;
+//! let device = Device::flex();
+//!
+//! let loaded = load_screen(&config)?;
+//! let prepared = prepare(&config, &loaded)?;
+//! let members = train_ensemble(&config, &prepared, None, None, &device, &|_progress| {})?;
+//!
+//! let training_rows = prepared.split.rows(Part::Train);
+//! let decoder = Decoder::fit(&members.trained, &prepared.screen, &training_rows, &config.decoder, &device)?;
+//! let served = Served { trained: members.trained, decoder, normalizer: prepared.normalizer.clone() };
+//!
+//! let ranking = rank_again(&config, &prepared, None, &served, &device)?;
+//! assert_eq!(ranking.rows.len(), prepared.screen.treatments().len());
+//! println!("{}", ranking.render(5));
+//! # Ok(())
+//! # }
+//! ```
 
 #![warn(missing_docs)]
 

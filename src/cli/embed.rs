@@ -42,7 +42,10 @@ impl EmbedArgs {
         let Self { run, files, level, tvn, out, device } = self;
         let level: Level = level.parse().map_err(AskedWrongly)?;
         if matches!(level, Level::Cell | Level::Site) {
-            return Err(AskedWrongly("this run has one observation for each well; ask for `well` or `intervention`".into()).into());
+            return Err(AskedWrongly(
+                "this run has one observation for each well; ask for `well` or `intervention`".into(),
+            )
+            .into());
         }
         let open = OpenRun::open(&run, &device)?;
         let screen = open.screen(&files)?;

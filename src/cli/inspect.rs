@@ -58,16 +58,28 @@ impl InspectArgs {
         };
         let mut text = format!("{}\n", loaded.screen.name);
         let mut line = |name: &str, value: String| text += &format!("  {name:<22} {value}\n");
-        line("wells", format!("{} on {} plates in {} lab batches", summary.n_observations, summary.n_plates, summary.n_lab_batches));
-        line("roles", format!(
-            "{} treated, {} negative controls, {} positive controls, {} empty",
-            summary.n_treatment, summary.n_negative_controls, summary.n_positive_controls, summary.n_empty
-        ));
+        line(
+            "wells",
+            format!(
+                "{} on {} plates in {} lab batches",
+                summary.n_observations, summary.n_plates, summary.n_lab_batches
+            ),
+        );
+        line(
+            "roles",
+            format!(
+                "{} treated, {} negative controls, {} positive controls, {} empty",
+                summary.n_treatment, summary.n_negative_controls, summary.n_positive_controls, summary.n_empty
+            ),
+        );
         line("controls per plate", spread(summary.controls_per_plate));
         for (kind, count) in &summary.perturbations {
             line("perturbations", format!("{count} {kind:?}").to_lowercase());
         }
-        line("interventions", format!("{} (doses per perturbation: {})", summary.n_interventions, spread(summary.doses_per_perturbation)));
+        line(
+            "interventions",
+            format!("{} (doses per perturbation: {})", summary.n_interventions, spread(summary.doses_per_perturbation)),
+        );
         if let Some((low, high)) = summary.dose_range_um {
             line("doses", format!("{low} to {high} µM"));
         }
@@ -82,7 +94,8 @@ impl InspectArgs {
         }
         text += &format!("  {:<22} {}\n", "features", loaded.mapping.features_why);
         text += &format!("  {:<22} {}\n", "controls", loaded.mapping.controls_why);
-        text += "  if one is wrong, change its line under [columns] in the card (`--write-card dataset.toml` writes one)\n";
+        text +=
+            "  if one is wrong, change its line under [columns] in the card (`--write-card dataset.toml` writes one)\n";
         for dropped in &loaded.screen.dropped {
             text += &format!("left out {} rows: {}\n", dropped.rows, dropped.reason);
         }

@@ -33,15 +33,16 @@ impl Overrides {
     /// The configuration at `path` with these overrides.
     pub(super) fn resolve(self, path: &Path) -> anyhow::Result<Config> {
         let Self { seed, members, steps, files, set } = self;
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
         let mut document: toml::Table =
             toml::from_str(&text).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
         for entry in &set {
             put(&mut document, entry)?;
         }
         let text = toml::to_string(&document).context("the configuration cannot be written back")?;
-        let mut config = Config::parse(&text).map_err(|error| AskedWrongly(format!("{}{error}", prefix(path, &error))))?;
+        let mut config =
+            Config::parse(&text).map_err(|error| AskedWrongly(format!("{}{error}", prefix(path, &error))))?;
         if let Some(seed) = seed {
             config.train.seed = seed;
         }
@@ -99,8 +100,9 @@ impl DeviceArgs {
     /// The device asked for.
     pub(super) fn resolve(&self) -> anyhow::Result<Device> {
         let (kind, index) = self.device.split_once(':').unwrap_or((&self.device, "0"));
-        let index: usize =
-            index.parse().map_err(|_| AskedWrongly(format!("--device {}: `{index}` is no device number", self.device)))?;
+        let index: usize = index
+            .parse()
+            .map_err(|_| AskedWrongly(format!("--device {}: `{index}` is no device number", self.device)))?;
         match kind {
             "cpu" => Ok(Device::flex()),
             "cuda" => cuda(index),
@@ -116,25 +118,32 @@ fn cuda(index: usize) -> anyhow::Result<Device> {
     let devices = std::panic::catch_unwind(|| Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec().len());
     match devices {
         Ok(n_devices) if index < n_devices => Ok(Device::cuda(index)),
-        Ok(n_devices) => Err(AskedWrongly(format!("--device cuda:{index}: this machine has {n_devices} CUDA devices")).into()),
-        Err(_) => Err(AskedWrongly("--device cuda: no CUDA driver answers; install one, or use --device cpu".into()).into()),
+        Ok(n_devices) => {
+            Err(AskedWrongly(format!("--device cuda:{index}: this machine has {n_devices} CUDA devices")).into())
+        }
+        Err(_) => {
+            Err(AskedWrongly("--device cuda: no CUDA driver answers; install one, or use --device cpu".into()).into())
+        }
     }
 }
 
 #[cfg(not(feature = "cuda"))]
 fn cuda(index: usize) -> anyhow::Result<Device> {
-    let hint = "this binary was built without it; build with `cargo build --release --features cuda`, or use --device cpu";
+    let hint =
+        "this binary was built without it; build with `cargo build --release --features cuda`, or use --device cpu";
     Err(AskedWrongly(format!("--device cuda:{index}: {hint}")).into())
 }
 
 #[cfg(feature = "vulkan")]
 fn vulkan() -> anyhow::Result<Device> {
-    std::panic::catch_unwind(|| Device::vulkan(Default::default()))
-        .map_err(|_| AskedWrongly("--device vulkan: no Vulkan driver answers; install one, or use --device cpu".into()).into())
+    std::panic::catch_unwind(|| Device::vulkan(Default::default())).map_err(|_| {
+        AskedWrongly("--device vulkan: no Vulkan driver answers; install one, or use --device cpu".into()).into()
+    })
 }
 
 #[cfg(not(feature = "vulkan"))]
 fn vulkan() -> anyhow::Result<Device> {
-    let hint = "this binary was built without it; build with `cargo build --release --features vulkan`, or use --device cpu";
+    let hint =
+        "this binary was built without it; build with `cargo build --release --features vulkan`, or use --device cpu";
     Err(AskedWrongly(format!("--device vulkan: {hint}")).into())
 }

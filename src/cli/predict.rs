@@ -40,10 +40,13 @@ impl PredictArgs {
         let Self { run, files, intervention, context, out, device } = self;
         let open = OpenRun::open(&run, &device)?;
         let screen = open.screen(&files)?;
-        let treatments = study::treatments_of(&open.served, &screen, &intervention, context.as_deref()).map_err(AskedWrongly)?;
+        let treatments =
+            study::treatments_of(&open.served, &screen, &intervention, context.as_deref()).map_err(AskedWrongly)?;
         let (table, abstained) = study::predict_table(&open.served, &screen, &treatments, &open.device)?;
         for treatment in &abstained {
-            tracing::warn!("warning: no prediction of {treatment}: the model has not met it, and no descriptor places it");
+            tracing::warn!(
+                "warning: no prediction of {treatment}: the model has not met it, and no descriptor places it"
+            );
         }
         table.write_parquet(&out)?;
         print(&format!("{} predictions: {}", table.n_rows(), out.display()))

@@ -66,7 +66,9 @@ impl RankArgs {
             rank.candidates = Candidates::DoseGrid;
         }
         if rank.target.is_empty() {
-            return Err(AskedWrongly("no target: give --target, as in --target 'moa == \"Actin disruptors\"'".into()).into());
+            return Err(
+                AskedWrongly("no target: give --target, as in --target 'moa == \"Actin disruptors\"'".into()).into()
+            );
         }
         let top = rank.top;
         let prepared = open.own_screen()?;

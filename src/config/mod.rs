@@ -8,7 +8,7 @@ use crate::baseline::PcaGrid;
 use crate::evaluate::Bootstrap;
 use crate::model::ModelConfig;
 use crate::normalize::NormalizeSettings;
-use crate::pair::{PairConfig, SplitConfig};
+use crate::pair::{PairConfig, Part, SplitConfig};
 use crate::plan::RankConfig;
 use crate::predict::DecoderConfig;
 use crate::train::TrainConfig;
@@ -60,6 +60,8 @@ pub struct DataConfig {
 pub struct EvaluateConfig {
     /// Train and score every fold of the split, not only `split.fold`, and pool the scores.
     pub all_folds: bool,
+    /// The part that is scored; `validation` chooses settings without a look at the test part.
+    pub part: Part,
     /// How many nearest candidates count as found.
     pub recall_at: usize,
     /// Resampling of independent units.
@@ -76,6 +78,7 @@ impl Default for EvaluateConfig {
     fn default() -> Self {
         Self {
             all_folds: false,
+            part: Part::Test,
             recall_at: 5,
             bootstrap: Bootstrap::default(),
             pca: PcaGrid::default(),
@@ -115,7 +118,8 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, a key is unknown, or a value is out of its range.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Self::parse(&text).map_err(|error| match error {
             ConfigError::Parse { problem, .. } => ConfigError::Parse { path: path.to_owned(), problem },
             other => other,
@@ -161,9 +165,15 @@ impl Config {
         let knots = self.train.sigreg.knots;
         check("train.sigreg.knots", knots, knots >= 3, "at least 3")?;
         check("model.latent", self.model.latent, self.model.latent >= 2, "at least 2")?;
-        check("model.predictor.history", self.model.predictor.history, self.model.predictor.history == 1, "1 for screens")?;
+        check(
+            "model.predictor.history",
+            self.model.predictor.history,
+            self.model.predictor.history == 1,
+            "1 for screens",
+        )?;
         check("pair.batch", self.pair.batch, self.pair.batch >= 2, "at least 2")?;
-        let share = |key: &'static str, value: f64| check(key, value, (0.0..1.0).contains(&value), "at least 0 and below 1");
+        let share =
+            |key: &'static str, value: f64| check(key, value, (0.0..1.0).contains(&value), "at least 0 and below 1");
         share("split.validation", self.split.validation)?;
         share("split.calibration", self.split.calibration)?;
         share("train.warmup", self.train.warmup)?;

@@ -59,8 +59,11 @@ impl FusedOps for Flex {
         let n_slices = last_axis(&projected);
         let values = flat(projected);
         let quadrature = Quadrature::new(n_knots, range);
-        let statistic = kernels::characteristic(&values, n_slices, &quadrature)
-            .statistic(values.len() / n_slices, n_slices, &quadrature);
+        let statistic = kernels::characteristic(&values, n_slices, &quadrature).statistic(
+            values.len() / n_slices,
+            n_slices,
+            &quadrature,
+        );
         flex(vec![statistic], [1])
     }
 }

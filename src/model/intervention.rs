@@ -34,13 +34,13 @@ pub struct InterventionConfig {
     pub curves: usize,
     /// How doses enter.
     pub dose: DoseEncoding,
-    /// How often training hides a perturbation's identity, so that its descriptors alone must do (descriptors only).
+    /// How often training hides a perturbation's identity, so that its descriptors and its anchor must do.
     pub identity_dropout: f32,
 }
 
 impl Default for InterventionConfig {
     fn default() -> Self {
-        Self { width: 64, curves: 4, dose: DoseEncoding::Saturating, identity_dropout: 0.2 }
+        Self { width: 64, curves: 4, dose: DoseEncoding::Saturating, identity_dropout: 0.0 }
     }
 }
 

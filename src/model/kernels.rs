@@ -43,7 +43,8 @@ fn exp_of_nonpositive(x: f32) -> f32 {
     let n = (x * std::f32::consts::LOG2_E).round();
     // ln 2 in two parts, so that the remainder keeps its low bits.
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
-    let p = 1.0 + r * (1.0 + r * (0.5 + r * (1.666_666_6e-1 + r * (4.166_661e-2 + r * (8.333_54e-3 + r * 1.393_3e-3)))));
+    let p =
+        1.0 + r * (1.0 + r * (0.5 + r * (1.666_666_6e-1 + r * (4.166_661e-2 + r * (8.333_54e-3 + r * 1.393_3e-3)))));
     p * f32::from_bits((((n as i32) + 127) << 23) as u32)
 }
 
@@ -366,7 +367,8 @@ impl Characteristic {
                 let mut coefficients = vec![[0.0; LANES]; 2 * n_knots];
                 for knot in 0..n_knots {
                     // The factor N of the statistic cancels against the 1/N of the means.
-                    let weight = 2.0 * scale * quadrature.weights[knot] * knot as f32 * quadrature.spacing / n_slices as f32;
+                    let weight =
+                        2.0 * scale * quadrature.weights[knot] * knot as f32 * quadrature.spacing / n_slices as f32;
                     for lane in 0..LANES {
                         coefficients[knot][lane] = -weight * (sums[knot][lane] - quadrature.normal[knot]);
                         coefficients[n_knots + knot][lane] = weight * sums[n_knots + knot][lane];

@@ -38,7 +38,9 @@ pub fn anchor_of(treatment: &Treatment, others: &[Treatment]) -> Anchor {
         return Anchor::default();
     };
     let dose = dose.log10();
-    let ladder = || others.iter().enumerate().filter_map(|(index, other)| Some((index, log_dose_on_ladder_of(treatment, other)?)));
+    let ladder = || {
+        others.iter().enumerate().filter_map(|(index, other)| Some((index, log_dose_on_ladder_of(treatment, other)?)))
+    };
     let lower = ladder().filter(|(_, other)| *other < dose).max_by(|a, b| a.1.total_cmp(&b.1));
     let higher = ladder().filter(|(_, other)| *other > dose).min_by(|a, b| a.1.total_cmp(&b.1));
     match (lower, higher) {
@@ -57,7 +59,8 @@ pub(super) fn lower_doses(treatment: &Treatment, others: &[Treatment]) -> Vec<us
     let Some(dose) = treatment.intervention.as_single().and_then(|member| member.dose) else {
         return Vec::new();
     };
-    let is_lower = |other: &Treatment| log_dose_on_ladder_of(treatment, other).is_some_and(|other| other < dose.log10());
+    let is_lower =
+        |other: &Treatment| log_dose_on_ladder_of(treatment, other).is_some_and(|other| other < dose.log10());
     (0..others.len()).filter(|&index| is_lower(&others[index])).collect()
 }
 

@@ -77,7 +77,7 @@ pub struct Sampler<'a> {
     config: &'a PairConfig,
     /// Whether the model's predictions start from anchors.
     anchored: bool,
-    /// Identity dropout of the intervention encoder, when descriptors could stand in.
+    /// How often a perturbation's identity is hidden.
     identity_dropout: f64,
 }
 
@@ -132,8 +132,6 @@ impl<'a> Sampler<'a> {
         anchored: bool,
         identity_dropout: f64,
     ) -> Self {
-        let has_descriptors = vocabulary.sizes().descriptors > 0;
-        let identity_dropout = if has_descriptors { identity_dropout } else { 0.0 };
         Self { screen, pairs, vocabulary, config, anchored, identity_dropout }
     }
 
@@ -166,9 +164,10 @@ impl<'a> Sampler<'a> {
             }
             weights
         };
-        let mut interventions = self.vocabulary.rows(transitions.iter().map(|transition| {
-            (&self.pairs.treatments[transition.treatment], self.anchor_for(transition.treatment))
-        }));
+        let mut interventions =
+            self.vocabulary.rows(transitions.iter().map(|transition| {
+                (&self.pairs.treatments[transition.treatment], self.anchor_for(transition.treatment))
+            }));
         if self.identity_dropout > 0.0 {
             for known in &mut interventions.known {
                 if rng.random_bool(self.identity_dropout) {

@@ -31,7 +31,9 @@ pub enum PairError {
         plate: String,
     },
     /// Nothing to train on.
-    #[error("no treated well is left for training ({held_out} of {treatments} treatments are held out); lower the shares under [split]")]
+    #[error(
+        "no treated well is left for training ({held_out} of {treatments} treatments are held out); lower the shares under [split]"
+    )]
     NothingToTrain {
         /// Treatments outside training.
         held_out: usize,
@@ -125,7 +127,9 @@ impl PairSet {
         let controls: BTreeMap<String, Vec<usize>> = screen
             .rows_by_plate(|observation| observation.role == Role::NegativeControl)
             .into_iter()
-            .map(|(plate, rows)| (plate.to_owned(), rows.into_iter().filter(|&row| split.part(row) == Part::Train).collect()))
+            .map(|(plate, rows)| {
+                (plate.to_owned(), rows.into_iter().filter(|&row| split.part(row) == Part::Train).collect())
+            })
             .filter(|(_, rows): &(String, Vec<usize>)| !rows.is_empty())
             .collect();
         let (treatments, rows): (Vec<_>, Vec<_>) = by_treatment.into_iter().unzip();

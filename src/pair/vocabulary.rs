@@ -94,7 +94,8 @@ impl Vocabulary {
     /// Treatments as the intervention encoder reads them; `anchors` are parallel to `treatments`.
     pub fn rows<'a>(&self, treatments: impl IntoIterator<Item = (&'a Treatment, &'a Anchor)>) -> InterventionRows {
         let treatments: Vec<_> = treatments.into_iter().collect();
-        let members = treatments.iter().map(|(treatment, _)| treatment.intervention.members().len()).max().unwrap_or(0).max(1);
+        let members =
+            treatments.iter().map(|(treatment, _)| treatment.intervention.members().len()).max().unwrap_or(0).max(1);
         let mut rows = InterventionRows { members, ..InterventionRows::default() };
         let width = self.descriptor_width();
         for (treatment, anchor) in treatments {
@@ -143,7 +144,8 @@ fn dose_centers(log_doses: &BTreeMap<Perturbation, Vec<f64>>) -> DoseCenters {
         .values()
         .filter(|doses| doses.len() > 1)
         .map(|doses| {
-            let (low, high) = doses.iter().fold((f64::MAX, f64::MIN), |(low, high), &dose| (low.min(dose), high.max(dose)));
+            let (low, high) =
+                doses.iter().fold((f64::MAX, f64::MIN), |(low, high), &dose| (low.min(dose), high.max(dose)));
             0.5 * (high - low)
         })
         .collect();

@@ -5,6 +5,6 @@ mod ranking;
 mod show;
 mod target;
 
-pub use rank::{Candidates, Judge, PlanError, RankConfig, Query, Ranker, rank};
+pub use rank::{Candidates, Judge, PlanError, Query, RankConfig, Ranker, rank};
 pub use ranking::{RankedIntervention, Ranking};
 pub use target::{QueryError, rows_of_query};

@@ -124,12 +124,21 @@ impl Query {
     ///
     /// # Errors
     /// When a query cannot be used, the context is unknown, or there is nothing to start from.
-    pub fn new(trained: &TrainedModel, screen: &Screen, config: &RankConfig, device: &Device) -> Result<Self, PlanError> {
+    pub fn new(
+        trained: &TrainedModel,
+        screen: &Screen,
+        config: &RankConfig,
+        device: &Device,
+    ) -> Result<Self, PlanError> {
         let mut contexts: Vec<String> = screen.treatments().into_keys().map(|treatment| treatment.context).collect();
         contexts.dedup();
         contexts.sort();
         contexts.dedup();
-        let context = if config.context.is_empty() { contexts.first().cloned().unwrap_or_default() } else { config.context.clone() };
+        let context = if config.context.is_empty() {
+            contexts.first().cloned().unwrap_or_default()
+        } else {
+            config.context.clone()
+        };
         if !contexts.contains(&context) {
             let known = contexts.iter().map(|context| format!("`{context}`")).collect::<Vec<_>>().join(", ");
             return Err(PlanError::Context { context, known });
@@ -157,7 +166,8 @@ impl Query {
         };
         let mut measured = screen.treatments();
         measured.retain(|treatment, _| treatment.context == context);
-        let mut defines_target: Vec<Treatment> = target_rows.iter().map(|&row| screen.observations[row].treatment()).collect();
+        let mut defines_target: Vec<Treatment> =
+            target_rows.iter().map(|&row| screen.observations[row].treatment()).collect();
         defines_target.sort();
         defines_target.dedup();
         Ok(Self {
@@ -197,7 +207,11 @@ fn candidates(measured: &BTreeMap<Treatment, Vec<usize>>, which: Candidates) -> 
         for treatment in measured.keys() {
             let Some(member) = treatment.intervention.as_single() else { continue };
             let Some(dose) = member.dose else { continue };
-            let key = (member.perturbation.clone(), treatment.context.clone(), treatment.intervention.hours().map(f64::to_bits));
+            let key = (
+                member.perturbation.clone(),
+                treatment.context.clone(),
+                treatment.intervention.hours().map(f64::to_bits),
+            );
             let (low, high) = ranges.entry(key).or_insert((dose, dose));
             (*low, *high) = ((*low).min(dose), (*high).max(dose));
         }
@@ -221,7 +235,9 @@ fn candidates(measured: &BTreeMap<Treatment, Vec<usize>>, which: Candidates) -> 
 }
 
 fn nearly_same_dose(one: &Treatment, other: &Treatment) -> bool {
-    let (Some(a), Some(b)) = (one.intervention.as_single(), other.intervention.as_single()) else { return one == other };
+    let (Some(a), Some(b)) = (one.intervention.as_single(), other.intervention.as_single()) else {
+        return one == other;
+    };
     let same_dose = match (a.dose, b.dose) {
         (Some(a), Some(b)) => (a.log10() - b.log10()).abs() < 0.05,
         (None, None) => true,
@@ -260,7 +276,8 @@ pub fn rank(
             let (score, remaining) = query.score(place);
             let rows = query.measured.get(treatment).map(Vec::as_slice).unwrap_or_default();
             let own_name = treatment.intervention.perturbation_names();
-            let between = |other: &[Vec<f32>]| place.iter().zip(other).map(|(one, other)| distance(one, other)).sum::<f64>();
+            let between =
+                |other: &[Vec<f32>]| place.iter().zip(other).map(|(one, other)| distance(one, other)).sum::<f64>();
             let nearest = references
                 .iter()
                 .filter(|(reference, _)| reference.intervention.perturbation_names() != own_name)

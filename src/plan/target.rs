@@ -6,7 +6,9 @@ use crate::screen::{Role, Screen};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// It does not parse.
-    #[error("cannot read `{query}` at `{rest}`: expected {expected}, as in moa == \"Actin disruptors\" and dose_um >= 1")]
+    #[error(
+        "cannot read `{query}` at `{rest}`: expected {expected}, as in moa == \"Actin disruptors\" and dose_um >= 1"
+    )]
     Syntax {
         /// The query.
         query: String,
@@ -71,14 +73,16 @@ pub fn rows_of_query(screen: &Screen, query: &str) -> Result<Vec<usize>, QueryEr
     let conditions = parse(query)?;
     for condition in &conditions {
         if !is_column(screen, &condition.column) {
-            let known = COLUMNS.iter().map(ToString::to_string).chain(screen.labels.iter().map(|label| label.name.clone()));
+            let known =
+                COLUMNS.iter().map(ToString::to_string).chain(screen.labels.iter().map(|label| label.name.clone()));
             let known = known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             return Err(QueryError::Column { column: condition.column.clone(), known });
         }
     }
     let treated = |row: &usize| matches!(screen.observations[*row].role, Role::Treatment | Role::PositiveControl);
     let treated: Vec<usize> = (0..screen.n_observations()).filter(treated).collect();
-    let satisfies = |row: &&usize| conditions.iter().all(|condition| holds(condition, value(screen, **row, &condition.column)));
+    let satisfies =
+        |row: &&usize| conditions.iter().all(|condition| holds(condition, value(screen, **row, &condition.column)));
     let rows: Vec<usize> = treated.iter().filter(satisfies).copied().collect();
     if rows.is_empty() {
         let column = conditions[0].column.clone();
@@ -132,7 +136,8 @@ fn holds(condition: &Condition, found: Option<String>) -> bool {
 }
 
 fn parse(query: &str) -> Result<Vec<Condition>, QueryError> {
-    let error = |rest: &str, expected| QueryError::Syntax { query: query.to_owned(), rest: rest.trim().to_owned(), expected };
+    let error =
+        |rest: &str, expected| QueryError::Syntax { query: query.to_owned(), rest: rest.trim().to_owned(), expected };
     let mut rest = query.trim();
     let mut conditions = Vec::new();
     loop {
@@ -186,7 +191,9 @@ mod tests {
             ("moa == x or y", "`and`"),
             ("moa ==", "a value"),
         ] {
-            let QueryError::Syntax { expected: found, .. } = parse(query).err().expect(query) else { panic!("{query}") };
+            let QueryError::Syntax { expected: found, .. } = parse(query).err().expect(query) else {
+                panic!("{query}")
+            };
             assert_eq!(found, expected, "{query}");
         }
     }

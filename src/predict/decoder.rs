@@ -4,7 +4,8 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::{Ridge, RidgeError};
-use crate::screen::{FeatureMatrix, Screen};
+use crate::pair::{Anchor, anchor_of};
+use crate::screen::{FeatureMatrix, Screen, Treatment};
 use crate::train::TrainedModel;
 
 /// Settings of the decoder.
@@ -13,11 +14,13 @@ use crate::train::TrainedModel;
 pub struct DecoderConfig {
     /// Penalties to choose from by leave-one-out error on the training wells.
     pub lambdas: Vec<f64>,
+    /// Decode only how a prediction departs from its anchor between measured doses, where there is one.
+    pub from_anchor: bool,
 }
 
 impl Default for DecoderConfig {
     fn default() -> Self {
-        Self { lambdas: vec![0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0] }
+        Self { lambdas: vec![0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0], from_anchor: true }
     }
 }
 
@@ -27,10 +30,13 @@ impl Default for DecoderConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Decoder {
     members: Vec<Ridge>,
+    /// Consensus profiles of the training treatments, in their order, that anchors are made of; empty without `from_anchor`.
+    profiles: Vec<Vec<f32>>,
 }
 
 impl Decoder {
     /// Fits one ridge for each member on the observations at `rows` of the normalized screen.
+    /// `rows` are sorted.
     ///
     /// # Errors
     /// When there are fewer than two rows or a value is not finite.
@@ -44,7 +50,41 @@ impl Decoder {
         let profiles = screen.features.select_rows(rows);
         let of_member = |latents: &Vec<Vec<f32>>| Ridge::fit_gcv(&matrix(latents), &profiles, &config.lambdas);
         let members = trained.encode(&screen.features, rows, device).iter().map(of_member).collect::<Result<_, _>>()?;
-        Ok(Self { members })
+        let mut of_treatment = screen.treatments();
+        of_treatment.retain(|_, treated| {
+            treated.retain(|row| rows.binary_search(row).is_ok());
+            !treated.is_empty()
+        });
+        let profile = |treatment| screen.features.mean_of(&of_treatment[treatment]);
+        let profiles = if config.from_anchor { trained.treatments.iter().map(profile).collect() } else { Vec::new() };
+        Ok(Self { members, profiles })
+    }
+
+    /// Profiles of predicted latents.
+    ///
+    /// With an anchor only the departure from it is decoded: the profile is the anchor's own plus the difference of the two
+    /// decoded latents. What the latent does not hold stays the anchor's.
+    pub fn decode_predicted(
+        &self,
+        trained: &TrainedModel,
+        treatments: &[Treatment],
+        latents: &[Vec<Vec<f32>>],
+    ) -> FeatureMatrix {
+        let anchors: Vec<Anchor> =
+            treatments.iter().map(|treatment| anchor_of(treatment, &trained.treatments)).collect();
+        let mut decoded = self.decode(latents);
+        if self.profiles.is_empty() {
+            return decoded;
+        }
+        let at_anchor = self.decode(&trained.anchor_latents(&anchors));
+        for (row, anchor) in anchors.iter().enumerate().filter(|(_, anchor)| anchor.exists()) {
+            for (feature, value) in decoded.row_mut(row).iter_mut().enumerate() {
+                let own: f32 =
+                    anchor.weights.iter().map(|&(t, weight)| weight as f32 * self.profiles[t][feature]).sum();
+                *value += own - at_anchor.row(row)[feature];
+            }
+        }
+        decoded
     }
 
     /// Profiles of latents `[member][row][latent]`: `[row, feature]`, averaged over members.

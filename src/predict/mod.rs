@@ -5,8 +5,8 @@ mod model;
 mod ridge;
 
 pub use decoder::{Decoder, DecoderConfig};
-pub use model::{ModelPredictions, PredictError, Starts, predict};
 pub(crate) use model::mean;
+pub use model::{ModelPredictions, PredictError, Starts, predict};
 pub use ridge::{Ridge, RidgeError};
 
 use crate::screen::{FeatureMatrix, Treatment};

@@ -12,7 +12,9 @@ use crate::train::TrainedModel;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PredictError {
     /// A context without a control well to start from.
-    #[error("context `{context}` has no negative-control well to start from; name the controls in the card, or start from `--start`")]
+    #[error(
+        "context `{context}` has no negative-control well to start from; name the controls in the card, or start from `--start`"
+    )]
     NoStart {
         /// The context.
         context: String,
@@ -59,7 +61,10 @@ impl Starts {
         let rows: Vec<usize> = (0..screen.n_observations()).filter(is_control).collect();
         let latents = trained.encode(&screen.features, &rows, device);
         let mean_where = |keep: &dyn Fn(usize) -> bool| -> Vec<Vec<f32>> {
-            latents.iter().map(|latents| mean(rows.iter().zip(latents).filter(|(row, _)| keep(**row)).map(|(_, l)| l))).collect()
+            latents
+                .iter()
+                .map(|latents| mean(rows.iter().zip(latents).filter(|(row, _)| keep(**row)).map(|(_, l)| l)))
+                .collect()
         };
         let mut plates = BTreeMap::new();
         let mut contexts = BTreeMap::new();
@@ -128,6 +133,7 @@ pub fn predict(
         }
     }
     let latents = trained.predict(&known, &by_member, device);
-    let profiles = Predictions { method: "lewm".into(), profiles: decoder.decode(&latents), treatments: known };
+    let decoded = decoder.decode_predicted(trained, &known, &latents);
+    let profiles = Predictions { method: "lewm".into(), profiles: decoded, treatments: known };
     Ok(ModelPredictions { latents, profiles, abstained: abstained.into_iter().cloned().collect() })
 }

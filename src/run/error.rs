@@ -100,7 +100,10 @@ pub enum RunError {
 impl RunError {
     /// Whether the request was wrong, rather than a file or the disk.
     pub fn is_request(&self) -> bool {
-        matches!(self, Self::OtherSettings { .. } | Self::OtherInputs { .. } | Self::NoRunFolder { .. } | Self::NoRun { .. })
+        matches!(
+            self,
+            Self::OtherSettings { .. } | Self::OtherInputs { .. } | Self::NoRunFolder { .. } | Self::NoRun { .. }
+        )
     }
 
     pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {

@@ -22,7 +22,10 @@ pub fn verdict_sentence(config: &Config, evaluation: Option<&Evaluation>) -> Str
     });
     match verdict {
         Some(verdict) => verdict.clone().with_units_called("perturbations").to_string(),
-        None => "not judged: no treatment is held out for testing, so nothing is known of how far to trust this ranking".into(),
+        None => {
+            "not judged: no treatment is held out for testing, so nothing is known of how far to trust this ranking"
+                .into()
+        }
     }
 }
 
@@ -42,8 +45,10 @@ pub(super) fn rank_by(
     let screen = other.unwrap_or(&prepared.screen);
     let query = Query::new(trained, screen, &config.rank, device)?;
     let calibration = prepared.treatments(Part::Calibration);
-    let judge = Judge { by: config.rank.by.clone(), verdict, calibration: calibration.clone(), alpha: config.evaluate.alpha };
-    let mut wanted: BTreeMap<_, Vec<usize>> = query.candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
+    let judge =
+        Judge { by: config.rank.by.clone(), verdict, calibration: calibration.clone(), alpha: config.evaluate.alpha };
+    let mut wanted: BTreeMap<_, Vec<usize>> =
+        query.candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
     wanted.extend(calibration);
     let starts = Starts::of(trained, screen, device);
     let model = ModelRanker { trained, decoder: &served.decoder, starts: &starts, device };
@@ -77,7 +82,7 @@ pub fn rank_again(
     served: &Served,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
-    let has_test = !prepared.treatments(Part::Test).is_empty();
+    let has_test = !prepared.treatments(config.evaluate.part).is_empty();
     let evaluation = if has_test { Some(evaluate_again(config, prepared, None, served, device)?) } else { None };
     let verdict = verdict_sentence(config, evaluation.as_ref());
     rank_by(config, prepared, other, served, verdict, device)
@@ -95,7 +100,7 @@ pub fn evaluate_again(
     device: &Device,
 ) -> Result<Evaluation, StudyError> {
     let Some(screen) = other else {
-        let test = prepared.treatments(Part::Test);
+        let test = prepared.treatments(config.evaluate.part);
         let found = methods(config, prepared, &served.trained, &served.decoder, &test, device)?;
         let mut evaluation = score::pooled(config, score::evaluate(config, prepared, &found, &test)?)?;
         evaluation.scores.rows.extend(super::embedding::embedding_scores(prepared, served, device)?);
@@ -105,8 +110,10 @@ pub fn evaluate_again(
     let offset = prepared.screen.n_observations();
     let mut unseen = screen.treatments();
     unseen.retain(|treatment, _| !served.trained.treatments.contains(treatment));
-    let unseen: BTreeMap<Treatment, Vec<usize>> =
-        unseen.into_iter().map(|(treatment, rows)| (treatment, rows.into_iter().map(|row| row + offset).collect())).collect();
+    let unseen: BTreeMap<Treatment, Vec<usize>> = unseen
+        .into_iter()
+        .map(|(treatment, rows)| (treatment, rows.into_iter().map(|row| row + offset).collect()))
+        .collect();
     let found = methods(config, &joint, &served.trained, &served.decoder, &unseen, device)?;
     score::pooled(config, score::evaluate(config, &joint, &found, &unseen)?)
 }
@@ -162,7 +169,10 @@ fn member(text: &str, known: &BTreeMap<&str, Kind>) -> Result<Application, Strin
     let (name, dose) = match text.rsplit_once('@') {
         Some((name, dose)) => {
             let value = dose.trim().parse().ok().and_then(Micromolar::new);
-            (name.trim(), Some(value.ok_or(format!("`{text}`: `{dose}` is no dose (expected a positive number of µM)"))?))
+            (
+                name.trim(),
+                Some(value.ok_or(format!("`{text}`: `{dose}` is no dose (expected a positive number of µM)"))?),
+            )
         }
         None => (text, None),
     };

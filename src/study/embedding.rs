@@ -23,7 +23,11 @@ const PCA_COMPONENTS: usize = 100;
 ///
 /// # Errors
 /// When whitening cannot be fitted.
-pub(super) fn embedding_scores(prepared: &Prepared, served: &Served, device: &Device) -> Result<Vec<ScoreRow>, StudyError> {
+pub(super) fn embedding_scores(
+    prepared: &Prepared,
+    served: &Served,
+    device: &Device,
+) -> Result<Vec<ScoreRow>, StudyError> {
     let screen = &prepared.screen;
     let latents = embed(&served.trained, screen, Level::Well, device).latents;
     let training = prepared.split.rows(Part::Train);
@@ -39,7 +43,8 @@ pub(super) fn embedding_scores(prepared: &Prepared, served: &Served, device: &De
     let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
     let controls: Vec<usize> = training.iter().copied().filter(is_control).collect();
     if controls.len() >= 8 {
-        for (name, mut matrix) in [("latents_sphered".to_owned(), latents), (format!("pca_{components}_sphered"), pca)] {
+        for (name, mut matrix) in [("latents_sphered".to_owned(), latents), (format!("pca_{components}_sphered"), pca)]
+        {
             Sphering::fit(&matrix, &controls, Whitening::Zca, SPHERE_EPSILON)?.apply(&mut matrix)?;
             embeddings.push((name, matrix));
         }
@@ -69,14 +74,16 @@ fn mechanism(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<
 }
 
 fn replicates(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<ScoreRow>, StudyError> {
-    let negatives = if screen.controls_by_plate().is_empty() { Negatives::PlateTreatments } else { Negatives::PlateControls };
+    let negatives =
+        if screen.controls_by_plate().is_empty() { Negatives::PlateTreatments } else { Negatives::PlateControls };
     let settings = MapSettings { negatives, ..MapSettings::default() };
     let found = replicate_map(screen, matrix, &screen.treatments(), &settings)?;
     if found.scored.is_empty() {
         return Ok(Vec::new());
     }
     let n = found.scored.len();
-    let mean = |value: &dyn Fn(&crate::evaluate::ReplicateMap) -> f64| found.scored.iter().map(value).sum::<f64>() / n as f64;
+    let mean =
+        |value: &dyn Fn(&crate::evaluate::ReplicateMap) -> f64| found.scored.iter().map(value).sum::<f64>() / n as f64;
     let task = "replicate retrieval";
     let note = format!("chance {:.3}", mean(&|scored| scored.expected));
     let share = format!("of {n} treatments at q <= 0.05");

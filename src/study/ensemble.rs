@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::model::Array;
 use crate::pair::Part;
 use crate::run::{Checkpoint, NonFinite};
-use crate::train::{Health, Memory, MemberOutcome, Progress, TrainError, TrainedModel, TrainingData, train_member};
+use crate::train::{Health, MemberOutcome, Memory, Progress, TrainError, TrainedModel, TrainingData, train_member};
 
 /// A trained ensemble and what there is to say of each member.
 #[derive(Debug)]

@@ -97,7 +97,12 @@ fn best_simple(candidates: &[Predictions], truth: &Predictions, by: SplitBy) -> 
 }
 
 /// Every simple method that applies to the screen.
-fn baselines(config: &Config, prepared: &Prepared, training: &Rows, targets: &Rows) -> Result<Vec<Predictions>, StudyError> {
+fn baselines(
+    config: &Config,
+    prepared: &Prepared,
+    training: &Rows,
+    targets: &Rows,
+) -> Result<Vec<Predictions>, StudyError> {
     let screen = &prepared.screen;
     let names: Vec<Treatment> = targets.keys().cloned().collect();
     let mut all = vec![

@@ -158,7 +158,8 @@ fn train(
     device: &Device,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Served, StudyError> {
-    let counts = [Part::Train, Part::Validation, Part::Calibration, Part::Test].map(|part| prepared.treatments(part).len());
+    let counts =
+        [Part::Train, Part::Validation, Part::Calibration, Part::Test].map(|part| prepared.treatments(part).len());
     tell(Event::Step(format!(
         "training {} members for {} steps on {} transitions of {} treatments ({} validation, {} calibration, {} test)",
         config.train.members,
@@ -208,7 +209,7 @@ fn results(
     embed(&served.trained, &prepared.screen, Level::Well, device).write(&Artifact::Embeddings.path_in(&folder))?;
     embed(&served.trained, &prepared.screen, Level::Intervention, device)
         .write(&Artifact::InterventionEmbeddings.path_in(&folder))?;
-    let test = prepared.treatments(Part::Test);
+    let test = prepared.treatments(config.evaluate.part);
     let mut evaluation = None;
     if !test.is_empty() {
         tell(Event::Step(format!("scoring {} held-out treatments", test.len())));

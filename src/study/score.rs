@@ -6,7 +6,8 @@ use super::{Methods, Prepared, StudyError};
 use crate::baseline::{self, DosePosition, dose_position};
 use crate::config::Config;
 use crate::evaluate::{
-    Direction, Distance, MethodScores, Origins, ScoreRow, Scores, Verdict, accuracy, replicate_ceiling, retrieval, verdict,
+    Direction, Distance, MethodScores, Origins, ScoreRow, Scores, Verdict, accuracy, replicate_ceiling, retrieval,
+    verdict,
 };
 use crate::pair::Part;
 use crate::predict::Predictions;
@@ -127,7 +128,8 @@ pub fn pooled(config: &Config, items: Vec<Item>) -> Result<Evaluation, StudyErro
         let values: Vec<f64> = group.iter().map(|item| item.value).collect();
         let units: Vec<String> = group.iter().map(|item| item.treatment.intervention.perturbation_names()).collect();
         let estimate = config.evaluate.bootstrap.mean(&values, &units)?;
-        let metric = if metric == "recall" { format!("recall@{}", config.evaluate.recall_at) } else { metric.to_owned() };
+        let metric =
+            if metric == "recall" { format!("recall@{}", config.evaluate.recall_at) } else { metric.to_owned() };
         scores.rows.push(ScoreRow::new(&task, subset, method, &metric, &estimate));
     }
     let mse = by_method(&items, "mse");
@@ -176,7 +178,17 @@ pub fn summary_table(evaluation: &Evaluation) -> String {
     if let Some(first) = methods.first() {
         text += &format!(
             "{}: {} treatments of {} perturbations\n{:<20} {:>7} {:>19} {:>9} {:>7} {:>7} {:>9} {:>7}\n",
-            first.task, first.n_items, first.n_units, "method", "MSE", "95 % interval", "interior", "edge", "r delta", recall, "MRR"
+            first.task,
+            first.n_items,
+            first.n_units,
+            "method",
+            "MSE",
+            "95 % interval",
+            "interior",
+            "edge",
+            "r delta",
+            recall,
+            "MRR"
         );
     }
     let cell = |row: Option<&ScoreRow>| row.map_or_else(|| "-".to_owned(), |row| format!("{:.3}", row.value));
@@ -185,7 +197,8 @@ pub fn summary_table(evaluation: &Evaluation) -> String {
             (Some(lower), Some(upper)) => format!("{lower:.3} to {upper:.3}"),
             _ => "-".to_owned(),
         };
-        let partial = if row.n_items < evaluation_items(rows) { format!(" ({} of them)", row.n_items) } else { String::new() };
+        let partial =
+            if row.n_items < evaluation_items(rows) { format!(" ({} of them)", row.n_items) } else { String::new() };
         text += &format!(
             "{:<20} {:>7.3} {:>19} {:>9} {:>7} {:>7} {:>9} {:>7}{partial}\n",
             row.method,

@@ -151,7 +151,9 @@ fn spreads(values: &[f32], latent: usize) -> Vec<f64> {
 fn effective_rank(values: &[f32], latent: usize) -> f64 {
     let n_rows = values.len() / latent;
     let means: Vec<f64> = (0..latent)
-        .map(|column| values.iter().skip(column).step_by(latent).map(|&value| f64::from(value)).sum::<f64>() / n_rows as f64)
+        .map(|column| {
+            values.iter().skip(column).step_by(latent).map(|&value| f64::from(value)).sum::<f64>() / n_rows as f64
+        })
         .collect();
     let centered = Mat::from_fn(n_rows, latent, |row, column| f64::from(values[row * latent + column]) - means[column]);
     let covariance = centered.transpose() * &centered;

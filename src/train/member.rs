@@ -12,9 +12,10 @@ use super::trained::Memory;
 use super::{TrainConfig, TrainError};
 use crate::loss::{self, SigregMode};
 use crate::model::{
-    Array, Head, Init, ModelConfig, ModelSizes, Noise, ProjectorNorm, TrainOutput, WorldModel, parameters, with_parameters,
+    Array, Head, Init, ModelConfig, ModelSizes, Noise, ProjectorNorm, TrainOutput, WorldModel, parameters,
+    with_parameters,
 };
-use crate::pair::{Batch, PairConfig, PairSet, Sampler, Vocabulary, anchor_of};
+use crate::pair::{Anchor, Batch, PairConfig, PairSet, Sampler, Vocabulary, anchor_of};
 use crate::run::Checkpoint;
 use crate::screen::{Screen, Treatment};
 
@@ -156,7 +157,12 @@ impl Losses {
         let value = |tensor: Tensor<1>| f64::from(tensor.into_data().try_to_vec::<f32>().expect("losses are f32")[0]);
         let (prediction, sigreg) = (value(self.prediction), value(self.sigreg));
         let weight = loss::sigreg_weight(&config.sigreg, sigreg_units(batch, config));
-        vec![("prediction", prediction), ("sigreg", sigreg), ("lambda_used", weight), ("loss", prediction + weight * sigreg)]
+        vec![
+            ("prediction", prediction),
+            ("sigreg", sigreg),
+            ("lambda_used", weight),
+            ("loss", prediction + weight * sigreg),
+        ]
     }
 }
 
@@ -215,7 +221,8 @@ fn one_step(
     let output = model.predict_train(leaf.clone(), batch, &mut noise, device);
     let losses = losses_of(&output, &mut slices);
     let mut gradients = total(&losses).backward();
-    let latent_gradient = Tensor::<2>::from_inner(leaf.grad_remove(&mut gradients).expect("the loss depends on the latents"));
+    let latent_gradient =
+        Tensor::<2>::from_inner(leaf.grad_remove(&mut gradients).expect("the loss depends on the latents"));
     let mut accumulator = GradientsAccumulator::new();
     accumulator.accumulate(&model, GradientsParams::from_grads(gradients, &model));
     let mut first = 0;
@@ -351,7 +358,8 @@ impl State {
         }
         let batch = sampler.batch(&mut stream(config.seed, member, Purpose::Pairs, config.steps));
         let mut rng = stream(config.seed, member, Purpose::Diagnostics, config.steps);
-        let health = Diagnostics::of(&model, &batch, &config.sigreg, &mut rng, device).health(batch_latent(&model, &batch, device));
+        let health = Diagnostics::of(&model, &batch, &config.sigreg, &mut rng, device)
+            .health(batch_latent(&model, &batch, device));
         Ok(MemberOutcome { model, step, validation_error: error, health })
     }
 }
@@ -375,9 +383,14 @@ fn validation_error(model: &WorldModel, data: TrainingData, device: &Device) -> 
     }
     let memory = Memory::of(model, data.screen, data.pairs, device);
     let treatments: Vec<Treatment> = data.validation.keys().cloned().collect();
-    let anchors: Vec<_> = treatments.iter().map(|treatment| anchor_of(treatment, &data.pairs.treatments)).collect();
-    let starts: Vec<Vec<f32>> =
-        data.validation.values().map(|rows| memory.start_of_rows(model, data.screen, data.pairs, rows, device)).collect();
+    let anchor =
+        |treatment| if model.is_anchored() { anchor_of(treatment, &data.pairs.treatments) } else { Anchor::NONE };
+    let anchors: Vec<_> = treatments.iter().map(anchor).collect();
+    let starts: Vec<Vec<f32>> = data
+        .validation
+        .values()
+        .map(|rows| memory.start_of_rows(model, data.screen, data.pairs, rows, device))
+        .collect();
     let predicted = memory.predict(model, data.vocabulary, &treatments, &anchors, &starts, device);
     let (mut missed, mut moved) = (0.0, 0.0);
     for ((rows, start), predicted) in data.validation.values().zip(&starts).zip(&predicted) {

@@ -87,7 +87,7 @@ impl Memory {
         if bags.is_empty() { self.control.clone() } else { mean(&bags) }
     }
 
-    /// Predicted latents of treatments from their starts (for an anchored model from their anchors, where there are some).
+    /// Predicted latents of treatments from their anchors, or from their starts where an anchor does not exist.
     pub fn predict(
         &self,
         model: &WorldModel,
@@ -97,12 +97,10 @@ impl Memory {
         starts: &[Vec<f32>],
         device: &Device,
     ) -> Vec<Vec<f32>> {
-        const NONE: &Anchor = &Anchor::NONE;
-        let anchored = model.is_anchored();
         let mut predicted = Vec::with_capacity(treatments.len());
         for first in (0..treatments.len()).step_by(CHUNK) {
             let range = first..(first + CHUNK).min(treatments.len());
-            let anchors: Vec<&Anchor> = anchors[range.clone()].iter().map(|anchor| if anchored { anchor } else { NONE }).collect();
+            let anchors = &anchors[range.clone()];
             let from: Vec<f32> = anchors
                 .iter()
                 .zip(&starts[range.clone()])
@@ -164,12 +162,28 @@ impl TrainedModel {
 
     /// Predicted latents by each member, `[member][treatment][latent]`, from `starts[member][treatment]`.
     pub fn predict(&self, treatments: &[Treatment], starts: &[Vec<Vec<f32>>], device: &Device) -> Vec<Vec<Vec<f32>>> {
-        let anchors: Vec<Anchor> =
-            treatments.iter().map(|treatment| crate::pair::anchor_of(treatment, &self.treatments)).collect();
+        let anchors = self.anchors(treatments);
         let of_member = |((model, memory), starts): (&(WorldModel, Memory), &Vec<Vec<f32>>)| {
             memory.predict(model, &self.vocabulary, treatments, &anchors, starts, device)
         };
         self.members.iter().zip(starts).map(of_member).collect()
+    }
+
+    /// The anchors that an anchored model's predictions start from; none for another model.
+    fn anchors(&self, treatments: &[Treatment]) -> Vec<Anchor> {
+        let is_anchored = self.members.first().is_some_and(|(model, _)| model.is_anchored());
+        let anchor =
+            |treatment| if is_anchored { crate::pair::anchor_of(treatment, &self.treatments) } else { Anchor::NONE };
+        treatments.iter().map(anchor).collect()
+    }
+
+    /// Latents of anchors by each member, `[member][anchor][latent]`; zeros where there is no anchor.
+    pub fn anchor_latents(&self, anchors: &[Anchor]) -> Vec<Vec<Vec<f32>>> {
+        let of_member = |(_, memory): &(WorldModel, Memory)| {
+            let latent = |anchor| memory.anchor_latent(anchor).unwrap_or_else(|| vec![0.0; memory.control.len()]);
+            anchors.iter().map(latent).collect()
+        };
+        self.members.iter().map(of_member).collect()
     }
 
     /// One checkpoint for each member, whole in itself.
@@ -209,7 +223,8 @@ impl TrainedModel {
         for checkpoint in checkpoints {
             let mut rng = ChaCha8Rng::seed_from_u64(0);
             let fresh = WorldModel::new(&mut Init { rng: &mut rng, device }, &config, &sizes);
-            let under = |(name, array): (&String, &Array)| Some((name.strip_prefix("model.")?.to_owned(), array.clone()));
+            let under =
+                |(name, array): (&String, &Array)| Some((name.strip_prefix("model.")?.to_owned(), array.clone()));
             let arrays: BTreeMap<String, Array> = checkpoint.tensors.iter().filter_map(under).collect();
             let model = with_parameters(fresh, &arrays)?;
             let part = |name: &str| {
@@ -230,7 +245,10 @@ impl TrainedModel {
             sizes,
             reference: read(first, "reference")?,
             vocabulary: read(first, "vocabulary")?,
-            treatments: treatments.into_iter().map(|(intervention, context)| Treatment { intervention, context }).collect(),
+            treatments: treatments
+                .into_iter()
+                .map(|(intervention, context)| Treatment { intervention, context })
+                .collect(),
             features: read(first, "features")?,
             members,
         })
@@ -243,5 +261,6 @@ fn json<T: Serialize>(value: &T) -> String {
 
 fn read<T: DeserializeOwned>(checkpoint: &Checkpoint, key: &str) -> Result<T, TrainError> {
     let text = checkpoint.text.get(key).ok_or_else(|| TrainError::damaged(format!("it has no entry `{key}`")))?;
-    serde_json::from_str(text).map_err(|error| TrainError::damaged(format!("its entry `{key}` cannot be read: {error}")))
+    serde_json::from_str(text)
+        .map_err(|error| TrainError::damaged(format!("its entry `{key}` cannot be read: {error}")))
 }
