@@ -8,8 +8,6 @@ use cytonaut::config::Config;
 
 use super::command::{cytonaut, finish};
 
-const SUBCOMMANDS: [&str; 7] = ["run", "inspect", "train", "embed", "predict", "rank", "evaluate"];
-
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -65,7 +63,15 @@ fn keys_in_help_texts_exist() {
     config.data.card = Some("dataset.toml".into());
     let keys = keys(&config.to_toml());
     let mut named = BTreeSet::new();
-    for subcommand in SUBCOMMANDS {
+    let help = finish(cytonaut(["--help"]), 0);
+    let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    // Names stand at two spaces; a wrapped description is further in.
+    let subcommands: Vec<&str> = commands
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?.split_whitespace().next())
+        .collect();
+    assert!(subcommands.contains(&"run"), "{subcommands:?}");
+    for subcommand in subcommands {
         let help = finish(cytonaut([subcommand, "--help"]), 0);
         let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
         for rest in words.split("[config: ").skip(1) {

@@ -95,7 +95,7 @@ fn a_killed_run_ends_with_the_bytes_of_one_that_was_not() {
     assert!(said.contains("run was finished already"), "{said}");
     assert!(files(&whole) == before, "asking again changes nothing");
     let said = finish(tiny_run(&whole, &["--set=train.weight_decay=0.5"]), 2);
-    assert!(said.contains("train.weight_decay"), "{said}");
+    assert!(said.contains("`[train] weight_decay` = 0.001, asked for is 0.5"), "{said}");
     assert!(files(&whole) == before, "a refusal changes nothing");
 }
 

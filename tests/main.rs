@@ -4,5 +4,6 @@ mod layering;
 mod config;
 mod command;
 mod commands;
+mod readme;
 mod kill;
 mod serve;

@@ -61,7 +61,9 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     finish(command(&["embed", &run, &one_plate, "--out", &text("one.parquet")]), 0);
     let one = Embeddings::read(&at("one.parquet")).unwrap();
     for (row, observation) in one.observations.iter().enumerate() {
-        let same = |other: &&usize| read.observations[**other].plate == observation.plate && read.observations[**other].well == observation.well;
+        let same = |other: &&usize| {
+            read.observations[**other].plate == observation.plate && read.observations[**other].well == observation.well
+        };
         let other = *(0..read.observations.len()).collect::<Vec<_>>().iter().find(same).unwrap();
         for (found, expected) in one.latents.row(row).iter().zip(read.latents.row(other)) {
             assert!((found - expected).abs() < 1e-4, "{found} is not {expected}");
@@ -100,7 +102,8 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     // What a table lacks is named, and nothing is guessed in its place.
     let lacking = text("lacking.csv");
     let served: Vec<String> = {
-        let normalizer: serde_json::Value = serde_json::from_str(&fs::read_to_string(at("run/normalizer.json")).unwrap()).unwrap();
+        let normalizer: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(at("run/normalizer.json")).unwrap()).unwrap();
         names.iter().filter(|name| normalizer.to_string().contains(&format!("\"{name}\""))).cloned().collect()
     };
     let feature = served.iter().find(|name| name.starts_with("Nuclei_")).unwrap();
