@@ -8,7 +8,6 @@ use super::options::DeviceArgs;
 use super::serve::OpenRun;
 use super::{AskedWrongly, Lost, print};
 use crate::evaluate::Claim;
-use crate::run::Artifact;
 use crate::study;
 
 /// Score predictions, retrieval and embeddings on held-out treatments, beside baselines and the replicate ceiling
@@ -29,7 +28,7 @@ pub(super) struct EvaluateArgs {
     /// Every row of the table, not the main ones only
     #[arg(long)]
     all: bool,
-    /// The table to write; without it scores.parquet in the run folder
+    /// The table to write
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -43,7 +42,9 @@ impl EvaluateArgs {
         let prepared = open.own_screen()?;
         let other = if files.is_empty() { None } else { Some(open.other_screen(&files)?) };
         let evaluation = study::evaluate_again(&open.config, &prepared, other.as_ref(), &open.served, &open.device)?;
-        evaluation.scores.write_parquet(&out.unwrap_or_else(|| open.path_of(Artifact::Scores)))?;
+        if let Some(path) = &out {
+            evaluation.scores.write_parquet(path)?;
+        }
         let mut text = if all { evaluation.scores.to_text() } else { study::summary_table(&evaluation) };
         for verdict in [&evaluation.verdict, &evaluation.verdict_model].into_iter().flatten() {
             text += &format!("\n{}", verdict.clone().with_units_called("perturbations"));

@@ -35,6 +35,8 @@ impl Overrides {
         let Self { seed, members, steps, files, set } = self;
         let text =
             std::fs::read_to_string(path).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
+        // Parsed as it stands first, so that an error names the line that the user wrote.
+        Config::parse(&text).map_err(|error| AskedWrongly(format!("{}{error}", prefix(path, &error))))?;
         let mut document: toml::Table =
             toml::from_str(&text).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
         for entry in &set {

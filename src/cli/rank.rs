@@ -8,7 +8,6 @@ use super::options::DeviceArgs;
 use super::serve::OpenRun;
 use super::{AskedWrongly, print};
 use crate::plan::Candidates;
-use crate::run::Artifact;
 use crate::study;
 
 /// Order candidate interventions by how near they bring the cells to a target phenotype
@@ -42,7 +41,7 @@ pub(super) struct RankArgs {
     /// Rows to show [config: rank.top]
     #[arg(long, value_name = "N")]
     top: Option<usize>,
-    /// The table to write, as .parquet or .csv; without it ranking.parquet and ranking.csv in the run folder
+    /// The table to write, as .parquet or .csv
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// One JSON object a line on stdout
@@ -77,10 +76,7 @@ impl RankArgs {
         match &out {
             Some(path) if path.extension().is_some_and(|extension| extension == "csv") => ranking.write_csv(path)?,
             Some(path) => ranking.write_parquet(path)?,
-            None => {
-                ranking.write_parquet(&open.path_of(Artifact::Ranking))?;
-                ranking.write_csv(&open.path_of(Artifact::RankingCsv))?;
-            }
+            None => {}
         }
         print(&if json { ranking.json_lines(top) } else { ranking.render(top) })
     }

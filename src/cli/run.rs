@@ -52,7 +52,7 @@ fn show(finished: &Finished) -> anyhow::Result<()> {
         text.push('\n');
     }
     if let Some(ranking) = &finished.ranking {
-        text += &ranking.render(15);
+        text += &ranking.render(finished.top);
         text.push('\n');
     }
     let state = if finished.was_finished { "was finished already" } else { "finished" };

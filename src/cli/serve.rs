@@ -61,7 +61,6 @@ pub(super) struct OpenRun {
     pub(super) config: Config,
     pub(super) served: Served,
     pub(super) device: Device,
-    folder: PathBuf,
 }
 
 impl OpenRun {
@@ -72,7 +71,7 @@ impl OpenRun {
         let config = Config::read(&path).with_context(|| format!("{} is no run folder", folder.display()))?;
         let served = Served::read(folder, config.train.members, &device)
             .with_context(|| format!("{} holds no finished training; run `cytonaut run` again", folder.display()))?;
-        Ok(Self { config, served, device, folder: folder.to_owned() })
+        Ok(Self { config, served, device })
     }
 
     /// The run's own screen, prepared as it was for training.
@@ -94,11 +93,6 @@ impl OpenRun {
     /// The screen that `files` name, or the run's own.
     pub(super) fn screen(&self, files: &[PathBuf]) -> Result<Screen, StudyError> {
         if files.is_empty() { Ok(self.own_screen()?.screen) } else { self.other_screen(files) }
-    }
-
-    /// Where a result goes when no other place is asked for.
-    pub(super) fn path_of(&self, artifact: Artifact) -> PathBuf {
-        artifact.path_in(&self.folder)
     }
 }
 

@@ -132,6 +132,15 @@ impl Verdict {
         self.difference.claim == better && !self.is_at_ceiling()
     }
 
+    /// Whether the model is clearly worse than the baseline; no ceiling excuses that.
+    fn is_loss(&self) -> bool {
+        let worse = match self.direction {
+            Direction::LowerIsBetter => Claim::Higher,
+            Direction::HigherIsBetter => Claim::Lower,
+        };
+        self.difference.claim == worse
+    }
+
     /// The same verdict with its units called `unit_name` (plural), such as `compounds`.
     pub fn with_units_called(self, unit_name: impl Into<String>) -> Self {
         Self { unit_name: unit_name.into(), ..self }
@@ -153,12 +162,12 @@ impl fmt::Display for Verdict {
             Some((lower, upper)) => {
                 let interval = format!("95 % interval {} to {}", signed(lower), signed(upper));
                 let difference = format!("difference {}, {interval}, {n_units} {unit_name}", signed(estimate.mean));
-                if self.is_at_ceiling() {
+                if self.is_at_ceiling() && !self.is_loss() {
                     let ceiling = shown(self.ceiling.unwrap_or(f64::NAN));
                     write!(
                         f,
                         "{model} counts as tied in {metric} with the best baseline, {baseline}, which already sits at the \
-                         replicate ceiling of {ceiling} ({means}; {difference})"
+                         error of repeating the experiment, {ceiling} ({means}; {difference})"
                     )?;
                 } else {
                     let relation = match self.difference.claim {

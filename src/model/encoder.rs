@@ -22,7 +22,7 @@ pub struct EncoderConfig {
 
 impl Default for EncoderConfig {
     fn default() -> Self {
-        Self { width: 256, depth: 2, feature_dropout: 0.1 }
+        Self { width: 128, depth: 1, feature_dropout: 0.1 }
     }
 }
 

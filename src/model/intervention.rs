@@ -34,13 +34,13 @@ pub struct InterventionConfig {
     pub curves: usize,
     /// How doses enter.
     pub dose: DoseEncoding,
-    /// How often training hides a perturbation's identity, so that its descriptors and its anchor must do.
+    /// How often training hides a perturbation's identity, where descriptors or an anchor can stand in for it.
     pub identity_dropout: f32,
 }
 
 impl Default for InterventionConfig {
     fn default() -> Self {
-        Self { width: 64, curves: 4, dose: DoseEncoding::Saturating, identity_dropout: 0.0 }
+        Self { width: 64, curves: 2, dose: DoseEncoding::Saturating, identity_dropout: 0.2 }
     }
 }
 

@@ -77,7 +77,7 @@ pub struct Sampler<'a> {
     config: &'a PairConfig,
     /// Whether the model's predictions start from anchors.
     anchored: bool,
-    /// How often a perturbation's identity is hidden.
+    /// How often a perturbation's identity is hidden, where descriptors or an anchor can stand in for it.
     identity_dropout: f64,
 }
 
@@ -132,6 +132,8 @@ impl<'a> Sampler<'a> {
         anchored: bool,
         identity_dropout: f64,
     ) -> Self {
+        let has_stand_in = anchored || vocabulary.sizes().descriptors > 0;
+        let identity_dropout = if has_stand_in { identity_dropout } else { 0.0 };
         Self { screen, pairs, vocabulary, config, anchored, identity_dropout }
     }
 

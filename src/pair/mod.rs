@@ -84,7 +84,7 @@ pub struct PairConfig {
 
 impl Default for PairConfig {
     fn default() -> Self {
-        Self { batch: 256, bag: 6, ladder: 0.0 }
+        Self { batch: 256, bag: 6, ladder: 0.3 }
     }
 }
 

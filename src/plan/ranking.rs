@@ -39,7 +39,7 @@ pub struct RankedIntervention {
     pub nearest_reference: Option<String>,
     /// Mechanism of action of that reference.
     pub nearest_moa: Option<String>,
-    /// Distance to the nearest intervention in training, in units of its typical spacing; large means extrapolation.
+    /// Distance to that reference, in latent units; large means that nothing measured is near.
     pub support: Option<f64>,
     /// Warnings, in words: `far from training`, `toxic`.
     pub flags: Vec<String>,
@@ -134,7 +134,7 @@ impl Ranking {
             .with("nearest_moa", "mechanism of action of that reference", text(&|row| row.nearest_moa.clone()))
             .with(
                 "support",
-                "distance to the nearest intervention in training, in units of their typical spacing",
+                "distance to that reference, in latent units; large means that nothing measured is near",
                 number(&|row| row.support),
             )
             .with("flags", "warnings, separated by `; `", text(&|row| unless_empty(row.flags.join(SEPARATOR))))

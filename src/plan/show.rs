@@ -34,7 +34,8 @@ impl Ranking {
 
         let Self { verdict, start, target, by, rows } = self;
         let mut text =
-            format!("{verdict}\n{start} -> {target}, by {by}: {} of {} candidates\n", shown.len(), rows.len());
+            format!("{verdict}\n\n{start} -> {target}, by {by}: {} of {} candidates\n", shown.len(), rows.len());
+        text += "score: fraction of the way from start to target; distance: left to the target, in latent units\n";
         if !shown.is_empty() {
             text.push('\n');
             push_line(&mut text, &columns, |column| column.head);

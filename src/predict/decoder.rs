@@ -20,7 +20,7 @@ pub struct DecoderConfig {
 
 impl Default for DecoderConfig {
     fn default() -> Self {
-        Self { lambdas: vec![0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0], from_anchor: true }
+        Self { lambdas: vec![0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0], from_anchor: false }
     }
 }
 

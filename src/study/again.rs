@@ -18,8 +18,12 @@ use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, S
 pub fn verdict_sentence(config: &Config, evaluation: Option<&Evaluation>) -> String {
     let verdict = evaluation.and_then(|evaluation| match config.rank.by.as_str() {
         "model" => evaluation.verdict_model.as_ref(),
-        _ => evaluation.verdict.as_ref(),
+        "blend" => evaluation.verdict.as_ref(),
+        _ => None,
     });
+    if !["model", "blend"].contains(&config.rank.by.as_str()) {
+        return format!("ranked by the baseline {} alone; `evaluate` shows what the model adds", config.rank.by);
+    }
     match verdict {
         Some(verdict) => verdict.clone().with_units_called("perturbations").to_string(),
         None => {

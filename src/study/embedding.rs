@@ -76,7 +76,8 @@ fn mechanism(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<
 fn replicates(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<ScoreRow>, StudyError> {
     let negatives =
         if screen.controls_by_plate().is_empty() { Negatives::PlateTreatments } else { Negatives::PlateControls };
-    let settings = MapSettings { negatives, ..MapSettings::default() };
+    // Enough to tell q <= 0.05; a screen of thousands of treatments would wait minutes for finer p-values.
+    let settings = MapSettings { negatives, most_enumerated: 20_000, draws: 2_000, ..MapSettings::default() };
     let found = replicate_map(screen, matrix, &screen.treatments(), &settings)?;
     if found.scored.is_empty() {
         return Ok(Vec::new());

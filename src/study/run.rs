@@ -43,6 +43,8 @@ pub struct Finished {
     pub evaluation: Option<Evaluation>,
     /// The ranking; `None` without a target.
     pub ranking: Option<Ranking>,
+    /// Rows of the ranking to show.
+    pub top: usize,
 }
 
 /// A trained model with all that it takes to use it.
@@ -120,6 +122,7 @@ pub fn run(
     let prepared = prepare(config, loaded)?;
     dir.record(|manifest| {
         manifest.seed = Some(config.train.seed);
+        manifest.device = Some(format!("{:?}", device));
         manifest.dropped = loaded.screen.dropped.clone();
         manifest.notes = loaded.notes.clone();
         manifest.notes.push(prepared.normalizer.statistics().to_owned());
@@ -235,7 +238,7 @@ fn results(
         found.write_csv(&Artifact::RankingCsv.path_in(&folder))?;
         ranking = Some(found);
     }
-    Ok(Finished { folder, was_finished: false, evaluation, ranking })
+    Ok(Finished { folder, was_finished: false, evaluation, ranking, top: config.rank.top })
 }
 
 /// Every fold of the split in a folder of its own, and the scores of all of them pooled.
@@ -261,5 +264,11 @@ fn all_folds(
     let evaluation = score::pooled(config, items)?;
     evaluation.scores.write_parquet(&Artifact::Scores.path_in(folder))?;
     dir.finish()?;
-    Ok(Finished { folder: folder.to_owned(), was_finished, evaluation: Some(evaluation), ranking: None })
+    Ok(Finished {
+        folder: folder.to_owned(),
+        was_finished,
+        evaluation: Some(evaluation),
+        ranking: None,
+        top: config.rank.top,
+    })
 }

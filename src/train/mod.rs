@@ -55,7 +55,7 @@ impl Default for TrainConfig {
             seed: 1,
             members: 3,
             steps: 600,
-            learning_rate: 1e-3,
+            learning_rate: 2e-3,
             warmup: 0.05,
             weight_decay: 1e-3,
             clip: 1.0,
