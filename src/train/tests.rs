@@ -88,6 +88,7 @@ impl Setup {
         model.encoder.feature_dropout = 0.0;
         model.projector.hidden = 32;
         model.intervention.width = 16;
+        model.intervention.identity_dropout = 0.0;
         model.predictor.depth = 1;
         model.predictor.mlp_width = 32;
         let mut train = TrainConfig { steps: 20, log_every: 1, evaluate_every: 5, ..TrainConfig::default() };
