@@ -11,7 +11,10 @@ const CONFINED: [(&[&str], &[&str]); 4] = [
     (&["polars", "polars_core", "polars_io"], &["load"]),
     (&["hdf5", "hdf5_metno", "rust_hdf5"], &["load"]),
     (&["arrow", "parquet"], &["load", "run"]),
-    (&["burn", "burn_flex"], &["model", "loss", "run", "train", "embed", "predict", "baseline", "plan", "cli"]),
+    (
+        &["burn", "burn_flex"],
+        &["model", "loss", "run", "train", "embed", "predict", "baseline", "plan", "study", "cli"],
+    ),
 ];
 
 #[test]

@@ -17,8 +17,6 @@ mod scores;
 mod significance;
 mod verdict;
 
-use std::path::PathBuf;
-
 pub use accuracy::{Origins, TreatmentAccuracy, accuracy};
 pub use average_precision::{average_precision, expected_average_precision, random_order_p_value};
 pub use bootstrap::{Bootstrap, Claim, Estimate, MIN_UNITS, PairedDifference, UnitDifference};
@@ -31,6 +29,8 @@ pub use retrieval::{Distance, Retrieval, RetrievalRank, retrieval};
 pub use scores::{ScoreRow, Scores};
 pub use significance::benjamini_hochberg;
 pub use verdict::{Direction, MethodScores, Verdict, verdict};
+
+use crate::run::RunError;
 
 /// Why a score could not be computed, written or read.
 #[derive(Debug, thiserror::Error)]
@@ -91,40 +91,9 @@ pub enum EvaluateError {
         /// The label asked for.
         label: String,
     },
-    /// A file could not be opened, written or renamed.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file is no readable parquet.
-    #[error("{}: not a readable parquet file: {source}", path.display())]
-    Parquet {
-        /// The file.
-        path: PathBuf,
-        /// What the parquet reader or writer said.
-        source: parquet::errors::ParquetError,
-    },
-    /// Rows of a parquet file could not be decoded or encoded.
-    #[error("{}: {source}", path.display())]
-    Arrow {
-        /// The file.
-        path: PathBuf,
-        /// What arrow said.
-        source: arrow::error::ArrowError,
-    },
-    /// A parquet file is not one of scores.
-    #[error("{}: no column `{column}` of type {expected}; expected a scores file as `evaluate` writes it", path.display())]
-    Column {
-        /// The file.
-        path: PathBuf,
-        /// The column that is missing or of another type.
-        column: &'static str,
-        /// The type expected.
-        expected: &'static str,
-    },
+    /// A file of scores that cannot be written or read.
+    #[error(transparent)]
+    File(#[from] RunError),
 }
 
 /// Fails unless both lists have one entry for each other's.

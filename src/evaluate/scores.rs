@@ -1,19 +1,12 @@
 //! The table of scores that `evaluate` leaves: `scores.parquet`, and the same as text.
 //!
 //! Columns: `task`, `subset`, `method`, `metric`, `note` (text); `value` (float64); `lower`, `upper` (float64, null where no interval
-//! may be claimed); `n_items`, `n_units` (uint64).
+//! may be claimed); `n_items`, `n_units` (int64).
 
-use std::fs::{self, File};
 use std::path::Path;
-use std::sync::Arc;
-
-use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
 
 use super::{Estimate, EvaluateError};
+use crate::run::{Column, RunError, Table};
 
 /// One number with what it is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,86 +63,67 @@ pub struct Scores {
     pub rows: Vec<ScoreRow>,
 }
 
-const TEXT: &str = "text";
-const NUMBER: &str = "float64";
-const COUNT: &str = "uint64";
-
 impl Scores {
     /// Writes the table as parquet, replacing `path` only when it is complete.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write_parquet(&self, path: &Path) -> Result<(), EvaluateError> {
-        let text = |value: fn(&ScoreRow) -> &str| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(self.rows.iter().map(value)))
+        let text = |value: fn(&ScoreRow) -> &str| {
+            Column::Text(self.rows.iter().map(|row| Some(value(row).to_owned())).collect())
         };
-        let number = |value: fn(&ScoreRow) -> Option<f64>| -> ArrayRef {
-            Arc::new(self.rows.iter().map(value).collect::<Float64Array>())
+        let number = |value: fn(&ScoreRow) -> Option<f64>| Column::Number(self.rows.iter().map(value).collect());
+        let count = |value: fn(&ScoreRow) -> usize| {
+            Column::Integer(self.rows.iter().map(|row| Some(value(row) as i64)).collect())
         };
-        let count = |value: fn(&ScoreRow) -> usize| -> ArrayRef {
-            Arc::new(UInt64Array::from_iter_values(self.rows.iter().map(|row| value(row) as u64)))
-        };
-        let value: ArrayRef = Arc::new(Float64Array::from_iter_values(self.rows.iter().map(|row| row.value)));
-        let batch = RecordBatch::try_from_iter_with_nullable([
-            ("task", text(|row| &row.task), false),
-            ("subset", text(|row| &row.subset), false),
-            ("method", text(|row| &row.method), false),
-            ("metric", text(|row| &row.metric), false),
-            ("value", value, false),
-            ("lower", number(|row| row.lower), true),
-            ("upper", number(|row| row.upper), true),
-            ("n_items", count(|row| row.n_items), false),
-            ("n_units", count(|row| row.n_units), false),
-            ("note", text(|row| &row.note), false),
-        ])
-        .map_err(|source| EvaluateError::Arrow { path: path.to_owned(), source })?;
-
-        let io = |source| EvaluateError::Io { path: path.to_owned(), source };
-        let parquet = |source| EvaluateError::Parquet { path: path.to_owned(), source };
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(".partial");
-        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-        let file = File::create(&unfinished).map_err(io)?;
-        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(parquet)?;
-        writer.write(&batch).map_err(parquet)?;
-        writer.close().map_err(parquet)?;
-        fs::rename(&unfinished, path).map_err(io)
+        let table = Table::new()
+            .with("task", "what was asked", text(|row| &row.task))
+            .with("subset", "the part of the task's items", text(|row| &row.subset))
+            .with("method", "whose score it is", text(|row| &row.method))
+            .with("metric", "what is measured", text(|row| &row.metric))
+            .with("value", "the score", number(|row| Some(row.value)))
+            .with("lower", "lower end of its 95 % interval; null where none may be claimed", number(|row| row.lower))
+            .with("upper", "upper end of its 95 % interval; null where none may be claimed", number(|row| row.upper))
+            .with("n_items", "items averaged", count(|row| row.n_items))
+            .with("n_units", "independent units they belong to", count(|row| row.n_units))
+            .with("note", "what a reader has to know beside it", text(|row| &row.note));
+        Ok(table.write_parquet(path)?)
     }
 
     /// Reads what [`Self::write_parquet`] wrote.
     ///
     /// # Errors
-    /// When the file is absent, is no parquet, or lacks a column.
+    /// When the file is absent, is no parquet, or lacks a column or a value.
     pub fn read_parquet(path: &Path) -> Result<Self, EvaluateError> {
-        let parquet = |source| EvaluateError::Parquet { path: path.to_owned(), source };
-        let file = File::open(path).map_err(|source| EvaluateError::Io { path: path.to_owned(), source })?;
-        let reader =
-            ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build()).map_err(parquet)?;
-        let mut rows = Vec::new();
-        for batch in reader {
-            let batch = batch.map_err(|source| EvaluateError::Arrow { path: path.to_owned(), source })?;
-            let text = |name| column::<StringArray>(&batch, path, name, TEXT);
-            let number = |name| column::<Float64Array>(&batch, path, name, NUMBER);
-            let count = |name| column::<UInt64Array>(&batch, path, name, COUNT);
-            let (task, subset, method) = (text("task")?, text("subset")?, text("method")?);
-            let (metric, note) = (text("metric")?, text("note")?);
-            let (value, lower, upper) = (number("value")?, number("lower")?, number("upper")?);
-            let (n_items, n_units) = (count("n_items")?, count("n_units")?);
-            let optional = |array: &Float64Array, row: usize| (!array.is_null(row)).then(|| array.value(row));
-            rows.extend((0..batch.num_rows()).map(|row| ScoreRow {
-                task: task.value(row).to_owned(),
-                subset: subset.value(row).to_owned(),
-                method: method.value(row).to_owned(),
-                metric: metric.value(row).to_owned(),
-                value: value.value(row),
-                lower: optional(lower, row),
-                upper: optional(upper, row),
-                n_items: n_items.value(row) as usize,
-                n_units: n_units.value(row) as usize,
-                note: note.value(row).to_owned(),
-            }));
-        }
-        Ok(Self { rows })
+        let table = Table::read_parquet(path)?;
+        let n_rows = table.n_rows();
+        let null = |name: &str| table.wrong_column(name, "a row without a value", "a value in every row");
+        let text = |name: &str| -> Result<Vec<String>, RunError> {
+            table.text(name)?.iter().map(|value| value.clone().ok_or_else(|| null(name))).collect()
+        };
+        let count = |name: &str| -> Result<Vec<usize>, RunError> {
+            let whole = |value: &Option<i64>| value.and_then(|value| usize::try_from(value).ok());
+            table.integers(name)?.iter().map(|value| whole(value).ok_or_else(|| null(name))).collect()
+        };
+        let (task, subset, method) = (text("task")?, text("subset")?, text("method")?);
+        let (metric, note) = (text("metric")?, text("note")?);
+        let (value, lower, upper) = (table.numbers("value")?, table.numbers("lower")?, table.numbers("upper")?);
+        let (n_items, n_units) = (count("n_items")?, count("n_units")?);
+        let row = |row: usize| -> Result<ScoreRow, RunError> {
+            Ok(ScoreRow {
+                task: task[row].clone(),
+                subset: subset[row].clone(),
+                method: method[row].clone(),
+                metric: metric[row].clone(),
+                value: value[row].ok_or_else(|| null("value"))?,
+                lower: lower[row],
+                upper: upper[row],
+                n_items: n_items[row],
+                n_units: n_units[row],
+                note: note[row].clone(),
+            })
+        };
+        Ok(Self { rows: (0..n_rows).map(row).collect::<Result<_, _>>()? })
     }
 
     /// The table as aligned plain text, one line for each score, ending in a line break.
@@ -189,18 +163,6 @@ impl Scores {
     }
 }
 
-fn column<'a, A: Array + 'static>(
-    batch: &'a RecordBatch,
-    path: &Path,
-    name: &'static str,
-    expected: &'static str,
-) -> Result<&'a A, EvaluateError> {
-    batch
-        .column_by_name(name)
-        .and_then(|array| array.as_any().downcast_ref::<A>())
-        .ok_or_else(|| EvaluateError::Column { path: path.to_owned(), column: name, expected })
-}
-
 /// Four decimals for small numbers, four significant digits for large ones.
 fn four_digits(value: f64) -> String {
     match value.abs() {
@@ -213,6 +175,8 @@ fn four_digits(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn scores() -> Scores {
@@ -241,17 +205,25 @@ mod tests {
     fn names_the_file_that_is_no_table_of_scores() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("scores.parquet");
-        assert!(matches!(Scores::read_parquet(&path).unwrap_err(), EvaluateError::Io { .. }));
+        let message = || Scores::read_parquet(&path).unwrap_err().to_string();
+        assert!(message().contains("scores.parquet"), "{}", message());
         fs::write(&path, "task,value").unwrap();
-        let message = Scores::read_parquet(&path).unwrap_err().to_string();
-        assert!(message.contains("scores.parquet: not a readable parquet file"), "{message}");
-        let names: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
-        let batch = RecordBatch::try_from_iter([("task", names)]).unwrap();
-        let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
-        writer.write(&batch).unwrap();
-        writer.close().unwrap();
-        let message = Scores::read_parquet(&path).unwrap_err().to_string();
-        assert!(message.contains("no column `subset` of type text"), "{message}");
+        assert!(message().contains("scores.parquet"), "{}", message());
+        let names = || Column::Text(vec![Some("a".into())]);
+        Table::new().with("task", "", names()).write_parquet(&path).unwrap();
+        assert!(message().contains("subset"), "{}", message());
+        let mut table = Table::new();
+        for name in ["task", "subset", "method", "metric", "note"] {
+            table = table.with(name, "", names());
+        }
+        for name in ["value", "lower", "upper"] {
+            table = table.with(name, "", Column::Number(vec![None]));
+        }
+        for name in ["n_items", "n_units"] {
+            table = table.with(name, "", Column::Integer(vec![Some(-1)]));
+        }
+        table.write_parquet(&path).unwrap();
+        assert!(message().contains("n_items"), "{}", message());
     }
 
     #[test]

@@ -124,6 +124,9 @@ impl Ridge {
     /// # Panics
     /// If `x` has another number of features than was fitted.
     pub fn predict(&self, x: &FeatureMatrix) -> FeatureMatrix {
+        if x.n_rows() == 0 {
+            return FeatureMatrix::new(self.outputs.clone(), Vec::new());
+        }
         let (n_inputs, n_outputs) = (self.coefficients.n_rows(), self.outputs.len());
         assert_eq!(x.n_features(), n_inputs, "the ridge was fitted on {n_inputs} inputs");
         let rows: Vec<usize> = (0..x.n_rows()).collect();

@@ -1,0 +1,130 @@
+//! A finished run serves tables that it has never seen.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use cytonaut::embed::Embeddings;
+use cytonaut::plan::Ranking;
+
+use super::command::{cytonaut, finish, tiny_run};
+
+/// The bundled table: names of its columns, and its rows.
+fn bundled() -> (Vec<String>, Vec<csv::StringRecord>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/bbbc021/profiles.csv.gz");
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let names = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    (names, reader.records().map(Result::unwrap).collect())
+}
+
+/// Writes `rows` without the columns called `without`.
+fn write<'a>(path: &Path, names: &[String], rows: impl IntoIterator<Item = &'a csv::StringRecord>, without: &[&str]) {
+    let kept: Vec<usize> = (0..names.len()).filter(|&column| !without.contains(&names[column].as_str())).collect();
+    let mut writer = csv::Writer::from_path(path).unwrap();
+    writer.write_record(kept.iter().map(|&column| &names[column])).unwrap();
+    for row in rows {
+        writer.write_record(kept.iter().map(|&column| &row[column])).unwrap();
+    }
+    writer.flush().unwrap();
+}
+
+#[test]
+fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (names, rows) = bundled();
+    let mut plates: Vec<&str> = rows.iter().map(|row| &row[0]).collect();
+    plates.sort_unstable();
+    plates.dedup();
+    let is_seen = |row: &&csv::StringRecord| plates.iter().position(|plate| *plate == &row[0]).unwrap() % 2 == 0;
+    write(&at("seen.csv"), &names, rows.iter().filter(is_seen), &[]);
+    let unseen: Vec<&csv::StringRecord> = rows.iter().filter(|row| !is_seen(row)).collect();
+    write(&at("unseen.csv"), &names, unseen.iter().copied(), &[]);
+    let text = |name: &str| at(name).to_string_lossy().into_owned();
+    let (run, seen, unseen_csv) = (text("run"), text("seen.csv"), text("unseen.csv"));
+    finish(tiny_run(&at("run"), &["--files", &seen]), 0);
+
+    let command = |arguments: &[&str]| cytonaut(arguments.iter().copied());
+    let embeddings = text("embeddings.parquet");
+    let said = finish(command(&["embed", &run, &unseen_csv, "--out", &embeddings]), 0);
+    assert!(said.contains(&format!("{} rows of 32 latent dimensions", unseen.len())), "{said}");
+    let read = Embeddings::read(&at("embeddings.parquet")).unwrap();
+    assert!(read.observations.iter().zip(&unseen).all(|(observation, row)| observation.plate == row[0]));
+    assert!(read.latents.values().iter().all(|value| value.is_finite()));
+
+    // A plate is normalized by its own controls, so it embeds the same whatever lies beside it.
+    let one_plate = text("one_plate.csv");
+    let alone: Vec<&csv::StringRecord> = unseen.iter().copied().filter(|row| row[0] == unseen[0][0]).collect();
+    write(&at("one_plate.csv"), &names, alone.iter().copied(), &[]);
+    finish(command(&["embed", &run, &one_plate, "--out", &text("one.parquet")]), 0);
+    let one = Embeddings::read(&at("one.parquet")).unwrap();
+    for (row, observation) in one.observations.iter().enumerate() {
+        let same = |other: &&usize| {
+            read.observations[**other].plate == observation.plate && read.observations[**other].well == observation.well
+        };
+        let other = *(0..read.observations.len()).collect::<Vec<_>>().iter().find(same).unwrap();
+        for (found, expected) in one.latents.row(row).iter().zip(read.latents.row(other)) {
+            assert!((found - expected).abs() < 1e-4, "{found} is not {expected}");
+        }
+    }
+
+    let predictions = text("predictions.parquet");
+    let predict = |intervention: &str| {
+        command(&["predict", &run, &unseen_csv, "--intervention", intervention, "--out", &predictions])
+    };
+    let said = finish(predict("taxol@0.5"), 0);
+    assert!(said.contains("1 predictions"), "{said}");
+    let said = finish(predict("taxol@10uM"), 2);
+    assert!(said.contains("`taxol@10uM`: `10uM` is no dose (expected a positive number of µM)"), "{said}");
+    let said = finish(predict("no such compound@1"), 0);
+    assert!(said.contains("no prediction of no such compound 1 µM"), "{said}");
+
+    let target = "moa == \"Actin disruptors\"";
+    finish(command(&["rank", &run, &unseen_csv, "--target", target, "--out", &text("ranking.parquet")]), 0);
+    let ranking = Ranking::read(&at("ranking.parquet")).unwrap();
+    assert!(ranking.rows.len() > 20, "{} candidates", ranking.rows.len());
+    let said = finish(command(&["rank", &run, "--target", "moa is best"]), 2);
+    assert!(said.contains("moa is best"), "{said}");
+    let said = finish(command(&["rank", &run, "--target", "moa == \"No such\""]), 2);
+    assert!(said.contains("No such"), "{said}");
+    let said = finish(command(&["rank", &run, "--target", target, "--by", "guess"]), 2);
+    assert!(said.contains("`guess` cannot rank; choose one of model, blend"), "{said}");
+
+    let scores = text("scores.parquet");
+    let said = finish(command(&["evaluate", &run, &unseen_csv, "--out", &scores]), 0);
+    assert!(said.contains("interpolation"), "{said}");
+    assert!(at("scores.parquet").exists());
+    let said = finish(command(&["evaluate", &run, "--out", &scores, "--require-beat", "guess"]), 2);
+    assert!(said.contains("guess"), "{said}");
+
+    // What a table lacks is named, and nothing is guessed in its place.
+    let lacking = text("lacking.csv");
+    let served: Vec<String> = {
+        let normalizer: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(at("run/normalizer.json")).unwrap()).unwrap();
+        names.iter().filter(|name| normalizer.to_string().contains(&format!("\"{name}\""))).cloned().collect()
+    };
+    let feature = served.iter().find(|name| name.starts_with("Nuclei_")).unwrap();
+    write(&at("lacking.csv"), &names, unseen.iter().copied(), &[feature]);
+    for arguments in [
+        vec!["embed", &run, &lacking, "--out", &embeddings],
+        vec!["predict", &run, &lacking, "--out", &predictions],
+        vec!["rank", &run, &lacking, "--target", target],
+        vec!["evaluate", &run, &lacking],
+    ] {
+        let said = finish(command(&arguments), 1);
+        assert!(said.contains(feature.as_str()), "{said}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_string_lossy().into_owned();
+    for arguments in [vec!["evaluate", &path], vec!["rank", &path, "--target", "moa == \"x\""]] {
+        let said = finish(cytonaut(arguments), 2);
+        assert!(said.contains("is no run folder"), "{said}");
+    }
+}
