@@ -51,12 +51,7 @@ pub fn methods(
     let checked = predict(trained, decoder, &starts, &names(&validation), device)?;
     let simple_checked = self::baselines(config, prepared, &training, &validation)?;
     let truth = baseline::measured(&prepared.screen, &validation);
-    let partner = best_simple(&simple_checked, &truth, config.split.by);
-    let on_validation = simple_checked.iter().find(|predictions| predictions.method == partner);
-    let weight = match on_validation {
-        Some(simple) if !validation.is_empty() => shrunken_weight(&checked.profiles, simple, &truth)?,
-        _ => 0.5,
-    };
+    let (partner, weight) = choose_blend(&checked.profiles, &simple_checked, &truth, config.split.by)?;
     let simple = baselines.iter().find(|predictions| predictions.method == partner);
     let mut blend = match simple {
         Some(simple) => baseline::blend(&model.profiles, simple, weight)?,
@@ -66,38 +61,50 @@ pub fn methods(
     Ok(Methods { model, baselines, blend, blend_weight: weight, blended_with: partner })
 }
 
-/// Least-squares weight, pulled toward one half by one treatment's worth of evidence: a handful of validation treatments
-/// cannot tell 0.3 from 0.7.
-fn shrunken_weight(model: &Predictions, simple: &Predictions, truth: &Predictions) -> Result<f64, StudyError> {
-    let fitted = baseline::fit_blend_weight(model, simple, truth)?;
-    let n = truth.treatments.len() as f64;
-    Ok(if fitted.is_finite() { (n * fitted + 0.5) / (n + 1.0) } else { 0.5 })
-}
+/// Weight of the model in a blend before any validation treatment has spoken; chosen on validation doses of BBBC021.
+const PRIOR_WEIGHT: f64 = 0.3;
+
+/// How many validation treatments the prior weight counts for: a handful of them cannot tell 0.1 from 0.4.
+const PRIOR_TREATMENTS: f64 = 4.0;
 
 /// Methods that look at the target's own wells or layout; they are shown, but the tool never predicts with them.
 const LOOKS_AT_TARGET: [&str; 3] = ["cell_count_only", "batch_only", "well_position"];
 
-/// The simple method with the least squared error on validation, among those that speak of most treatments.
-fn best_simple(candidates: &[Predictions], truth: &Predictions, by: SplitBy) -> String {
-    let fallback = if by == SplitBy::Dose { "pca_interpolation" } else { "mean_shift" };
-    let error = |predictions: &Predictions| -> Option<f64> {
-        let is_peeking = LOOKS_AT_TARGET.contains(&predictions.method.as_str());
-        if is_peeking || 2 * predictions.treatments.len() <= truth.treatments.len() {
-            return None;
+/// The simple method that blends best with the model on the validation treatments, and the model's weight.
+///
+/// The blend is judged, not the partner alone: what is already denoised leaves the model less to add than raw interpolation.
+fn choose_blend(
+    model: &Predictions,
+    candidates: &[Predictions],
+    truth: &Predictions,
+    by: SplitBy,
+) -> Result<(String, f64), StudyError> {
+    let n = truth.treatments.len() as f64;
+    let mut best: Option<(f64, String, f64)> = None;
+    for simple in candidates {
+        let is_partial = 2 * simple.treatments.len() <= truth.treatments.len();
+        if is_partial || LOOKS_AT_TARGET.contains(&simple.method.as_str()) {
+            continue;
         }
-        let rows: BTreeMap<&Treatment, usize> = truth.treatments.iter().enumerate().map(|(row, t)| (t, row)).collect();
-        let errors = predictions.treatments.iter().enumerate().filter_map(|(row, treatment)| {
-            let measured = truth.profiles.row(*rows.get(treatment)?);
-            let squares = measured.iter().zip(predictions.profiles.row(row)).map(|(m, p)| f64::from(m - p).powi(2));
-            Some(squares.sum::<f64>())
-        });
-        Some(errors.sum::<f64>() / predictions.treatments.len() as f64)
-    };
-    candidates
-        .iter()
-        .filter_map(|predictions| Some((error(predictions)?, predictions.method.clone())))
-        .min_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or_else(|| fallback.to_owned(), |(_, method)| method)
+        let fitted = baseline::fit_blend_weight(model, simple, truth)?;
+        let weight = (n * fitted + PRIOR_TREATMENTS * PRIOR_WEIGHT) / (n + PRIOR_TREATMENTS);
+        let error = squared_error(&baseline::blend(model, simple, weight)?, truth);
+        if best.as_ref().is_none_or(|(least, ..)| error < *least) {
+            best = Some((error, simple.method.clone(), weight));
+        }
+    }
+    let fallback = if by == SplitBy::Dose { "interpolation" } else { "mean_shift" };
+    Ok(best.map_or_else(|| (fallback.to_owned(), PRIOR_WEIGHT), |(_, method, weight)| (method, weight)))
+}
+
+/// Mean squared difference of predicted and measured profiles over the treatments of both.
+fn squared_error(predictions: &Predictions, truth: &Predictions) -> f64 {
+    let rows: BTreeMap<&Treatment, usize> = truth.treatments.iter().enumerate().map(|(row, t)| (t, row)).collect();
+    let errors = predictions.treatments.iter().enumerate().filter_map(|(row, treatment)| {
+        let measured = truth.profiles.row(*rows.get(treatment)?);
+        Some(measured.iter().zip(predictions.profiles.row(row)).map(|(m, p)| f64::from(m - p).powi(2)).sum::<f64>())
+    });
+    errors.sum::<f64>() / predictions.treatments.len() as f64
 }
 
 /// Every simple method that applies to the screen.
