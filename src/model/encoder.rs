@@ -207,8 +207,8 @@ mod tests {
         for (norm, couples) in [(ProjectorNorm::Batch, true), (ProjectorNorm::Layer, false)] {
             let projector = projector(norm, &Device::flex());
             let (all, statistics) = projector.forward_train(input.clone());
-            let (some, _) = projector.forward_train(input.clone().slice([0..3]));
-            let difference = (all.slice([0..3]) - some).abs().max().into_scalar::<f32>();
+            let (some, _) = projector.forward_train(input.clone().narrow(0, 0, 3));
+            let difference = (all.narrow(0, 0, 3) - some).abs().max().into_scalar::<f32>();
             assert_eq!(difference > 1e-5, couples, "{norm:?}: {difference}");
             assert_eq!(statistics.is_some(), couples);
         }

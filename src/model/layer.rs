@@ -231,7 +231,7 @@ mod tests {
         assert_close(&parameters(&norm)["running_mean"].values, &[0.3, 0.5]);
         assert_close(&parameters(&norm)["running_variance"].values, &[0.9 + 0.4, 0.9 + 1.3]);
         let (first, second) = (1.30001f32.sqrt(), 2.20001f32.sqrt());
-        let running = norm.forward(input.slice([0..1]));
+        let running = norm.forward(input.narrow(0, 0, 1));
         assert_close(&values(running), &[2.0 * 0.7 / first, 1.5 / second - 1.0]);
         assert_eq!(count_parameters(&norm), 4, "folding statistics in does not make them trainable");
     }

@@ -203,7 +203,7 @@ impl Predictor {
     ) -> (Tensor<3>, Option<BatchStatistics>) {
         let [batch, time, latent] = start_btl.dims();
         let first_btl = match &self.positions {
-            Some(positions) => start_btl.clone() + positions.val().slice([0..time]).unsqueeze(),
+            Some(positions) => start_btl.clone() + positions.val().narrow(0, 0, time).unsqueeze(),
             None => start_btl.clone(),
         };
         // SiLU once for all blocks, as each published modulation begins with it.

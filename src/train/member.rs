@@ -229,7 +229,7 @@ fn one_step(
     for part in 0..parts.n_parts() {
         let latents_ul = latents(part);
         let rows = latents_ul.dims()[0];
-        let surrogate = (latents_ul * latent_gradient.clone().slice([first..first + rows])).sum();
+        let surrogate = (latents_ul * latent_gradient.clone().narrow(0, first, rows)).sum();
         accumulator.accumulate(&model, GradientsParams::from_grads(surrogate.backward(), &model));
         first += rows;
     }

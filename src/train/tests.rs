@@ -316,8 +316,9 @@ fn linear_r2(rows: &[Vec<f64>], truth: &[f64]) -> f64 {
         for other in 0..n {
             if other != pivot {
                 let factor = system[other][pivot] / system[pivot][pivot];
-                for column in pivot..=n {
-                    system[other][column] -= factor * system[pivot][column];
+                let pivot_row = system[pivot].clone();
+                for (value, subtracted) in system[other].iter_mut().zip(pivot_row).skip(pivot) {
+                    *value -= factor * subtracted;
                 }
             }
         }
