@@ -71,7 +71,7 @@ fn keys_in_help_texts_exist() {
         .filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?.split_whitespace().next())
         .collect();
     assert!(subcommands.contains(&"run"), "{subcommands:?}");
-    for subcommand in subcommands {
+    for subcommand in subcommands.into_iter().filter(|&name| name != "help") {
         let help = finish(cytonaut([subcommand, "--help"]), 0);
         let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
         for rest in words.split("[config: ").skip(1) {

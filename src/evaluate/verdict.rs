@@ -247,8 +247,8 @@ mod tests {
         );
         assert_eq!(
             sentence(&method("lewm", flat(0.25, 12)), &baselines[..1], Some(0.95)),
-            "lewm counts as tied in MSE with the best baseline, no_change, which already sits at the replicate ceiling \
-             of 0.950 (0.250 against 0.900; difference -0.650, 95 % interval -0.650 to -0.650, 12 compounds)"
+            "lewm counts as tied in MSE with the best baseline, no_change, which already sits at the error of \
+             repeating the experiment, 0.950 (0.250 against 0.900; difference -0.650, 95 % interval -0.650 to -0.650, 12 compounds)"
         );
         let wavy = method("lewm", (0..12).map(|index| 0.9 + if index % 2 == 0 { 0.1 } else { -0.1 }));
         assert!(sentence(&wavy, &baselines[..1], None).starts_with("lewm is no winner: MSE indistinguishable from"));

@@ -187,7 +187,9 @@ mod tests {
     fn renders_an_aligned_table() {
         let expected = "\
 the model beats log-dose interpolation on 31 of 40 held-out doses
+
 DMSO -> Eg5 inhibitors, by model: 2 of 2 candidates
+score: fraction of the way from start to target; distance: left to the target, in latent units
 
 rank  intervention                 score      interval  distance  measured  wells  nearest            its moa                  moa                      flags
    1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250      3  epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
@@ -203,8 +205,8 @@ rank  intervention                 score      interval  distance  measured  well
         let rendered = ranking.render(1);
         assert!(rendered.contains("1 of 2 candidates"));
         assert!(!rendered.contains("interval") && !rendered.contains("flags") && !rendered.contains("context"));
-        assert_eq!(rendered.lines().count(), 5);
-        assert_eq!(ranking.render(0).lines().count(), 2);
+        assert_eq!(rendered.lines().count(), 7);
+        assert_eq!(ranking.render(0).lines().count(), 4);
     }
 
     #[test]
