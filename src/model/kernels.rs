@@ -345,11 +345,12 @@ impl Characteristic {
         let n_knots = quadrature.weights.len();
         let mut total = 0.0f64;
         for (tile, sums) in self.tiles.iter().enumerate() {
-            for lane in 0..LANES.min(n_slices - tile * LANES) {
-                for knot in 0..n_knots {
-                    let miss = f64::from(sums[knot][lane] - quadrature.normal[knot]);
-                    let sine = f64::from(sums[n_knots + knot][lane]);
-                    total += f64::from(quadrature.weights[knot]) * (miss * miss + sine * sine);
+            let (cosines, sines) = sums.split_at(n_knots);
+            let n_lanes = LANES.min(n_slices - tile * LANES);
+            for (knot, (cosines, sines)) in cosines.iter().zip(sines).enumerate() {
+                for (cosine, sine) in cosines.iter().zip(sines).take(n_lanes) {
+                    let miss = f64::from(cosine - quadrature.normal[knot]);
+                    total += f64::from(quadrature.weights[knot]) * (miss * miss + f64::from(*sine).powi(2));
                 }
             }
         }

@@ -317,8 +317,8 @@ fn linear_r2(rows: &[Vec<f64>], truth: &[f64]) -> f64 {
             if other != pivot {
                 let factor = system[other][pivot] / system[pivot][pivot];
                 let pivot_row = system[pivot].clone();
-                for (value, pivot_value) in system[other].iter_mut().zip(&pivot_row) {
-                    *value -= factor * pivot_value;
+                for (value, subtracted) in system[other].iter_mut().zip(pivot_row).skip(pivot) {
+                    *value -= factor * subtracted;
                 }
             }
         }
