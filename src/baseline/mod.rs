@@ -1,7 +1,7 @@
 //! What simple means say about held-out treatments: the bar that a learned model has to pass.
 //!
 //! Every method takes a *normalized* screen, the rows of the training treatments, and the held-out `targets`, and returns
-//! [`Predictions`] with a row for each target that it can say something about; it abstains from the others.
+//! [`Predictions`](crate::predict::Predictions) with a row for each target that it can say something about; it abstains from the others.
 //! A treatment's consensus is the mean of its replicate rows. Effects are differences from the control state of the
 //! context: the mean of its negative-control rows, or the zero vector for a [`Reference::Relative`] screen.
 //! Training rows may include a target's own rows; the methods then look the target up, so callers hold out first.
