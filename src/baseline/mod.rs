@@ -6,6 +6,7 @@
 //! context: the mean of its negative-control rows, or the zero vector for a [`Reference::Relative`] screen.
 //! Training rows may include a target's own rows; the methods then look the target up, so callers hold out first.
 //!
+//! [`Predictions`]: crate::predict::Predictions
 //! [`Reference::Relative`]: crate::screen::Reference::Relative
 
 mod additive;
