@@ -340,7 +340,6 @@ pub fn characteristic(projected: &[f32], n_slices: usize, quadrature: &Quadratur
 
 impl Characteristic {
     /// Mean over slices of `batch * Σ w [(C - φ)² + S²]`.
-    #[expect(clippy::needless_range_loop, reason = "a lane runs over the knots of two halves of the sums")]
     pub fn statistic(&self, batch: usize, n_slices: usize, quadrature: &Quadrature) -> f32 {
         let n_knots = quadrature.weights.len();
         let mut total = 0.0f64;
