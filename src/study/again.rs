@@ -1,6 +1,6 @@
 //! What a finished run is asked for: rankings, scores and predictions, of its own screen and of tables it has never seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Device;
 
@@ -92,7 +92,7 @@ pub fn rank_again(
     rank_by(config, prepared, other, served, verdict, device)
 }
 
-/// Scores a finished run on its test part, or on the treatments of `other` that training lacked.
+/// Scores a finished run on its test part, or on the treatments of `other` that played no part in training, validation or calibration.
 ///
 /// # Errors
 /// When there is nothing to score.
@@ -113,7 +113,13 @@ pub fn evaluate_again(
     let joint = prepared.joined_with(screen);
     let offset = prepared.screen.n_observations();
     let mut unseen = screen.treatments();
-    unseen.retain(|treatment, _| !served.trained.treatments.contains(treatment));
+    let stopped_or_calibrated: BTreeSet<Treatment> = [Part::Validation, Part::Calibration]
+        .into_iter()
+        .flat_map(|part| prepared.treatments(part).into_keys())
+        .collect();
+    unseen.retain(|treatment, _| {
+        !served.trained.treatments.contains(treatment) && !stopped_or_calibrated.contains(treatment)
+    });
     let unseen: BTreeMap<Treatment, Vec<usize>> = unseen
         .into_iter()
         .map(|(treatment, rows)| (treatment, rows.into_iter().map(|row| row + offset).collect()))

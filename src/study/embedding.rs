@@ -46,6 +46,9 @@ pub(super) fn embedding_scores(
     let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
     let controls: Vec<usize> = training.iter().copied().filter(is_control).collect();
     if controls.len() >= 8 {
+        // The same treatment for both: principal components of the training rows, then whitening by their controls.
+        let latent_components = components.min(latents.n_features());
+        let latents = PrincipalComponents::fit(&latents, &training, latent_components)?.apply(&latents)?;
         for (name, mut matrix) in [("latents_sphered".to_owned(), latents), (format!("pca_{components}_sphered"), pca)]
         {
             Sphering::fit(&matrix, &controls, Whitening::Zca, SPHERE_EPSILON)?.apply(&mut matrix)?;

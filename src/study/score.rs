@@ -37,6 +37,8 @@ pub struct Evaluation {
     pub items: Vec<Item>,
     /// The prediction that the tool uses (the blend) against the best simple method, by mean squared error.
     pub verdict: Option<Verdict>,
+    /// Configurations that were tried before this one was scored, as the configuration says.
+    pub configurations_tried: usize,
     /// The model alone against the best simple method.
     pub verdict_model: Option<Verdict>,
 }
@@ -144,7 +146,8 @@ pub fn pooled(config: &Config, items: Vec<Item>) -> Result<Evaluation, StudyErro
         Ok(verdict(model, &baselines, "MSE", Direction::LowerIsBetter, ceiling.as_ref(), bootstrap)?)
     };
     let (verdict, verdict_model) = (against(USED)?, against("lewm")?);
-    Ok(Evaluation { scores, verdict, verdict_model, items })
+    let configurations_tried = config.evaluate.configurations_tried;
+    Ok(Evaluation { scores, configurations_tried, verdict, verdict_model, items })
 }
 
 fn by_method<'a>(items: &'a [Item], metric: &str) -> BTreeMap<&'a str, MethodScores> {
@@ -177,6 +180,9 @@ pub fn summary_table(evaluation: &Evaluation) -> String {
     let recall = rows.iter().find(|row| row.metric.starts_with("recall@")).map_or("recall", |row| row.metric.as_str());
     let mut text = String::new();
     if let Some(first) = methods.first() {
+        if evaluation.configurations_tried > 1 {
+            text += &format!("scored after {} configurations had been tried\n", evaluation.configurations_tried);
+        }
         text += &format!(
             "{}: {} treatments of {} perturbations\n{:<20} {:>7} {:>19} {:>9} {:>7} {:>7} {:>9} {:>7}\n",
             first.task,
