@@ -23,7 +23,7 @@ pub(super) struct RankArgs {
     run: PathBuf,
     /// Profile tables, globs or a dataset card in place of the run's own screen
     files: Vec<PathBuf>,
-    /// The target phenotype as a query over treated wells [config: rank.target]
+    /// The target phenotype as a query over treated wells, or `wells:FILE` with columns plate and well [config: rank.target]
     #[arg(long, value_name = "QUERY")]
     target: Option<String>,
     /// Where the cells start, as a query; the negative controls without [config: rank.start]

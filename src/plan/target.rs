@@ -1,6 +1,10 @@
-//! The target phenotype as a query over the metadata: `moa == "Microtubule stabilizers" and dose_um >= 1`.
+//! The target phenotype as a query over the metadata: `moa == "Microtubule stabilizers" and dose_um >= 1`;
+//! or as a list of wells, `wells:FILE`, a table with the columns `plate` and `well`.
 
-use crate::screen::{Role, Screen};
+use std::path::Path;
+
+use crate::load::read_text_table;
+use crate::screen::{Role, Screen, Well};
 
 /// A query that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +29,9 @@ pub enum QueryError {
         /// The columns there are.
         known: String,
     },
+    /// A list of wells that cannot be used.
+    #[error("{0}")]
+    Wells(String),
     /// No row satisfies it.
     #[error("no treated well satisfies `{query}`; `{column}` has {values}")]
     Empty {
@@ -62,7 +69,7 @@ struct Condition {
     value: String,
 }
 
-/// Rows of treated observations that satisfy `query`, in order.
+/// Rows of treated observations that satisfy `query`, in order; or those that `wells:FILE` lists.
 ///
 /// Columns are `perturbation`, `intervention`, `dose_um`, `hours`, `plate`, `well`, `context`, `lab_batch`, `replicate`
 /// and every label of the screen; conditions are joined by `and`.
@@ -70,6 +77,9 @@ struct Condition {
 /// # Errors
 /// When the query does not parse, names an unknown column, or no row satisfies it.
 pub fn rows_of_query(screen: &Screen, query: &str) -> Result<Vec<usize>, QueryError> {
+    if let Some(path) = query.trim().strip_prefix(WELLS) {
+        return rows_of_wells(screen, Path::new(path.trim()));
+    }
     let conditions = parse(query)?;
     for condition in &conditions {
         if !is_column(screen, &condition.column) {
@@ -93,6 +103,39 @@ pub fn rows_of_query(screen: &Screen, query: &str) -> Result<Vec<usize>, QueryEr
         values.truncate(12);
         return Err(QueryError::Empty { query: query.to_owned(), column, values: values.join(", ") + more });
     }
+    Ok(rows)
+}
+
+/// Begins a target that is a list of wells.
+const WELLS: &str = "wells:";
+
+/// Rows of the treated wells that the table at `path` lists; every one of them must be in the screen.
+fn rows_of_wells(screen: &Screen, path: &Path) -> Result<Vec<usize>, QueryError> {
+    let table = read_text_table(path).map_err(|error| QueryError::Wells(error.to_string()))?;
+    let column = |name: &str| {
+        let found = table.names.iter().position(|own| own.trim_start_matches("Metadata_").eq_ignore_ascii_case(name));
+        found.ok_or_else(|| {
+            QueryError::Wells(format!("{}: no column `{name}`; list wells by `plate` and `well`", path.display()))
+        })
+    };
+    let (plates, wells) = (&table.columns[column("plate")?], &table.columns[column("well")?]);
+    let mut rows = Vec::new();
+    for ((plate, well), place) in plates.iter().zip(wells).zip(&table.places) {
+        let (plate, text) = (plate.clone().unwrap_or_default(), well.clone().unwrap_or_default());
+        let well: Well = text.parse().map_err(|error| QueryError::Wells(format!("{place}: column `well`: {error}")))?;
+        let own =
+            |row: &usize| screen.observations[*row].plate == plate && screen.observations[*row].well == Some(well);
+        let before = rows.len();
+        rows.extend((0..screen.n_observations()).filter(own));
+        if rows.len() == before {
+            return Err(QueryError::Wells(format!("{place}: the screen has no well {well} on plate `{plate}`")));
+        }
+    }
+    if rows.is_empty() {
+        return Err(QueryError::Wells(format!("{}: lists no well", path.display())));
+    }
+    rows.sort_unstable();
+    rows.dedup();
     Ok(rows)
 }
 
@@ -179,6 +222,25 @@ mod tests {
         let conditions = parse("moa == \"Actin disruptors\" and dose_um>=1 and plate != 'P 1'").unwrap();
         let parts: Vec<_> = conditions.iter().map(|c| (c.column.as_str(), c.value.as_str())).collect();
         assert_eq!(parts, [("moa", "Actin disruptors"), ("dose_um", "1"), ("plate", "P 1")]);
+    }
+
+    #[test]
+    fn refuses_a_list_of_wells_that_is_not_there() {
+        let screen = Screen {
+            name: "empty".into(),
+            reference: crate::screen::Reference::ControlWells,
+            observations: Vec::new(),
+            features: crate::screen::FeatureMatrix::numbered("f", 1, Vec::new()),
+            labels: Vec::new(),
+            dropped: Vec::new(),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wells.csv");
+        let query = format!("wells:{}", path.display());
+        assert!(matches!(rows_of_query(&screen, &query), Err(QueryError::Wells(_))));
+        std::fs::write(&path, "plate,well\nP1,A01\n").unwrap();
+        let error = rows_of_query(&screen, &query).unwrap_err().to_string();
+        assert!(error.contains("wells.csv:2: the screen has no well A01 on plate `P1`"), "{error}");
     }
 
     #[test]
