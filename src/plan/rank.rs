@@ -9,7 +9,7 @@ use super::ranking::{RankedIntervention, Ranking};
 use super::target::{QueryError, rows_of_query};
 use crate::predict::{PredictError, Starts};
 use crate::screen::{Intervention, Micromolar, Screen, Treatment};
-use crate::train::TrainedModel;
+use crate::train::{TrainedModel, mean};
 
 /// Which doses are candidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -155,7 +155,7 @@ impl Query {
         };
         let mean_of = |rows: &[usize]| -> Vec<Vec<f32>> {
             let latents = trained.encode(&screen.features, rows, device);
-            latents.iter().map(|latents| crate::predict::mean(latents.iter())).collect()
+            latents.iter().map(|latents| mean(latents.iter())).collect()
         };
         let target_rows = rows_in_context(&config.target)?;
         let (start, start_text) = if config.start.is_empty() {
@@ -263,7 +263,7 @@ pub fn rank(
     }
     let measured_place = |rows: &[usize]| -> Vec<Vec<f32>> {
         let latents = trained.encode(&screen.features, rows, device);
-        latents.iter().map(|latents| crate::predict::mean(latents.iter())).collect()
+        latents.iter().map(|latents| mean(latents.iter())).collect()
     };
     let references: Vec<(&Treatment, Vec<Vec<f32>>)> =
         query.measured.iter().map(|(treatment, rows)| (treatment, measured_place(rows))).collect();

@@ -5,7 +5,6 @@ mod model;
 mod ridge;
 
 pub use decoder::{Decoder, DecoderConfig};
-pub(crate) use model::mean;
 pub use model::{ModelPredictions, PredictError, Starts, predict};
 pub use ridge::{Ridge, RidgeError};
 

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 
 use super::{Decoder, Predictions};
 use crate::screen::{Reference, Role, Screen, Treatment};
-use crate::train::TrainedModel;
+use crate::train::{TrainedModel, mean};
 
 /// What cannot be predicted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,20 +94,6 @@ impl Starts {
         let found = self.contexts.get(&treatment.context).or(self.overall.as_ref());
         found.cloned().ok_or_else(|| PredictError::NoStart { context: treatment.context.clone() })
     }
-}
-
-/// Mean of latents, summed in `f64`.
-pub(crate) fn mean<'a>(latents: impl Iterator<Item = &'a Vec<f32>>) -> Vec<f32> {
-    let mut sum = Vec::<f64>::new();
-    let mut n = 0.0;
-    for latent in latents {
-        sum.resize(latent.len(), 0.0);
-        for (sum, &value) in sum.iter_mut().zip(latent) {
-            *sum += f64::from(value);
-        }
-        n += 1.0;
-    }
-    sum.into_iter().map(|sum| (sum / n) as f32).collect()
 }
 
 /// Predicts `treatments` from the negative controls that `starts` offers.

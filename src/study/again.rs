@@ -86,8 +86,9 @@ pub fn rank_again(
     served: &Served,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
-    let has_test = !prepared.treatments(config.evaluate.part).is_empty();
-    let evaluation = if has_test { Some(evaluate_again(config, prepared, None, served, device)?) } else { None };
+    // The verdict alone: how good the embedding is does not head a ranking, and replicate retrieval takes long.
+    let test = prepared.treatments(config.evaluate.part);
+    let evaluation = if test.is_empty() { None } else { Some(scored(config, prepared, served, &test, device)?) };
     let verdict = verdict_sentence(config, evaluation.as_ref());
     rank_by(config, prepared, other, served, verdict, device)
 }
@@ -105,8 +106,7 @@ pub fn evaluate_again(
 ) -> Result<Evaluation, StudyError> {
     let Some(screen) = other else {
         let test = prepared.treatments(config.evaluate.part);
-        let found = methods(config, prepared, &served.trained, &served.decoder, &test, device)?;
-        let mut evaluation = score::pooled(config, score::evaluate(config, prepared, &found, &test)?)?;
+        let mut evaluation = scored(config, prepared, served, &test, device)?;
         evaluation.scores.rows.extend(super::embedding::embedding_scores(prepared, served, device)?);
         return Ok(evaluation);
     };
@@ -124,8 +124,19 @@ pub fn evaluate_again(
         .into_iter()
         .map(|(treatment, rows)| (treatment, rows.into_iter().map(|row| row + offset).collect()))
         .collect();
-    let found = methods(config, &joint, &served.trained, &served.decoder, &unseen, device)?;
-    score::pooled(config, score::evaluate(config, &joint, &found, &unseen)?)
+    scored(config, &joint, served, &unseen, device)
+}
+
+/// Every method's predictions of the treatments of `rows`, scored and pooled.
+fn scored(
+    config: &Config,
+    prepared: &Prepared,
+    served: &Served,
+    rows: &BTreeMap<Treatment, Vec<usize>>,
+    device: &Device,
+) -> Result<Evaluation, StudyError> {
+    let found = methods(config, prepared, &served.trained, &served.decoder, rows, device)?;
+    score::pooled(config, score::evaluate(config, prepared, &found, rows)?)
 }
 
 /// The used prediction against one baseline by name; `None` when the baseline covers too few treatments.

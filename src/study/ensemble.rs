@@ -22,16 +22,16 @@ pub struct Members {
     pub outcomes: Vec<(usize, Option<f64>, Health)>,
 }
 
-/// Where members keep their checkpoints; `None` keeps none.
-fn checkpoint_path(folder: Option<&Path>, member: usize) -> Option<PathBuf> {
-    folder.map(|folder| folder.join(format!("member-{member}.safetensors")))
+/// Where a member keeps its checkpoint.
+fn checkpoint_path(folder: &Path, member: usize) -> PathBuf {
+    folder.join(format!("member-{member}.safetensors"))
 }
 
 /// The step of each member's checkpoint; members without one are absent.
 pub(super) fn checkpoint_steps(folder: &Path, n_members: usize) -> Result<BTreeMap<usize, u64>, StudyError> {
     let mut steps = BTreeMap::new();
     for member in 0..n_members {
-        let path = folder.join(format!("member-{member}.safetensors"));
+        let path = checkpoint_path(folder, member);
         if path.exists() {
             let checkpoint = Checkpoint::load(&path, NonFinite::Refuse)?;
             steps.extend(checkpoint.text.get("step").and_then(|step| step.parse().ok()).map(|step| (member, step)));
@@ -64,7 +64,7 @@ pub fn train_ensemble(
         validation: &validation,
     };
     let train = |member: usize| -> Result<MemberOutcome, TrainError> {
-        let path = checkpoint_path(folder, member);
+        let path = folder.map(|folder| checkpoint_path(folder, member));
         let resume = match &path {
             Some(path) if path.exists() => Some(Checkpoint::load(path, NonFinite::Refuse)?),
             _ => None,

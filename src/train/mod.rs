@@ -11,6 +11,7 @@ pub use diagnostics::{Diagnostics, Health};
 pub use member::{MemberOutcome, Progress, TrainingData, train_member};
 pub use optimizer::{Optimizer, learning_rate};
 use serde::{Deserialize, Serialize};
+pub(crate) use trained::mean;
 pub use trained::{Memory, TrainedModel};
 
 use crate::loss::SigregConfig;

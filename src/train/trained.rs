@@ -33,19 +33,23 @@ fn to_rows(tensor: Tensor<2>) -> Vec<Vec<f32>> {
     values.chunks_exact(width).map(<[f32]>::to_vec).collect()
 }
 
-fn mean(latents: &[Vec<f32>]) -> Vec<f32> {
-    let mut sum = vec![0.0f64; latents[0].len()];
+/// Mean of latents, summed in `f64`.
+pub(crate) fn mean<'a>(latents: impl Iterator<Item = &'a Vec<f32>>) -> Vec<f32> {
+    let mut sum = Vec::<f64>::new();
+    let mut n = 0.0;
     for latent in latents {
+        sum.resize(latent.len(), 0.0);
         for (sum, &value) in sum.iter_mut().zip(latent) {
             *sum += f64::from(value);
         }
+        n += 1.0;
     }
-    sum.into_iter().map(|sum| (sum / latents.len() as f64) as f32).collect()
+    sum.into_iter().map(|sum| (sum / n) as f32).collect()
 }
 
 /// Mean latent of the observations at `rows`.
 pub(super) fn mean_latent(model: &WorldModel, screen: &Screen, rows: &[usize], device: &Device) -> Vec<f32> {
-    mean(&encode(model, &screen.features, rows, device))
+    mean(encode(model, &screen.features, rows, device).iter())
 }
 
 /// What one member remembers of its training screen: mean latents, which anchors and starts are made of.
@@ -84,7 +88,7 @@ impl Memory {
             .filter_map(|&row| pairs.controls.get(&screen.observations[row].plate))
             .map(|controls| mean_latent(model, screen, controls, device))
             .collect();
-        if bags.is_empty() { self.control.clone() } else { mean(&bags) }
+        if bags.is_empty() { self.control.clone() } else { mean(bags.iter()) }
     }
 
     /// Predicted latents of treatments from their anchors, or from their starts where an anchor does not exist.
