@@ -5,21 +5,50 @@
 
 use std::collections::BTreeMap;
 
-use super::consensus::{predict_each, weighted_mean};
+use super::consensus::{control_states, predict_each, shifted, weighted_mean};
 use crate::predict::Predictions;
-use crate::screen::{Observation, Role, Screen, Treatment};
+use crate::screen::{Observation, Role, Screen, Treatment, Well};
 
-/// Mean of the training wells at the target's well position on other plates of the same context.
+/// Mean of the training wells at the target's well position on other plates, that were given another intervention.
 ///
-/// Averaged over the target's wells; abstains when no training well stood there.
+/// Wells of the target's own context are asked first. Where none of them stood there, those of other contexts are, each
+/// carried over by the difference of the contexts' controls. Wells of the same intervention do not count: plates of one
+/// layout hold it at the same position, and that would be looking it up, not knowing where it stood.
+/// Averaged over the target's wells; abstains when no such well stood at any of their positions.
 pub fn well_position(
     screen: &Screen,
     training: &BTreeMap<Treatment, Vec<usize>>,
     targets: &[Treatment],
     target_rows: &BTreeMap<Treatment, Vec<usize>>,
 ) -> Predictions {
-    mean_of_alike("well_position", screen, training, targets, target_rows, |own, other| {
-        own.well.is_some() && own.well == other.well && own.plate != other.plate
+    let mut at_well = BTreeMap::<Well, Vec<(&Treatment, usize)>>::new();
+    for (treatment, rows) in training {
+        for &row in rows {
+            if let Some(well) = screen.observations[row].well {
+                at_well.entry(well).or_default().push((treatment, row));
+            }
+        }
+    }
+    let controls = control_states(screen);
+    predict_each("well_position", screen, targets, |target| {
+        let own_control = controls.get(&target.context)?;
+        let mean_at = |own: &Observation| {
+            let others = at_well.get(&own.well?)?.iter().filter(|(treatment, row)| {
+                treatment.intervention != target.intervention && screen.observations[*row].plate != own.plate
+            });
+            let (same, other): (Vec<_>, Vec<_>) = others.partition(|(treatment, _)| treatment.context == target.context);
+            let neighbors = if same.is_empty() { other } else { same };
+            let carried: Vec<_> = neighbors
+                .into_iter()
+                .filter_map(|(treatment, row)| {
+                    let profile = screen.features.row(*row);
+                    Some((shifted(own_control, 1.0, profile, controls.get(&treatment.context)?), 1.0))
+                })
+                .collect();
+            weighted_mean(&carried)
+        };
+        let means = target_rows.get(target)?.iter().filter_map(|&own| mean_at(&screen.observations[own]));
+        weighted_mean(&means.map(|mean| (mean, 1.0)).collect::<Vec<_>>())
     })
 }
 
@@ -32,9 +61,26 @@ pub fn batch_only(
     targets: &[Treatment],
     target_rows: &BTreeMap<Treatment, Vec<usize>>,
 ) -> Predictions {
-    mean_of_alike("batch_only", screen, training, targets, target_rows, |own, other| match &own.lab_batch {
+    let is_alike = |own: &Observation, other: &Observation| match &own.lab_batch {
         Some(batch) => other.lab_batch.as_ref() == Some(batch),
         None => own.plate == other.plate,
+    };
+    predict_each("batch_only", screen, targets, |target| {
+        let means: Vec<_> = target_rows
+            .get(target)?
+            .iter()
+            .filter_map(|&own| {
+                let own = &screen.observations[own];
+                let rows: Vec<usize> = training
+                    .iter()
+                    .filter(|(treatment, _)| treatment.context == target.context)
+                    .flat_map(|(_, rows)| rows.iter().copied())
+                    .filter(|&row| is_alike(own, &screen.observations[row]))
+                    .collect();
+                (!rows.is_empty()).then(|| (screen.features.mean_of(&rows), 1.0))
+            })
+            .collect();
+        weighted_mean(&means)
     })
 }
 
@@ -131,33 +177,6 @@ fn median(mut values: Vec<f64>) -> f64 {
     if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }
 
-fn mean_of_alike(
-    method: &str,
-    screen: &Screen,
-    training: &BTreeMap<Treatment, Vec<usize>>,
-    targets: &[Treatment],
-    target_rows: &BTreeMap<Treatment, Vec<usize>>,
-    is_alike: impl Fn(&Observation, &Observation) -> bool + Sync,
-) -> Predictions {
-    predict_each(method, screen, targets, |target| {
-        let means: Vec<_> = target_rows
-            .get(target)?
-            .iter()
-            .filter_map(|&own| {
-                let own = &screen.observations[own];
-                let rows: Vec<usize> = training
-                    .iter()
-                    .filter(|(treatment, _)| treatment.context == target.context)
-                    .flat_map(|(_, rows)| rows.iter().copied())
-                    .filter(|&row| is_alike(own, &screen.observations[row]))
-                    .collect();
-                (!rows.is_empty()).then(|| (screen.features.mean_of(&rows), 1.0))
-            })
-            .collect();
-        weighted_mean(&means)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::consensus::fixture::*;
@@ -179,6 +198,22 @@ mod tests {
             screen.observations[row].cell_count = Some(count - 1.0);
         }
         (screen, [target])
+    }
+
+    /// The target stands in B02 of plate p. In its own context only its own intervention did, on plate q: no help.
+    /// In context y another did, 3 and 1 above y's controls.
+    #[test]
+    fn position_is_looked_up_in_other_contexts_but_never_for_the_same_intervention() {
+        let screen = screen(&[
+            ("p", "B02", treatment(&[("t", 1.0)], "x"), [100.0, 100.0]),
+            ("q", "B02", treatment(&[("t", 1.0)], "y"), [50.0, 50.0]),
+            ("r", "B02", treatment(&[("a", 1.0)], "y"), [5.0, 5.0]),
+            ("p", "A01", treatment(&[], "x"), [1.0, 0.0]),
+            ("r", "A01", treatment(&[], "y"), [2.0, 4.0]),
+        ]);
+        let targets = [treatment(&[("t", 1.0)], "x")];
+        let position = well_position(&screen, &training(&screen, &targets), &targets, &screen.treatments());
+        assert_eq!(position.profiles.values(), [4.0, 1.0]);
     }
 
     #[test]

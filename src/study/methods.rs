@@ -67,6 +67,9 @@ const PRIOR_WEIGHT: f64 = 0.3;
 /// How many validation treatments the prior weight counts for: a handful of them cannot tell 0.1 from 0.4.
 const PRIOR_TREATMENTS: f64 = 4.0;
 
+/// Contexts up to which each is looked up in by itself; of more, only their mean is, so that the table can be read.
+const MOST_CONTEXTS: usize = 12;
+
 /// Methods that look at the target's own wells or layout; they are shown, but the tool never predicts with them.
 const LOOKS_AT_TARGET: [&str; 3] = ["cell_count_only", "batch_only", "well_position"];
 
@@ -129,7 +132,7 @@ fn baselines(
     all.push(ridge(screen, training, &names, &prepared.descriptors)?);
     all.push(baseline::other_context(screen, training, &names));
     let contexts: Vec<&str> = prepared.vocabulary.contexts().iter().map(String::as_str).collect();
-    if (2..=6).contains(&contexts.len()) {
+    if (2..=MOST_CONTEXTS).contains(&contexts.len()) {
         all.extend(contexts.into_iter().map(|context| baseline::from_context(screen, training, &names, context)));
     }
     all.push(baseline::well_position(screen, training, &names, targets));
