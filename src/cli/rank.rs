@@ -36,8 +36,11 @@ pub(super) struct RankArgs {
     #[arg(long, value_name = "METHOD")]
     by: Option<String>,
     /// Also rank half-decade doses between the lowest and the highest measured one [config: rank.candidates]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "candidates")]
     dose_grid: bool,
+    /// Rank the interventions of this table instead: columns perturbation and dose_um, also hours and kind [config: rank.candidates]
+    #[arg(long, value_name = "FILE")]
+    candidates: Option<PathBuf>,
     /// Rows to show [config: rank.top]
     #[arg(long, value_name = "N")]
     top: Option<usize>,
@@ -53,7 +56,7 @@ pub(super) struct RankArgs {
 
 impl RankArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { run, files, target, start, context, by, dose_grid, top, out, json, device } = self;
+        let Self { run, files, target, start, context, by, dose_grid, candidates, top, out, json, device } = self;
         let mut open = OpenRun::open(&run, &device)?;
         let rank = &mut open.config.rank;
         rank.target = target.unwrap_or(std::mem::take(&mut rank.target));
@@ -63,6 +66,9 @@ impl RankArgs {
         rank.top = top.unwrap_or(rank.top);
         if dose_grid {
             rank.candidates = Candidates::DoseGrid;
+        }
+        if let Some(path) = candidates {
+            rank.candidates = Candidates::File(path);
         }
         if rank.target.is_empty() {
             return Err(

@@ -8,11 +8,13 @@
 //! Under the hypothesis that the treatment does nothing, all relabelings are equally likely, whatever the plate effects.
 //! Effects of the well position are not removed: a treatment that always stands in a corner well is found for that.
 
+mod null;
 mod pool;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::pool::{Pool, Similarities, unit_rows};
+use self::null::Relabelings;
+use self::pool::{Pool, Shared, Units};
 use super::average_precision::expected_average_precision;
 use super::{EvaluateError, benjamini_hochberg, expect_same_length};
 use crate::screen::{FeatureMatrix, Role, Screen, Treatment};
@@ -36,17 +38,20 @@ pub enum Negatives {
 pub struct MapSettings {
     /// What replicates must be told from.
     pub negatives: Negatives,
-    /// Up to this many relabelings all are enumerated and the p-value is exact.
+    /// Up to this many relabelings all are counted; of more, those that reach the observed value are counted where the
+    /// search for them takes at most this many steps. The p-value is then exact.
     pub most_enumerated: usize,
-    /// Relabelings drawn where there are more.
+    /// Relabelings drawn otherwise, at most.
     pub draws: usize,
+    /// Drawing stops after this many relabelings that reach the observed value.
+    pub hits: usize,
     /// Seed of the draws.
     pub seed: u64,
 }
 
 impl Default for MapSettings {
     fn default() -> Self {
-        Self { negatives: Negatives::PlateControls, most_enumerated: 1_000_000, draws: 10_000, seed: 0 }
+        Self { negatives: Negatives::PlateControls, most_enumerated: 1_000_000, draws: 10_000, hits: 100, seed: 0 }
     }
 }
 
@@ -63,11 +68,12 @@ pub struct ReplicateMap {
     pub expected: f64,
     /// Mean over the queries of (AP − E₀) / (1 − E₀): 0 by chance, 1 when perfect.
     pub normalized: f64,
-    /// Share of relabelings with at least this mean average precision, the true labels among them.
+    /// Share of relabelings with at least this mean average precision, the true labels among them: exact, or estimated from
+    /// draws to about a tenth of its size.
     pub p_value: f64,
     /// The least p-value that this design can give.
     pub least_p_value: f64,
-    /// Whether all relabelings were enumerated.
+    /// Whether the p-value is exact: all relabelings that reach the observed value were counted.
     pub is_exact: bool,
     /// Benjamini–Hochberg adjusted over the treatments of this result.
     pub q_value: f64,
@@ -118,7 +124,7 @@ pub fn replicate_map(
     settings: &MapSettings,
 ) -> Result<ReplicateMaps, EvaluateError> {
     expect_same_length("vectors", vectors.n_rows(), "observations of the screen", screen.n_observations())?;
-    let units = unit_rows(vectors);
+    let units = Units::of(vectors);
     let pool_role = |role: Role| match settings.negatives {
         Negatives::PlateControls => role == Role::NegativeControl,
         Negatives::PlateTreatments => matches!(role, Role::Treatment | Role::PositiveControl),
@@ -132,16 +138,15 @@ pub fn replicate_map(
     }
     let mut outcomes: Vec<(usize, Result<ReplicateMap, Unscored>)> = by_plates
         .par_iter()
-        .flat_map_iter(|(plates, group)| {
-            let shared: Vec<usize> =
-                plates.iter().filter_map(|plate| negatives_by_plate.get(plate)).flatten().copied().collect();
-            let base = Similarities::among(&shared, &units);
-            group
-                .iter()
-                .map(|&(index, treatment, rows)| {
-                    (index, score(screen, treatment, rows, &base, &units, settings, index))
-                })
-                .collect::<Vec<_>>()
+        .flat_map(|(plates, group)| {
+            let negatives: Vec<&[usize]> =
+                plates.iter().map(|plate| negatives_by_plate.get(plate).map_or(&[][..], Vec::as_slice)).collect();
+            let shared = Shared::new(&negatives, &units);
+            let one = |&(index, treatment, rows): &(usize, &Treatment, &[usize])| {
+                let pool = |rows: &[usize]| Pool::new(screen, plates, rows, &shared, &units);
+                (index, score(treatment, rows, pool, settings, index as u64))
+            };
+            group.par_iter().map(one).collect::<Vec<_>>()
         })
         .collect();
     outcomes.sort_by_key(|(index, _)| *index);
@@ -160,36 +165,33 @@ pub fn replicate_map(
     Ok(ReplicateMaps { scored, unscored })
 }
 
-fn score(
-    screen: &Screen,
+fn score<'a>(
     treatment: &Treatment,
     rows: &[usize],
-    base: &Similarities,
-    units: &[Vec<f32>],
+    pool: impl FnOnce(&[usize]) -> (Pool<'a>, Vec<usize>),
     settings: &MapSettings,
-    index: usize,
+    stream: u64,
 ) -> Result<ReplicateMap, Unscored> {
     let unscored = |reason| Unscored { treatment: treatment.clone(), reason };
     if rows.len() < 2 {
         return Err(unscored("fewer than two replicates"));
     }
-    let pool = Pool::new(screen, base.with(rows, units));
-    let members: Vec<usize> = rows.iter().map(|row| pool.position[row]).collect();
-    let queries = pool.queries(&members);
+    let (pool, members) = pool(rows);
+    let n_negatives = |query: usize| pool.n_negatives(pool.plate(query), &members);
+    let queries: Vec<usize> = members.iter().copied().filter(|&query| n_negatives(query) > 0).collect();
     if queries.is_empty() {
         return Err(unscored("no negative wells on its plates"));
     }
-    let precisions = pool.average_precisions(&members);
+    let mut scratch = Vec::new();
+    let precisions: Vec<f64> =
+        queries.iter().map(|&query| pool.average_precision(query, &members, &mut scratch)).collect();
     let map = mean(&precisions);
-    let chances: Vec<f64> = queries
-        .iter()
-        .map(|&query| {
-            expected_average_precision(members.len() - 1, members.len() - 1 + pool.n_negatives(query, &members))
-        })
-        .collect();
+    let n_positives = members.len() - 1;
+    let chance = |&query: &usize| expected_average_precision(n_positives, n_positives + n_negatives(query));
+    let chances: Vec<f64> = queries.iter().map(chance).collect();
     let normalized: Vec<f64> =
         precisions.iter().zip(&chances).map(|(precision, chance)| (precision - chance) / (1.0 - chance)).collect();
-    let null = pool.null(&members, map, settings, index as u64);
+    let null = Relabelings::new(&pool, &members, map).null(settings, stream);
     Ok(ReplicateMap {
         treatment: treatment.clone(),
         n_queries: queries.len(),

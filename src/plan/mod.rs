@@ -1,10 +1,15 @@
 //! Which interventions bring these cells to that phenotype: the ranked list.
 
+mod candidates;
+mod target;
+mod reference;
 mod rank;
+mod by_model;
 mod ranking;
 mod show;
-mod target;
 
-pub use rank::{Candidates, Judge, PlanError, Query, RankConfig, Ranker, rank};
+pub use by_model::ByModel;
+pub use candidates::Candidates;
+pub use rank::{Judge, Place, PlanError, Query, RankConfig, Ranker, rank};
 pub use ranking::{RankedIntervention, Ranking};
 pub use target::{QueryError, rows_of_query};

@@ -3,24 +3,16 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::candidates::{Candidates, Measured};
 use super::ranking::{RankedIntervention, Ranking};
+use super::reference::{References, distance, measured_place};
 use super::target::{QueryError, rows_of_query};
 use crate::predict::{PredictError, Starts};
-use crate::screen::{Intervention, Micromolar, Screen, Treatment};
-use crate::train::{TrainedModel, mean};
-
-/// Which doses are candidates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum Candidates {
-    /// The interventions of the screen.
-    #[default]
-    Measured,
-    /// These, and for each perturbation half-decade steps between its lowest and highest measured dose.
-    DoseGrid,
-}
+use crate::screen::{Intervention, Screen, Treatment};
+use crate::train::TrainedModel;
 
 /// What is ranked, toward what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,7 +24,7 @@ pub struct RankConfig {
     pub start: String,
     /// The context in which to rank; empty takes the only one, or the first of several.
     pub context: String,
-    /// Which doses are candidates.
+    /// Which interventions are candidates.
     pub candidates: Candidates,
     /// What ranks: `model`, `blend`, or the name of a baseline.
     pub by: String,
@@ -70,6 +62,9 @@ pub enum PlanError {
         /// The contexts there are.
         known: String,
     },
+    /// A table of candidates that cannot be used.
+    #[error("{0}")]
+    Candidates(String),
     /// A start that is the target.
     #[error("start and target are the same place: there is no way to go")]
     NoWay,
@@ -89,21 +84,24 @@ pub struct Query {
     /// Candidate interventions in their context.
     pub candidates: Vec<Treatment>,
     /// Start for each member, `[member][latent]`.
-    start: Vec<Vec<f32>>,
+    start: Place,
     /// Target for each member, `[member][latent]`.
-    target: Vec<Vec<f32>>,
-    /// Treatments whose wells define the target.
+    target: Place,
+    /// Treatments whose wells define the target, sorted.
     defines_target: Vec<Treatment>,
     /// Rows of the screen by treatment of the context.
-    measured: BTreeMap<Treatment, Vec<usize>>,
+    measured: Measured,
     target_text: String,
     start_text: String,
 }
 
-/// Says where candidates would end up: latents by member, `[member][candidate][latent]`.
+/// Where an intervention leads: latents by member, `[member][latent]`.
+pub type Place = Vec<Vec<f32>>;
+
+/// Says where candidates would end up.
 pub trait Ranker {
-    /// Predicted latents of treatments; a treatment that it abstains from is absent.
-    fn places(&self, treatments: &[Treatment]) -> Result<BTreeMap<Treatment, Vec<Vec<f32>>>, PlanError>;
+    /// The predicted place of each of `treatments`, in their order; `None` where it abstains.
+    fn places(&self, treatments: &[Treatment]) -> Result<Vec<Option<Place>>, PlanError>;
 }
 
 /// What is known about the trust that a score deserves.
@@ -123,7 +121,7 @@ impl Query {
     /// Reads start and target and gathers candidates.
     ///
     /// # Errors
-    /// When a query cannot be used, the context is unknown, or there is nothing to start from.
+    /// When a query or the table of candidates cannot be used, the context is unknown, or there is nothing to start from.
     pub fn new(
         trained: &TrainedModel,
         screen: &Screen,
@@ -153,10 +151,7 @@ impl Query {
             }
             Ok(rows)
         };
-        let mean_of = |rows: &[usize]| -> Vec<Vec<f32>> {
-            let latents = trained.encode(&screen.features, rows, device);
-            latents.iter().map(|latents| mean(latents.iter())).collect()
-        };
+        let mean_of = |rows: &[usize]| measured_place(trained, screen, rows, device);
         let target_rows = rows_in_context(&config.target)?;
         let (start, start_text) = if config.start.is_empty() {
             let nowhere = Treatment { intervention: Intervention::untreated(), context: context.clone() };
@@ -171,7 +166,7 @@ impl Query {
         defines_target.sort();
         defines_target.dedup();
         Ok(Self {
-            candidates: candidates(&measured, config.candidates),
+            candidates: config.candidates.treatments(&measured, &trained.vocabulary, &context)?,
             start,
             target: mean_of(&target_rows),
             defines_target,
@@ -182,7 +177,7 @@ impl Query {
     }
 
     /// Mean over members of the fraction of the way from start to target, with the mean distance to the target.
-    fn score(&self, place: &[Vec<f32>]) -> (f64, f64) {
+    fn score(&self, place: &Place) -> (f64, f64) {
         let n_members = place.len() as f64;
         let mut score = 0.0;
         let mut left = 0.0;
@@ -193,57 +188,6 @@ impl Query {
         }
         (score / n_members, left / n_members)
     }
-}
-
-fn distance(one: &[f32], other: &[f32]) -> f64 {
-    one.iter().zip(other).map(|(one, other)| f64::from(one - other).powi(2)).sum::<f64>().sqrt()
-}
-
-/// The measured interventions, and with a grid half-decade steps between each perturbation's lowest and highest dose.
-fn candidates(measured: &BTreeMap<Treatment, Vec<usize>>, which: Candidates) -> Vec<Treatment> {
-    let mut candidates: Vec<Treatment> = measured.keys().cloned().collect();
-    if which == Candidates::DoseGrid {
-        let mut ranges = BTreeMap::new();
-        for treatment in measured.keys() {
-            let Some(member) = treatment.intervention.as_single() else { continue };
-            let Some(dose) = member.dose else { continue };
-            let key = (
-                member.perturbation.clone(),
-                treatment.context.clone(),
-                treatment.intervention.hours().map(f64::to_bits),
-            );
-            let (low, high) = ranges.entry(key).or_insert((dose, dose));
-            (*low, *high) = ((*low).min(dose), (*high).max(dose));
-        }
-        for ((perturbation, context, hours), (low, high)) in ranges {
-            let first = (2.0 * low.log10()).ceil() as i32;
-            let last = (2.0 * high.log10()).floor() as i32;
-            for step in first..=last {
-                let dose = Micromolar::new(10f64.powf(f64::from(step) / 2.0));
-                let mut intervention = Intervention::single(perturbation.name.clone(), perturbation.kind, dose);
-                if let Some(hours) = hours {
-                    intervention = intervention.lasting(f64::from_bits(hours));
-                }
-                candidates.push(Treatment { intervention, context: context.clone() });
-            }
-        }
-        // Half-decade steps of 10^0.5 and doses written 0.3 are the same dose to a biologist.
-        candidates.sort();
-        candidates.dedup_by(|later, first| nearly_same_dose(first, later));
-    }
-    candidates
-}
-
-fn nearly_same_dose(one: &Treatment, other: &Treatment) -> bool {
-    let (Some(a), Some(b)) = (one.intervention.as_single(), other.intervention.as_single()) else {
-        return one == other;
-    };
-    let same_dose = match (a.dose, b.dose) {
-        (Some(a), Some(b)) => (a.log10() - b.log10()).abs() < 0.05,
-        (None, None) => true,
-        _ => false,
-    };
-    a.perturbation == b.perturbation && one.context == other.context && same_dose
 }
 
 /// Ranks the candidates of `query` by where `ranker` says they lead, best first.
@@ -261,58 +205,61 @@ pub fn rank(
     if query.start.iter().zip(&query.target).any(|(start, target)| distance(start, target) < 1e-9) {
         return Err(PlanError::NoWay);
     }
-    let measured_place = |rows: &[usize]| -> Vec<Vec<f32>> {
-        let latents = trained.encode(&screen.features, rows, device);
-        latents.iter().map(|latents| mean(latents.iter())).collect()
-    };
-    let references: Vec<(&Treatment, Vec<Vec<f32>>)> =
-        query.measured.iter().map(|(treatment, rows)| (treatment, measured_place(rows))).collect();
-    let radius = radius(query, ranker, judge, &measured_place)?;
+    let references = References::of(trained, screen, &query.measured, device);
+    let radius = radius(query, ranker, judge, &|rows| measured_place(trained, screen, rows, device))?;
     let places = ranker.places(&query.candidates)?;
     let facts = Facts::of(screen);
-    let mut rows: Vec<RankedIntervention> = places
-        .iter()
-        .map(|(treatment, place)| {
-            let (score, remaining) = query.score(place);
-            let rows = query.measured.get(treatment).map(Vec::as_slice).unwrap_or_default();
-            let own_name = treatment.intervention.perturbation_names();
-            let between =
-                |other: &[Vec<f32>]| place.iter().zip(other).map(|(one, other)| distance(one, other)).sum::<f64>();
-            let nearest = references
-                .iter()
-                .filter(|(reference, _)| reference.intervention.perturbation_names() != own_name)
-                .map(|(reference, latents)| (between(latents) / place.len() as f64, *reference))
-                .min_by(|a, b| a.0.total_cmp(&b.0));
-            let measured_distance = (!rows.is_empty()).then(|| query.score(&measured_place(rows)).1);
-            RankedIntervention {
-                rank: 0,
-                intervention: treatment.intervention.clone(),
-                context: treatment.context.clone(),
-                score,
-                distance: remaining,
-                lower: radius.map(|radius| score - radius),
-                upper: radius.map(|radius| score + radius),
-                n_wells: rows.len(),
-                nearest_reference: nearest.map(|(_, reference)| reference.intervention.to_string()),
-                nearest_moa: nearest.and_then(|(_, reference)| facts.moa(&query.measured[reference])),
-                support: nearest.map(|(distance, _)| distance),
-                flags: flags(trained, query, treatment, rows, &facts),
-                measured_distance,
-                moa: facts.moa_of(&own_name, rows),
-            }
-        })
+    let ranked = |treatment: &Treatment, place: &Place| {
+        let (score, remaining) = query.score(place);
+        let own = references.own(treatment);
+        let rows = own.map(|own| own.rows).unwrap_or_default();
+        let own_name = treatment.intervention.perturbation_names();
+        let nearest = references.nearest(place, &own_name);
+        RankedIntervention {
+            rank: 0,
+            intervention: treatment.intervention.clone(),
+            context: treatment.context.clone(),
+            score,
+            distance: remaining,
+            lower: radius.map(|radius| score - radius),
+            upper: radius.map(|radius| score + radius),
+            n_wells: rows.len(),
+            nearest_reference: nearest.map(|(_, reference)| reference.treatment.intervention.to_string()),
+            nearest_moa: nearest.and_then(|(_, reference)| facts.moa(reference.rows)),
+            support: nearest.map(|(distance, _)| distance),
+            flags: flags(trained, query, treatment, rows, &facts),
+            measured_distance: own.map(|own| query.score(&own.place).1),
+            moa: facts.moa_of(&own_name, rows),
+        }
+    };
+    let mut rows: Vec<RankedIntervention> = query
+        .candidates
+        .par_iter()
+        .zip(&places)
+        .filter_map(|(treatment, place)| place.as_ref().map(|place| ranked(treatment, place)))
         .collect();
-    rows.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.intervention.cmp(&b.intervention)));
+    rows.par_sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.intervention.cmp(&b.intervention)));
     for (index, row) in rows.iter_mut().enumerate() {
         row.rank = index + 1;
     }
+    let without_place = query.candidates.iter().zip(&places).filter(|(_, place)| place.is_none());
     Ok(Ranking {
         verdict: judge.verdict.clone(),
         target: query.target_text.clone(),
         start: query.start_text.clone(),
         by: judge.by.clone(),
         rows,
+        abstained: without_place.map(|(treatment, _)| why_abstained(trained, treatment, &judge.by)).collect(),
     })
+}
+
+/// Why there is no prediction of a candidate, in words.
+fn why_abstained(trained: &TrainedModel, treatment: &Treatment, by: &str) -> String {
+    let members = treatment.intervention.members();
+    match members.iter().find(|member| !trained.vocabulary.can_place(&member.perturbation)) {
+        Some(member) => format!("{treatment}: `{}` is neither in training nor described", member.perturbation.name),
+        None => format!("{treatment}: {by} has no prediction of it"),
+    }
 }
 
 /// Half the width of the intervals: a conformal quantile of |predicted − measured score| on the calibration treatments.
@@ -320,7 +267,7 @@ fn radius(
     query: &Query,
     ranker: &dyn Ranker,
     judge: &Judge,
-    measured_place: &dyn Fn(&[usize]) -> Vec<Vec<f32>>,
+    measured_place: &dyn Fn(&[usize]) -> Place,
 ) -> Result<Option<f64>, PlanError> {
     let calibration: Vec<Treatment> = judge.calibration.keys().cloned().collect();
     if calibration.is_empty() {
@@ -329,9 +276,10 @@ fn radius(
     let mut misses: Vec<f64> = ranker
         .places(&calibration)?
         .iter()
-        .map(|(treatment, place)| {
-            let measured = measured_place(&judge.calibration[treatment]);
-            (query.score(place).0 - query.score(&measured).0).abs()
+        .zip(judge.calibration.values())
+        .filter_map(|(place, rows)| {
+            let place = place.as_ref()?;
+            Some((query.score(place).0 - query.score(&measured_place(rows)).0).abs())
         })
         .collect();
     misses.sort_by(f64::total_cmp);
@@ -392,7 +340,7 @@ impl<'a> Facts<'a> {
 
 fn flags(trained: &TrainedModel, query: &Query, treatment: &Treatment, rows: &[usize], facts: &Facts) -> Vec<String> {
     let mut flags = Vec::new();
-    if query.defines_target.contains(treatment) {
+    if query.defines_target.binary_search(treatment).is_ok() {
         flags.push("defines the target".to_owned());
     }
     if treatment.intervention.members().iter().any(|member| !trained.vocabulary.knows(&member.perturbation)) {

@@ -62,7 +62,12 @@ pub struct Ranking {
     pub by: String,
     /// The candidates, best first.
     pub rows: Vec<RankedIntervention>,
+    /// Candidates that are not ranked because nothing is predicted of them: each with its reason, in words.
+    pub abstained: Vec<String>,
 }
+
+/// The fact of the file that holds [`Ranking::abstained`], a JSON list.
+const ABSTAINED: &str = "abstained";
 
 impl Ranking {
     /// Writes the ranking as parquet.
@@ -93,7 +98,14 @@ impl Ranking {
             table.facts().get(name).cloned().ok_or_else(absent)
         };
         let (verdict, target, start, by) = (fact("verdict")?, fact("target")?, fact("start")?, fact("by")?);
-        Ok(Self { verdict, target, start, by, rows: rows(&table)? })
+        let abstained = match table.facts().get(ABSTAINED) {
+            None => Vec::new(),
+            Some(text) => serde_json::from_str(text).map_err(|error| RunError::Damaged {
+                path: path.to_owned(),
+                problem: format!("`{ABSTAINED}`: {error}"),
+            })?,
+        };
+        Ok(Self { verdict, target, start, by, rows: rows(&table)?, abstained })
     }
 
     fn table(&self) -> Table {
@@ -105,7 +117,9 @@ impl Ranking {
         let text =
             |of: &dyn Fn(&RankedIntervention) -> Option<String>| Column::Text(self.rows.iter().map(of).collect());
         let unless_empty = |text: String| (!text.is_empty()).then_some(text);
+        let abstained = serde_json::to_string(&self.abstained).expect("texts have a JSON");
         Table::new()
+            .with_fact(ABSTAINED, &abstained)
             .with_fact("verdict", &self.verdict)
             .with_fact("target", &self.target)
             .with_fact("start", &self.start)
@@ -237,6 +251,7 @@ pub(super) mod tests {
             start: "DMSO".into(),
             by: "model".into(),
             rows: vec![first, second],
+            abstained: vec!["unobtainium 1 µM: `unobtainium` is neither in training nor described".into()],
         }
     }
 
@@ -244,7 +259,7 @@ pub(super) mod tests {
     fn what_is_written_reads_back_equal() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ranking.parquet");
-        for ranking in [example(), Ranking { rows: vec![], ..example() }] {
+        for ranking in [example(), Ranking { rows: vec![], abstained: vec![], ..example() }] {
             ranking.write_parquet(&path).unwrap();
             assert_eq!(Ranking::read(&path).unwrap(), ranking);
         }

@@ -32,7 +32,7 @@ impl Ranking {
         .filter(|column| column.rows.iter().any(|cell| !cell.is_empty()))
         .collect();
 
-        let Self { verdict, start, target, by, rows } = self;
+        let Self { verdict, start, target, by, rows, abstained } = self;
         let mut text =
             format!("{verdict}\n\n{start} -> {target}, by {by}: {} of {} candidates\n", shown.len(), rows.len());
         text += "score: fraction of the way from start to target; distance: left to the target, in latent units\n";
@@ -43,12 +43,18 @@ impl Ranking {
         for row in 0..shown.len() {
             push_line(&mut text, &columns, |column| &column.rows[row]);
         }
+        if let Some(first) = abstained.first() {
+            let others =
+                if abstained.len() > 1 { format!(", and {} more", abstained.len() - 1) } else { String::new() };
+            text += &format!("\nnot ranked: {}{others}\n", first.replace(char::is_control, " "));
+        }
         text
     }
 
     /// One JSON object a line: the ranking as a whole, then its first `top` rows.
     ///
-    /// The first line has `"type": "ranking"` and `verdict`, `start`, `target`, `by`, `candidates` (how many there are).
+    /// The first line has `"type": "ranking"` and `verdict`, `start`, `target`, `by`, `candidates` (how many there are) and
+    /// `abstained` (candidates of which nothing is predicted, with the reason).
     /// The others have `"type": "candidate"` and the fields of [`RankedIntervention`] under their names, with
     /// `intervention` in words, `perturbation`, `dose_um` and `hours` of it; what is absent or not finite is `null`.
     pub fn json_lines(&self, top: usize) -> String {
@@ -59,6 +65,7 @@ impl Ranking {
             target: &self.target,
             by: &self.by,
             candidates: self.rows.len(),
+            abstained: &self.abstained,
         };
         let mut text = json(&head);
         for row in self.rows.iter().take(top) {
@@ -124,6 +131,7 @@ struct HeadLine<'a> {
     target: &'a str,
     by: &'a str,
     candidates: usize,
+    abstained: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -194,6 +202,8 @@ score: fraction of the way from start to target; distance: left to the target, i
 rank  intervention                 score      interval  distance  measured  wells  nearest            its moa                  moa                      flags
    1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250      3  epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
    2  AZ138 10 µM + taxol 0.03 µM  -0.12                    12.5                0                                                                       far from training, toxic
+
+not ranked: unobtainium 1 µM: `unobtainium` is neither in training nor described
 ";
         assert_eq!(example().render(10), expected);
     }
@@ -202,6 +212,7 @@ rank  intervention                 score      interval  distance  measured  well
     fn leaves_out_empty_columns_and_rows_beyond_the_top() {
         let mut ranking = example();
         ranking.rows[0].lower = None;
+        ranking.abstained.clear();
         let rendered = ranking.render(1);
         assert!(rendered.contains("1 of 2 candidates"));
         assert!(!rendered.contains("interval") && !rendered.contains("flags") && !rendered.contains("context"));
@@ -233,6 +244,7 @@ rank  intervention                 score      interval  distance  measured  well
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0]["type"], "ranking");
         assert_eq!(lines[0]["candidates"], 2);
+        assert!(lines[0]["abstained"][0].as_str().unwrap().starts_with("unobtainium 1 µM: "));
         assert_eq!(lines[1]["dose_um"], 0.3);
         assert_eq!(lines[1]["moa"], "Microtubule stabilizers");
         assert_eq!(lines[2]["flags"][1], "toxic");

@@ -70,12 +70,12 @@ impl Decoder {
         treatments: &[Treatment],
         latents: &[Vec<Vec<f32>>],
     ) -> FeatureMatrix {
-        let anchors: Vec<Anchor> =
-            treatments.iter().map(|treatment| anchor_of(treatment, &trained.treatments)).collect();
         let mut decoded = self.decode(latents);
         if self.profiles.is_empty() {
             return decoded;
         }
+        let anchors: Vec<Anchor> =
+            treatments.iter().map(|treatment| anchor_of(treatment, &trained.treatments)).collect();
         let at_anchor = self.decode(&trained.anchor_latents(&anchors));
         for (row, anchor) in anchors.iter().enumerate().filter(|(_, anchor)| anchor.exists()) {
             for (feature, value) in decoded.row_mut(row).iter_mut().enumerate() {

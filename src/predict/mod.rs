@@ -5,7 +5,7 @@ mod model;
 mod ridge;
 
 pub use decoder::{Decoder, DecoderConfig};
-pub use model::{ModelPredictions, PredictError, Starts, predict};
+pub use model::{ModelPredictions, PredictError, PredictedLatents, Starts, predict, predict_latents};
 pub use ridge::{Ridge, RidgeError};
 
 use crate::screen::{FeatureMatrix, Treatment};

@@ -96,7 +96,41 @@ impl Starts {
     }
 }
 
-/// Predicts `treatments` from the negative controls that `starts` offers.
+/// Predicted latents of those treatments that have a place.
+#[derive(Debug, Clone)]
+pub struct PredictedLatents {
+    /// `[member][placed][latent]`.
+    pub latents: Vec<Vec<Vec<f32>>>,
+    /// Indices of the treatments that were predicted, ascending; of the others the model knows no perturbation.
+    pub placed: Vec<usize>,
+}
+
+/// Predicts latents of `treatments` from the negative controls that `starts` offers.
+///
+/// # Errors
+/// When a treatment has nothing to start from.
+pub fn predict_latents(
+    trained: &TrainedModel,
+    starts: &Starts,
+    treatments: &[Treatment],
+    device: &Device,
+) -> Result<PredictedLatents, PredictError> {
+    let has_place = |&index: &usize| {
+        let mut members = treatments[index].intervention.members().iter();
+        members.all(|member| trained.vocabulary.can_place(&member.perturbation))
+    };
+    let placed: Vec<usize> = (0..treatments.len()).filter(has_place).collect();
+    let known: Vec<&Treatment> = placed.iter().map(|&index| &treatments[index]).collect();
+    let mut by_member = vec![Vec::with_capacity(known.len()); trained.members.len()];
+    for &treatment in &known {
+        for (member, start) in starts.start(treatment)?.into_iter().enumerate() {
+            by_member[member].push(start);
+        }
+    }
+    Ok(PredictedLatents { latents: trained.predict(&known, &by_member, device), placed })
+}
+
+/// Predicts `treatments` from the negative controls that `starts` offers, and decodes what is predicted.
 ///
 /// # Errors
 /// When a treatment has nothing to start from.
@@ -107,19 +141,11 @@ pub fn predict(
     treatments: &[Treatment],
     device: &Device,
 ) -> Result<ModelPredictions, PredictError> {
-    let has_place = |treatment: &&Treatment| {
-        treatment.intervention.members().iter().all(|member| trained.vocabulary.can_place(&member.perturbation))
-    };
-    let (known, abstained): (Vec<&Treatment>, Vec<&Treatment>) = treatments.iter().partition(has_place);
-    let known: Vec<Treatment> = known.into_iter().cloned().collect();
-    let mut by_member = vec![Vec::with_capacity(known.len()); trained.members.len()];
-    for treatment in &known {
-        for (member, start) in starts.start(treatment)?.into_iter().enumerate() {
-            by_member[member].push(start);
-        }
-    }
-    let latents = trained.predict(&known, &by_member, device);
+    let PredictedLatents { latents, placed } = predict_latents(trained, starts, treatments, device)?;
+    let known: Vec<Treatment> = placed.iter().map(|&index| treatments[index].clone()).collect();
+    let is_placed = |index: &usize| placed.binary_search(index).is_ok();
+    let abstained = (0..treatments.len()).filter(|index| !is_placed(index)).map(|index| treatments[index].clone());
     let decoded = decoder.decode_predicted(trained, &known, &latents);
     let profiles = Predictions { method: "lewm".into(), profiles: decoded, treatments: known };
-    Ok(ModelPredictions { latents, profiles, abstained: abstained.into_iter().cloned().collect() })
+    Ok(ModelPredictions { latents, profiles, abstained: abstained.collect() })
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Device;
 
-use super::ranker::{BlendRanker, ModelRanker, ProfileRanker};
-use super::{Evaluation, Methods, Prepared, Served, StudyError, methods, score, table};
+use super::methods::{baseline_names, blend_rule, one_baseline};
+use super::ranker::{BlendRanker, ProfileRanker};
+use super::{Evaluation, Prepared, Served, StudyError, methods, score, table};
 use crate::config::Config;
 use crate::evaluate::Verdict;
 use crate::pair::Part;
-use crate::plan::{Judge, PlanError, Query, Ranker, Ranking, rank};
+use crate::plan::{ByModel, Judge, PlanError, Query, Ranker, Ranking, rank};
 use crate::predict::{Starts, predict};
 use crate::run::Table;
 use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment};
@@ -55,22 +56,22 @@ pub(super) fn rank_by(
         query.candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
     wanted.extend(calibration);
     let starts = Starts::of(trained, screen, device);
-    let model = ModelRanker { trained, decoder: &served.decoder, starts: &starts, device };
+    let model = ByModel { trained, starts: &starts, device };
+    // Of the simple methods only the one that is asked for: candidates may be many, and their profiles are wide.
+    let by_simple = |method: &str| -> Result<Option<ProfileRanker>, StudyError> {
+        let predictions = one_baseline(config, prepared, method, &wanted)?;
+        Ok(predictions.map(|predictions| ProfileRanker { trained, predictions, device }))
+    };
     let ranker: Box<dyn Ranker> = match config.rank.by.as_str() {
         "model" => Box::new(model),
-        by => {
-            let found: Methods = methods(config, prepared, trained, &served.decoder, &wanted, device)?;
-            if by == "blend" {
-                let simple = found.baselines.into_iter().find(|predictions| predictions.method == found.blended_with);
-                Box::new(BlendRanker { model, simple, weight: found.blend_weight })
-            } else {
-                let known: Vec<&str> = found.baselines.iter().map(|predictions| predictions.method.as_str()).collect();
-                let known = format!("model, blend, {}", known.join(", "));
-                let unknown = PlanError::By { by: by.to_owned(), known };
-                let chosen = found.baselines.into_iter().find(|predictions| predictions.method == by).ok_or(unknown)?;
-                Box::new(ProfileRanker { trained, predictions: chosen, device })
-            }
+        "blend" => {
+            let (partner, weight) = blend_rule(config, prepared, trained, &served.decoder, device)?;
+            Box::new(BlendRanker { model, simple: by_simple(&partner)?, weight })
         }
+        by => Box::new(by_simple(by)?.ok_or_else(|| PlanError::By {
+            by: by.to_owned(),
+            known: format!("model, blend, {}", baseline_names(config, prepared).join(", ")),
+        })?),
     };
     Ok(rank(trained, screen, &query, ranker.as_ref(), &judge, device)?)
 }

@@ -43,15 +43,10 @@ pub fn methods(
     device: &Device,
 ) -> Result<Methods, StudyError> {
     let training = prepared.treatments(Part::Train);
-    let validation = prepared.treatments(Part::Validation);
     let starts = Starts::of(trained, &prepared.screen, device);
-    let names = |rows: &Rows| rows.keys().cloned().collect::<Vec<_>>();
     let model = predict(trained, decoder, &starts, &names(targets), device)?;
-    let baselines = baselines(config, prepared, &training, targets)?;
-    let checked = predict(trained, decoder, &starts, &names(&validation), device)?;
-    let simple_checked = self::baselines(config, prepared, &training, &validation)?;
-    let truth = baseline::measured(&prepared.screen, &validation);
-    let (partner, weight) = choose_blend(&checked.profiles, &simple_checked, &truth, config.split.by)?;
+    let baselines = baselines(config, prepared, &training, targets, &|_| true)?;
+    let (partner, weight) = blend_rule(config, prepared, trained, decoder, device)?;
     let simple = baselines.iter().find(|predictions| predictions.method == partner);
     let mut blend = match simple {
         Some(simple) => baseline::blend(&model.profiles, simple, weight)?,
@@ -59,6 +54,44 @@ pub fn methods(
     };
     blend.method = "blend".into();
     Ok(Methods { model, baselines, blend, blend_weight: weight, blended_with: partner })
+}
+
+fn names(rows: &Rows) -> Vec<Treatment> {
+    rows.keys().cloned().collect()
+}
+
+/// The simple method that the model is blended with, and the model's weight; from validation treatments.
+///
+/// # Errors
+/// What predicting or a baseline says.
+pub(super) fn blend_rule(
+    config: &Config,
+    prepared: &Prepared,
+    trained: &TrainedModel,
+    decoder: &Decoder,
+    device: &Device,
+) -> Result<(String, f64), StudyError> {
+    let validation = prepared.treatments(Part::Validation);
+    let starts = Starts::of(trained, &prepared.screen, device);
+    let checked = predict(trained, decoder, &starts, &names(&validation), device)?;
+    let simple = baselines(config, prepared, &prepared.treatments(Part::Train), &validation, &|_| true)?;
+    let truth = baseline::measured(&prepared.screen, &validation);
+    choose_blend(&checked.profiles, &simple, &truth, config.split.by)
+}
+
+/// Predictions for `targets` by the simple method of that name; `None` where it is unknown or covers none of them.
+///
+/// # Errors
+/// What the baseline says.
+pub(super) fn one_baseline(
+    config: &Config,
+    prepared: &Prepared,
+    method: &str,
+    targets: &Rows,
+) -> Result<Option<Predictions>, StudyError> {
+    let training = prepared.treatments(Part::Train);
+    let found = baselines(config, prepared, &training, targets, &|name| name == method)?;
+    Ok(found.into_iter().next())
 }
 
 /// Weight of the model in a blend before any validation treatment has spoken; chosen on validation doses of BBBC021.
@@ -110,40 +143,74 @@ fn squared_error(predictions: &Predictions, truth: &Predictions) -> f64 {
     errors.sum::<f64>() / predictions.treatments.len() as f64
 }
 
-/// Every simple method that applies to the screen.
+/// Names of the simple methods that apply to the screen.
+pub(super) fn baseline_names(config: &Config, prepared: &Prepared) -> Vec<String> {
+    let nothing = Rows::new();
+    simple_methods(config, prepared, &nothing, &nothing, &[]).into_iter().map(|(name, _)| name).collect()
+}
+
+/// The simple methods that apply to the screen and whose names are `wanted`; those that cover no target are left out.
 fn baselines(
     config: &Config,
     prepared: &Prepared,
     training: &Rows,
     targets: &Rows,
+    wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Predictions>, StudyError> {
-    let screen = &prepared.screen;
-    let names: Vec<Treatment> = targets.keys().cloned().collect();
-    let mut all = vec![
-        baseline::no_change(screen, &names),
-        baseline::mean_shift(screen, training, &names),
-        baseline::nearest_dose(screen, training, &names),
-        baseline::interpolation(screen, training, &names),
-    ];
-    if let Some(settings) = baseline::choose_pca_interpolation(screen, training, &config.evaluate.pca)? {
-        all.push(baseline::pca_interpolation(screen, training, &names, settings)?);
-    }
-    all.push(baseline::additive(screen, training, &names));
-    all.push(ridge(screen, training, &names, &prepared.descriptors)?);
-    all.push(baseline::other_context(screen, training, &names));
-    let contexts: Vec<&str> = prepared.vocabulary.contexts().iter().map(String::as_str).collect();
-    if (2..=MOST_CONTEXTS).contains(&contexts.len()) {
-        all.extend(contexts.into_iter().map(|context| baseline::from_context(screen, training, &names, context)));
-    }
-    all.push(baseline::well_position(screen, training, &names, targets));
-    all.push(baseline::batch_only(screen, training, &names, targets));
-    all.push(baseline::cell_count_only(screen, training, &names, targets));
-    if !prepared.descriptors.is_empty() {
-        let similarity = baseline::Similarity::suited_to(&prepared.descriptors);
-        all.push(baseline::knn(screen, training, &names, &prepared.descriptors, similarity, 5)?);
-    }
+    let names = names(targets);
+    let methods = simple_methods(config, prepared, training, targets, &names).into_iter();
+    let found = methods.filter(|(name, _)| wanted(name)).map(|(_, predictions)| predictions());
+    let mut all: Vec<Predictions> = found.filter_map(Result::transpose).collect::<Result<_, _>>()?;
     all.retain(|predictions| !predictions.treatments.is_empty());
     Ok(all)
+}
+
+/// A simple method by name, not yet computed; `None` where training does not let its settings be chosen.
+type SimpleMethod<'a> = (String, Box<dyn Fn() -> Result<Option<Predictions>, StudyError> + 'a>);
+
+fn simple_methods<'a>(
+    config: &'a Config,
+    prepared: &'a Prepared,
+    training: &'a Rows,
+    targets: &'a Rows,
+    names: &'a [Treatment],
+) -> Vec<SimpleMethod<'a>> {
+    fn plain<'a>(name: &str, predictions: impl Fn() -> Predictions + 'a) -> SimpleMethod<'a> {
+        (name.to_owned(), Box::new(move || Ok(Some(predictions()))))
+    }
+    let screen = &prepared.screen;
+    let mut all = vec![
+        plain("no_change", move || baseline::no_change(screen, names)),
+        plain("mean_shift", move || baseline::mean_shift(screen, training, names)),
+        plain("nearest_dose", move || baseline::nearest_dose(screen, training, names)),
+        plain("interpolation", move || baseline::interpolation(screen, training, names)),
+    ];
+    let pca_interpolation = move || {
+        let settings = baseline::choose_pca_interpolation(screen, training, &config.evaluate.pca)?;
+        Ok(settings.map(|settings| baseline::pca_interpolation(screen, training, names, settings)).transpose()?)
+    };
+    all.push(("pca_interpolation".into(), Box::new(pca_interpolation)));
+    all.push(plain("additive", move || baseline::additive(screen, training, names)));
+    all.push(("ridge".into(), Box::new(move || ridge(screen, training, names, &prepared.descriptors).map(Some))));
+    all.push(plain("other_context", move || baseline::other_context(screen, training, names)));
+    let contexts = prepared.vocabulary.contexts();
+    if (2..=MOST_CONTEXTS).contains(&contexts.len()) {
+        all.extend(contexts.iter().map(|context| {
+            let name = format!("from:{context}");
+            plain(&name, move || baseline::from_context(screen, training, names, context))
+        }));
+    }
+    all.push(plain("well_position", move || baseline::well_position(screen, training, names, targets)));
+    all.push(plain("batch_only", move || baseline::batch_only(screen, training, names, targets)));
+    all.push(plain("cell_count_only", move || baseline::cell_count_only(screen, training, names, targets)));
+    if !prepared.descriptors.is_empty() {
+        let knn = move || {
+            let similarity = baseline::Similarity::suited_to(&prepared.descriptors);
+            Ok(Some(baseline::knn(screen, training, names, &prepared.descriptors, similarity, 5)?))
+        };
+        all.push(("knn".into(), Box::new(knn)));
+    }
+    all
 }
 
 /// Ridge regression of consensus profiles on intervention features, its penalty chosen by leave-one-out on training.

@@ -8,7 +8,7 @@ mod trained;
 
 pub use chance::{Purpose, stream};
 pub use diagnostics::{Diagnostics, Health};
-pub use member::{MemberOutcome, Progress, TrainingData, train_member};
+pub use member::{Losses, MemberOutcome, Progress, TrainingData, one_step, train_member};
 pub use optimizer::{Optimizer, learning_rate};
 use serde::{Deserialize, Serialize};
 pub(crate) use trained::mean;

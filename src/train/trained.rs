@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::TrainError;
@@ -14,7 +15,7 @@ use crate::run::Checkpoint;
 use crate::screen::{FeatureMatrix, Reference, Screen, Treatment};
 
 /// Rows encoded at once; bounds the memory of inference.
-const CHUNK: usize = 4096;
+const CHUNK: usize = 1024;
 
 /// Latents of rows of a feature matrix, one `Vec` for each row.
 fn encode(model: &WorldModel, features: &FeatureMatrix, rows: &[usize], device: &Device) -> Vec<Vec<f32>> {
@@ -96,13 +97,12 @@ impl Memory {
         &self,
         model: &WorldModel,
         vocabulary: &Vocabulary,
-        treatments: &[Treatment],
+        treatments: &[&Treatment],
         anchors: &[Anchor],
         starts: &[Vec<f32>],
         device: &Device,
     ) -> Vec<Vec<f32>> {
-        let mut predicted = Vec::with_capacity(treatments.len());
-        for first in (0..treatments.len()).step_by(CHUNK) {
+        let chunk = |first: usize| {
             let range = first..(first + CHUNK).min(treatments.len());
             let anchors = &anchors[range.clone()];
             let from: Vec<f32> = anchors
@@ -110,11 +110,14 @@ impl Memory {
                 .zip(&starts[range.clone()])
                 .flat_map(|(anchor, start)| self.anchor_latent(anchor).unwrap_or_else(|| start.clone()))
                 .collect();
-            let rows = vocabulary.rows(treatments[range.clone()].iter().zip(anchors));
+            let rows = vocabulary.rows(treatments[range.clone()].iter().copied().zip(anchors));
             let from_bl = Tensor::<2>::from_data(TensorData::new(from, [range.len(), self.control.len()]), device);
-            predicted.extend(to_rows(model.predict(from_bl, &rows)));
-        }
-        predicted
+            to_rows(model.predict(from_bl, &rows))
+        };
+        // Side by side, because element-wise operations on the CPU run on one thread each.
+        let first: Vec<usize> = (0..treatments.len()).step_by(CHUNK).collect();
+        let chunks: Vec<Vec<Vec<f32>>> = first.into_par_iter().map(chunk).collect();
+        chunks.into_iter().flatten().collect()
     }
 
     fn anchor_latent(&self, anchor: &Anchor) -> Option<Vec<f32>> {
@@ -165,7 +168,7 @@ impl TrainedModel {
     }
 
     /// Predicted latents by each member, `[member][treatment][latent]`, from `starts[member][treatment]`.
-    pub fn predict(&self, treatments: &[Treatment], starts: &[Vec<Vec<f32>>], device: &Device) -> Vec<Vec<Vec<f32>>> {
+    pub fn predict(&self, treatments: &[&Treatment], starts: &[Vec<Vec<f32>>], device: &Device) -> Vec<Vec<Vec<f32>>> {
         let anchors = self.anchors(treatments);
         let of_member = |((model, memory), starts): (&(WorldModel, Memory), &Vec<Vec<f32>>)| {
             memory.predict(model, &self.vocabulary, treatments, &anchors, starts, device)
@@ -174,11 +177,12 @@ impl TrainedModel {
     }
 
     /// The anchors that an anchored model's predictions start from; none for another model.
-    fn anchors(&self, treatments: &[Treatment]) -> Vec<Anchor> {
+    fn anchors(&self, treatments: &[&Treatment]) -> Vec<Anchor> {
         let is_anchored = self.members.first().is_some_and(|(model, _)| model.is_anchored());
-        let anchor =
-            |treatment| if is_anchored { crate::pair::anchor_of(treatment, &self.treatments) } else { Anchor::NONE };
-        treatments.iter().map(anchor).collect()
+        let anchor = |treatment: &Treatment| {
+            if is_anchored { crate::pair::anchor_of(treatment, &self.treatments) } else { Anchor::NONE }
+        };
+        treatments.iter().copied().map(anchor).collect()
     }
 
     /// Latents of anchors by each member, `[member][anchor][latent]`; zeros where there is no anchor.

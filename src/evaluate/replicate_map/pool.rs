@@ -1,218 +1,244 @@
-//! The wells among which one treatment's labels are permuted, and their similarities.
+//! The wells among which one treatment's labels are permuted, and how similar they are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use rand::SeedableRng;
-use rand::seq::index;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::super::average_precision::{SAME_PRECISION, n_combinations};
-use super::{MapSettings, mean};
 use crate::screen::{FeatureMatrix, Screen};
 
-/// Rows of the screen and their cosine similarities.
-pub(super) struct Similarities {
-    rows: Vec<usize>,
-    /// `[row, row]`, symmetric.
+/// Profiles scaled to length 1; a zero row stays zero and is unlike everything.
+pub(super) struct Units {
+    /// Values of a row, padded with zeros to whole lanes.
+    width: usize,
     values: Vec<f32>,
 }
 
-impl Similarities {
-    pub(super) fn among(rows: &[usize], units: &[Vec<f32>]) -> Self {
-        Self { rows: vec![], values: vec![] }.with(rows, units)
-    }
+/// Running sums of a dot product.
+const LANES: usize = 16;
 
-    /// The same rows and then those of `added` that are not yet among them.
-    pub(super) fn with(&self, added: &[usize], units: &[Vec<f32>]) -> Self {
-        let known: BTreeSet<usize> = self.rows.iter().copied().collect();
-        let mut rows = self.rows.clone();
-        rows.extend(added.iter().filter(|row| !known.contains(row)));
-        let (n_old, n_rows) = (self.rows.len(), rows.len());
-        let mut values = vec![0.0f32; n_rows * n_rows];
-        for row in 0..n_old {
-            values[row * n_rows..row * n_rows + n_old].copy_from_slice(&self.values[row * n_old..(row + 1) * n_old]);
-        }
-        for row in n_old..n_rows {
-            for column in 0..row {
-                let similarity = dot(&units[rows[row]], &units[rows[column]]);
-                values[row * n_rows + column] = similarity;
-                values[column * n_rows + row] = similarity;
-            }
-        }
-        Self { rows, values }
-    }
-}
-
-/// The wells among which one treatment's labels are permuted.
-pub(super) struct Pool {
-    similarities: Similarities,
-    /// Position in the pool of a row of the screen.
-    pub(super) position: BTreeMap<usize, usize>,
-    /// Plate of each well, numbered.
-    plate: Vec<usize>,
-    /// Wells of each plate.
-    wells: Vec<Vec<usize>>,
-    /// `[query, well]`: how many wells of the query's plate, itself excepted, are at least as similar to it as the well is.
-    n_as_near: Vec<u32>,
-}
-
-/// What relabeling says of an observed mean average precision.
-pub(super) struct Null {
-    pub(super) p_value: f64,
-    pub(super) least_p_value: f64,
-    pub(super) is_exact: bool,
-}
-
-impl Pool {
-    pub(super) fn new(screen: &Screen, similarities: Similarities) -> Self {
-        let n_wells = similarities.rows.len();
-        let mut numbers = BTreeMap::<&str, usize>::new();
-        let mut wells: Vec<Vec<usize>> = Vec::new();
-        let mut plate = Vec::with_capacity(n_wells);
-        for (well, &row) in similarities.rows.iter().enumerate() {
-            let next = numbers.len();
-            let number = *numbers.entry(&screen.observations[row].plate).or_insert(next);
-            if number == wells.len() {
-                wells.push(Vec::new());
-            }
-            wells[number].push(well);
-            plate.push(number);
-        }
-        let mut n_as_near = vec![0u32; n_wells * n_wells];
-        for query in 0..n_wells {
-            let similarity = &similarities.values[query * n_wells..(query + 1) * n_wells];
-            let on_plate = wells[plate[query]].iter().filter(|&&well| well != query);
-            let mut sorted: Vec<f32> = on_plate.map(|&well| similarity[well]).collect();
-            sorted.sort_by(|left, right| right.total_cmp(left));
-            for (count, &similarity) in n_as_near[query * n_wells..].iter_mut().zip(similarity) {
-                *count = sorted.partition_point(|&other| other >= similarity) as u32;
-            }
-        }
-        let position = similarities.rows.iter().enumerate().map(|(well, &row)| (row, well)).collect();
-        Self { similarities, position, plate, wells, n_as_near }
-    }
-
-    /// Negatives of `query` when `members` are the treated wells.
-    pub(super) fn n_negatives(&self, query: usize, members: &[usize]) -> usize {
-        let plate = self.plate[query];
-        self.wells[plate].len() - members.iter().filter(|&&member| self.plate[member] == plate).count()
-    }
-
-    /// The members with negatives on their plate.
-    pub(super) fn queries(&self, members: &[usize]) -> Vec<usize> {
-        members.iter().copied().filter(|&query| self.n_negatives(query, members) > 0).collect()
-    }
-
-    /// Average precision of each query when `members` are the treated wells; ties enter together.
-    pub(super) fn average_precisions(&self, members: &[usize]) -> Vec<f64> {
-        let n_wells = self.plate.len();
-        let precision = |query: usize| {
-            let start = query * n_wells;
-            let sum: f64 = members
-                .iter()
-                .filter(|&&positive| positive != query)
-                .map(|&positive| {
-                    let threshold = self.similarities.values[start + positive];
-                    let (mut n_positive, mut n_positive_here) = (0u32, 0u32);
-                    for &member in members {
-                        if member != query && self.similarities.values[start + member] >= threshold {
-                            n_positive += 1;
-                            n_positive_here += u32::from(self.plate[member] == self.plate[query]);
-                        }
-                    }
-                    let n_negative = self.n_as_near[start + positive] - n_positive_here;
-                    f64::from(n_positive) / f64::from(n_positive + n_negative)
-                })
-                .sum();
-            sum / (members.len() - 1) as f64
-        };
-        self.queries(members).into_iter().map(precision).collect()
-    }
-
-    /// How often relabeled wells reach `observed`.
-    pub(super) fn null(&self, members: &[usize], observed: f64, settings: &MapSettings, stream: u64) -> Null {
-        let mut n_treated = vec![0usize; self.wells.len()];
-        members.iter().for_each(|&member| n_treated[self.plate[member]] += 1);
-        let n_relabelings: f64 =
-            self.wells.iter().zip(&n_treated).map(|(wells, &treated)| n_combinations(wells.len(), treated)).product();
-        let reaches = |labels: &[usize]| mean(&self.average_precisions(labels)) >= observed - SAME_PRECISION;
-        if n_relabelings <= settings.most_enumerated as f64 {
-            let (mut n_hits, mut n_all) = (0u64, 0u64);
-            self.for_each_relabeling(&n_treated, &mut |labels| {
-                n_hits += u64::from(reaches(labels));
-                n_all += 1;
-            });
-            let n_all = n_all as f64;
-            return Null { p_value: n_hits as f64 / n_all, least_p_value: 1.0 / n_all, is_exact: true };
-        }
-        let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
-        rng.set_stream(stream);
-        let hits = (0..settings.draws).filter(|_| {
-            let drawn = self.wells.iter().zip(&n_treated).flat_map(|(wells, &treated)| {
-                index::sample(&mut rng, wells.len(), treated).into_iter().map(|at| wells[at]).collect::<Vec<_>>()
-            });
-            reaches(&drawn.collect::<Vec<_>>())
-        });
-        let n_all = (1 + settings.draws) as f64;
-        Null { p_value: (1 + hits.count()) as f64 / n_all, least_p_value: 1.0 / n_all, is_exact: false }
-    }
-
-    /// Visits every choice of `n_treated` wells on each plate.
-    fn for_each_relabeling(&self, n_treated: &[usize], visit: &mut impl FnMut(&[usize])) {
-        fn descend(
-            pool: &Pool,
-            n_treated: &[usize],
-            plate: usize,
-            first: usize,
-            n_left: usize,
-            labels: &mut Vec<usize>,
-            visit: &mut impl FnMut(&[usize]),
-        ) {
-            if n_left == 0 {
-                return match n_treated.get(plate + 1) {
-                    Some(&next) => descend(pool, n_treated, plate + 1, 0, next, labels, visit),
-                    None => visit(labels),
-                };
-            }
-            let wells = &pool.wells[plate];
-            let last = wells.len() - n_left;
-            for (at, &well) in wells.iter().enumerate().take(last + 1).skip(first) {
-                labels.push(well);
-                descend(pool, n_treated, plate, at + 1, n_left - 1, labels, visit);
-                labels.pop();
-            }
-        }
-        if let Some(&first) = n_treated.first() {
-            descend(self, n_treated, 0, 0, first, &mut Vec::new(), visit);
-        }
-    }
-}
-
-/// Each row scaled to length 1; a zero row stays zero and is unlike everything.
-pub(super) fn unit_rows(vectors: &FeatureMatrix) -> Vec<Vec<f32>> {
-    (0..vectors.n_rows())
-        .into_par_iter()
-        .map(|row| {
+impl Units {
+    pub(super) fn of(vectors: &FeatureMatrix) -> Self {
+        let width = vectors.n_features().next_multiple_of(LANES).max(LANES);
+        let mut values = vec![0.0; vectors.n_rows() * width];
+        values.par_chunks_mut(width).enumerate().for_each(|(row, unit)| {
             let values = vectors.row(row);
             let norm = values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
             let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-            values.iter().map(|&value| (f64::from(value) * scale) as f32).collect()
-        })
-        .collect()
+            for (unit, &value) in unit.iter_mut().zip(values) {
+                *unit = (f64::from(value) * scale) as f32;
+            }
+        });
+        Self { width, values }
+    }
+
+    fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.width..(row + 1) * self.width]
+    }
+
+    /// Cosine similarity of the profile at `row` with each of those at `others`.
+    pub(super) fn similarities(&self, row: usize, others: &[usize]) -> Vec<f32> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx2")]
+            fn avx2(units: &Units, row: usize, others: &[usize]) -> Vec<f32> {
+                others.iter().map(|&other| dot(units.row(row), units.row(other))).collect()
+            }
+            if is_x86_feature_detected!("avx2") {
+                // SAFETY: the processor has the feature that the function was compiled for.
+                return unsafe { avx2(self, row, others) };
+            }
+        }
+        others.iter().map(|&other| dot(self.row(row), self.row(other))).collect()
+    }
 }
 
-/// Eight running sums, which the compiler keeps in one vector register.
-pub(super) fn dot(left: &[f32], right: &[f32]) -> f32 {
-    const LANES: usize = 8;
+/// Sums in an order that does not depend on the instruction set, so that equal profiles tie everywhere.
+#[inline(always)]
+fn dot(left: &[f32], right: &[f32]) -> f32 {
     let mut sums = [0.0f32; LANES];
-    let (left_blocks, right_blocks) = (left.chunks_exact(LANES), right.chunks_exact(LANES));
-    let rest: f32 =
-        left_blocks.remainder().iter().zip(right_blocks.remainder()).map(|(left, right)| left * right).sum();
-    for (left, right) in left_blocks.zip(right_blocks) {
+    for (left, right) in left.chunks_exact(LANES).zip(right.chunks_exact(LANES)) {
         for lane in 0..LANES {
             sums[lane] += left[lane] * right[lane];
         }
     }
-    sums.iter().sum::<f32>() + rest
+    sums.iter().sum()
+}
+
+/// The negative wells of a set of plates, which treatments on these plates share.
+pub(super) struct Shared {
+    /// Rows of the screen, by plate; a well's position among them is its number.
+    rows: Vec<usize>,
+    /// Plate of each well, as its place in the set.
+    plate: Vec<usize>,
+    /// Wells of each plate.
+    wells: Vec<Vec<usize>>,
+    /// `[query, well]`.
+    similarities: Vec<f32>,
+    /// `[query, well]`: how many wells of the query's plate, itself excepted, are at least as similar to it as the well is.
+    n_as_near: Vec<u32>,
+    /// Similarities of each query to the other wells of its plate, from the highest.
+    descending: Vec<Vec<f32>>,
+}
+
+impl Shared {
+    /// `negatives` holds the rows of each plate of the set.
+    pub(super) fn new(negatives: &[&[usize]], units: &Units) -> Self {
+        let rows: Vec<usize> = negatives.concat();
+        let plate: Vec<usize> =
+            negatives.iter().enumerate().flat_map(|(plate, rows)| rows.iter().map(move |_| plate)).collect();
+        let mut wells = vec![Vec::new(); negatives.len()];
+        plate.iter().enumerate().for_each(|(well, &plate)| wells[plate].push(well));
+        let n_wells = rows.len();
+        let queries: Vec<_> = (0..n_wells)
+            .into_par_iter()
+            .map(|query| {
+                let similarities = units.similarities(rows[query], &rows);
+                let others = wells[plate[query]].iter().filter(|&&well| well != query);
+                let descending = sorted(others.map(|&well| similarities[well]).collect());
+                let n_as_near: Vec<u32> =
+                    similarities.iter().map(|&similarity| n_at_least(&descending, similarity)).collect();
+                (similarities, n_as_near, descending)
+            })
+            .collect();
+        let mut shared =
+            Self { rows, plate, wells, similarities: Vec::new(), n_as_near: Vec::new(), descending: Vec::new() };
+        for (similarities, n_as_near, descending) in queries {
+            shared.similarities.extend(similarities);
+            shared.n_as_near.extend(n_as_near);
+            shared.descending.push(descending);
+        }
+        shared
+    }
+}
+
+fn sorted(mut similarities: Vec<f32>) -> Vec<f32> {
+    similarities.sort_unstable_by(|left, right| right.total_cmp(left));
+    similarities
+}
+
+fn n_at_least(descending: &[f32], threshold: f32) -> u32 {
+    descending.partition_point(|&other| other >= threshold) as u32
+}
+
+/// The shared wells and those of one treatment; the latter have the numbers after the former.
+pub(super) struct Pool<'a> {
+    shared: &'a Shared,
+    own: Vec<OwnWell>,
+    /// Wells of the treatment on each plate that are not among the shared ones.
+    own_on: Vec<Vec<usize>>,
+}
+
+/// A well of the treatment.
+struct OwnWell {
+    plate: usize,
+    /// To the shared wells, then to the treatment's.
+    similarities: Vec<f32>,
+    /// To the shared wells of its plate, from the highest.
+    descending: Vec<f32>,
+}
+
+impl<'a> Pool<'a> {
+    /// The pool of a treatment in the wells at `rows`, and their numbers in it; `plates` is the set of their plates, sorted.
+    pub(super) fn new(
+        screen: &Screen,
+        plates: &BTreeSet<&str>,
+        rows: &[usize],
+        shared: &'a Shared,
+        units: &Units,
+    ) -> (Self, Vec<usize>) {
+        let plates: Vec<&str> = plates.iter().copied().collect();
+        let plate_of = |row: usize| {
+            plates.binary_search(&screen.observations[row].plate.as_str()).expect("the set holds every plate")
+        };
+        let n_shared = shared.rows.len();
+        let (mut members, mut own_rows) = (Vec::with_capacity(rows.len()), Vec::new());
+        for &row in rows {
+            let known = shared.wells[plate_of(row)].iter().find(|&&well| shared.rows[well] == row);
+            members.push(known.copied().unwrap_or(n_shared + own_rows.len()));
+            if known.is_none() {
+                own_rows.push(row);
+            }
+        }
+        let mut own_on = vec![Vec::new(); plates.len()];
+        let own = own_rows.iter().enumerate().map(|(index, &row)| {
+            let plate = plate_of(row);
+            own_on[plate].push(n_shared + index);
+            let mut similarities = units.similarities(row, &shared.rows);
+            let descending = sorted(shared.wells[plate].iter().map(|&well| similarities[well]).collect());
+            similarities.extend(units.similarities(row, &own_rows));
+            OwnWell { plate, similarities, descending }
+        });
+        let own = own.collect();
+        (Self { shared, own, own_on }, members)
+    }
+
+    pub(super) fn n_plates(&self) -> usize {
+        self.own_on.len()
+    }
+
+    /// Wells of a plate.
+    pub(super) fn n_wells(&self, plate: usize) -> usize {
+        self.shared.wells[plate].len() + self.own_on[plate].len()
+    }
+
+    /// The number of a plate's `index`-th well.
+    pub(super) fn well(&self, plate: usize, index: usize) -> usize {
+        let shared = &self.shared.wells[plate];
+        shared.get(index).copied().unwrap_or_else(|| self.own_on[plate][index - shared.len()])
+    }
+
+    pub(super) fn plate(&self, well: usize) -> usize {
+        let n_shared = self.shared.rows.len();
+        if well < n_shared { self.shared.plate[well] } else { self.own[well - n_shared].plate }
+    }
+
+    fn similarity(&self, query: usize, well: usize) -> f32 {
+        let n_shared = self.shared.rows.len();
+        match (query.checked_sub(n_shared), well.checked_sub(n_shared)) {
+            (None, None) => self.shared.similarities[query * n_shared + well],
+            (Some(own), _) => self.own[own].similarities[well],
+            (None, Some(own)) => self.own[own].similarities[query],
+        }
+    }
+
+    /// How many wells of the query's plate, itself excepted, are at least as similar to it as `well` is.
+    pub(super) fn n_as_near(&self, query: usize, well: usize) -> u32 {
+        self.n_as_near_as(query, well, self.similarity(query, well))
+    }
+
+    fn n_as_near_as(&self, query: usize, well: usize, similarity: f32) -> u32 {
+        let n_shared = self.shared.rows.len();
+        let among_shared = match (query.checked_sub(n_shared), well < n_shared) {
+            (None, true) => self.shared.n_as_near[query * n_shared + well],
+            (None, false) => n_at_least(&self.shared.descending[query], similarity),
+            (Some(own), _) => n_at_least(&self.own[own].descending, similarity),
+        };
+        let own = self.own_on[self.plate(query)].iter().filter(|&&own| own != query);
+        among_shared + own.map(|&own| u32::from(self.similarity(query, own) >= similarity)).sum::<u32>()
+    }
+
+    /// Negatives of a query on `plate` when `labels` are the treated wells.
+    pub(super) fn n_negatives(&self, plate: usize, labels: &[usize]) -> usize {
+        self.n_wells(plate) - labels.iter().filter(|&&label| self.plate(label) == plate).count()
+    }
+
+    /// Average precision of `query` when `labels` are the treated wells; ties enter together.
+    pub(super) fn average_precision(&self, query: usize, labels: &[usize], scratch: &mut Vec<(f32, bool)>) -> f64 {
+        let plate = self.plate(query);
+        let positives = || labels.iter().copied().filter(|&label| label != query);
+        scratch.clear();
+        scratch.extend(positives().map(|label| (self.similarity(query, label), self.plate(label) == plate)));
+        let mut sum = 0.0;
+        for (positive, &(threshold, _)) in positives().zip(scratch.iter()) {
+            let (mut n_positive, mut n_positive_here) = (0, 0);
+            for &(similarity, is_here) in scratch.iter() {
+                let is_nearer = similarity >= threshold;
+                n_positive += u32::from(is_nearer);
+                n_positive_here += u32::from(is_nearer && is_here);
+            }
+            let n_negative = self.n_as_near_as(query, positive, threshold) - n_positive_here;
+            sum += f64::from(n_positive) / f64::from(n_positive + n_negative);
+        }
+        sum / (labels.len() - 1) as f64
+    }
 }

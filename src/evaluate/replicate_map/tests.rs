@@ -3,7 +3,6 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use super::super::average_precision;
-use super::pool::dot;
 use super::*;
 use crate::screen::{Intervention, Kind, Observation, Reference};
 
@@ -87,12 +86,13 @@ fn the_counting_form_equals_average_precision_with_ties() {
         .collect();
     let screen = screen(&wells);
     let score = &maps(&screen, &MapSettings { most_enumerated: 0, draws: 10, ..Default::default() }).scored[0];
-    let units = unit_rows(&screen.features);
+    let units = Units::of(&screen.features);
     let precisions: Vec<f64> = (0..6)
         .map(|query| {
             let others = (0..24).filter(|&row| row != query && (row < 6 || wells[row].0 == wells[query].0));
-            let (similarities, is_positive): (Vec<f64>, Vec<bool>) =
-                others.map(|row| (f64::from(dot(&units[query], &units[row])), row < 6)).unzip();
+            let others: Vec<usize> = others.collect();
+            let similarities: Vec<f64> = units.similarities(query, &others).into_iter().map(f64::from).collect();
+            let is_positive: Vec<bool> = others.iter().map(|&row| row < 6).collect();
             average_precision(&similarities, &is_positive).unwrap()
         })
         .collect();
@@ -136,13 +136,98 @@ fn pure_noise_is_not_called() {
 fn drawing_agrees_with_enumerating_and_repeats() {
     let screen = noise(20, 3, 10, 2);
     let exact = maps(&screen, &MapSettings::default());
-    let settings = MapSettings { most_enumerated: 0, draws: 4000, ..Default::default() };
-    let drawn = maps(&screen, &settings);
-    assert_eq!(drawn, maps(&screen, &settings));
-    for (exact, drawn) in exact.scored.iter().zip(&drawn.scored) {
-        assert!(exact.is_exact && !drawn.is_exact);
-        assert!((exact.p_value - drawn.p_value).abs() < 0.04, "{} {}", exact.p_value, drawn.p_value);
+    for hits in [100, usize::MAX] {
+        let settings = MapSettings { most_enumerated: 0, draws: 4000, hits, ..Default::default() };
+        let drawn = maps(&screen, &settings);
+        assert_eq!(drawn, maps(&screen, &settings));
+        for (exact, drawn) in exact.scored.iter().zip(&drawn.scored) {
+            assert!(exact.is_exact && !drawn.is_exact);
+            // A hundred hits tell a p-value to a tenth, so three times that; few hits in 4,000 draws to three standard errors.
+            let within = 0.3 * exact.p_value + 3.0 * (exact.p_value / 4000.0).sqrt();
+            assert!((exact.p_value - drawn.p_value).abs() < within, "{} {}", exact.p_value, drawn.p_value);
+        }
     }
+}
+
+/// Every relabeling of wells on two plates, visited one by one.
+#[test]
+fn the_search_counts_what_brute_force_counts() {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    for (effect, n_levels) in [(0.0, 1000), (1.5, 1000), (3.0, 1000), (1.0, 3)] {
+        // Two treated wells on one plate, one on the other; few levels make ties.
+        let wells: Vec<_> = (0..17)
+            .map(|index| {
+                let plate = if index % 2 == 0 { "p" } else { "q" };
+                let compound = if index < 3 { "a" } else { "" };
+                let shift = if index < 3 { effect } else { 0.0 };
+                let vector = (0..4).map(|_| (rng.random_range(0..n_levels) as f32 / n_levels as f32) + shift - 0.4);
+                (plate.to_owned(), compound.to_owned(), vector.collect())
+            })
+            .collect();
+        let screen = screen(&wells);
+        let score = &maps(&screen, &MapSettings::default()).scored[0];
+        assert!(score.is_exact);
+        let units = Units::of(&screen.features);
+        let on = |plate: &str| (0..17).filter(|&row| wells[row].0 == plate).collect::<Vec<_>>();
+        let (mut n_hits, mut n_all) = (0, 0);
+        let plate_p = on("p");
+        for (index, &first) in plate_p.iter().enumerate() {
+            for &second in &plate_p[index + 1..] {
+                for third in on("q") {
+                    let labels = [first, second, third];
+                    let precision = |&query: &usize| {
+                        let others: Vec<usize> = (0..17)
+                            .filter(|&row| row != query && (labels.contains(&row) || wells[row].0 == wells[query].0))
+                            .collect();
+                        let found: Vec<f64> = units.similarities(query, &others).into_iter().map(f64::from).collect();
+                        let is_positive: Vec<bool> = others.iter().map(|row| labels.contains(row)).collect();
+                        average_precision(&found, &is_positive).unwrap()
+                    };
+                    let map = labels.iter().map(precision).sum::<f64>() / 3.0;
+                    n_hits += u32::from(map >= score.map - 1e-9);
+                    n_all += 1;
+                }
+            }
+        }
+        assert_eq!(n_all, 36 * 8);
+        assert!((score.p_value - f64::from(n_hits) / f64::from(n_all)).abs() < 1e-12, "{} {n_hits}", score.p_value);
+        assert!((score.least_p_value - 1.0 / f64::from(n_all)).abs() < 1e-12);
+    }
+}
+
+/// Four plates of 24 controls have 390,625 relabelings; a strong effect is counted without visiting them.
+#[test]
+fn a_strong_effect_has_an_exact_p_value_where_relabelings_are_many() {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let mut wells = Vec::new();
+    for plate in ["p", "q", "r", "s"] {
+        for index in 0..25 {
+            let shift = if index == 0 { 0.6 } else { 0.0 };
+            let vector = (0..12).map(|_| rng.random::<f32>() - 0.5 + shift).collect();
+            wells.push((plate.to_owned(), if index == 0 { "a".to_owned() } else { String::new() }, vector));
+        }
+    }
+    let screen = screen(&wells);
+    let all = maps(&screen, &MapSettings::default());
+    let few_steps = maps(&screen, &MapSettings { most_enumerated: 20_000, ..Default::default() });
+    assert!(all.scored[0].is_exact && few_steps.scored[0].is_exact);
+    assert_eq!(all.scored[0].p_value, few_steps.scored[0].p_value);
+    assert!((all.scored[0].least_p_value - 1.0 / 390_625.0).abs() < 1e-15);
+    assert!(all.scored[0].p_value < 1e-3, "{}", all.scored[0].p_value);
+}
+
+/// Drawing that stops early must not call more noise than promised.
+#[test]
+fn early_stopping_keeps_the_level() {
+    let screen = noise(400, 3, 20, 21);
+    let settings = MapSettings { most_enumerated: 0, draws: 2000, hits: 20, ..Default::default() };
+    let found = maps(&screen, &settings);
+    for level in [0.05, 0.2, 0.5] {
+        let share = found.scored.iter().filter(|score| score.p_value <= level).count() as f64 / 400.0;
+        // All share their controls, which adds to the binomial spread.
+        assert!(share < level + 0.08, "{share} at {level}");
+    }
+    assert!(found.share_found(0.05) <= 0.01);
 }
 
 #[test]

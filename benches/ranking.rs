@@ -1,0 +1,59 @@
+//! Ranking a library of interventions toward a phenotype.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use cytonaut::config::Config;
+use cytonaut::plan::{ByModel, Candidates, Judge, Query, rank};
+use cytonaut::predict::Starts;
+use cytonaut::study::{load_screen, prepare, train_ensemble};
+use divan::Bencher;
+use divan::counter::ItemsCount;
+
+use super::screens::bundled;
+
+const N_CANDIDATES: usize = 100_000;
+
+/// From reading the table of candidates to the ordered list, by one model of the default size, from the negative controls.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn ranks_100_000_candidates(bencher: Bencher) {
+    let mut config = Config::parse(
+        r#"
+        [train]
+        members = 1
+        steps = 5
+        [rank]
+        target = 'moa == "Actin disruptors"'
+        "#,
+    )
+    .expect("a valid configuration");
+    config.data.card = Some(bundled("datasets/bbbc021/dataset.toml"));
+    let device = Device::flex();
+    let prepared = prepare(&config, &load_screen(&config).expect("the bundled table")).expect("a screen with doses");
+    let trained = train_ensemble(&config, &prepared, None, None, &device, &|_| {}).expect("five steps").trained;
+    let starts = Starts::of(&trained, &prepared.screen, &device);
+    let model = ByModel { trained: &trained, starts: &starts, device: &device };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    config.rank.candidates = Candidates::File(library(&folder.path().join("library.csv"), &prepared.vocabulary));
+    bencher.counter(ItemsCount::new(N_CANDIDATES)).bench_local(|| {
+        let query = Query::new(&trained, &prepared.screen, &config.rank, &device).expect("a target that exists");
+        let judge = Judge { by: "model".into(), ..Judge::default() };
+        let ranking = rank(&trained, &prepared.screen, &query, &model, &judge, &device).expect("a way to go");
+        assert_eq!(ranking.rows.len(), N_CANDIDATES);
+        ranking
+    });
+}
+
+/// Every known perturbation at evenly spaced doses.
+fn library(path: &std::path::Path, vocabulary: &cytonaut::pair::Vocabulary) -> PathBuf {
+    let perturbations = vocabulary.perturbations();
+    let mut text = String::from("perturbation,dose_um\n");
+    for index in 0..N_CANDIDATES {
+        let name = &perturbations[index % perturbations.len()].name;
+        let dose = 1e-3 * 1.002f64.powi((index / perturbations.len()) as i32);
+        writeln!(text, "\"{name}\",{dose}").expect("a string takes all");
+    }
+    std::fs::write(path, text).expect("a table that can be written");
+    path.to_owned()
+}

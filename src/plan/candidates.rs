@@ -1,0 +1,269 @@
+//! Candidate interventions: those of the screen, a grid of doses, or a table of them.
+//!
+//! ```text
+//! perturbation,dose_um,hours
+//! taxol,0.3,24
+//! colchicine,0.05,24
+//! ```
+//!
+//! One intervention a row; `hours` and `kind` (`compound`, `crispr`, `orf`, `rnai`, `other`) may be absent. An empty dose
+//! is none, as of a genetic perturbation; without hours the screen's own duration is meant. A row may stand twice.
+//! Whether the model knows a perturbation is not asked here: ranking says from which candidates it abstains.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::PlanError;
+use crate::load::{Place, TextTable, read_text_table};
+use crate::pair::Vocabulary;
+use crate::screen::{Intervention, Kind, Micromolar, Treatment};
+
+/// Which interventions are candidates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Candidates {
+    /// The interventions of the screen.
+    #[default]
+    Measured,
+    /// These, and for each perturbation half-decade steps between its lowest and highest measured dose.
+    DoseGrid,
+    /// Those of a table with the columns `perturbation` and `dose_um`, in place of the screen's own.
+    File(PathBuf),
+}
+
+/// Rows of the screen by treatment of the context to rank in.
+pub(super) type Measured = BTreeMap<Treatment, Vec<usize>>;
+
+impl Candidates {
+    /// The candidates in `context`, sorted, each once.
+    pub(super) fn treatments(
+        &self,
+        measured: &Measured,
+        vocabulary: &Vocabulary,
+        context: &str,
+    ) -> Result<Vec<Treatment>, PlanError> {
+        match self {
+            Self::Measured => Ok(measured.keys().cloned().collect()),
+            Self::DoseGrid => Ok(dose_grid(measured)),
+            Self::File(path) => {
+                let table = read_text_table(path).map_err(|error| PlanError::Candidates(error.to_string()))?;
+                let hours = measured.keys().next().and_then(|treatment| treatment.intervention.hours());
+                let interventions = listed(path, &table, vocabulary, hours).map_err(PlanError::Candidates)?;
+                let treatment = |intervention| Treatment { intervention, context: context.to_owned() };
+                let mut treatments: Vec<Treatment> = interventions.into_iter().map(treatment).collect();
+                treatments.sort();
+                treatments.dedup();
+                Ok(treatments)
+            }
+        }
+    }
+}
+
+/// The interventions that a table lists, by row; `usual_hours` where it names none.
+fn listed(
+    path: &Path,
+    table: &TextTable,
+    vocabulary: &Vocabulary,
+    usual_hours: Option<f64>,
+) -> Result<Vec<Intervention>, String> {
+    let position =
+        |name: &str| table.names.iter().position(|own| own.trim_start_matches("Metadata_").eq_ignore_ascii_case(name));
+    let needed = |name: &str| {
+        position(name).ok_or_else(|| {
+            format!("{}: no column `{name}`; list candidates by `perturbation` and `dose_um`", path.display())
+        })
+    };
+    let (perturbations, doses) = (&table.columns[needed("perturbation")?], &table.columns[needed("dose_um")?]);
+    let optional = |name: &str| position(name).map(|column| table.columns[column].as_slice());
+    let (hours, kinds) = (optional("hours"), optional("kind"));
+    let kinds_by_name = kinds_by_name(vocabulary);
+    let mut interventions = Vec::with_capacity(table.places.len());
+    for (row, place) in table.places.iter().enumerate() {
+        let wrong = |column: &str, found: &str, expected: &str| {
+            format!("{place}: column `{column}` holds {found:?}, expected {expected}")
+        };
+        let name = perturbations[row].as_deref().ok_or_else(|| wrong("perturbation", "", "a name"))?;
+        let dose = match doses[row].as_deref() {
+            None => None,
+            Some(text) => {
+                let dose = text.parse().ok().and_then(Micromolar::new);
+                Some(dose.ok_or_else(|| wrong("dose_um", text, "a positive number of µM"))?)
+            }
+        };
+        let kind = kind_of(name, kinds.and_then(|kinds| kinds[row].as_deref()), &kinds_by_name, place)?;
+        let hours = match hours.and_then(|hours| hours[row].as_deref()) {
+            None => usual_hours,
+            Some(text) => {
+                let hours = text.parse::<f64>().ok().filter(|hours| (0.0..1e6).contains(hours));
+                Some(hours.ok_or_else(|| wrong("hours", text, "a number of hours from 0"))?)
+            }
+        };
+        let intervention = Intervention::single(name, kind, dose);
+        interventions.push(match hours {
+            Some(hours) => intervention.lasting(hours),
+            None => intervention,
+        });
+    }
+    Ok(interventions)
+}
+
+fn kinds_by_name(vocabulary: &Vocabulary) -> BTreeMap<&str, Vec<Kind>> {
+    let mut kinds = BTreeMap::<&str, Vec<Kind>>::new();
+    for perturbation in vocabulary.perturbations() {
+        kinds.entry(&perturbation.name).or_default().push(perturbation.kind);
+    }
+    kinds
+}
+
+/// The kind that a row names, else the one under which the model knows the name.
+fn kind_of(
+    name: &str,
+    written: Option<&str>,
+    known: &BTreeMap<&str, Vec<Kind>>,
+    place: &Place,
+) -> Result<Kind, String> {
+    match (written, known.get(name).map(Vec::as_slice)) {
+        (Some(text), _) => serde_json::from_value(text.to_lowercase().into()).map_err(|_| {
+            format!("{place}: column `kind` holds {text:?}, expected one of compound, crispr, orf, rnai, other")
+        }),
+        (None, None | Some([])) => Ok(Kind::default()),
+        (None, Some([kind])) => Ok(*kind),
+        (None, Some(kinds)) => Err(format!(
+            "{place}: `{name}` is known as {} kinds of perturbation; say which in a column `kind`",
+            kinds.len()
+        )),
+    }
+}
+
+/// The measured interventions, and half-decade steps between each perturbation's lowest and highest dose.
+fn dose_grid(measured: &Measured) -> Vec<Treatment> {
+    let mut candidates: Vec<Treatment> = measured.keys().cloned().collect();
+    let mut ranges = BTreeMap::new();
+    for treatment in measured.keys() {
+        let Some(member) = treatment.intervention.as_single() else { continue };
+        let Some(dose) = member.dose else { continue };
+        let hours = treatment.intervention.hours().map(f64::to_bits);
+        let key = (member.perturbation.clone(), treatment.context.clone(), hours);
+        let (low, high) = ranges.entry(key).or_insert((dose, dose));
+        (*low, *high) = ((*low).min(dose), (*high).max(dose));
+    }
+    for ((perturbation, context, hours), (low, high)) in ranges {
+        let first = (2.0 * low.log10()).ceil() as i32;
+        let last = (2.0 * high.log10()).floor() as i32;
+        for step in first..=last {
+            let dose = Micromolar::new(10f64.powf(f64::from(step) / 2.0));
+            let mut intervention = Intervention::single(perturbation.name.clone(), perturbation.kind, dose);
+            if let Some(hours) = hours {
+                intervention = intervention.lasting(f64::from_bits(hours));
+            }
+            candidates.push(Treatment { intervention, context: context.clone() });
+        }
+    }
+    // Half-decade steps of 10^0.5 and doses written 0.3 are the same dose to a biologist.
+    candidates.sort();
+    candidates.dedup_by(|later, first| nearly_same_dose(first, later));
+    candidates
+}
+
+fn nearly_same_dose(one: &Treatment, other: &Treatment) -> bool {
+    let (Some(a), Some(b)) = (one.intervention.as_single(), other.intervention.as_single()) else {
+        return one == other;
+    };
+    let same_dose = match (a.dose, b.dose) {
+        (Some(a), Some(b)) => (a.log10() - b.log10()).abs() < 0.05,
+        (None, None) => true,
+        _ => false,
+    };
+    let same_hours = one.intervention.hours() == other.intervention.hours();
+    a.perturbation == b.perturbation && one.context == other.context && same_hours && same_dose
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn treatment(name: &str, kind: Kind, dose: f64, hours: f64) -> Treatment {
+        let intervention = Intervention::single(name, kind, Micromolar::new(dose)).lasting(hours);
+        Treatment { intervention, context: "U2OS".into() }
+    }
+
+    fn of_file(text: &str) -> Result<Vec<Treatment>, String> {
+        let measured = [treatment("taxol", Kind::Compound, 1.0, 24.0), treatment("TP53", Kind::Crispr, 0.0, 24.0)];
+        let mut known = measured.to_vec();
+        known.extend([Kind::Crispr, Kind::Orf].map(|kind| treatment("MYC", kind, 0.0, 24.0)));
+        let vocabulary = Vocabulary::new(&known, BTreeMap::new());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("library.csv");
+        std::fs::write(&path, text).unwrap();
+        let measured = measured.map(|treatment| (treatment, vec![0])).into();
+        let found = Candidates::File(path).treatments(&measured, &vocabulary, "U2OS");
+        found.map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+    }
+
+    #[test]
+    fn a_table_lists_candidates_in_any_order() {
+        let found = of_file(
+            "hours,perturbation,Metadata_dose_um\n,taxol,0.3\n48,taxol,0.3\n,TP53,\n,new compound,2\n,taxol,0.3\n",
+        )
+        .unwrap();
+        let expected = [
+            treatment("TP53", Kind::Crispr, 0.0, 24.0),
+            treatment("new compound", Kind::Compound, 2.0, 24.0),
+            treatment("taxol", Kind::Compound, 0.3, 24.0),
+            treatment("taxol", Kind::Compound, 0.3, 48.0),
+        ];
+        assert_eq!(found, expected);
+        let told = of_file("perturbation,dose_um,kind\nMYC,,ORF\n").unwrap();
+        assert_eq!(told, [treatment("MYC", Kind::Orf, 0.0, 24.0)]);
+    }
+
+    #[test]
+    fn refuses_rows_that_name_no_intervention() {
+        let cases = [
+            (
+                "perturbation\ntaxol\n",
+                "library.csv: no column `dose_um`; list candidates by `perturbation` and `dose_um`",
+            ),
+            ("perturbation,dose_um\ntaxol,1\n,1\n", "library.csv:3: column `perturbation` holds \"\", expected a name"),
+            (
+                "perturbation,dose_um\ntaxol,0.3uM\n",
+                "library.csv:2: column `dose_um` holds \"0.3uM\", expected a positive number of µM",
+            ),
+            (
+                "perturbation,dose_um\ntaxol,0\n",
+                "library.csv:2: column `dose_um` holds \"0\", expected a positive number of µM",
+            ),
+            (
+                "perturbation,dose_um,hours\ntaxol,1,-2\n",
+                "library.csv:2: column `hours` holds \"-2\", expected a number of hours from 0",
+            ),
+            (
+                "perturbation,dose_um,kind\ntaxol,1,drug\n",
+                "library.csv:2: column `kind` holds \"drug\", expected one of compound, crispr, orf, rnai, other",
+            ),
+            (
+                "perturbation,dose_um\nMYC,\n",
+                "library.csv:2: `MYC` is known as 2 kinds of perturbation; say which in a column `kind`",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(of_file(text).unwrap_err(), expected);
+        }
+        assert!(of_file("perturbation,dose_um\n").unwrap_err().starts_with("library.csv"));
+    }
+
+    #[test]
+    fn a_grid_lies_between_the_lowest_and_the_highest_dose() {
+        let measured = [0.01, 0.3, 1.0].map(|dose| (treatment("taxol", Kind::Compound, dose, 24.0), vec![0])).into();
+        let doses: Vec<f64> = dose_grid(&measured)
+            .iter()
+            .map(|candidate| candidate.intervention.as_single().unwrap().dose.unwrap().get())
+            .collect();
+        for (found, expected) in doses.iter().zip([0.01, 0.0316, 0.1, 0.3, 1.0]) {
+            assert!((found / expected - 1.0).abs() < 0.01, "{doses:?}");
+        }
+        assert_eq!(doses.len(), 5);
+    }
+}
