@@ -8,6 +8,7 @@ use super::{Prepared, StudyError};
 use crate::baseline;
 use crate::config::Config;
 use crate::pair::{Part, SplitBy};
+use crate::plan::PlanError;
 use crate::predict::{Decoder, ModelPredictions, Predictions, Ridge, Starts, predict};
 use crate::screen::{Screen, Treatment};
 use crate::train::TrainedModel;
@@ -105,6 +106,35 @@ fn squared_error(predictions: &Predictions, truth: &Predictions) -> f64 {
         Some(measured.iter().zip(predictions.profiles.row(row)).map(|(m, p)| f64::from(m - p).powi(2)).sum::<f64>())
     });
     errors.sum::<f64>() / predictions.treatments.len() as f64
+}
+
+/// What `rank.by` may be beside `from:CONTEXT`, whether it applies to the screen at hand or not.
+const RANKERS: [&str; 14] = [
+    "model",
+    "blend",
+    "no_change",
+    "mean_shift",
+    "nearest_dose",
+    "interpolation",
+    "pca_interpolation",
+    "additive",
+    "ridge",
+    "other_context",
+    "well_position",
+    "batch_only",
+    "cell_count_only",
+    "knn",
+];
+
+/// Refuses a name that no screen has a method for, so that it does not surface after training.
+///
+/// # Errors
+/// [`PlanError::By`].
+pub(super) fn refuse_unknown(by: &str) -> Result<(), StudyError> {
+    if RANKERS.contains(&by) || by.starts_with("from:") {
+        return Ok(());
+    }
+    Err(PlanError::By { by: by.to_owned(), known: RANKERS.join(", ") }.into())
 }
 
 /// Every simple method that applies to the screen.
