@@ -97,9 +97,12 @@ fn this_command() -> String {
 }
 
 /// The error and its causes, each said once: many a message ends with its cause already.
+///
+/// What the system said is left out behind a message of ours, which says it in words.
 fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+    let told = error.chain().enumerate().filter(|(place, cause)| *place == 0 || !cause.is::<std::io::Error>());
+    for cause in told.map(|(_, cause)| cause.to_string()).filter(|cause| !cause.is_empty()) {
         if text.is_empty() {
             text = cause;
         } else if !text.ends_with(&cause) {

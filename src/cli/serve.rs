@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use burn::tensor::Device;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -36,7 +36,7 @@ pub(super) fn run_config(
     let reporter = Reporter::new(config.train.members, config.train.steps);
     // From here on there is something to save; until now Ctrl-C ends the process at once.
     let stop = Stop::default();
-    stop_on_signals(&stop).context("signals cannot be listened to")?;
+    stop_on_signals(&stop).map_err(|error| anyhow!("signals cannot be listened to: {error}"))?;
     Ok(study::run(&config, &loaded, &folder, &device, &stop, &teller(&reporter))?)
 }
 

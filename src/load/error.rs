@@ -99,7 +99,7 @@ pub enum LoadError {
     },
     /// A row with too few or too many fields.
     #[error(
-        "{place}: {found} fields, expected {expected} as in the header (a text that holds the delimiter needs quotes)"
+        "{place}: {found} fields, expected {expected} as in the header (a text that holds the delimiter needs quotes, and a quote needs its twin)"
     )]
     Ragged {
         /// The row.
