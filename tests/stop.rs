@@ -82,7 +82,7 @@ fn a_warm_start_is_part_of_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let from = at("first").to_string_lossy().into_owned();
-    finish(tiny_run(&at("first"), &["--steps=20"]), 0);
+    finish(tiny_run(&at("first"), &["--set=train.weight_decay=0.5"]), 0);
     finish(tiny_run(&at("warm"), &["--from", &from]), 0);
     finish(tiny_run(&at("cold"), &[]), 0);
     let model = |run: &str| std::fs::read(at(run).join("model/member-0.safetensors")).unwrap();

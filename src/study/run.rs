@@ -74,8 +74,12 @@ impl Served {
         let (normalizer_path, decoder_path) = (Artifact::Normalizer.path_in(folder), Artifact::Decoder.path_in(folder));
         let normalizer: Normalizer = read_json(&normalizer_path)?;
         let decoder: Decoder = read_json(&decoder_path)?;
-        let damaged =
-            |path: &Path| RunError::damaged(path, "does not fit the model beside it; copy the run folder again");
+        let damaged = |path: &Path| {
+            RunError::damaged(
+                path,
+                "does not fit the model beside it; copy the file again, or delete it and run `cytonaut run` again",
+            )
+        };
         if normalizer.feature_names() != trained.features {
             return Err(damaged(&normalizer_path).into());
         }
@@ -83,6 +87,12 @@ impl Served {
             return Err(damaged(&decoder_path).into());
         }
         Ok(Self { trained, decoder, normalizer })
+    }
+
+    /// Whether a file is missing that [`Served::read`] reads.
+    fn lacks_a_file(folder: &Path, n_members: usize) -> bool {
+        let models = (0..n_members).map(|member| Artifact::Model { member });
+        models.chain([Artifact::Normalizer, Artifact::Decoder]).any(|artifact| !artifact.path_in(folder).exists())
     }
 
     fn write(&self, folder: &Path) -> Result<(), StudyError> {
@@ -110,7 +120,8 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StudyErro
     let mut text = Vec::new();
     std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_JSON_BYTES), &mut text)
         .map_err(RunError::read(path))?;
-    let damaged = |error| format!("is damaged ({error}); copy the run folder again, or train again in a new one");
+    let damaged =
+        |error| format!("is damaged ({error}); copy the file again, or delete it and run `cytonaut run` again");
     Ok(serde_json::from_slice(&text).map_err(|error| RunError::damaged(path, damaged(error)))?)
 }
 
@@ -153,7 +164,8 @@ pub fn run(
     })?;
     let served = match Served::read(folder, config.train.members, device) {
         Ok(served) => served,
-        Err(_) if !was_finished => {
+        // A file that somebody deleted because it was damaged is made again, from the last checkpoints.
+        Err(_) if !was_finished || Served::lacks_a_file(folder, config.train.members) => {
             dir.start_step("train")?;
             train(config, &prepared, &mut dir, warm.as_deref(), device, stop, tell)?
         }

@@ -105,7 +105,7 @@ pub fn finished_run(folder: &Path) {
     let made = RUN.get_or_init(|| {
         let made = tempfile::tempdir().unwrap();
         finish(tiny_run(&made.path().join("run"), &[]), 0);
-        finish(tiny_run(&made.path().join("narrow"), &["--set=model.latent=8", "--members=1"]), 0);
+        finish(tiny_run(&made.path().join("narrow"), &["--set=model.latent=8"]), 0);
         made
     });
     copy(made.path(), folder);

@@ -130,9 +130,14 @@ fn other_files() -> Vec<Case> {
             change_bytes(folder, "datasets/bbbc021/profiles.csv.gz", |bytes| bytes.extend(super::make::gz(b"\n")));
         }),
         run!("other settings", 2, &["run", "configs/quickstart.toml", "--out=run"], |_| {}),
-        run!("a table to embed that is none", 1, &["embed", "run", "t.csv", "--out", "e.parquet"], |folder| {
-            write(folder, "t.csv", super::make::PLAIN);
-        }),
+        run!(
+            "a table without the columns of the card",
+            2,
+            &["embed", "run", "t.csv", "--out", "e.parquet"],
+            |folder| {
+                write(folder, "t.csv", super::make::PLAIN);
+            }
+        ),
         run!(
             "an intervention with a dose that is none",
             2,
