@@ -11,6 +11,7 @@
 //! use cytonaut::pair::Part;
 //! use cytonaut::predict::Decoder;
 //! use cytonaut::study::{Served, load_screen, prepare, rank_again, train_ensemble};
+//! use cytonaut::train::Stop;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let config = Config::parse(
@@ -28,7 +29,7 @@
 //!
 //! let loaded = load_screen(&config)?;
 //! let prepared = prepare(&config, &loaded)?;
-//! let members = train_ensemble(&config, &prepared, None, None, &device, &|_progress| {})?;
+//! let members = train_ensemble(&config, &prepared, None, None, &device, &Stop::default(), &|_progress| {})?;
 //!
 //! let training_rows = prepared.split.rows(Part::Train);
 //! let decoder = Decoder::fit(&members.trained, &prepared.screen, &training_rows, &config.decoder, &device)?;

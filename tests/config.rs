@@ -61,6 +61,7 @@ fn a_resolved_configuration_reads_back_equal() {
 fn keys_in_help_texts_exist() {
     let mut config = Config::default();
     config.data.card = Some("dataset.toml".into());
+    config.train.from = Some("runs/a".into());
     let keys = keys(&config.to_toml());
     let mut named = BTreeSet::new();
     let help = finish(cytonaut(["--help"]), 0);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::command::{finish, tiny_run};
 
 /// Every file under `folder` by its relative path.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     fn visit(root: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -26,7 +26,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[track_caller]
-fn assert_same(found: &Path, expected: &Path) {
+pub fn assert_same(found: &Path, expected: &Path) {
     let (found, expected) = (files(found), files(expected));
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     for (name, bytes) in &found {
@@ -94,6 +94,11 @@ fn a_killed_run_ends_with_the_bytes_of_one_that_was_not() {
     let said = finish(tiny_run(&whole, &[]), 0);
     assert!(said.contains("run was finished already"), "{said}");
     assert!(files(&whole) == before, "asking again changes nothing");
+    for name in ["model/member-1.safetensors", "decoder.json"] {
+        fs::remove_file(whole.join(name)).unwrap();
+        finish(tiny_run(&whole, &[]), 0);
+        assert!(files(&whole) == before, "{name} is made again");
+    }
     let said = finish(tiny_run(&whole, &["--set=train.weight_decay=0.5"]), 2);
     assert!(said.contains("`[train] weight_decay` = 0.001, asked for is 0.5"), "{said}");
     assert!(files(&whole) == before, "a refusal changes nothing");

@@ -7,3 +7,7 @@ mod commands;
 mod readme;
 mod kill;
 mod serve;
+mod hostile;
+mod mutate;
+mod stop;
+mod full_disk;

@@ -36,12 +36,13 @@ pub fn well_position(
             let others = at_well.get(&own.well?)?.iter().filter(|(treatment, row)| {
                 treatment.intervention != target.intervention && screen.observations[*row].plate != own.plate
             });
-            let (same, other): (Vec<_>, Vec<_>) = others.partition(|(treatment, _)| treatment.context == target.context);
+            let (same, other): (Vec<_>, Vec<_>) =
+                others.partition(|(treatment, _)| treatment.context == target.context);
             let neighbors = if same.is_empty() { other } else { same };
             let carried: Vec<_> = neighbors
                 .into_iter()
                 .filter_map(|(treatment, row)| {
-                    let profile = screen.features.row(*row);
+                    let profile = screen.features.row(row);
                     Some((shifted(own_control, 1.0, profile, controls.get(&treatment.context)?), 1.0))
                 })
                 .collect();

@@ -78,14 +78,31 @@ pub fn main() -> ExitCode {
     if is_closed_pipe(&error) {
         return ExitCode::SUCCESS;
     }
-    let _ = writeln!(std::io::stderr(), "error: {}", sentence(&error));
-    ExitCode::from(exit_code(&error))
+    let code = exit_code(&error);
+    let _ = match code {
+        STOPPED => writeln!(std::io::stderr(), "{}; go on with\n  {}", sentence(&error), this_command()),
+        _ => writeln!(std::io::stderr(), "error: {}", sentence(&error)),
+    };
+    ExitCode::from(code)
+}
+
+/// What was typed, for a shell to take again.
+fn this_command() -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
+    let quoted = |argument: String| match argument.chars().all(is_plain) && !argument.is_empty() {
+        true => argument,
+        false => format!("'{}'", argument.replace('\'', "'\\''")),
+    };
+    std::env::args_os().map(|argument| quoted(argument.to_string_lossy().into_owned())).collect::<Vec<_>>().join(" ")
 }
 
 /// The error and its causes, each said once: many a message ends with its cause already.
+///
+/// What the system said is left out behind a message of ours, which says it in words.
 fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+    let told = error.chain().enumerate().filter(|(place, cause)| *place == 0 || !cause.is::<std::io::Error>());
+    for cause in told.map(|(_, cause)| cause.to_string()).filter(|cause| !cause.is_empty()) {
         if text.is_empty() {
             text = cause;
         } else if !text.ends_with(&cause) {
@@ -95,7 +112,10 @@ fn sentence(error: &anyhow::Error) -> String {
     text
 }
 
-/// 2 where the request was wrong, 3 where the model lost, else 1.
+/// Exit code of a run that was asked to stop, as shells have it of a process that Ctrl-C ended.
+const STOPPED: u8 = 130;
+
+/// 2 where the request was wrong, 3 where the model lost, 130 where it was asked to stop, else 1.
 fn exit_code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if cause.is::<Lost>() {
@@ -106,6 +126,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         }
         if let Some(error) = cause.downcast_ref::<StudyError>() {
             return match error {
+                error if error.is_stop() => STOPPED,
                 StudyError::Config(_) => 2,
                 StudyError::Load(error) if error.is_request() => 2,
                 StudyError::Plan(PlanError::Query(_) | PlanError::Context { .. } | PlanError::By { .. }) => 2,

@@ -24,6 +24,9 @@ pub(super) struct Overrides {
     /// Profile tables in place of the card's own files [config: data.files]
     #[arg(long, value_name = "PATH", num_args = 1..)]
     files: Option<Vec<PathBuf>>,
+    /// Start from the weights of another run [config: train.from]
+    #[arg(long, value_name = "RUN")]
+    from: Option<PathBuf>,
     /// Any other key of the configuration, as in `--set model.latent=64`; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -32,9 +35,9 @@ pub(super) struct Overrides {
 impl Overrides {
     /// The configuration at `path` with these overrides.
     pub(super) fn resolve(self, path: &Path) -> anyhow::Result<Config> {
-        let Self { seed, members, steps, files, set } = self;
+        let Self { seed, members, steps, files, from, set } = self;
         let text =
-            std::fs::read_to_string(path).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
+            crate::load::read_small_text(path).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
         // Parsed as it stands first, so that an error names the line that the user wrote.
         Config::parse(&text).map_err(|error| AskedWrongly(format!("{}{error}", prefix(path, &error))))?;
         let mut document: toml::Table =
@@ -56,6 +59,9 @@ impl Overrides {
         }
         if let Some(files) = files {
             config.data.files = files;
+        }
+        if from.is_some() {
+            config.train.from = from;
         }
         config.check()?;
         Ok(config)

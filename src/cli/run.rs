@@ -12,7 +12,7 @@ use crate::study::{self, Event, Finished};
 /// Do everything in order: load, train, embed, evaluate, rank; resumable
 ///
 /// Reads the screen that CONFIG names, trains the world model, and leaves embeddings, predictions, scores and a ranking
-/// in the run folder. Stopped at any moment, the same command goes on where it stopped.
+/// in the run folder. Stopped at any moment, the same command goes on where it stopped; Ctrl-C lets it save its step first.
 ///
 /// Example: cytonaut run configs/quickstart.toml
 #[derive(Debug, Args)]
@@ -23,9 +23,6 @@ pub(super) struct RunArgs {
     /// The run folder [default: runs/NAME, after the configuration's file name]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Start from the weights of another run
-    #[arg(long, value_name = "RUN")]
-    from: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
     #[command(flatten)]
@@ -34,8 +31,8 @@ pub(super) struct RunArgs {
 
 impl RunArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { config: path, out, from, overrides, device } = self;
-        let finished = serve::run_config(&path, out, from, overrides, &device, |_| {})?;
+        let Self { config: path, out, overrides, device } = self;
+        let finished = serve::run_config(&path, out, overrides, &device, |_| {})?;
         show(&finished)
     }
 }

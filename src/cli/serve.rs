@@ -1,26 +1,27 @@
 //! What subcommands do with configurations and run folders before they call the library.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use burn::tensor::Device;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use super::options::{DeviceArgs, Overrides};
 use super::progress::Reporter;
 use super::run::teller;
+use super::{AskedWrongly, STOPPED};
 use crate::config::Config;
 use crate::load::{Loaded, Source, load};
-use crate::model::{Array, parameters};
-use crate::run::Artifact;
+use crate::run::{Artifact, Manifest, RunError, State};
 use crate::screen::Screen;
 use crate::study::{self, Finished, Prepared, Served, StudyError};
+use crate::train::Stop;
 
 /// Resolves a configuration, loads its screen and runs it.
 pub(super) fn run_config(
     path: &Path,
     out: Option<PathBuf>,
-    from: Option<PathBuf>,
     overrides: Overrides,
     device: &DeviceArgs,
     change: impl FnOnce(&mut Config),
@@ -30,11 +31,23 @@ pub(super) fn run_config(
     change(&mut config);
     let name = path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
     let folder = out.unwrap_or_else(|| Path::new("runs").join(name));
-    let warm = from.map(|run| warm_start(&run, &device)).transpose()?;
     let loaded = study::load_screen(&config)?;
     say_loaded(&loaded);
     let reporter = Reporter::new(config.train.members, config.train.steps);
-    Ok(study::run(&config, &loaded, &folder, warm.as_deref(), &device, &teller(&reporter))?)
+    // From here on there is something to save; until now Ctrl-C ends the process at once.
+    let stop = Stop::default();
+    stop_on_signals(&stop).map_err(|error| anyhow!("signals cannot be listened to: {error}"))?;
+    Ok(study::run(&config, &loaded, &folder, &device, &stop, &teller(&reporter))?)
+}
+
+/// The first SIGINT or SIGTERM asks to stop, the second ends the process with code 130 as it stands.
+fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        // Runs before the one that sets the flag, so that it acts from the second signal on.
+        flag::register_conditional_shutdown(signal, i32::from(STOPPED), stop.flag())?;
+        flag::register(signal, stop.flag())?;
+    }
+    Ok(())
 }
 
 /// What a user would tell a colleague of a screen that was just read.
@@ -67,10 +80,20 @@ impl OpenRun {
     /// Reads a finished run.
     pub(super) fn open(folder: &Path, device: &DeviceArgs) -> anyhow::Result<Self> {
         let device = device.resolve()?;
-        let path = Artifact::Config.path_in(folder);
-        let config = Config::read(&path).with_context(|| format!("{} is no run folder", folder.display()))?;
-        let served = Served::read(folder, config.train.members, &device)
-            .with_context(|| format!("{} holds no finished training; run `cytonaut run` again", folder.display()))?;
+        let manifest = match Manifest::read(folder) {
+            Err(error @ RunError::NoRun { .. }) => {
+                return Err(AskedWrongly(format!("{} is no run folder: {error}", folder.display())).into());
+            }
+            manifest => manifest.map_err(StudyError::from)?,
+        };
+        let config = Config::read(&Artifact::Config.path_in(folder))?;
+        // What a file lacks that is there is said by itself; a run of which none is there was stopped before.
+        let is_trained = Artifact::Model { member: 0 }.path_in(folder).exists();
+        if !is_trained && manifest.state == State::Unfinished {
+            let folder = folder.display();
+            return Err(anyhow!("{folder}: the run is not trained yet; go on with the `cytonaut run` that began it"));
+        }
+        let served = Served::read(folder, config.train.members, &device)?;
         Ok(Self { config, served, device })
     }
 
@@ -94,11 +117,4 @@ impl OpenRun {
     pub(super) fn screen(&self, files: &[PathBuf]) -> Result<Screen, StudyError> {
         if files.is_empty() { Ok(self.own_screen()?.screen) } else { self.other_screen(files) }
     }
-}
-
-/// The parameters of another run's members.
-fn warm_start(folder: &Path, device: &Device) -> anyhow::Result<Vec<BTreeMap<String, Array>>> {
-    let config = Config::read(&Artifact::Config.path_in(folder))?;
-    let served = Served::read(folder, config.train.members, device)?;
-    Ok(served.trained.members.iter().map(|(model, _)| parameters(model)).collect())
 }

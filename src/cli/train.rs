@@ -18,9 +18,6 @@ pub(super) struct TrainArgs {
     /// The run folder [default: runs/NAME, after the configuration's file name]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Start from the weights of another run
-    #[arg(long, value_name = "RUN")]
-    from: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
     #[command(flatten)]
@@ -29,8 +26,8 @@ pub(super) struct TrainArgs {
 
 impl TrainArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { config, out, from, overrides, device } = self;
-        let finished = serve::run_config(&config, out, from, overrides, &device, |config| config.rank.target.clear())?;
+        let Self { config, out, overrides, device } = self;
+        let finished = serve::run_config(&config, out, overrides, &device, |config| config.rank.target.clear())?;
         print(&format!("trained: {}", finished.folder.display()))
     }
 }

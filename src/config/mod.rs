@@ -1,5 +1,7 @@
 //! The rooms' own settings in one struct: TOML in, resolved TOML out.
 
+mod ranges;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -36,11 +38,11 @@ pub enum ConfigError {
     #[error("`{key}` is {found}, expected {expected}")]
     Value {
         /// The key.
-        key: &'static str,
+        key: String,
         /// What it is.
         found: String,
         /// What it may be.
-        expected: &'static str,
+        expected: String,
     },
 }
 
@@ -119,7 +121,7 @@ impl Config {
     /// When the file cannot be read, a key is unknown, or a value is out of its range.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+            crate::load::read_small_text(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Self::parse(&text).map_err(|error| match error {
             ConfigError::Parse { problem, .. } => ConfigError::Parse { path: path.to_owned(), problem },
             other => other,
@@ -141,55 +143,4 @@ impl Config {
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a configuration is a table of plain values")
     }
-
-    /// Whether every value is in its range.
-    ///
-    /// # Errors
-    /// Names the first key that is not.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let positive = |key: &'static str, value: usize| check(key, value, value > 0, "at least 1");
-        positive("train.members", self.train.members)?;
-        positive("train.steps", self.train.steps)?;
-        positive("train.log_every", self.train.log_every)?;
-        positive("train.evaluate_every", self.train.evaluate_every)?;
-        positive("train.checkpoint_every", self.train.checkpoint_every)?;
-        positive("train.micro_batches", self.train.micro_batches)?;
-        positive("train.sigreg.slices", self.train.sigreg.slices)?;
-        positive("model.encoder.width", self.model.encoder.width)?;
-        positive("model.projector.hidden", self.model.projector.hidden)?;
-        positive("model.intervention.width", self.model.intervention.width)?;
-        positive("model.intervention.curves", self.model.intervention.curves)?;
-        positive("model.predictor.depth", self.model.predictor.depth)?;
-        positive("model.predictor.mlp_width", self.model.predictor.mlp_width)?;
-        positive("evaluate.recall_at", self.evaluate.recall_at)?;
-        let knots = self.train.sigreg.knots;
-        check("train.sigreg.knots", knots, knots >= 3, "at least 3")?;
-        check("model.latent", self.model.latent, self.model.latent >= 2, "at least 2")?;
-        check(
-            "model.predictor.history",
-            self.model.predictor.history,
-            self.model.predictor.history == 1,
-            "1 for screens",
-        )?;
-        check("pair.batch", self.pair.batch, self.pair.batch >= 2, "at least 2")?;
-        let share =
-            |key: &'static str, value: f64| check(key, value, (0.0..1.0).contains(&value), "at least 0 and below 1");
-        share("split.validation", self.split.validation)?;
-        share("split.calibration", self.split.calibration)?;
-        share("train.warmup", self.train.warmup)?;
-        share("pair.ladder", self.pair.ladder)?;
-        share("model.predictor.dropout", f64::from(self.model.predictor.dropout))?;
-        share("model.encoder.feature_dropout", f64::from(self.model.encoder.feature_dropout))?;
-        share("model.intervention.identity_dropout", f64::from(self.model.intervention.identity_dropout))?;
-        let above = |key: &'static str, value: f64| check(key, value, value > 0.0 && value.is_finite(), "above 0");
-        above("train.learning_rate", self.train.learning_rate)?;
-        above("train.clip", self.train.clip)?;
-        above("train.sigreg.range", f64::from(self.train.sigreg.range))?;
-        let alpha = self.evaluate.alpha;
-        check("evaluate.alpha", alpha, alpha > 0.0 && alpha < 1.0, "between 0 and 1")
-    }
-}
-
-fn check(key: &'static str, found: impl ToString, is_right: bool, expected: &'static str) -> Result<(), ConfigError> {
-    if is_right { Ok(()) } else { Err(ConfigError::Value { key, found: found.to_string(), expected }) }
 }

@@ -30,6 +30,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::LoadError;
+use super::text::read_small_text;
 use crate::screen::{DoseUnit, Kind, Reference};
 
 /// What a data set's files mean: the content of `dataset.toml`.
@@ -204,8 +205,8 @@ impl Card {
     /// # Errors
     /// If it cannot be read, has an unknown key, or names a path outside its folder.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| LoadError::io(path, cause))?;
         let error = |message: String| LoadError::Card { path: path.to_path_buf(), message };
+        let text = read_small_text(path).map_err(|cause| error(cause.to_string()))?;
         let mut card: Self = toml::from_str(&text).map_err(|cause| error(cause.to_string().trim_end().to_owned()))?;
         card.path = path.to_path_buf();
         let joined = card.join.iter().map(|join| &join.file);

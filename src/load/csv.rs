@@ -8,24 +8,23 @@
 //!
 //! One header line, then one line for each row. The delimiter is the one of comma, tab and semicolon that the header has
 //! most of; fields may be quoted with `"`. Numbers have a decimal point. Blank lines are skipped, `\r\n` and a
-//! byte-order mark are accepted. Refused, with the line: text that is not UTF-8, rows with more or fewer fields than
+//! byte-order mark are accepted. Refused, with the line: text that is not UTF-8, lines of more than 16 MiB, rows with more or fewer fields than
 //! the header, a name that stands twice, a feature that is no number, and a header without rows.
 //!
 //! Lines are counted and checked here, values are parsed by polars. Where polars refuses, the text is read once more with
 //! the `csv` crate, which either names the row and column at fault or reads what polars was too strict for.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
+use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
-use flate2::bufread::MultiGzDecoder;
 use polars::prelude::{CsvParseOptions, CsvReadOptions, DataType, Field, NullValues, Schema, SerReader};
 use rayon::prelude::*;
 
 use super::error::{LoadError, Place};
 use super::table::{self, ColumnSketch, MISSING, RawColumn, RawTable, RowPlace, Values};
+use super::text::read_bytes;
 
 /// How much of a file the first look takes in; more than any header.
 const SKETCH_BYTES: u64 = 4 << 20;
@@ -35,6 +34,9 @@ const SKETCH_CELLS: usize = 200;
 /// The columns of a file, by a look at its first rows or, with `is_whole`, at all of them.
 pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, LoadError> {
     let (bytes, is_cut) = read_bytes(path, if is_whole { u64::MAX } else { SKETCH_BYTES })?;
+    if is_cut && !bytes.contains(&b'\n') {
+        return sketch(path, true);
+    }
     // A cut text ends within a row; that row is no witness.
     let end = if is_cut { bytes.iter().rposition(|&byte| byte == b'\n').unwrap_or(bytes.len()) } else { bytes.len() };
     let text = utf8(path, &bytes[..end])?;
@@ -92,6 +94,10 @@ impl Header {
     fn of(path: &Path, text: &str) -> Result<Self, LoadError> {
         let first_line = text.lines().find(|line| !line.trim().is_empty());
         let first_line = first_line.ok_or_else(|| LoadError::Empty { path: path.to_path_buf() })?;
+        if first_line.trim_end_matches('\r').contains('\r') {
+            let message = "lines end in a carriage return alone; save the table with line feeds".to_owned();
+            return Err(LoadError::Decode { path: path.to_path_buf(), message });
+        }
         let count = |delimiter: u8| {
             let mut is_quoted = false;
             first_line
@@ -127,33 +133,11 @@ impl Header {
     }
 }
 
-/// At most `limit` bytes of the file's (unpacked) content without byte-order mark, and whether there are more.
-fn read_bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, bool), LoadError> {
-    let io = |cause| LoadError::io(path, cause);
-    let mut start = [0u8; 2];
-    let mut file = File::open(path).map_err(io)?;
-    let is_gzip = file.read(&mut start).map_err(io)? == 2 && start == [0x1F, 0x8B];
-    let file = File::open(path).map_err(io)?;
-    let mut bytes = Vec::new();
-    if is_gzip {
-        let decoded = MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file)).take(limit).read_to_end(&mut bytes);
-        decoded.map_err(|cause| LoadError::Decode {
-            path: path.to_path_buf(),
-            message: format!("damaged gzip: {cause}"),
-        })?;
-    } else {
-        file.take(limit).read_to_end(&mut bytes).map_err(io)?;
-    }
-    let is_cut = bytes.len() as u64 == limit;
-    if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {
-        bytes.drain(..3);
-    }
-    Ok((bytes, is_cut))
-}
-
+/// The text of `bytes`; a NUL is no text either, and says that a file is binary or was not written to its end.
 fn utf8<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, LoadError> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let position = error.valid_up_to();
+    let decoded = std::str::from_utf8(bytes).map_err(|error| error.valid_up_to());
+    let decoded = decoded.and_then(|text| text.bytes().position(|byte| byte == 0).map_or(Ok(text), Err));
+    decoded.map_err(|position| {
         let line = bytes[..position].iter().filter(|&&byte| byte == b'\n').count() + 1;
         let is_utf16 = matches!(bytes, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]);
         let found = if is_utf16 { "UTF-16".to_owned() } else { format!("byte 0x{:02X}", bytes[position]) };
@@ -170,24 +154,19 @@ fn lines_of_rows(path: &Path, text: &str, header: &Header) -> Result<(Vec<u32>, 
     };
     let mut lines = Vec::new();
     if !text.contains('"') {
-        let mut has_blank_lines = false;
-        let all: Vec<&str> = text.split('\n').collect();
-        let widths: Vec<usize> = all
-            .par_iter()
-            .map(|line| match line.trim_end_matches('\r') {
-                "" => 0,
-                line => 1 + line.bytes().filter(|&byte| byte == header.delimiter).count(),
-            })
-            .collect();
-        let header_line = widths.iter().position(|&width| width > 0).unwrap_or(0);
-        for (index, &width) in widths.iter().enumerate().skip(header_line + 1) {
-            match width {
-                0 => has_blank_lines = true,
-                width if width == header.names.len() => lines.push(index as u32 + 1),
-                width => return Err(ragged(index as u32 + 1, width)),
+        let looked_at: Vec<Lines> = pieces(text).par_iter().map(|piece| Lines::of(piece, header)).collect();
+        let mut n_before = 0;
+        for Lines { n_lines, whole, odd } in &looked_at {
+            if let Some((index, found)) = odd {
+                return Err(ragged((n_before + index) as u32 + 1, *found));
             }
+            lines.extend(whole.iter().map(|index| n_before as u32 + index + 1));
+            n_before += n_lines;
         }
-        return Ok((lines, has_blank_lines || header_line > 0));
+        let has_blank_lines = lines.len() < n_before;
+        // The first is the header.
+        lines.drain(..lines.len().min(1));
+        return Ok((lines, has_blank_lines));
     }
     let mut reader = header.reader(text);
     let mut record = ::csv::ByteRecord::new();
@@ -205,6 +184,45 @@ fn lines_of_rows(path: &Path, text: &str, header: &Header) -> Result<(Vec<u32>, 
     }
     let has_blank_lines = text.lines().any(str::is_empty);
     Ok((lines, has_blank_lines))
+}
+
+/// A text in pieces of some megabytes, cut behind newlines.
+fn pieces(mut text: &str) -> Vec<&str> {
+    const BYTES: usize = 4 << 20;
+    let mut pieces = Vec::new();
+    while let Some(newline) = text.as_bytes().iter().skip(BYTES).position(|&byte| byte == b'\n') {
+        let (piece, rest) = text.split_at(BYTES + newline + 1);
+        pieces.push(piece);
+        text = rest;
+    }
+    pieces.push(text);
+    pieces
+}
+
+/// What a piece of text without quotes holds; blank lines are counted only, so that many of them take no memory.
+struct Lines {
+    n_lines: usize,
+    /// Lines with as many fields as the header, the header itself among them, counted from 0.
+    whole: Vec<u32>,
+    /// The first line with another number of fields, and that number.
+    odd: Option<(usize, usize)>,
+}
+
+impl Lines {
+    fn of(piece: &str, header: &Header) -> Self {
+        let mut lines = Self { n_lines: 0, whole: Vec::new(), odd: None };
+        for line in piece.split_inclusive('\n') {
+            let line = line.trim_end_matches(['\r', '\n']);
+            let width = 1 + line.bytes().filter(|&byte| byte == header.delimiter).count();
+            match width {
+                _ if line.is_empty() => {}
+                width if width == header.names.len() => lines.whole.push(lines.n_lines as u32),
+                width => lines.odd = lines.odd.or(Some((lines.n_lines, width))),
+            }
+            lines.n_lines += 1;
+        }
+        lines
+    }
 }
 
 /// The columns as polars reads them, or `None` where it does not take the text as it is.

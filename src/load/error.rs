@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::text::{MAX_LINE_BYTES, in_words};
+
 /// A line of a file, counted from 1; a parquet row counts as the line it would have in a table with one header line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -22,7 +24,7 @@ impl fmt::Display for Place {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file system refused.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {}", path.display(), in_words(cause))]
     Io {
         /// The file.
         path: PathBuf,
@@ -34,6 +36,38 @@ pub enum LoadError {
     NoFiles {
         /// The path or glob as given.
         pattern: String,
+    },
+    /// Neither a path nor a card says what to load.
+    #[error("no profile table is named; give paths or a card (`data.files` or `data.card` in a configuration)")]
+    NothingNamed,
+    /// A line that no table of profiles has.
+    #[error("{place}: the line is longer than {} MiB; expected a table with one row for each line", MAX_LINE_BYTES >> 20)]
+    LongLine {
+        /// The line.
+        place: Place,
+    },
+    /// A file that unpacks to more than files of its size do.
+    #[error(
+        "{}: its {packed} bytes unpack to more than {most}; no table of profiles is packed so densely (unpack it yourself if it is one)",
+        path.display()
+    )]
+    Expands {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        packed: u64,
+        /// Bytes that are taken at most.
+        most: u64,
+    },
+    /// More columns than a table is read with.
+    #[error("{}: {found} columns, expected at most {most}; is each line of the file one row?", path.display())]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// Columns of the header.
+        found: usize,
+        /// The limit.
+        most: usize,
     },
     /// A container that this loader does not read.
     #[error("{}: {found} is not a profile table; expected CSV, TSV (plain or .gz) or parquet", path.display())]
@@ -50,7 +84,7 @@ pub enum LoadError {
         path: PathBuf,
     },
     /// The file has a header and nothing below it.
-    #[error("{}: only a header and no rows", path.display())]
+    #[error("{}: only a header and no rows; expected one row for each well", path.display())]
     NoRows {
         /// The file.
         path: PathBuf,
@@ -64,7 +98,9 @@ pub enum LoadError {
         found: String,
     },
     /// A row with too few or too many fields.
-    #[error("{place}: {found} fields, expected {expected} as in the header")]
+    #[error(
+        "{place}: {found} fields, expected {expected} as in the header (a text that holds the delimiter needs quotes, and a quote needs its twin)"
+    )]
     Ragged {
         /// The row.
         place: Place,
@@ -94,7 +130,7 @@ pub enum LoadError {
         second: usize,
     },
     /// A column without a name.
-    #[error("{}: column {position} has no name in the header", path.display())]
+    #[error("{}: column {position} has no name in the header; name it or remove it", path.display())]
     UnnamedColumn {
         /// The file.
         path: PathBuf,
@@ -185,7 +221,7 @@ pub enum LoadError {
         entry: String,
     },
     /// A file that is not the one the card describes.
-    #[error("{}: sha256 {found}, expected {expected} as in {}", path.display(), card.display())]
+    #[error("{}: sha256 {found}, expected {expected} as in {}; fetch the file again, or correct the card", path.display(), card.display())]
     Checksum {
         /// The file.
         path: PathBuf,
@@ -238,6 +274,7 @@ impl LoadError {
         matches!(
             self,
             Self::NoFiles { .. }
+                | Self::NothingNamed
                 | Self::MissingColumn { .. }
                 | Self::DoseUnit { .. }
                 | Self::Card { .. }

@@ -44,8 +44,12 @@ pub(super) fn tables(card: &Card, given: &[PathBuf]) -> Result<Vec<PathBuf>, Loa
             }
         }
     }
+    if tables.is_empty() && card.path.as_os_str().is_empty() {
+        return Err(LoadError::NothingNamed);
+    }
     if tables.is_empty() {
-        return Err(LoadError::NoFiles { pattern: card.path.join("files").display().to_string() });
+        let message = "the card names no profile tables; give `files = [\"plates/*.csv\"]`".to_owned();
+        return Err(LoadError::Card { path: card.path.clone(), message });
     }
     Ok(tables)
 }
@@ -61,6 +65,10 @@ fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
     }
     if pattern.exists() {
         return Ok(vec![pattern.to_path_buf()]);
+    }
+    // A link that leads nowhere, or to itself, is there and is not.
+    if std::fs::symlink_metadata(pattern).is_ok_and(|found| found.is_symlink()) {
+        std::fs::metadata(pattern).map_err(|cause| LoadError::io(pattern, cause))?;
     }
     let paths = glob::glob(&pattern.to_string_lossy()).map_err(|_| none())?;
     let mut tables: Vec<PathBuf> = paths.filter_map(Result::ok).filter(|path| path.is_file()).collect();

@@ -47,6 +47,10 @@ impl Sheet {
             let beside = tables.first().and_then(|table| table.parent()).map(|folder| folder.join(&join.file));
             path = beside.filter(|beside| beside.exists()).unwrap_or(path);
         }
+        if !path.exists() && std::fs::symlink_metadata(&path).is_err() {
+            let message = format!("the join of `{}` needs a file that is not there: {}", join.file, path.display());
+            return Err(LoadError::Card { path: card.path.clone(), message });
+        }
         let table = table::read(&path, &Default::default())?;
         let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
         let missing = |column: &str, mend: &str| LoadError::MissingColumn {

@@ -15,6 +15,7 @@ mod mapping;
 mod parquet;
 mod rows;
 mod table;
+mod text;
 mod values;
 mod write;
 
@@ -26,8 +27,10 @@ pub use card::{Card, Columns, Controls, DescriptorFile, Join, JoinKey, Rule, Rul
 pub use error::{LoadError, Place};
 pub use inputs::InputFile;
 pub use mapping::{ColumnRole, MappedColumn, Mapping};
+pub(crate) use parquet::quietly;
 use rayon::prelude::*;
 use table::{ColumnSketch, RawTable};
+pub(crate) use text::read_small_text;
 pub use write::write_card;
 
 use crate::screen::{DoseUnit, Dropped, FeatureMatrix, Label, Observation, Reference, Screen};

@@ -6,9 +6,12 @@
 //! counts like a text table's: the first row is line 2. Refused: damaged files, compressions other than snappy and zstd,
 //! a name that stands twice, a feature that is no number, a table without rows.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::Once;
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -20,6 +23,10 @@ use rayon::prelude::*;
 use super::csv::not_a_number;
 use super::error::LoadError;
 use super::table::{self, ColumnSketch, RawColumn, RawTable, RowPlace, Values};
+use super::text::{FREE_BYTES, MAX_RATIO};
+
+/// Rows decoded at a time.
+const BATCH_ROWS: usize = 1 << 14;
 
 /// The columns of a file, by its schema.
 pub(super) fn sketch(path: &Path) -> Result<Vec<ColumnSketch>, LoadError> {
@@ -44,8 +51,17 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, Lo
         (0..fields.len()).filter(|&index| is_kept(fields[index].name(), fields[index].data_type())).collect();
     let mut names: Vec<String> = kept.iter().map(|&index| fields[index].name().clone()).collect();
     table::check_header(path, &mut names)?;
+    let bytes = std::fs::metadata(path).map_err(|cause| LoadError::io(path, cause))?.len();
+    let most = FREE_BYTES.max(bytes.saturating_mul(MAX_RATIO));
+    let claimed = builder.metadata().file_metadata().num_rows();
+    let expands = || LoadError::Expands { path: path.to_path_buf(), packed: bytes, most };
+    // A value takes a byte at least; rows are counted in 32 bits.
+    let n_values = u64::try_from(claimed).unwrap_or(u64::MAX).saturating_mul(kept.len() as u64);
+    if n_values > most || claimed > i64::from(u32::MAX) - 2 {
+        return Err(expands());
+    }
     let mask = ProjectionMask::roots(builder.parquet_schema(), kept);
-    let reader = builder.with_projection(mask).with_batch_size(1 << 14).build().map_err(|error| decode(path, error))?;
+    let mut reader = decoded(path, || builder.with_projection(mask).with_batch_size(BATCH_ROWS).build())?;
     let mut columns: Vec<RawColumn> = names
         .into_iter()
         .map(|name| {
@@ -53,9 +69,13 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, Lo
             RawColumn { name, values: if is_number { Values::Number(Vec::new()) } else { Values::Text(Vec::new()) } }
         })
         .collect();
-    let mut n_rows = 0;
-    for batch in reader {
-        let batch = batch.map_err(|error| decode(path, error))?;
+    let (mut n_rows, mut n_bytes) = (0, 0);
+    while let Some(batch) = decoded(path, || reader.next().transpose())? {
+        // Long texts that repeat are packed into next to nothing.
+        n_bytes += batch.get_array_memory_size() as u64;
+        if n_bytes > most.saturating_mul(8) || n_rows + batch.num_rows() > claimed.max(0) as usize {
+            return Err(expands());
+        }
         let arrays = batch.columns();
         columns.par_iter_mut().zip(arrays).try_for_each(|(column, array)| append(path, column, array, n_rows))?;
         n_rows += batch.num_rows();
@@ -69,11 +89,41 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, Lo
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, LoadError> {
     let file = File::open(path).map_err(|cause| LoadError::io(path, cause))?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| decode(path, error))
+    decoded(path, || ParquetRecordBatchReaderBuilder::try_new(file))
+}
+
+/// What `read` reads; where it fails or panics, the file is damaged.
+fn decoded<T, E: std::fmt::Display>(path: &Path, read: impl FnOnce() -> Result<T, E>) -> Result<T, LoadError> {
+    match quietly(read) {
+        Some(read) => read.map_err(|error| decode(path, error)),
+        None => Err(decode(path, "its pages contradict each other")),
+    }
 }
 
 fn decode(path: &Path, error: impl std::fmt::Display) -> LoadError {
-    LoadError::Decode { path: path.to_path_buf(), message: error.to_string() }
+    let message = format!("damaged parquet: {error}; the file is cut short or damaged, fetch or write it again");
+    LoadError::Decode { path: path.to_path_buf(), message }
+}
+
+/// Runs `read`, or says `None` where it panics, as parquet 60.1 does on some damaged pages; nothing is printed then.
+pub(crate) fn quietly<T>(read: impl FnOnce() -> T) -> Option<T> {
+    thread_local! {
+        static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+    }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |panicked| {
+            if !IS_QUIET.get() {
+                print(panicked);
+            }
+        }));
+    });
+    IS_QUIET.set(true);
+    // What `read` owns is dropped with it, so nothing half-changed can be seen afterwards.
+    let result = panic::catch_unwind(AssertUnwindSafe(read)).ok();
+    IS_QUIET.set(false);
+    result
 }
 
 fn is_kept(name: &str, data_type: &DataType) -> bool {
@@ -121,4 +171,15 @@ fn texts(path: &Path, array: &ArrayRef) -> Result<Vec<Option<String>>, LoadError
 
 fn float_texts<F: Into<f64> + ToString + Copy>(values: impl Iterator<Item = Option<F>>) -> Vec<Option<String>> {
     values.map(|value| value.filter(|&value| !value.into().is_nan()).map(|value| value.to_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_while_reading_is_no_panic_of_ours() {
+        assert_eq!(quietly(|| -> u8 { panic!("a damaged page") }), None);
+        assert_eq!(quietly(|| 3), Some(3));
+    }
 }

@@ -10,7 +10,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::error::{LoadError, Place};
-use super::{csv, parquet};
+use super::{csv, parquet, text};
+
+/// Most columns of a table; the widest profiles known have some tens of thousands.
+const MAX_COLUMNS: usize = 200_000;
 
 /// Ways to write "no value".
 pub(super) const MISSING: [&str; 8] = ["", "NA", "N/A", "<NA>", "NaN", "nan", "NULL", "null"];
@@ -83,6 +86,7 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, Lo
 }
 
 fn format_of(path: &Path) -> Result<Format, LoadError> {
+    text::refuse_what_is_no_file(path)?;
     let mut start = Vec::new();
     let file = File::open(path).map_err(|cause| LoadError::io(path, cause))?;
     file.take(16).read_to_end(&mut start).map_err(|cause| LoadError::io(path, cause))?;
@@ -103,6 +107,9 @@ fn format_of(path: &Path) -> Result<Format, LoadError> {
 
 /// Refuses a name that stands twice or is absent; the first column may be unnamed, as pandas writes an index.
 pub(super) fn check_header(path: &Path, names: &mut [String]) -> Result<(), LoadError> {
+    if names.len() > MAX_COLUMNS {
+        return Err(LoadError::Columns { path: path.to_path_buf(), found: names.len(), most: MAX_COLUMNS });
+    }
     let mut positions = BTreeMap::new();
     for (position, name) in names.iter_mut().enumerate() {
         if name.is_empty() && position == 0 {

@@ -29,12 +29,41 @@ pub struct ModelConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
-            latent: 96,
+            latent: 64,
             encoder: EncoderConfig::default(),
             projector: ProjectorConfig::default(),
             intervention: InterventionConfig::default(),
             predictor: PredictorConfig::default(),
         }
+    }
+}
+
+impl ModelConfig {
+    /// At least how many values a model of these sizes holds: its large matrices; `None` where a width is none.
+    ///
+    /// For files, whose word on sizes is not to be taken before memory is asked for.
+    pub(crate) fn least_values(&self, sizes: &ModelSizes) -> Option<u128> {
+        let Self { latent, encoder, projector, intervention, predictor } = self;
+        let (known, depth) = (&sizes.interventions, encoder.depth as u128);
+        let widths = [*latent, encoder.width, projector.hidden, intervention.width, intervention.curves];
+        if widths.contains(&0) || predictor.mlp_width == 0 || predictor.history != 1 || sizes.features == 0 {
+            return None;
+        }
+        let area = |rows: usize, columns: usize| rows as u128 * columns as u128;
+        let times = |count: usize, area: u128| (count as u128).saturating_mul(area);
+        let parts = [
+            area(sizes.features, encoder.width),
+            depth.saturating_mul(area(encoder.width, encoder.width)),
+            area(encoder.width, projector.hidden),
+            area(projector.hidden, *latent),
+            times(known.perturbations, area(intervention.curves, intervention.width)),
+            times(known.descriptors, area(intervention.curves, intervention.width)),
+            area(known.contexts, intervention.width),
+            area(intervention.width, intervention.width),
+            times(predictor.depth, area(intervention.width, *latent)),
+            times(predictor.depth, area(predictor.mlp_width, *latent)),
+        ];
+        Some(parts.into_iter().fold(0, u128::saturating_add))
     }
 }
 

@@ -49,7 +49,7 @@ impl CompressStep {
     pub(super) fn fits(&self, n_features: usize) -> bool {
         match self {
             Self::None {} | Self::Asinh {} => true,
-            Self::Clip { limit } => limit.len() == 1,
+            Self::Clip { limit } => limit.len() == 1 && limit[0] > 0.0,
             Self::RankInt { maps } => {
                 maps.len() == n_features && maps.iter().all(|map| map.values.len() == map.scores.len())
             }

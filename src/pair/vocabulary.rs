@@ -87,6 +87,15 @@ impl Vocabulary {
         &self.dose_centers
     }
 
+    /// Whether this, as read from a file, is one that [`Vocabulary::new`] could have made.
+    pub(crate) fn is_whole(&self) -> bool {
+        let width = self.descriptor_width();
+        self.perturbations.is_sorted()
+            && self.contexts.is_sorted()
+            && self.descriptors.values().all(|values| values.len() == width)
+            && self.dose_centers.log_dose.len() == self.perturbations.len() + 1
+    }
+
     fn descriptor_width(&self) -> usize {
         self.descriptors.values().next().map_or(0, Vec::len)
     }

@@ -111,10 +111,10 @@ pub struct Judge {
     pub by: String,
     /// The sentence of the matching evaluation.
     pub verdict: String,
-    /// Calibration treatments with their rows, whose errors set the width of the intervals.
-    pub calibration: BTreeMap<Treatment, Vec<usize>>,
-    /// Miscoverage of the intervals.
-    pub alpha: f64,
+    /// Half the width of the intervals of the score; `None` gives none.
+    pub radius: Option<f64>,
+    /// One sentence: where the intervals come from and how often they covered, or why there are none.
+    pub calibration: String,
 }
 
 impl Query {
@@ -176,6 +176,29 @@ impl Query {
         })
     }
 
+    /// |predicted − measured score| of measured treatments, `rows` being theirs in `screen`: what intervals are made of.
+    ///
+    /// Treatments that the ranker abstains from are left out.
+    ///
+    /// # Errors
+    /// When predicting fails.
+    pub fn misses(
+        &self,
+        trained: &TrainedModel,
+        screen: &Screen,
+        ranker: &dyn Ranker,
+        rows: &BTreeMap<Treatment, Vec<usize>>,
+        device: &Device,
+    ) -> Result<Vec<f64>, PlanError> {
+        let treatments: Vec<Treatment> = rows.keys().cloned().collect();
+        let places = ranker.places(&treatments)?;
+        let miss = |(place, rows): (&Option<Place>, &Vec<usize>)| {
+            let measured = measured_place(trained, screen, rows, device);
+            Some((self.score(place.as_ref()?).0 - self.score(&measured).0).abs())
+        };
+        Ok(places.iter().zip(rows.values()).filter_map(miss).collect())
+    }
+
     /// Mean over members of the fraction of the way from start to target, with the mean distance to the target.
     fn score(&self, place: &Place) -> (f64, f64) {
         let n_members = place.len() as f64;
@@ -206,7 +229,6 @@ pub fn rank(
         return Err(PlanError::NoWay);
     }
     let references = References::of(trained, screen, &query.measured, device);
-    let radius = radius(query, ranker, judge, &|rows| measured_place(trained, screen, rows, device))?;
     let places = ranker.places(&query.candidates)?;
     let facts = Facts::of(screen);
     let ranked = |treatment: &Treatment, place: &Place| {
@@ -221,8 +243,8 @@ pub fn rank(
             context: treatment.context.clone(),
             score,
             distance: remaining,
-            lower: radius.map(|radius| score - radius),
-            upper: radius.map(|radius| score + radius),
+            lower: judge.radius.map(|radius| score - radius),
+            upper: judge.radius.map(|radius| score + radius),
             n_wells: rows.len(),
             nearest_reference: nearest.map(|(_, reference)| reference.treatment.intervention.to_string()),
             nearest_moa: nearest.and_then(|(_, reference)| facts.moa(reference.rows)),
@@ -245,6 +267,7 @@ pub fn rank(
     let without_place = query.candidates.iter().zip(&places).filter(|(_, place)| place.is_none());
     Ok(Ranking {
         verdict: judge.verdict.clone(),
+        calibration: judge.calibration.clone(),
         target: query.target_text.clone(),
         start: query.start_text.clone(),
         by: judge.by.clone(),
@@ -260,32 +283,6 @@ fn why_abstained(trained: &TrainedModel, treatment: &Treatment, by: &str) -> Str
         Some(member) => format!("{treatment}: `{}` is neither in training nor described", member.perturbation.name),
         None => format!("{treatment}: {by} has no prediction of it"),
     }
-}
-
-/// Half the width of the intervals: a conformal quantile of |predicted − measured score| on the calibration treatments.
-fn radius(
-    query: &Query,
-    ranker: &dyn Ranker,
-    judge: &Judge,
-    measured_place: &dyn Fn(&[usize]) -> Place,
-) -> Result<Option<f64>, PlanError> {
-    let calibration: Vec<Treatment> = judge.calibration.keys().cloned().collect();
-    if calibration.is_empty() {
-        return Ok(None);
-    }
-    let mut misses: Vec<f64> = ranker
-        .places(&calibration)?
-        .iter()
-        .zip(judge.calibration.values())
-        .filter_map(|(place, rows)| {
-            let place = place.as_ref()?;
-            Some((query.score(place).0 - query.score(&measured_place(rows)).0).abs())
-        })
-        .collect();
-    misses.sort_by(f64::total_cmp);
-    let position = ((misses.len() + 1) as f64 * (1.0 - judge.alpha)).ceil() as usize;
-    // Beyond the largest miss the interval would be infinite: too few calibration treatments to give one.
-    Ok((1..=misses.len()).contains(&position).then(|| misses[position - 1]))
 }
 
 /// Plate-level facts that flags are made of.

@@ -54,6 +54,8 @@ pub struct RankedIntervention {
 pub struct Ranking {
     /// One sentence: whether this kind of ranking beat the baselines where it could be checked.
     pub verdict: String,
+    /// One sentence: where the intervals come from and how often they covered, or why there are none.
+    pub calibration: String,
     /// The target phenotype, in words.
     pub target: String,
     /// Where the cells start, in words.
@@ -97,7 +99,8 @@ impl Ranking {
                 || RunError::Damaged { path: path.to_owned(), problem: format!("is no ranking (it names no {name})") };
             table.facts().get(name).cloned().ok_or_else(absent)
         };
-        let (verdict, target, start, by) = (fact("verdict")?, fact("target")?, fact("start")?, fact("by")?);
+        let (verdict, calibration) = (fact("verdict")?, fact("calibration")?);
+        let (target, start, by) = (fact("target")?, fact("start")?, fact("by")?);
         let abstained = match table.facts().get(ABSTAINED) {
             None => Vec::new(),
             Some(text) => serde_json::from_str(text).map_err(|error| RunError::Damaged {
@@ -105,7 +108,7 @@ impl Ranking {
                 problem: format!("`{ABSTAINED}`: {error}"),
             })?,
         };
-        Ok(Self { verdict, target, start, by, rows: rows(&table)?, abstained })
+        Ok(Self { verdict, calibration, target, start, by, rows: rows(&table)?, abstained })
     }
 
     fn table(&self) -> Table {
@@ -121,6 +124,7 @@ impl Ranking {
         Table::new()
             .with_fact(ABSTAINED, &abstained)
             .with_fact("verdict", &self.verdict)
+            .with_fact("calibration", &self.calibration)
             .with_fact("target", &self.target)
             .with_fact("start", &self.start)
             .with_fact("by", &self.by)
@@ -247,6 +251,7 @@ pub(super) mod tests {
         };
         Ranking {
             verdict: "the model beats log-dose interpolation on 31 of 40 held-out doses".into(),
+            calibration: "80 % intervals: set by 12 calibration treatments".into(),
             target: "Eg5 inhibitors".into(),
             start: "DMSO".into(),
             by: "model".into(),

@@ -60,6 +60,15 @@ impl Decoder {
         Ok(Self { members, profiles })
     }
 
+    /// Whether this, as read from a file, is the decoder of `trained`.
+    pub fn fits(&self, trained: &TrainedModel) -> bool {
+        let n_profiles = self.profiles.len();
+        self.members.len() == trained.members.len()
+            && self.members.iter().all(|ridge| ridge.fits(trained.config.latent, &trained.features))
+            && (n_profiles == 0 || n_profiles == trained.treatments.len())
+            && self.profiles.iter().all(|profile| profile.len() == trained.features.len())
+    }
+
     /// Profiles of predicted latents.
     ///
     /// With an anchor only the departure from it is decoded: the profile is the anchor's own plus the difference of the two

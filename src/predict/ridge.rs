@@ -140,6 +140,16 @@ impl Ridge {
         FeatureMatrix::new(self.outputs.clone(), values)
     }
 
+    /// Whether this, as read from a file, takes `n_inputs` inputs and its parts are of one size.
+    pub(super) fn fits(&self, n_inputs: usize, outputs: &[String]) -> bool {
+        self.coefficients.n_rows() == n_inputs
+            && self.input_means.len() == n_inputs
+            && self.outputs == outputs
+            && self.coefficients.n_columns() == outputs.len()
+            && self.output_means.len() == outputs.len()
+            && self.lambda.len() == 1
+    }
+
     /// The penalty that was used.
     pub fn lambda(&self) -> f64 {
         self.lambda[0]

@@ -66,7 +66,9 @@ impl Checkpoint {
             return Err(RunError::damaged(path, format!("is {size} bytes long, expected at most {MAX_BYTES}")));
         }
         let bytes = fs::read(path).map_err(RunError::read(path))?;
-        let checkpoint = Self::parse(&bytes).map_err(|problem| RunError::damaged(path, problem))?;
+        let mend = "copy the file again, or delete it and run `cytonaut run` again";
+        let checkpoint =
+            Self::parse(&bytes).map_err(|problem| RunError::damaged(path, format!("{problem}; {mend}")))?;
         match checkpoint.first_non_finite() {
             Some((name, index, value)) if non_finite == NonFinite::Refuse => Err(RunError::damaged(
                 path,

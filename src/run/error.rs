@@ -64,8 +64,8 @@ pub enum RunError {
     },
     /// The folder holds a run of other settings.
     #[error(
-        "{}: was made with {} = {old}, asked for is {new}{}; choose another folder, or the settings in its `config.toml`",
-        path.display(), place(key), others(*n_others)
+        "{}: was made with {} = {old}, asked for is {new}{}; choose another folder, or the settings in its `config.toml`{}",
+        path.display(), place(key), others(*n_others), flag(key)
     )]
     OtherSettings {
         /// The folder.
@@ -133,6 +133,7 @@ fn in_words(error: &io::Error) -> String {
         }
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only; choose another place".into(),
         io::ErrorKind::NotFound => "no such file or folder".into(),
+        io::ErrorKind::AlreadyExists => "a file is in the way, expected a folder; choose another place".into(),
         io::ErrorKind::NotADirectory => "a part of the path is a file, expected a folder".into(),
         io::ErrorKind::IsADirectory => "is a folder, expected a file".into(),
         _ => error.to_string(),
@@ -144,6 +145,14 @@ fn place(key: &str) -> String {
     match key.rsplit_once('.') {
         Some((section, name)) => format!("`[{section}] {name}`"),
         None => format!("`{key}`"),
+    }
+}
+
+/// The flag that sets a key which is easily left out when a command is typed again.
+fn flag(key: &str) -> &'static str {
+    match key {
+        "train.from" => " (`--from` sets it)",
+        _ => "",
     }
 }
 

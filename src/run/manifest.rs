@@ -81,8 +81,15 @@ pub struct Manifest {
     pub dropped: Vec<Dropped>,
     /// What a reader of the results should know, one sentence each.
     pub notes: Vec<String>,
-    /// Steps of the job that have begun, in their order: `train`, `embed`, ….
+    /// Steps of the job that have begun, in their order: `train`, `embed`, `evaluate`, `rank`; or `fold-0`, `fold-1`, ….
     pub started_steps: Vec<String>,
+}
+
+/// What manifests of all formats say.
+#[derive(Deserialize)]
+struct Layout {
+    format: u32,
+    cytonaut: String,
 }
 
 impl Manifest {
@@ -120,16 +127,17 @@ impl Manifest {
             return Err(RunError::damaged(&path, format!("is {size} bytes long, expected at most {MAX_BYTES}")));
         }
         let text = fs::read(&path).map_err(RunError::read(&path))?;
-        let manifest: Self = serde_json::from_slice(&text).map_err(|error| {
+        let damaged = |error| {
             RunError::damaged(&path, format!("is no manifest of a run ({error}); delete it or choose another folder"))
-        })?;
-        if manifest.format != FORMAT {
-            return Err(RunError::damaged(
-                &path,
-                format!("has format {}, expected {FORMAT}; use the version of cytonaut that wrote it", manifest.format),
-            ));
+        };
+        // Looked at by itself, since the fields of another format may be others.
+        let Layout { format, cytonaut } = serde_json::from_slice(&text).map_err(damaged)?;
+        if format != FORMAT {
+            let problem =
+                format!("has format {format} of cytonaut {cytonaut}, expected {FORMAT}; use that version of cytonaut");
+            return Err(RunError::damaged(&path, problem));
         }
-        Ok(manifest)
+        serde_json::from_slice(&text).map_err(damaged)
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<(), RunError> {
@@ -219,7 +227,8 @@ mod tests {
         check("{\"format\": 1", "is no manifest of a run (EOF");
         check("[]", "is no manifest of a run");
         let other = serde_json::to_string(&Manifest { format: 7, ..Manifest::new("", &[]) }).unwrap();
-        check(&other, "has format 7, expected 1");
+        check(&other, "has format 7 of cytonaut");
+        check("{\"format\": 2, \"cytonaut\": \"9.0.0\"}", "has format 2 of cytonaut 9.0.0, expected 1");
         assert!(matches!(Manifest::read(&folder.path().join("absent")), Err(RunError::NoRun { .. })));
     }
 }

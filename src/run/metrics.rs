@@ -122,7 +122,10 @@ fn whole_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn parse(path: &Path, number: usize, line: &str) -> Result<MetricsLine, RunError> {
-    let damaged = |problem: String| RunError::damaged(path, format!("line {number} {problem}"));
+    let damaged = |problem: String| {
+        let mend = "delete this file, and the folder `checkpoints` too for a log without a gap";
+        RunError::damaged(path, format!("line {number} {problem}; {mend}"))
+    };
     let mut object: BTreeMap<String, Option<f64>> =
         serde_json::from_str(line).map_err(|error| damaged(format!("is no object of numbers ({error})")))?;
     let mut whole = |name: &str| match object.remove(name).flatten() {

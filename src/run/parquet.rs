@@ -4,13 +4,11 @@
 //! `cytonaut.columns` the file says in JSON what each column means, `{"dose_um":"dose in µM", …}`; other keys that
 //! begin with `cytonaut.` hold facts about the whole table. Equal tables give equal bytes.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, Int64Array, StringArray, new_empty_array,
@@ -27,6 +25,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
 use super::{Column, RunError, Table, write_atomically};
+use crate::load::quietly;
 
 /// Rows of one row group.
 const GROUP_ROWS: usize = 1 << 16;
@@ -103,27 +102,6 @@ fn read_content(file: File) -> Result<Content, Box<dyn std::error::Error>> {
     let (facts, docs) = said(reader.metadata().file_metadata().key_value_metadata());
     let batches = reader.with_batch_size(GROUP_ROWS).build()?.collect::<Result<_, _>>()?;
     Ok(Content { facts, docs, schema, batches })
-}
-
-/// Runs `read`, or says `None` where it panics, as parquet 60.1 does on some damaged pages; nothing is printed then.
-fn quietly<T>(read: impl FnOnce() -> T) -> Option<T> {
-    thread_local! {
-        static IS_QUIET: Cell<bool> = const { Cell::new(false) };
-    }
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let print = panic::take_hook();
-        panic::set_hook(Box::new(move |panicked| {
-            if !IS_QUIET.get() {
-                print(panicked);
-            }
-        }));
-    });
-    IS_QUIET.set(true);
-    // What `read` owns is dropped with it, so nothing half-changed can be seen afterwards.
-    let result = panic::catch_unwind(AssertUnwindSafe(read)).ok();
-    IS_QUIET.set(false);
-    result
 }
 
 fn properties(table: &Table) -> io::Result<WriterProperties> {
@@ -287,12 +265,6 @@ mod tests {
         let values: Vec<f32> = (0..n_rows).map(|row| row as f32).collect();
         let table = Table::new().with("x", "", Column::Float32(values));
         assert_eq!(read(&written(&table)).unwrap().columns(), table.columns());
-    }
-
-    #[test]
-    fn a_panic_while_reading_is_no_panic_of_ours() {
-        assert_eq!(quietly(|| -> u8 { panic!("a damaged page") }), None);
-        assert_eq!(quietly(|| 3), Some(3));
     }
 
     #[test]

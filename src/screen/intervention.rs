@@ -34,7 +34,16 @@ pub struct Perturbation {
 
 /// A concentration in µM, positive and finite.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64")]
 pub struct Micromolar(f64);
+
+impl TryFrom<f64> for Micromolar {
+    type Error = String;
+
+    fn try_from(micromolar: f64) -> Result<Self, String> {
+        Self::new(micromolar).ok_or_else(|| format!("{micromolar} is no dose, expected a positive number of µM"))
+    }
+}
 
 impl Micromolar {
     /// A concentration, or `None` if it is not positive and finite (zero is "untreated", not a dose).

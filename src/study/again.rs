@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Device;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
-use super::methods::{baseline_names, blend_rule, one_baseline};
+use super::methods::{blend_rule, one_baseline, unknown_ranker};
 use super::ranker::{BlendRanker, ProfileRanker};
 use super::{Evaluation, Prepared, Served, StudyError, methods, score, table};
 use crate::config::Config;
-use crate::evaluate::Verdict;
-use crate::pair::Part;
-use crate::plan::{ByModel, Judge, PlanError, Query, Ranker, Ranking, rank};
+use crate::evaluate::{Verdict, conformal_radius, coverage_over_splits};
+use crate::pair::{Part, SplitBy};
+use crate::plan::{ByModel, Judge, Query, Ranker, Ranking, rank};
 use crate::predict::{Starts, predict};
 use crate::run::Table;
 use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment};
@@ -50,11 +52,10 @@ pub(super) fn rank_by(
     let screen = other.unwrap_or(&prepared.screen);
     let query = Query::new(trained, screen, &config.rank, device)?;
     let calibration = prepared.treatments(Part::Calibration);
-    let judge =
-        Judge { by: config.rank.by.clone(), verdict, calibration: calibration.clone(), alpha: config.evaluate.alpha };
+    let test = prepared.treatments(Part::Test);
     let mut wanted: BTreeMap<_, Vec<usize>> =
         query.candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
-    wanted.extend(calibration);
+    wanted.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
     let starts = Starts::of(trained, screen, device);
     let model = ByModel { trained, starts: &starts, device };
     // Of the simple methods only the one that is asked for: candidates may be many, and their profiles are wide.
@@ -68,12 +69,56 @@ pub(super) fn rank_by(
             let (partner, weight) = blend_rule(config, prepared, trained, &served.decoder, device)?;
             Box::new(BlendRanker { model, simple: by_simple(&partner)?, weight })
         }
-        by => Box::new(by_simple(by)?.ok_or_else(|| PlanError::By {
-            by: by.to_owned(),
-            known: format!("model, blend, {}", baseline_names(config, prepared).join(", ")),
-        })?),
+        by => Box::new(by_simple(by)?.ok_or_else(|| unknown_ranker(config, prepared))?),
     };
+    let (radius, calibration) = if other.is_some() {
+        (None, "no intervals: the calibration treatments are those of the run's own screen".to_owned())
+    } else {
+        let misses = |rows: &BTreeMap<Treatment, Vec<usize>>| query.misses(trained, screen, &*ranker, rows, device);
+        intervals(config, &misses(&calibration)?, &misses(&test)?)?
+    };
+    let judge = Judge { by: config.rank.by.clone(), verdict, radius, calibration };
     Ok(rank(trained, screen, &query, ranker.as_ref(), &judge, device)?)
+}
+
+/// Random splits over which the coverage of intervals is judged.
+const COVERAGE_SPLITS: usize = 200;
+
+/// Half the width of a ranking's intervals, and a sentence on how far they can be trusted.
+///
+/// The width is a conformal quantile of the misses on the calibration treatments. How often such intervals cover is judged
+/// over random halves of calibration and test treatments together: neither had a part in fitting.
+fn intervals(config: &Config, calibration: &[f64], test: &[f64]) -> Result<(Option<f64>, String), StudyError> {
+    let alpha = config.evaluate.alpha;
+    let level = 100.0 * (1.0 - alpha);
+    let found = conformal_radius(calibration, alpha)?;
+    if !found.radius.is_finite() {
+        let (n, needed) = (calibration.len(), found.n_needed);
+        return Ok((
+            None,
+            format!("no intervals: {level:.0} % ones need {needed} calibration treatments, there are {n}"),
+        ));
+    }
+    let mut sentence = format!("{level:.0} % intervals: set by {} calibration treatments", calibration.len());
+    let unseen = [calibration, test].concat();
+    if config.split.by == SplitBy::Context {
+        sentence += "; no coverage is claimed, because contexts are not exchangeable";
+    } else {
+        let mut rng = ChaCha8Rng::seed_from_u64(config.evaluate.bootstrap.seed);
+        let coverage = coverage_over_splits(&unseen, alpha, COVERAGE_SPLITS, &mut rng)?;
+        if coverage.share_infinite == 0.0 {
+            let percent = |share: f64| 100.0 * share;
+            sentence += &format!(
+                "; over {} random halves of {} unseen treatments such intervals covered {:.0} % (of most halves {:.0} to {:.0} %)",
+                coverage.n_splits,
+                unseen.len(),
+                percent(coverage.mean),
+                percent(coverage.lower),
+                percent(coverage.upper)
+            );
+        }
+    }
+    Ok((Some(found.radius), sentence))
 }
 
 /// Ranks once more with a finished run, headed by the verdict of its own evaluation.
@@ -108,7 +153,7 @@ pub fn evaluate_again(
     let Some(screen) = other else {
         let test = prepared.treatments(config.evaluate.part);
         let mut evaluation = scored(config, prepared, served, &test, device)?;
-        evaluation.scores.rows.extend(super::embedding::embedding_scores(prepared, served, device)?);
+        evaluation.scores.rows.extend(super::embedding::embedding_scores(config, prepared, served, device)?);
         return Ok(evaluation);
     };
     let joint = prepared.joined_with(screen);

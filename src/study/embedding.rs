@@ -1,11 +1,19 @@
 //! How good latents are as an embedding: mechanism and replicate retrieval, beside features with the same post-processing.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Device;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
 use super::{Prepared, Served, StudyError};
 use crate::baseline::measured;
+use crate::config::Config;
 use crate::embed::{Embeddings, Level, embed};
-use crate::evaluate::{Exclude, MapSettings, Negatives, ScoreRow, moa_accuracy, moa_vectors, replicate_map};
+use crate::evaluate::{
+    Distance, Exclude, MapSettings, Negatives, ScoreRow, moa_accuracy, moa_vectors, replicate_map, retrieval,
+    split_halves,
+};
 use crate::normalize::{PrincipalComponents, Sphering, Tvn, Whitening};
 use crate::pair::Part;
 use crate::screen::{FeatureMatrix, Role, Screen};
@@ -19,6 +27,13 @@ const PCA_COMPONENTS: usize = 100;
 /// Treatments whose replicate retrieval is scored; of more, every n-th.
 const MOST_TREATMENTS: usize = 200;
 
+const MECHANISM: &str = "mechanism of the nearest neighbor";
+const REPLICATES: &str = "replicate retrieval";
+const SEEN: &str = "half of the wells by the other half";
+
+/// What embeddings are asked.
+pub(super) const EMBEDDING_TASKS: [&str; 3] = [MECHANISM, REPLICATES, SEEN];
+
 /// Scores of latents and features as embeddings of all wells of the screen.
 ///
 /// Whitening and components are fitted on training rows. Mechanism retrieval covers all treatments, those of training too:
@@ -27,6 +42,7 @@ const MOST_TREATMENTS: usize = 200;
 /// # Errors
 /// When whitening cannot be fitted.
 pub(super) fn embedding_scores(
+    config: &Config,
     prepared: &Prepared,
     served: &Served,
     device: &Device,
@@ -38,8 +54,10 @@ pub(super) fn embedding_scores(
     let pca = PrincipalComponents::fit(&screen.features, &training, components)?.apply(&screen.features)?;
     let same_width = served.trained.config.latent.min(components);
     let pca_same = pca.select_columns(&(0..same_width).collect::<Vec<_>>());
+    let untrained = served.trained.untrained(config.train.seed, device);
     let mut embeddings = vec![
         ("latents".to_owned(), latents.clone()),
+        ("random_encoder".to_owned(), embed(&untrained, screen, Level::Well, device).latents),
         ("features".to_owned(), screen.features.clone()),
         (format!("pca_{same_width}"), pca_same),
     ];
@@ -59,6 +77,7 @@ pub(super) fn embedding_scores(
     for (name, matrix) in embeddings {
         rows.extend(mechanism(screen, &name, &matrix)?);
         rows.extend(replicates(screen, &name, &matrix)?);
+        rows.extend(seen_again(config, prepared, &name, &matrix)?);
     }
     Ok(rows)
 }
@@ -74,7 +93,7 @@ fn mechanism(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<
     let row = |(metric, exclude): (&str, Exclude)| {
         let found = moa_accuracy(&vectors, exclude);
         let note = format!("{} treatments without an eligible neighbor of their mechanism left out", found.n_dropped);
-        plain("mechanism of the nearest neighbor", name, metric, found.accuracy(), found.n_eligible, note)
+        plain(MECHANISM, name, metric, found.accuracy(), found.n_eligible, note)
     };
     Ok(tasks.map(row).into_iter().filter(|row| row.n_items > 0).collect())
 }
@@ -98,12 +117,37 @@ fn replicates(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec
     let n = found.scored.len();
     let mean =
         |value: &dyn Fn(&crate::evaluate::ReplicateMap) -> f64| found.scored.iter().map(value).sum::<f64>() / n as f64;
-    let task = "replicate retrieval";
     let note = format!("chance {:.3}", mean(&|scored| scored.expected));
     let share = format!("of {n} treatments at q <= 0.05");
     Ok(vec![
-        plain(task, name, "mAP", mean(&|scored| scored.map), n, note),
-        plain(task, name, "share found", found.share_found(0.05), n, share),
+        plain(REPLICATES, name, "mAP", mean(&|scored| scored.map), n, note),
+        plain(REPLICATES, name, "share found", found.share_found(0.05), n, share),
+    ])
+}
+
+/// Whether training treatments are recognized: half of a treatment's wells are the query, the other halves the candidates.
+fn seen_again(
+    config: &Config,
+    prepared: &Prepared,
+    name: &str,
+    matrix: &FeatureMatrix,
+) -> Result<Vec<ScoreRow>, StudyError> {
+    let training = prepared.treatments(Part::Train);
+    let embedded = Screen { features: matrix.clone(), ..prepared.screen.clone() };
+    let mut rng = ChaCha8Rng::seed_from_u64(config.evaluate.bootstrap.seed);
+    let (queries, candidates) = split_halves(&embedded, &training, &mut rng);
+    if queries.treatments.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let nothing = measured(&embedded, &BTreeMap::new());
+    let found = retrieval(&queries, &candidates, &nothing, Distance::Cosine)?;
+    let k = config.evaluate.recall_at;
+    let score = |metric: &str, value: f64, chance: f64| {
+        plain(SEEN, name, metric, value, found.ranks.len(), format!("chance {chance:.3}"))
+    };
+    Ok(vec![
+        score(&format!("recall@{k}"), found.recall_at(k), found.chance_recall_at(k)),
+        score("MRR", found.mean_reciprocal_rank(), found.chance_mean_reciprocal_rank()),
     ])
 }
 

@@ -10,8 +10,10 @@ use super::{Prepared, StudyError};
 use crate::config::Config;
 use crate::model::Array;
 use crate::pair::Part;
-use crate::run::{Checkpoint, NonFinite};
-use crate::train::{Health, MemberOutcome, Memory, Progress, TrainError, TrainedModel, TrainingData, train_member};
+use crate::run::{Artifact, Checkpoint, NonFinite};
+use crate::train::{
+    Health, MemberOutcome, Memory, Progress, Stop, TrainError, TrainedModel, TrainingData, train_member,
+};
 
 /// A trained ensemble and what there is to say of each member.
 #[derive(Debug)]
@@ -46,13 +48,15 @@ pub(super) fn checkpoint_steps(folder: &Path, n_members: usize) -> Result<BTreeM
 /// result does not depend on how many run side by side.
 ///
 /// # Errors
-/// The first member's error, in order of the members.
+/// The first member's error, in order of the members; [`TrainError::Stopped`] where `stop` was asked.
+#[expect(clippy::too_many_arguments, reason = "each is a value of its own kind")]
 pub fn train_ensemble(
     config: &Config,
     prepared: &Prepared,
     folder: Option<&Path>,
     warm: Option<&[BTreeMap<String, Array>]>,
     device: &Device,
+    stop: &Stop,
     report: &(dyn Fn(Progress) + Sync),
 ) -> Result<Members, StudyError> {
     let validation = prepared.treatments(Part::Validation);
@@ -73,9 +77,16 @@ pub fn train_ensemble(
             Some(path) => Ok(checkpoint.save(path)?),
             None => Ok(()),
         };
-        let warm = warm.and_then(|members| members.get(member % members.len().max(1)));
+        let warm_member = warm.map_or(0, |members| member % members.len().max(1));
+        let warm = warm.and_then(|members| members.get(warm_member));
         let model = (&config.model, &sizes);
-        train_member(data, model, &config.pair, &config.train, member, warm, resume, device, &save, report)
+        let begins_at = match (&resume, &config.train.from) {
+            (Some(_), _) => path.clone(),
+            (None, Some(from)) => Some(Artifact::Model { member: warm_member }.path_in(from)),
+            (None, None) => None,
+        };
+        train_member(data, model, &config.pair, &config.train, member, warm, resume, device, stop, &save, report)
+            .map_err(|error| of_file(error, begins_at.as_deref()))
     };
     let outcomes = side_by_side(config.train.members, train)?;
     let mut trained = TrainedModel {
@@ -94,6 +105,16 @@ pub fn train_ensemble(
         told.push((outcome.step, outcome.validation_error, outcome.health));
     }
     Ok(Members { trained, outcomes: told })
+}
+
+/// An error about what a checkpoint holds, with the checkpoint's path.
+fn of_file(error: TrainError, path: Option<&Path>) -> TrainError {
+    match (error, path) {
+        (error @ (TrainError::Damaged { .. } | TrainError::Parameters(_)), Some(path)) => {
+            TrainError::OfFile { path: path.to_owned(), source: Box::new(error) }
+        }
+        (error, _) => error,
+    }
 }
 
 /// Runs the members on as many threads as there are cores, each in a pool of one thread.

@@ -8,6 +8,7 @@ use super::{Prepared, StudyError};
 use crate::baseline;
 use crate::config::Config;
 use crate::pair::{Part, SplitBy};
+use crate::plan::PlanError;
 use crate::predict::{Decoder, ModelPredictions, Predictions, Ridge, Starts, predict};
 use crate::screen::{Screen, Treatment};
 use crate::train::TrainedModel;
@@ -144,9 +145,25 @@ fn squared_error(predictions: &Predictions, truth: &Predictions) -> f64 {
 }
 
 /// Names of the simple methods that apply to the screen.
-pub(super) fn baseline_names(config: &Config, prepared: &Prepared) -> Vec<String> {
+fn baseline_names(config: &Config, prepared: &Prepared) -> Vec<String> {
     let nothing = Rows::new();
     simple_methods(config, prepared, &nothing, &nothing, &[]).into_iter().map(|(name, _)| name).collect()
+}
+
+/// What is said to somebody who asks for a ranking by a method that the screen does not have.
+pub(super) fn unknown_ranker(config: &Config, prepared: &Prepared) -> PlanError {
+    let known = format!("model, blend, {}", baseline_names(config, prepared).join(", "));
+    PlanError::By { by: config.rank.by.clone(), known }
+}
+
+/// Refuses `rank.by` where the screen has no such method, so that it does not surface after training.
+///
+/// # Errors
+/// [`PlanError::By`].
+pub(super) fn refuse_unknown_ranker(config: &Config, prepared: &Prepared) -> Result<(), StudyError> {
+    let by = &config.rank.by;
+    let is_known = ["model", "blend"].contains(&by.as_str()) || baseline_names(config, prepared).contains(by);
+    if is_known { Ok(()) } else { Err(unknown_ranker(config, prepared).into()) }
 }
 
 /// The simple methods that apply to the screen and whose names are `wanted`; those that cover no target are left out.

@@ -33,7 +33,7 @@ use crate::train::TrainError;
 
 /// What stops a whole job: the error of the room in which it stopped.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "each variant is its room's own error, unchanged")]
+#[expect(missing_docs, reason = "each variant is its room's own error, unchanged, but for a request to stop")]
 pub enum StudyError {
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -59,4 +59,13 @@ pub enum StudyError {
     Evaluate(#[from] EvaluateError),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error("stopped before {next}; what was made until then is saved")]
+    Stopped { next: &'static str },
+}
+
+impl StudyError {
+    /// Whether nothing is wrong but that somebody asked to stop.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, Self::Stopped { .. } | Self::Train(TrainError::Stopped { .. }))
+    }
 }

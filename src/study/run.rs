@@ -7,17 +7,18 @@ use burn::tensor::Device;
 
 use super::ensemble::checkpoint_steps;
 use super::log::TrainingLog;
+use super::methods::refuse_unknown_ranker;
 use super::{Evaluation, Item, Members, Prepared, StudyError, again, methods, prepare, score, train_ensemble};
 use crate::config::Config;
 use crate::embed::{Level, embed};
 use crate::load::Loaded;
-use crate::model::Array;
+use crate::model::{Array, parameters};
 use crate::normalize::Normalizer;
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_query};
 use crate::predict::Decoder;
-use crate::run::{Artifact, Checkpoint, InputHash, NonFinite, Opened, RunDir, write_atomically};
-use crate::train::{Health, Progress, TrainedModel};
+use crate::run::{Artifact, Checkpoint, InputHash, Manifest, NonFinite, Opened, RunDir, RunError, write_atomically};
+use crate::train::{Health, Progress, Stop, TrainedModel};
 
 /// What a job tells while it goes.
 #[derive(Debug, Clone)]
@@ -64,19 +65,40 @@ impl Served {
     /// # Errors
     /// When a file is missing or damaged.
     pub fn read(folder: &Path, n_members: usize, device: &Device) -> Result<Self, StudyError> {
-        let checkpoints = (0..n_members)
-            .map(|member| Checkpoint::load(&Artifact::Model { member }.path_in(folder), NonFinite::Refuse))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            trained: TrainedModel::from_checkpoints(&checkpoints, device)?,
-            decoder: read_json(&Artifact::Decoder.path_in(folder))?,
-            normalizer: read_json(&Artifact::Normalizer.path_in(folder))?,
-        })
+        let mut checkpoints = Vec::new();
+        for member in 0..n_members {
+            let path = Artifact::Model { member }.path_in(folder);
+            let checkpoint = Checkpoint::load(&path, NonFinite::Refuse)?;
+            checkpoints.push((path, checkpoint));
+        }
+        let trained = TrainedModel::from_checkpoints(&checkpoints, device)?;
+        let (normalizer_path, decoder_path) = (Artifact::Normalizer.path_in(folder), Artifact::Decoder.path_in(folder));
+        let normalizer: Normalizer = read_json(&normalizer_path)?;
+        let decoder: Decoder = read_json(&decoder_path)?;
+        let damaged = |path: &Path| {
+            RunError::damaged(
+                path,
+                "does not fit the model beside it; copy the file again, or delete it and run `cytonaut run` again",
+            )
+        };
+        if normalizer.feature_names() != trained.features {
+            return Err(damaged(&normalizer_path).into());
+        }
+        if !decoder.fits(&trained) {
+            return Err(damaged(&decoder_path).into());
+        }
+        Ok(Self { trained, decoder, normalizer })
+    }
+
+    /// Whether a file is missing that [`Served::read`] reads.
+    fn lacks_a_file(folder: &Path, n_members: usize) -> bool {
+        let models = (0..n_members).map(|member| Artifact::Model { member });
+        models.chain([Artifact::Normalizer, Artifact::Decoder]).any(|artifact| !artifact.path_in(folder).exists())
     }
 
     fn write(&self, folder: &Path) -> Result<(), StudyError> {
         let models = folder.join("model");
-        std::fs::create_dir_all(&models).map_err(crate::run::RunError::write(&models))?;
+        std::fs::create_dir_all(&models).map_err(RunError::write(&models))?;
         write_json(&Artifact::Normalizer.path_in(folder), &self.normalizer)?;
         write_json(&Artifact::Decoder.path_in(folder), &self.decoder)?;
         // Members come last and complete the set: while one is missing, training is resumed.
@@ -87,9 +109,21 @@ impl Served {
     }
 }
 
+/// Largest decoder or normalizer that is read.
+const MAX_JSON_BYTES: u64 = 4 << 30;
+
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
-    let text = std::fs::read_to_string(path).map_err(crate::run::RunError::read(path))?;
-    Ok(serde_json::from_str(&text).map_err(|error| crate::run::RunError::damaged(path, error.to_string()))?)
+    let file = std::fs::File::open(path).map_err(RunError::read(path))?;
+    let size = file.metadata().map_err(RunError::read(path))?.len();
+    if size > MAX_JSON_BYTES {
+        return Err(RunError::damaged(path, format!("is {size} bytes long, expected at most {MAX_JSON_BYTES}")).into());
+    }
+    let mut text = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_JSON_BYTES), &mut text)
+        .map_err(RunError::read(path))?;
+    let damaged =
+        |error| format!("is damaged ({error}); copy the file again, or delete it and run `cytonaut run` again");
+    Ok(serde_json::from_slice(&text).map_err(|error| RunError::damaged(path, damaged(error)))?)
 }
 
 fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), StudyError> {
@@ -99,7 +133,7 @@ fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), StudyEr
 
 /// Runs the job that `config` describes in `folder`, or goes on with it.
 ///
-/// `warm` holds the parameters of another run's members to start from.
+/// Asked to stop, it finishes the step of training or of the job that it is at, and saves what it has.
 ///
 /// # Errors
 /// The error of the room in which the job stops; the same call goes on from there.
@@ -107,19 +141,21 @@ pub fn run(
     config: &Config,
     loaded: &Loaded,
     folder: &Path,
-    warm: Option<&[BTreeMap<String, Array>]>,
     device: &Device,
+    stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, StudyError> {
     if config.evaluate.all_folds {
-        return all_folds(config, loaded, folder, warm, device, tell);
+        return all_folds(config, loaded, folder, device, stop, tell);
     }
     // A target that cannot be used is better refused now than after training.
     for query in [&config.rank.target, &config.rank.start].into_iter().filter(|query| !query.is_empty()) {
         rows_of_query(&loaded.screen, query).map_err(PlanError::from)?;
     }
-    let (mut dir, was_finished) = open(config, loaded, folder)?;
+    let warm = config.train.from.as_deref().map(|from| warm_start(from, device)).transpose()?;
     let prepared = prepare(config, loaded)?;
+    refuse_unknown_ranker(config, &prepared)?;
+    let (mut dir, was_finished) = open(config, loaded, folder)?;
     dir.record(|manifest| {
         manifest.seed = Some(config.train.seed);
         manifest.device = Some(format!("{:?}", device));
@@ -129,16 +165,28 @@ pub fn run(
     })?;
     let served = match Served::read(folder, config.train.members, device) {
         Ok(served) => served,
-        Err(_) if !was_finished => train(config, &prepared, &mut dir, warm, device, tell)?,
+        // A file that somebody deleted because it was damaged is made again, from the last checkpoints.
+        Err(_) if !was_finished || Served::lacks_a_file(folder, config.train.members) => {
+            dir.start_step("train")?;
+            train(config, &prepared, &mut dir, warm.as_deref(), device, stop, tell)?
+        }
         Err(error) => return Err(error),
     };
-    let finished = results(config, &prepared, &served, &mut dir, device, tell)?;
+    let finished = results(config, &prepared, &served, &mut dir, device, stop, tell)?;
     dir.finish()?;
     Ok(Finished { was_finished, ..finished })
 }
 
+/// The parameters of the members of the finished run in `folder`.
+fn warm_start(folder: &Path, device: &Device) -> Result<Vec<BTreeMap<String, Array>>, StudyError> {
+    Manifest::read(folder)?;
+    let config = Config::read(&Artifact::Config.path_in(folder))?;
+    let served = Served::read(folder, config.train.members, device)?;
+    Ok(served.trained.members.iter().map(|(model, _)| parameters(model)).collect())
+}
+
 fn open(config: &Config, loaded: &Loaded, folder: &Path) -> Result<(RunDir, bool), StudyError> {
-    let inputs: Vec<InputHash> = loaded
+    let mut inputs: Vec<InputHash> = loaded
         .inputs
         .iter()
         .map(|input| InputHash {
@@ -147,10 +195,23 @@ fn open(config: &Config, loaded: &Loaded, folder: &Path) -> Result<(RunDir, bool
             sha256: input.sha256.clone(),
         })
         .collect();
+    // Weights to start from are data too: they may be others by the time the run is resumed.
+    if let Some(from) = &config.train.from {
+        let n_members = Config::read(&Artifact::Config.path_in(from))?.train.members;
+        for member in 0..n_members {
+            let hash = InputHash::of(&Artifact::Model { member }.path_in(from))?;
+            inputs.push(InputHash { name: format!("train.from/{}", hash.name), ..hash });
+        }
+    }
     Ok(match RunDir::open(folder, &config.to_toml(), &inputs)? {
         Opened::New(dir) | Opened::Resume(dir) => (dir, false),
         Opened::Finished(dir) => (dir, true),
     })
+}
+
+/// Asked to stop between two steps of the job, it stops there.
+fn go_on(stop: &Stop, next: &'static str) -> Result<(), StudyError> {
+    if stop.is_asked() { Err(StudyError::Stopped { next }) } else { Ok(()) }
 }
 
 fn train(
@@ -159,6 +220,7 @@ fn train(
     dir: &mut RunDir,
     warm: Option<&[BTreeMap<String, Array>]>,
     device: &Device,
+    stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Served, StudyError> {
     let counts =
@@ -181,7 +243,8 @@ fn train(
         log.add(&progress);
         tell(Event::Training(progress));
     };
-    let Members { trained, outcomes } = train_ensemble(config, prepared, Some(&checkpoints), warm, device, &report)?;
+    let Members { trained, outcomes } =
+        train_ensemble(config, prepared, Some(&checkpoints), warm, device, stop, &report)?;
     for (member, (step, error, health)) in outcomes.iter().enumerate() {
         if let Some(error) = error {
             tell(Event::Note(format!("member {member}: step {step}, validation error {error:.3} of no change")));
@@ -205,9 +268,12 @@ fn results(
     served: &Served,
     dir: &mut RunDir,
     device: &Device,
+    stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, StudyError> {
     let folder = dir.path().to_owned();
+    go_on(stop, "embeddings")?;
+    dir.start_step("embed")?;
     tell(Event::Step("writing embeddings".into()));
     embed(&served.trained, &prepared.screen, Level::Well, device).write(&Artifact::Embeddings.path_in(&folder))?;
     embed(&served.trained, &prepared.screen, Level::Intervention, device)
@@ -215,6 +281,8 @@ fn results(
     let test = prepared.treatments(config.evaluate.part);
     let mut evaluation = None;
     if !test.is_empty() {
+        go_on(stop, "scores")?;
+        dir.start_step("evaluate")?;
         tell(Event::Step(format!("scoring {} held-out treatments", test.len())));
         let found = methods(config, prepared, &served.trained, &served.decoder, &test, device)?;
         tell(Event::Note(format!(
@@ -224,13 +292,15 @@ fn results(
             found.blended_with
         )));
         let mut scored = score::pooled(config, score::evaluate(config, prepared, &found, &test)?)?;
-        scored.scores.rows.extend(super::embedding::embedding_scores(prepared, served, device)?);
+        scored.scores.rows.extend(super::embedding::embedding_scores(config, prepared, served, device)?);
         scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
         super::table::predictions(&found).write_parquet(&Artifact::Predictions.path_in(&folder))?;
         evaluation = Some(scored);
     }
     let mut ranking = None;
     if !config.rank.target.is_empty() {
+        go_on(stop, "the ranking")?;
+        dir.start_step("rank")?;
         tell(Event::Step(format!("ranking toward {}", config.rank.target)));
         let verdict = again::verdict_sentence(config, evaluation.as_ref());
         let found = again::rank_by(config, prepared, None, served, verdict, device)?;
@@ -246,19 +316,21 @@ fn all_folds(
     config: &Config,
     loaded: &Loaded,
     folder: &Path,
-    warm: Option<&[BTreeMap<String, Array>]>,
     device: &Device,
+    stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, StudyError> {
     let (mut dir, was_finished) = open(config, loaded, folder)?;
     let mut items = Vec::<Item>::new();
     for fold in 0..config.split.folds {
+        go_on(stop, "the next fold")?;
+        dir.start_step(&format!("fold-{fold}"))?;
         tell(Event::Step(format!("fold {} of {}", fold + 1, config.split.folds)));
         let mut of_fold = config.clone();
         of_fold.evaluate.all_folds = false;
         of_fold.split.fold = fold;
         of_fold.rank.target = String::new();
-        let finished = run(&of_fold, loaded, &folder.join(format!("fold-{fold}")), warm, device, tell)?;
+        let finished = run(&of_fold, loaded, &folder.join(format!("fold-{fold}")), device, stop, tell)?;
         items.extend(finished.evaluation.into_iter().flat_map(|evaluation| evaluation.items));
     }
     let evaluation = score::pooled(config, items)?;

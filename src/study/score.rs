@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::embedding::EMBEDDING_TASKS;
 use super::{Methods, Prepared, StudyError};
 use crate::baseline::{self, DosePosition, dose_position};
 use crate::config::Config;
@@ -9,7 +10,7 @@ use crate::evaluate::{
     Direction, Distance, MethodScores, Origins, ScoreRow, Scores, Verdict, accuracy, replicate_ceiling, retrieval,
     verdict,
 };
-use crate::pair::Part;
+use crate::pair::{Part, SplitBy};
 use crate::predict::Predictions;
 use crate::screen::Treatment;
 
@@ -37,6 +38,8 @@ pub struct Evaluation {
     pub items: Vec<Item>,
     /// The prediction that the tool uses (the blend) against the best simple method, by mean squared error.
     pub verdict: Option<Verdict>,
+    /// What has to be known to read the scores, each a sentence.
+    pub notes: Vec<String>,
     /// Configurations that were tried before this one was scored, as the configuration says.
     pub configurations_tried: usize,
     /// The model alone against the best simple method.
@@ -147,7 +150,26 @@ pub fn pooled(config: &Config, items: Vec<Item>) -> Result<Evaluation, StudyErro
     };
     let (verdict, verdict_model) = (against(USED)?, against("lewm")?);
     let configurations_tried = config.evaluate.configurations_tried;
-    Ok(Evaluation { scores, configurations_tried, verdict, verdict_model, items })
+    let notes = what_a_group_is(config.split.by, &items).into_iter().collect();
+    Ok(Evaluation { scores, notes, configurations_tried, verdict, verdict_model, items })
+}
+
+/// What was held out with a plate or lab batch, where it is more than plate or batch effects.
+fn what_a_group_is(by: SplitBy, items: &[Item]) -> Option<String> {
+    let group = match by {
+        SplitBy::Plate => "plate",
+        SplitBy::LabBatch => "lab batch",
+        _ => return None,
+    };
+    let treatments: BTreeMap<&Treatment, bool> =
+        items.iter().map(|item| (&item.treatment, item.position == position_name(DosePosition::Unseen))).collect();
+    let n_unseen = treatments.values().filter(|&&is_unseen| is_unseen).count();
+    (n_unseen > 0).then(|| {
+        format!(
+            "{n_unseen} of {} held-out treatments are of perturbations that no training {group} holds: here a {group} is also a set of perturbations, and its scores are of unseen interventions as much as of an unseen {group}",
+            treatments.len()
+        )
+    })
 }
 
 fn by_method<'a>(items: &'a [Item], metric: &str) -> BTreeMap<&'a str, MethodScores> {
@@ -218,8 +240,50 @@ pub fn summary_table(evaluation: &Evaluation) -> String {
             cell(find(&row.method, "mrr", "all")),
         );
     }
-    for row in rows.iter().filter(|row| ["NSC", "NSCB", "mAP", "share found"].contains(&row.metric.as_str())) {
-        text += &format!("{:<20} {:>7.3}  {} ({}; {})\n", row.method, row.value, row.metric, row.n_items, row.note);
+    for note in &evaluation.notes {
+        text += &format!("{note}\n");
+    }
+    text + &embedding_table(rows)
+}
+
+/// The scores of latents and features as embeddings: a line for each embedding, a column for each metric.
+fn embedding_table(rows: &[ScoreRow]) -> String {
+    let rows: Vec<&ScoreRow> = rows.iter().filter(|row| EMBEDDING_TASKS.contains(&row.task.as_str())).collect();
+    let mut columns: Vec<(&str, &str)> = Vec::new();
+    let mut methods: Vec<&str> = Vec::new();
+    for row in &rows {
+        if !columns.contains(&(row.task.as_str(), row.metric.as_str())) {
+            columns.push((&row.task, &row.metric));
+        }
+        if !methods.contains(&row.method.as_str()) {
+            methods.push(&row.method);
+        }
+    }
+    if methods.is_empty() {
+        return String::new();
+    }
+    let find = |method: &str, (task, metric): (&str, &str)| {
+        rows.iter().find(|row| row.method == method && row.task == task && row.metric == metric)
+    };
+    let width = |(_, metric): (&str, &str)| metric.len().max(5);
+    let mut text = format!("\nas embeddings\n{:<20}", "");
+    for &column in &columns {
+        text += &format!("  {:>width$}", column.1, width = width(column));
+    }
+    for method in methods {
+        text += &format!("\n{method:<20}");
+        for &column in &columns {
+            let value = find(method, column).map_or_else(|| "-".to_owned(), |row| format!("{:.3}", row.value));
+            text += &format!("  {value:>width$}", width = width(column));
+        }
+    }
+    text.push('\n');
+    for &column in &columns {
+        let first = rows.iter().find(|row| (row.task.as_str(), row.metric.as_str()) == column);
+        if let Some(row) = first {
+            let note = if row.note.is_empty() { String::new() } else { format!("; {}", row.note) };
+            text += &format!("{}: {}, {} treatments{note}\n", row.metric, row.task, row.n_items);
+        }
     }
     text
 }

@@ -9,7 +9,7 @@ use super::chance::{Purpose, stream};
 use super::diagnostics::{Diagnostics, Health};
 use super::optimizer::{Optimizer, learning_rate};
 use super::trained::Memory;
-use super::{TrainConfig, TrainError};
+use super::{Stop, TrainConfig, TrainError};
 use crate::loss::{self, SigregMode};
 use crate::model::{
     Array, Head, Init, ModelConfig, ModelSizes, Noise, ProjectorNorm, TrainOutput, WorldModel, parameters,
@@ -19,7 +19,7 @@ use crate::pair::{Anchor, Batch, PairConfig, PairSet, Sampler, Vocabulary, ancho
 use crate::run::Checkpoint;
 use crate::screen::{Screen, Treatment};
 
-/// What a member learns from and is stopped by.
+/// What a member learns from and is judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainingData<'a> {
     /// The normalized screen.
@@ -86,9 +86,10 @@ struct Best {
     arrays: BTreeMap<String, Array>,
 }
 
-/// Trains one member, resuming from `resume` when given, and hands a checkpoint to `save` now and then.
+/// Trains one member, resuming from `resume` when given, and hands a checkpoint to `save` now and then and at the end.
 ///
-/// `warm` holds the parameters of another run to start from.
+/// `warm` holds the parameters of another run to start from. Asked to stop, it finishes the step, saves and returns
+/// [`TrainError::Stopped`]; the last checkpoint is that of the end, so that it does not tell where a run was stopped.
 ///
 /// # Errors
 /// When a loss is no number, parameters do not fit, or a checkpoint cannot be written.
@@ -102,6 +103,7 @@ pub fn train_member(
     warm: Option<&BTreeMap<String, Array>>,
     resume: Option<Checkpoint>,
     device: &Device,
+    stop: &Stop,
     save: &dyn Fn(Checkpoint) -> Result<(), TrainError>,
     report: &dyn Fn(Progress),
 ) -> Result<MemberOutcome, TrainError> {
@@ -116,15 +118,21 @@ pub fn train_member(
     if let Some(checkpoint) = resume {
         state = state.restore(&checkpoint, device)?;
     }
-    while state.step < config.steps && !(config.patience > 0 && state.stale >= config.patience) {
+    if stop.is_asked() {
+        return Err(TrainError::Stopped { member, step: state.step });
+    }
+    while !state.is_done(config) {
         let step = state.step;
         let batch = sampler.batch(&mut stream(config.seed, member, Purpose::Pairs, step));
         let losses;
         (state.model, losses) = one_step(state.model, &mut state.optimizer, &batch, config, member, step, &autodiff);
         state.step += 1;
+        let is_stopped = stop.is_asked();
         let is_logged = state.step.is_multiple_of(config.log_every) || state.step == config.steps;
-        let is_saved = state.step.is_multiple_of(config.checkpoint_every) && state.step < config.steps;
-        if is_logged || is_saved {
+        let is_evaluated = state.step.is_multiple_of(config.evaluate_every) || state.step == config.steps;
+        let is_saved = is_stopped || state.step.is_multiple_of(config.checkpoint_every);
+        // Only an evaluation can end training before its last step.
+        if is_logged || is_evaluated || is_saved {
             let values = losses.read(&batch, config);
             for (name, value) in &values {
                 if !value.is_finite() {
@@ -136,11 +144,14 @@ pub fn train_member(
                 report(Progress::Losses { member, step: state.step, values });
             }
         }
-        if state.step.is_multiple_of(config.evaluate_every) || state.step == config.steps {
+        if is_evaluated {
             state.evaluate(data, &batch, config, member, device, report);
         }
-        if is_saved {
+        if is_saved || state.is_done(config) {
             save(state.checkpoint())?;
+        }
+        if is_stopped && !state.is_done(config) {
+            return Err(TrainError::Stopped { member, step: state.step });
         }
     }
     state.finish(data, &sampler, config, member, device)
@@ -281,6 +292,11 @@ impl State {
         Ok(Self { model, optimizer, step: 0, best: None, stale: 0 })
     }
 
+    /// Whether all steps are done, or patience has run out.
+    fn is_done(&self, config: &TrainConfig) -> bool {
+        self.step >= config.steps || config.patience > 0 && self.stale >= config.patience
+    }
+
     /// Model, moments and counters; no generator state, because every stream is keyed by the step.
     fn checkpoint(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint::default();
@@ -311,10 +327,26 @@ impl State {
         self.model = with_parameters(self.model, &take("model."))?;
         self.step = number(checkpoint, "step")?;
         self.stale = number(checkpoint, "stale")?;
-        self.optimizer = self.optimizer.with_arrays(&take("optimizer."), self.step, device);
+        let moments = take("optimizer.");
+        let own = parameters(&self.model);
+        for (name, array) in &moments {
+            let parameter = ["moment_1.", "moment_2."].iter().find_map(|prefix| name.strip_prefix(prefix));
+            let is_right =
+                parameter.and_then(|name| own.get(name)).is_some_and(|own| own.values.len() == array.values.len());
+            let twin = name.replacen("moment_1.", "moment_2.", 1);
+            if !is_right || !moments.contains_key(&twin) {
+                return Err(TrainError::damaged(format!(
+                    "its tensor `optimizer.{name}` fits no parameter of the model"
+                )));
+            }
+        }
+        self.optimizer = self.optimizer.with_arrays(&moments, self.step, device);
         if checkpoint.text.contains_key("best_step") {
             let error = f64::from_bits(number(checkpoint, "best_error")?);
-            self.best = Some(Best { step: number(checkpoint, "best_step")?, error, arrays: take("best.") });
+            let arrays = take("best.");
+            // Made once for its checks: a best model that does not fit would be found out only when training ends.
+            with_parameters(self.model.clone(), &arrays)?;
+            self.best = Some(Best { step: number(checkpoint, "best_step")?, error, arrays });
         }
         Ok(self)
     }

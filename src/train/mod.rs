@@ -4,13 +4,17 @@ mod chance;
 mod diagnostics;
 mod member;
 mod optimizer;
+mod stop;
 mod trained;
+
+use std::path::PathBuf;
 
 pub use chance::{Purpose, stream};
 pub use diagnostics::{Diagnostics, Health};
 pub use member::{Losses, MemberOutcome, Progress, TrainingData, one_step, train_member};
 pub use optimizer::{Optimizer, learning_rate};
 use serde::{Deserialize, Serialize};
+pub use stop::Stop;
 pub(crate) use trained::mean;
 pub use trained::{Memory, TrainedModel};
 
@@ -22,6 +26,8 @@ use crate::run::RunError;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
+    /// The run folder whose members' weights this one starts from; `None` starts from random weights.
+    pub from: Option<PathBuf>,
     /// Seed of every random draw; members of the ensemble derive theirs from it.
     pub seed: u64,
     /// Models trained from different seeds, whose predictions are averaged and whose spread is reported.
@@ -53,6 +59,7 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
+            from: None,
             seed: 1,
             members: 3,
             steps: 600,
@@ -97,16 +104,24 @@ pub enum TrainError {
         /// The number asked for.
         parts: usize,
     },
-    /// Warm start from another model.
-    #[error("{path}: {source}")]
-    WarmStart {
-        /// The other run.
-        path: String,
-        /// How it differs.
-        source: ParameterError,
+    /// A request to stop, after the step was finished and saved.
+    #[error("stopped at step {step} of member {member}")]
+    Stopped {
+        /// Ensemble member.
+        member: usize,
+        /// Steps that are done.
+        step: usize,
+    },
+    /// A checkpoint, by its file.
+    #[error("{}: {source}", path.display())]
+    OfFile {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<TrainError>,
     },
     /// A checkpoint that lacks something.
-    #[error("a checkpoint is damaged: {problem}")]
+    #[error("the checkpoint is damaged: {problem}; copy the file again, or delete it and run `cytonaut run` again")]
     Damaged {
         /// What is missing or wrong.
         problem: String,

@@ -68,6 +68,7 @@ struct Setup {
     model: ModelConfig,
     pair: PairConfig,
     train: TrainConfig,
+    stop: Stop,
 }
 
 /// A trained member, the checkpoints it left and what it told.
@@ -93,7 +94,16 @@ impl Setup {
         model.predictor.mlp_width = 32;
         let mut train = TrainConfig { steps: 20, log_every: 1, evaluate_every: 5, ..TrainConfig::default() };
         train.sigreg.slices = 64;
-        Self { screen, pairs, vocabulary, validation: BTreeMap::new(), model, pair: PairConfig::default(), train }
+        Self {
+            screen,
+            pairs,
+            vocabulary,
+            validation: BTreeMap::new(),
+            model,
+            pair: PairConfig::default(),
+            train,
+            stop: Stop::default(),
+        }
     }
 
     fn sizes(&self) -> ModelSizes {
@@ -124,8 +134,19 @@ impl Setup {
             }
         };
         let (model, device) = ((&self.model, &sizes), Device::flex());
-        let outcome =
-            train_member(data, model, &self.pair, &self.train, member, None, resume, &device, &save, &report)?;
+        let outcome = train_member(
+            data,
+            model,
+            &self.pair,
+            &self.train,
+            member,
+            None,
+            resume,
+            &device,
+            &self.stop,
+            &save,
+            &report,
+        )?;
         Ok(Trained {
             outcome,
             checkpoints: checkpoints.into_inner(),
@@ -190,7 +211,7 @@ fn resuming_equals_not_having_stopped() {
         setup.train = TrainConfig { checkpoint_every: 7, patience, ..setup.train };
         let whole = setup.run(2, None).unwrap();
         let expected = parameters(&whole.outcome.model);
-        assert_eq!(whole.checkpoints.len(), 2);
+        assert_eq!(whole.checkpoints.len(), 3, "after steps 7, 14 and 20");
         for checkpoint in &whole.checkpoints {
             checkpoint.save(&path).unwrap();
             let read = Checkpoint::load(&path, NonFinite::Refuse).unwrap();
@@ -206,6 +227,40 @@ fn resuming_equals_not_having_stopped() {
 }
 
 #[test]
+fn asked_to_stop_it_saves_the_step_and_goes_on_from_there() {
+    let mut setup = Setup::of(eight_compounds(3));
+    setup.train = TrainConfig { checkpoint_every: 7, ..setup.train };
+    let whole = setup.run(1, None).unwrap();
+    let (sizes, checkpoints) = (setup.sizes(), RefCell::new(Vec::new()));
+    let data = TrainingData {
+        screen: &setup.screen,
+        pairs: &setup.pairs,
+        vocabulary: &setup.vocabulary,
+        validation: &setup.validation,
+    };
+    let save = |checkpoint: Checkpoint| {
+        checkpoints.borrow_mut().push(checkpoint);
+        Ok(())
+    };
+    let stop = Stop::default();
+    let report = |progress: Progress| {
+        if matches!(progress, Progress::Losses { step: 10, .. }) {
+            stop.ask();
+        }
+    };
+    let (model, device) = ((&setup.model, &sizes), Device::flex());
+    let error =
+        train_member(data, model, &setup.pair, &setup.train, 1, None, None, &device, &stop, &save, &report).err();
+    // Asked during step 10, it is seen after the next.
+    assert!(matches!(error, Some(TrainError::Stopped { member: 1, step: 11 })), "{error:?}");
+    let last = checkpoints.into_inner().pop().unwrap();
+    assert_eq!(last.text["step"], "11");
+    let resumed = setup.run(1, Some(last)).unwrap();
+    assert_eq!(parameters(&resumed.outcome.model), parameters(&whole.outcome.model));
+    assert_eq!(resumed.checkpoints.last(), whole.checkpoints.last());
+}
+
+#[test]
 fn refuses_a_checkpoint_of_another_model() {
     let mut setup = Setup::of(eight_compounds(1));
     setup.train.checkpoint_every = 7;
@@ -213,7 +268,18 @@ fn refuses_a_checkpoint_of_another_model() {
     let message = |checkpoint: Checkpoint, setup: &Setup| setup.run(0, Some(checkpoint)).err().unwrap().to_string();
     let mut without_step = checkpoint.clone();
     without_step.text.remove("step");
-    assert_eq!(message(without_step, &setup), "a checkpoint is damaged: it has no entry `step`");
+    assert_eq!(
+        message(without_step, &setup),
+        "the checkpoint is damaged: it has no entry `step`; copy the file again, or delete it and run `cytonaut run` again"
+    );
+    let mut short = checkpoint.clone();
+    let name = short.tensors.keys().find(|name| name.starts_with("optimizer.moment_1.")).unwrap().clone();
+    short.tensors.get_mut(&name).unwrap().values.pop();
+    let expected = format!("its tensor `{name}` fits no parameter of the model");
+    assert!(message(short, &setup).contains(&expected));
+    let mut lone = checkpoint.clone();
+    lone.tensors.remove(&name.replace("moment_1", "moment_2"));
+    assert!(message(lone, &setup).contains(&expected));
     setup.model.latent = 5;
     let found = message(checkpoint, &setup);
     assert!(found.contains("the model expects"), "{found}");
@@ -254,7 +320,7 @@ fn a_value_that_is_no_number_stops_training_before_it_is_saved() {
         setup.train = TrainConfig { steps: 100, log_every, checkpoint_every: 10, ..setup.train };
         let error = setup.run(0, None).err().unwrap();
         let TrainError::Diverged { step, .. } = &error else { panic!("{error}") };
-        assert_eq!(*step, if log_every == 1 { 0 } else { 9 });
+        assert_eq!(*step, if log_every == 1 { 0 } else { 4 });
         assert!(error.to_string().contains("lower train.learning_rate"), "{error}");
     }
 }

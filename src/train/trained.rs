@@ -1,6 +1,7 @@
 //! A trained ensemble: what `embed`, `predict` and `plan` are given.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
@@ -9,6 +10,7 @@ use rayon::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::TrainError;
+use super::chance::{Purpose, stream};
 use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
 use crate::pair::{Anchor, PairSet, Vocabulary};
 use crate::run::Checkpoint;
@@ -162,6 +164,17 @@ impl TrainedModel {
         self.members.iter().map(|(model, _)| encode(model, features, rows, device)).collect()
     }
 
+    /// The same networks with the weights that training starts from: the random encoder that a trained one is measured by.
+    ///
+    /// What they remember is that of the trained members, so they can encode but not predict from memory.
+    pub fn untrained(&self, seed: u64, device: &Device) -> Self {
+        let fresh = |(member, (_, memory)): (usize, &(WorldModel, Memory))| {
+            let mut rng = stream(seed, member, Purpose::Weights, 0);
+            (WorldModel::new(&mut Init { rng: &mut rng, device }, &self.config, &self.sizes), memory.clone())
+        };
+        Self { members: self.members.iter().enumerate().map(fresh).collect(), ..self.clone() }
+    }
+
     /// Each member's start where there is no control well to start from: the mean training control.
     pub fn control_starts(&self, n: usize) -> Vec<Vec<Vec<f32>>> {
         self.members.iter().map(|(_, memory)| vec![memory.control.clone(); n]).collect()
@@ -218,48 +231,73 @@ impl TrainedModel {
         self.members.iter().map(to_checkpoint).collect()
     }
 
-    /// The ensemble from its members' checkpoints.
+    /// The ensemble from its members' checkpoints, each with the path that messages are to name.
     ///
     /// # Errors
-    /// When a checkpoint lacks something, or is of another model than the first.
-    pub fn from_checkpoints(checkpoints: &[Checkpoint], device: &Device) -> Result<Self, TrainError> {
-        let first = checkpoints.first().ok_or_else(|| TrainError::damaged("there is no member to load"))?;
-        let config: ModelConfig = read(first, "config")?;
-        let sizes: ModelSizes = read(first, "sizes")?;
-        let treatments: Vec<(crate::screen::Intervention, String)> = read(first, "treatments")?;
-        let mut members = Vec::new();
-        for checkpoint in checkpoints {
-            let mut rng = ChaCha8Rng::seed_from_u64(0);
-            let fresh = WorldModel::new(&mut Init { rng: &mut rng, device }, &config, &sizes);
-            let under =
-                |(name, array): (&String, &Array)| Some((name.strip_prefix("model.")?.to_owned(), array.clone()));
-            let arrays: BTreeMap<String, Array> = checkpoint.tensors.iter().filter_map(under).collect();
-            let model = with_parameters(fresh, &arrays)?;
-            let part = |name: &str| {
-                checkpoint.tensors.get(name).ok_or_else(|| TrainError::damaged(format!("it has no tensor `{name}`")))
-            };
-            let (latents, control) = (part("memory.treatments")?, part("memory.control")?);
-            let memory = Memory {
-                treatments: latents.values.chunks_exact(config.latent).map(<[f32]>::to_vec).collect(),
-                control: control.values.clone(),
-            };
-            if memory.treatments.len() != treatments.len() || memory.control.len() != config.latent {
-                return Err(TrainError::damaged("its remembered latents do not fit its treatments"));
-            }
-            members.push((model, memory));
+    /// [`TrainError::OfFile`] when a checkpoint lacks something, or is of another model than the first.
+    pub fn from_checkpoints(checkpoints: &[(PathBuf, Checkpoint)], device: &Device) -> Result<Self, TrainError> {
+        let of_file = |path: &PathBuf| {
+            let path = path.clone();
+            |source| TrainError::OfFile { path, source: Box::new(source) }
+        };
+        let (path, first) = checkpoints.first().ok_or_else(|| TrainError::damaged("there is no member to load"))?;
+        let mut trained = Self::without_members(first).map_err(of_file(path))?;
+        for (path, checkpoint) in checkpoints {
+            let member = trained.member(checkpoint, device).map_err(of_file(path))?;
+            trained.members.push(member);
         }
-        Ok(Self {
-            config,
-            sizes,
+        Ok(trained)
+    }
+
+    fn without_members(first: &Checkpoint) -> Result<Self, TrainError> {
+        let treatments: Vec<(crate::screen::Intervention, String)> = read(first, "treatments")?;
+        let treatments = treatments.into_iter().map(|(intervention, context)| Treatment { intervention, context });
+        let trained = Self {
+            config: read(first, "config")?,
+            sizes: read(first, "sizes")?,
             reference: read(first, "reference")?,
             vocabulary: read(first, "vocabulary")?,
-            treatments: treatments
-                .into_iter()
-                .map(|(intervention, context)| Treatment { intervention, context })
-                .collect(),
+            treatments: treatments.collect(),
             features: read(first, "features")?,
-            members,
-        })
+            members: Vec::new(),
+        };
+        let (sizes, vocabulary) = (&trained.sizes, &trained.vocabulary);
+        let is_one = sizes.features == trained.features.len()
+            && vocabulary.is_whole()
+            && sizes.interventions == vocabulary.sizes()
+            && sizes.dose_centers == *vocabulary.dose_centers();
+        if is_one {
+            Ok(trained)
+        } else {
+            Err(TrainError::damaged("its sizes, features and vocabulary do not fit each other"))
+        }
+    }
+
+    /// The member of this ensemble that a checkpoint holds.
+    fn member(&self, checkpoint: &Checkpoint, device: &Device) -> Result<(WorldModel, Memory), TrainError> {
+        let n_values: usize = checkpoint.tensors.values().map(|array| array.values.len()).sum();
+        if self.config.least_values(&self.sizes).is_none_or(|least| least > n_values as u128) {
+            let problem = format!("its {n_values} values cannot be the model that its `config` describes");
+            return Err(TrainError::damaged(problem));
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let fresh = WorldModel::new(&mut Init { rng: &mut rng, device }, &self.config, &self.sizes);
+        let under = |(name, array): (&String, &Array)| Some((name.strip_prefix("model.")?.to_owned(), array.clone()));
+        let arrays: BTreeMap<String, Array> = checkpoint.tensors.iter().filter_map(under).collect();
+        let model = with_parameters(fresh, &arrays)?;
+        let part = |name: &str| {
+            checkpoint.tensors.get(name).ok_or_else(|| TrainError::damaged(format!("it has no tensor `{name}`")))
+        };
+        let (latents, control) = (part("memory.treatments")?, part("memory.control")?);
+        let n_remembered = self.treatments.len() * self.config.latent;
+        if latents.values.len() != n_remembered || control.values.len() != self.config.latent {
+            return Err(TrainError::damaged("its remembered latents do not fit its treatments"));
+        }
+        let memory = Memory {
+            treatments: latents.values.chunks_exact(self.config.latent).map(<[f32]>::to_vec).collect(),
+            control: control.values.clone(),
+        };
+        Ok((model, memory))
     }
 }
 

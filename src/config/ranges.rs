@@ -1,0 +1,223 @@
+//! What every number of a configuration may be, told before any data are loaded.
+//!
+//! Upper ends are far above any use: they keep a slip of the keyboard from asking for more memory than there is.
+
+use super::{Config, ConfigError};
+use crate::model::ProjectorNorm;
+use crate::normalize::NormalizeError;
+use crate::pair::SplitBy;
+
+/// Largest width of a layer, and largest count of heads, curves and components.
+const MAX_WIDTH: usize = 65_536;
+
+/// Most blocks of a network.
+const MAX_DEPTH: usize = 1_000;
+
+impl Config {
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    /// Names the first key that is not, with its range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_normalize()?;
+        self.check_split()?;
+        self.check_model()?;
+        self.check_train()?;
+        let lambdas = &self.decoder.lambdas;
+        each(
+            "decoder.lambdas",
+            lambdas,
+            |&value| value > 0.0 && value.is_finite(),
+            "finite numbers above 0, at least one",
+        )?;
+        self.check_evaluate()?;
+        check("rank.by", &self.rank.by, !self.rank.by.trim().is_empty(), "`model`, `blend` or the name of a baseline")
+    }
+
+    fn check_normalize(&self) -> Result<(), ConfigError> {
+        self.normalize.check().map_err(|error| match error {
+            NormalizeError::Setting { key, found, expected } => {
+                ConfigError::Value { key: format!("normalize.{key}"), found, expected: expected.to_owned() }
+            }
+            other => ConfigError::Value {
+                key: "normalize".to_owned(),
+                found: "wrong".to_owned(),
+                expected: other.to_string(),
+            },
+        })
+    }
+
+    fn check_split(&self) -> Result<(), ConfigError> {
+        let split = &self.split;
+        share("split.validation", split.validation)?;
+        share("split.calibration", split.calibration)?;
+        let sum = split.validation + split.calibration;
+        check(
+            "split.validation + split.calibration",
+            sum,
+            sum < 1.0,
+            "below 1, so that something is left to train on",
+        )?;
+        let (least, expected) = match split.by {
+            SplitBy::Dose => (3, "0, or 3 to 100000 with split.by = \"dose\""),
+            _ => (2, "0, or 2 to 100000"),
+        };
+        let folds = split.folds;
+        check("split.folds", folds, folds == 0 || (least..=100_000).contains(&folds), expected)?;
+        check("split.fold", split.fold, split.fold < folds.max(1), "below split.folds; folds are counted from 0")?;
+        let has_folds = !self.evaluate.all_folds || folds > 0;
+        check("evaluate.all_folds", self.evaluate.all_folds, has_folds, "false where split.folds = 0")
+    }
+
+    fn check_model(&self) -> Result<(), ConfigError> {
+        let model = &self.model;
+        whole("model.latent", model.latent, 2, MAX_WIDTH)?;
+        whole("model.encoder.width", model.encoder.width, 1, MAX_WIDTH)?;
+        whole("model.encoder.depth", model.encoder.depth, 0, MAX_DEPTH)?;
+        share("model.encoder.feature_dropout", f64::from(model.encoder.feature_dropout))?;
+        whole("model.projector.hidden", model.projector.hidden, 1, MAX_WIDTH)?;
+        whole("model.intervention.width", model.intervention.width, 1, MAX_WIDTH)?;
+        whole("model.intervention.curves", model.intervention.curves, 1, 1_000)?;
+        share("model.intervention.identity_dropout", f64::from(model.intervention.identity_dropout))?;
+        whole("model.predictor.depth", model.predictor.depth, 1, MAX_DEPTH)?;
+        whole("model.predictor.mlp_width", model.predictor.mlp_width, 1, MAX_WIDTH)?;
+        let history = model.predictor.history;
+        check("model.predictor.history", history, history == 1, "1 for screens")?;
+        whole("model.predictor.heads", model.predictor.heads, 1, 1_000)?;
+        whole("model.predictor.head_width", model.predictor.head_width, 1, MAX_WIDTH)?;
+        share("model.predictor.dropout", f64::from(model.predictor.dropout))
+    }
+
+    fn check_train(&self) -> Result<(), ConfigError> {
+        whole("pair.batch", self.pair.batch, 2, 1_000_000)?;
+        whole("pair.bag", self.pair.bag, 1, 1_000_000)?;
+        share("pair.ladder", self.pair.ladder)?;
+        let train = &self.train;
+        whole("train.members", train.members, 1, 1_000)?;
+        whole("train.steps", train.steps, 1, 1_000_000_000)?;
+        above("train.learning_rate", train.learning_rate)?;
+        share("train.warmup", train.warmup)?;
+        not_below("train.weight_decay", train.weight_decay)?;
+        above("train.clip", train.clip)?;
+        whole("train.micro_batches", train.micro_batches, 1, 4_096)?;
+        let fits = train.micro_batches == 1 || self.model.projector.norm == ProjectorNorm::Layer;
+        check(
+            "train.micro_batches",
+            train.micro_batches,
+            fits,
+            "1 with model.projector.norm = \"batch\", which couples all rows of a batch; set that to \"layer\" for more",
+        )?;
+        whole("train.log_every", train.log_every, 1, usize::MAX)?;
+        whole("train.evaluate_every", train.evaluate_every, 1, usize::MAX)?;
+        whole("train.checkpoint_every", train.checkpoint_every, 1, usize::MAX)?;
+        not_below("train.sigreg.lambda", train.sigreg.lambda)?;
+        whole("train.sigreg.slices", train.sigreg.slices, 1, 1_000_000)?;
+        whole("train.sigreg.knots", train.sigreg.knots, 3, 10_000)?;
+        above("train.sigreg.range", f64::from(train.sigreg.range))
+    }
+
+    fn check_evaluate(&self) -> Result<(), ConfigError> {
+        let evaluate = &self.evaluate;
+        whole("evaluate.recall_at", evaluate.recall_at, 1, usize::MAX)?;
+        whole("evaluate.bootstrap.resamples", evaluate.bootstrap.resamples, 100, 10_000_000)?;
+        let components = &evaluate.pca.components;
+        each(
+            "evaluate.pca.components",
+            components,
+            |n| (1..=MAX_WIDTH).contains(n),
+            "numbers from 1 to 65536, at least one",
+        )?;
+        let shrinks = &evaluate.pca.shrinks;
+        each(
+            "evaluate.pca.shrinks",
+            shrinks,
+            |&value| value > 0.0 && value.is_finite(),
+            "finite numbers above 0, at least one",
+        )?;
+        let alpha = evaluate.alpha;
+        check("evaluate.alpha", alpha, alpha > 0.0 && alpha < 1.0, "between 0 and 1")?;
+        whole("evaluate.configurations_tried", evaluate.configurations_tried, 1, usize::MAX)
+    }
+}
+
+fn check(key: &str, found: impl ToString, is_right: bool, expected: &str) -> Result<(), ConfigError> {
+    if is_right {
+        return Ok(());
+    }
+    Err(ConfigError::Value { key: key.to_owned(), found: found.to_string(), expected: expected.to_owned() })
+}
+
+/// A whole number from `least` to `most`, of which `usize::MAX` is none.
+fn whole(key: &str, found: usize, least: usize, most: usize) -> Result<(), ConfigError> {
+    let expected = if most == usize::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
+    check(key, found, (least..=most).contains(&found), &expected)
+}
+
+fn share(key: &str, found: f64) -> Result<(), ConfigError> {
+    check(key, found, (0.0..1.0).contains(&found), "at least 0 and below 1")
+}
+
+fn above(key: &str, found: f64) -> Result<(), ConfigError> {
+    check(key, found, found > 0.0 && found.is_finite(), "a finite number above 0")
+}
+
+fn not_below(key: &str, found: f64) -> Result<(), ConfigError> {
+    check(key, found, found >= 0.0 && found.is_finite(), "a finite number, at least 0")
+}
+
+fn each<T: std::fmt::Debug>(
+    key: &str,
+    found: &[T],
+    is_right: impl Fn(&T) -> bool,
+    expected: &str,
+) -> Result<(), ConfigError> {
+    check(key, format!("{found:?}"), !found.is_empty() && found.iter().all(is_right), expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_out_of_its_range_is_named() {
+        let check = |text: &str, key: &str| {
+            let error = Config::parse(text).unwrap_err();
+            assert!(matches!(&error, ConfigError::Value { key: found, .. } if found == key), "{text}: {error}");
+        };
+        check("normalize.per_plate = { method = \"robust\", shrink = 1.5 }", "normalize.per_plate.shrink");
+        check("normalize.compress = { method = \"clip\", limit = 0.0 }", "normalize.compress.limit");
+        check("normalize.sphere = { method = \"zca\", epsilon = -1.0 }", "normalize.sphere.epsilon");
+        check("normalize.sphere = { method = \"tvn\", components = 0 }", "normalize.sphere.components");
+        check("normalize.select = [{ operation = \"drop_na_columns\", cutoff = 2.0 }]", "normalize.select.cutoff");
+        check("split = { validation = 0.6, calibration = 0.5 }", "split.validation + split.calibration");
+        check("split.folds = 2", "split.folds");
+        check("split.fold = 5", "split.fold");
+        check("split.folds = 0\nevaluate.all_folds = true", "evaluate.all_folds");
+        check("model.latent = 1", "model.latent");
+        check("model.latent = 1000000000000", "model.latent");
+        check("model.encoder.depth = 1000000", "model.encoder.depth");
+        check("model.predictor.dropout = 1.0", "model.predictor.dropout");
+        check("model.predictor.history = 3", "model.predictor.history");
+        check("pair.bag = 0", "pair.bag");
+        check("train.members = 0", "train.members");
+        check("train.learning_rate = nan", "train.learning_rate");
+        check("train.learning_rate = inf", "train.learning_rate");
+        check("train.weight_decay = -1.0", "train.weight_decay");
+        check("train.micro_batches = 2", "train.micro_batches");
+        check("train.sigreg.lambda = -0.1", "train.sigreg.lambda");
+        check("decoder.lambdas = []", "decoder.lambdas");
+        check("decoder.lambdas = [1.0, -1.0]", "decoder.lambdas");
+        check("evaluate.bootstrap.resamples = 0", "evaluate.bootstrap.resamples");
+        check("evaluate.pca.components = [8, 0]", "evaluate.pca.components");
+        check("evaluate.pca.shrinks = [inf]", "evaluate.pca.shrinks");
+        check("evaluate.alpha = 1.0", "evaluate.alpha");
+        check("evaluate.recall_at = 0", "evaluate.recall_at");
+        check("rank.by = \"\"", "rank.by");
+    }
+
+    #[test]
+    fn a_message_holds_key_value_and_range() {
+        let error = Config::parse("evaluate.bootstrap.resamples = 7").unwrap_err();
+        assert_eq!(error.to_string(), "`evaluate.bootstrap.resamples` is 7, expected 100 to 10000000");
+    }
+}
