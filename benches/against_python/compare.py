@@ -1,16 +1,16 @@
 """Cytonaut beside the Python tools for the same work: same machine, same data, same number of threads.
 
     python3 -m venv /tmp/bench && /tmp/bench/bin/pip install -r benches/against_python/requirements.txt
-    cargo bench --no-run
     /tmp/bench/bin/python benches/against_python/compare.py [--rounds 5] [--only training,sigreg,load,bbbc021,map]
 
 Each round runs both sides one after the other, so that whatever else the machine does falls on both, and the order is
 turned round from one round to the next. A side's time in a round is the median of its samples after a warm-up. Printed
 are the medians over the rounds with their least and largest, and the ratio Python / cytonaut of each round likewise.
-The Rust side is `cargo bench`, whose output is read; peak memory is that of a process of its own.
+The Rust side is the benchmark that `cargo bench` builds, whose output is read.
 """
 
 import argparse
+import json
 import os
 import platform
 import re
@@ -50,12 +50,14 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--only", default=",".join(TASKS))
     parser.add_argument("--folder", default=os.path.join(tempfile.gettempdir(), "cytonaut-bench"))
+    parser.add_argument("--binary", help="the benchmark of cytonaut, built already")
     parser.add_argument("--python", metavar="TASK:SAMPLES", help="run one Python side and print its seconds")
     arguments = parser.parse_args()
     if arguments.python:
         task, _, samples = arguments.python.rpartition(":")
         print(python_side(task, int(samples), Path(arguments.folder), arguments.threads))
         return
+    arguments.binary = arguments.binary or built()
     print(f"{cpu()}, {arguments.threads} threads, {arguments.rounds} rounds")
     for task in arguments.only.split(","):
         for bench, other, samples, other_samples, bar in TASKS[task]:
@@ -86,9 +88,17 @@ def environment(arguments):
     return {**os.environ, **{name: threads for name in names}, "CYTONAUT_BENCH_FOLDER": arguments.folder}
 
 
+def built():
+    """The path of the benchmark, built where it is not up to date."""
+    command = ["cargo", "bench", "--locked", "--no-run", "--message-format", "json"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    artifacts = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return next(a["executable"] for a in artifacts if a.get("executable") and a["target"]["kind"] == ["bench"])
+
+
 def rust_side(bench, samples, arguments):
     """Median seconds of a benchmark, as divan prints it: fastest, slowest, median, mean."""
-    command = ["cargo", "bench", "--locked", "-q", "--bench", "main", "--", bench, "--sample-count", str(samples)]
+    command = [arguments.binary, "--bench", bench, "--sample-count", str(samples)]
     done = subprocess.run(command, cwd=ROOT, env=environment(arguments), capture_output=True, text=True)
     for line in done.stdout.splitlines():
         cells = line.split("│")
@@ -136,7 +146,7 @@ def load_csv(folder):
     import pandas
 
     path = folder / "wells_3000.csv"
-    return lambda: mad_robustized(pandas.read_csv(path, engine="pyarrow"))
+    return lambda: mad_robustized(pandas.read_csv(path))
 
 
 def load_parquet(folder):

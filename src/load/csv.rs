@@ -11,8 +11,11 @@
 //! byte-order mark are accepted. Refused, with the line: text that is not UTF-8, lines of more than 16 MiB, rows with more or fewer fields than
 //! the header, a name that stands twice, a feature that is no number, and a header without rows.
 //!
-//! Lines are counted and checked here, values are parsed by polars. Where polars refuses, the text is read once more with
-//! the `csv` crate, which either names the row and column at fault or reads what polars was too strict for.
+//! The usual table is read by [`blocks`], without holding its text. For any other, lines are counted and checked here and
+//! values are parsed by polars; where polars refuses, the text is read once more with the `csv` crate, which either names
+//! the row and column at fault or reads what polars was too strict for.
+
+mod blocks;
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -68,6 +71,9 @@ pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, L
 
 /// A whole file, the columns that `numbers` names as numbers.
 pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
+    if let Some(table) = blocks::read(path, numbers) {
+        return Ok(table);
+    }
     let (bytes, _) = read_bytes(path, u64::MAX)?;
     let text = utf8(path, &bytes)?.trim_end_matches(['\n', '\r']);
     let header = Header::of(path, text)?;

@@ -191,6 +191,8 @@ pub fn load(source: &Source) -> Result<Loaded, LoadError> {
     mapping.features = kept.features;
 
     let features = values::matrix(&table, &mapping.features, &kept.rows);
+    // The numbers are in the matrix now, and would be held twice.
+    let table = table.without_numbers();
     let order = canonical_order(&table, &mapping, &observations, &kept.rows, &features);
     let rows: Vec<usize> = order.iter().map(|&index| kept.rows[index]).collect();
     let labels = labels(&table, &mapping, &card, &rows)?;
@@ -199,7 +201,7 @@ pub fn load(source: &Source) -> Result<Loaded, LoadError> {
         name: screen_name(&card, first),
         reference: card.reference,
         observations: rows.iter().map(|&row| observations[row].clone()).collect(),
-        features: features.select_rows(&order),
+        features: if order.is_sorted() { features } else { features.select_rows(&order) },
         labels,
         dropped,
     };

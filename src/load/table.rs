@@ -163,11 +163,20 @@ impl RawTable {
         RawTable { columns: columns.collect(), rows: chosen(&self.rows, is_kept), paths: self.paths.clone() }
     }
 
+    /// The text columns alone.
+    pub fn without_numbers(mut self) -> RawTable {
+        self.columns.retain(|column| matches!(column.values, Values::Text(_)));
+        self
+    }
+
     /// The rows of all tables, with the columns of all of them; a text column that a table lacks is missing there.
     ///
     /// # Errors
     /// [`LoadError::ColumnsDiffer`] if a column that `is_needed` accepts is not in every table.
-    pub fn concatenated(tables: Vec<RawTable>, is_needed: impl Fn(&str) -> bool) -> Result<RawTable, LoadError> {
+    pub fn concatenated(mut tables: Vec<RawTable>, is_needed: impl Fn(&str) -> bool) -> Result<RawTable, LoadError> {
+        if tables.len() == 1 {
+            return Ok(tables.remove(0));
+        }
         let mut names: Vec<String> = Vec::new();
         let mut seen = BTreeMap::<String, PathBuf>::new();
         for table in &tables {
