@@ -99,6 +99,35 @@ impl Bootstrap {
         Ok(Estimate { mean: overall, interval, n_items: values.len(), n_units })
     }
 
+    /// The 95 % interval of any statistic of a set of items; `units` names the independent unit of each item.
+    ///
+    /// `statistic` is given the indices of the items of drawn units, an item as often as its unit is drawn; resamples in
+    /// which it is undefined are left out. `None` under [`MIN_UNITS`] units.
+    pub fn interval_of<U: AsRef<str>>(
+        &self,
+        units: &[U],
+        statistic: impl Fn(&[usize]) -> Option<f64>,
+    ) -> Option<(f64, f64)> {
+        let mut items = BTreeMap::<&str, Vec<usize>>::new();
+        for (item, unit) in units.iter().enumerate() {
+            items.entry(unit.as_ref()).or_default().push(item);
+        }
+        let items: Vec<Vec<usize>> = items.into_values().collect();
+        if items.len() < MIN_UNITS || self.resamples == 0 {
+            return None;
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut values: Vec<f64> = (0..self.resamples)
+            .filter_map(|_| {
+                let drawn: Vec<usize> =
+                    (0..items.len()).flat_map(|_| &items[rng.random_range(0..items.len())]).copied().collect();
+                statistic(&drawn).filter(|value| value.is_finite())
+            })
+            .collect();
+        values.sort_by(f64::total_cmp);
+        (!values.is_empty()).then(|| (quantile(&values, 0.025), quantile(&values, 0.975)))
+    }
+
     /// The mean of `first - second` with its interval; both are per-item scores of the same items, in one order.
     ///
     /// # Errors

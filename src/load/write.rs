@@ -53,6 +53,7 @@ fn card_text(loaded: &Loaded, folder: &Path) -> String {
     let reference = match screen.reference {
         Reference::ControlWells => "control_wells",
         Reference::Relative => "relative",
+        Reference::FirstFrame => "first_frame",
     };
     line(format!("reference = {}", quoted(reference)));
     if let Some(unit) = mapping.dose_unit {

@@ -194,7 +194,7 @@ impl<'a> Sampler<'a> {
         } else {
             self.stratified(rng)
         };
-        if self.config.ladder > 0.0 {
+        if self.config.ladder > 0.0 && self.pairs.reference != Reference::FirstFrame {
             for transition in &mut chosen {
                 let lower = &self.pairs.lower_doses[transition.treatment];
                 if !lower.is_empty() && rng.random_bool(self.config.ladder) {
@@ -219,9 +219,17 @@ impl<'a> Sampler<'a> {
         while chosen.len() < self.config.batch {
             for queue in &queues {
                 let treatment = queue[round % queue.len()];
-                let rows = &self.pairs.rows[treatment];
-                let target = rows[rng.random_range(0..rows.len())];
-                chosen.push(Transition { start: Start::Control, target, treatment });
+                chosen.push(match self.pairs.frame_steps.get(treatment) {
+                    Some(steps) => {
+                        let (earlier, target) = steps[rng.random_range(0..steps.len())];
+                        Transition { start: Start::Frame(earlier), target, treatment }
+                    }
+                    None => {
+                        let rows = &self.pairs.rows[treatment];
+                        let target = rows[rng.random_range(0..rows.len())];
+                        Transition { start: Start::Control, target, treatment }
+                    }
+                });
             }
             round += 1;
         }
@@ -231,7 +239,7 @@ impl<'a> Sampler<'a> {
 
     /// Controls drawn for each plate of the batch, such that about a third of all units are controls.
     fn bags(&self, transitions: &[Transition], rng: &mut ChaCha8Rng) -> BTreeMap<&'a str, Vec<usize>> {
-        if self.pairs.reference == Reference::Relative {
+        if self.pairs.reference != Reference::ControlWells {
             return BTreeMap::new();
         }
         let mut plates: Vec<&'a str> =
@@ -257,8 +265,9 @@ impl<'a> Sampler<'a> {
     ) -> Weights {
         match (transition.start, self.pairs.reference) {
             (Start::Dose(treatment), _) => self.some_wells(treatment, 1.0, units, rng),
+            (Start::Frame(row), _) => vec![(units.of(row), 1.0)],
             (Start::Control, Reference::Relative) => vec![(units.zero(), 1.0)],
-            (Start::Control, Reference::ControlWells) => {
+            (Start::Control, _) => {
                 let bag = &bags[self.screen.observations[transition.target].plate.as_str()];
                 bag.iter().map(|&row| (units.of(row), 1.0 / bag.len() as f32)).collect()
             }

@@ -3,9 +3,12 @@
 //! Measuring destroys the cells, so no cell is seen before and after. A transition is constructed: a *bag* of negative
 //! controls from the plate of a treated well stands for the state before, the treated well for the state after.
 //! A dose ladder gives more of them: from the wells of one dose to those of a higher one.
+//! In a time lapse the same cells are seen again: any earlier and any later frame of one object are a transition whose
+//! intervention lasted as long as they are apart.
 
 mod anchor;
 mod batch;
+mod lapse;
 mod split;
 mod vocabulary;
 
@@ -57,6 +60,8 @@ pub enum Start {
     Control,
     /// Wells of the same perturbation at a lower dose: a constructed step of a dose ladder. Holds the treatment's index.
     Dose(usize),
+    /// An earlier frame of the same object. Holds its row.
+    Frame(usize),
 }
 
 /// One step from a state before to a measured state after.
@@ -105,6 +110,10 @@ pub struct PairSet {
     pub anchors: Vec<Anchor>,
     /// For each treatment, the treatments that are a lower dose of it.
     pub lower_doses: Vec<Vec<usize>>,
+    /// For each treatment of a time lapse, the earlier and the later row of every training step that is one of it; empty otherwise.
+    pub frame_steps: Vec<Vec<(usize, usize)>>,
+    /// The first frame of every later row of a time lapse, whatever its part; empty otherwise.
+    pub first_frames: BTreeMap<usize, usize>,
 }
 
 impl PairSet {
@@ -148,7 +157,17 @@ impl PairSet {
             .collect();
         let anchors = treatments.iter().map(|treatment| anchor_of(treatment, &treatments)).collect();
         let lower_doses = treatments.iter().map(|treatment| anchor::lower_doses(treatment, &treatments)).collect();
-        Ok(Self { reference: screen.reference, treatments, rows, transitions, controls, anchors, lower_doses })
+        Ok(Self {
+            reference: screen.reference,
+            treatments,
+            rows,
+            transitions,
+            controls,
+            anchors,
+            lower_doses,
+            frame_steps: Vec::new(),
+            first_frames: BTreeMap::new(),
+        })
     }
 
     /// Constructed steps from every lower dose to every higher dose of one perturbation, one for each target row.

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::PairError;
-use crate::screen::{Perturbation, Role, Screen, Treatment};
+use crate::screen::{Application, Perturbation, Role, Screen, Treatment};
 
 /// What a split holds out as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -21,6 +21,8 @@ pub enum SplitBy {
     Dose,
     /// Perturbations (or sets of them) with all their doses, in every context, and the combinations that contain them.
     Intervention,
+    /// Interventions with their doses, whatever their duration and context: one combination of doses at a time.
+    Condition,
     /// Contexts of interventions of which at least one other context stays.
     Context,
     /// Plates, with their controls.
@@ -35,6 +37,7 @@ impl SplitBy {
         match self {
             Self::Dose => "dose",
             Self::Intervention => "intervention",
+            Self::Condition => "condition",
             Self::Context => "context",
             Self::Plate => "plate",
             Self::LabBatch => "lab_batch",
@@ -73,11 +76,14 @@ pub struct SplitConfig {
     pub calibration: f64,
     /// Seed of the assignment.
     pub seed: u64,
+    /// What is tested, as a query over treated rows: all conditions that it meets, whole. Counts for more than `by` and
+    /// `folds`; empty leaves the choice to them.
+    pub test: String,
 }
 
 impl Default for SplitConfig {
     fn default() -> Self {
-        Self { by: SplitBy::Dose, folds: 5, fold: 0, validation: 0.12, calibration: 0.16, seed: 0 }
+        Self { by: SplitBy::Dose, folds: 5, fold: 0, validation: 0.12, calibration: 0.16, seed: 0, test: String::new() }
     }
 }
 
@@ -130,10 +136,11 @@ impl Split {
                     batches.ok_or_else(|| error("not every row has a lab batch; map the column `lab_batch`".into()))?;
                 by_place(batches, config)
             }
-            SplitBy::Dose | SplitBy::Intervention | SplitBy::Context => {
+            SplitBy::Dose | SplitBy::Intervention | SplitBy::Condition | SplitBy::Context => {
                 let treatments: Vec<Treatment> = screen.treatments().into_keys().collect();
                 let families = match config.by {
                     SplitBy::Dose => dose_families(&treatments),
+                    SplitBy::Condition => condition_families(&treatments),
                     SplitBy::Context => {
                         families(&treatments, 1, |treatment| Some(treatment.intervention.members().to_vec()))
                     }
@@ -148,6 +155,7 @@ impl Split {
                             "no intervention was measured in two contexts; name the columns under columns.context"
                                 .into()
                         }
+                        SplitBy::Condition => "there are fewer than two conditions".into(),
                         _ => "there are fewer than two perturbations".into(),
                     }));
                 }
@@ -162,6 +170,42 @@ impl Split {
             }
         };
         Ok(Self { parts })
+    }
+
+    /// Tests the conditions of `rows`, whole, and draws validation and calibration from the other conditions.
+    ///
+    /// # Errors
+    /// When no other condition is left.
+    pub fn holding_out(screen: &Screen, rows: &[usize], config: &SplitConfig) -> Result<Self, PairError> {
+        let members = |row: usize| screen.observations[row].intervention.members();
+        let tested: BTreeSet<&[Application]> = rows.iter().map(|&row| members(row)).collect();
+        let others: Vec<Treatment> = screen
+            .treatments()
+            .into_keys()
+            .filter(|treatment| !tested.contains(treatment.intervention.members()))
+            .collect();
+        let families = condition_families(&others);
+        if families.is_empty() {
+            let reason = "`split.test` leaves fewer than two conditions; make it narrower".into();
+            return Err(PairError::Split { by: SplitBy::Condition.name(), reason });
+        }
+        let of_treatment = assign(families, &SplitConfig { folds: 0, ..config.clone() });
+        let part_of = |row: usize| {
+            let observation = &screen.observations[row];
+            if observation.role == Role::NegativeControl {
+                Part::Train
+            } else if tested.contains(observation.intervention.members()) {
+                Part::Test
+            } else {
+                *of_treatment.get(&observation.treatment()).unwrap_or(&Part::Train)
+            }
+        };
+        Ok(Self { parts: (0..screen.n_observations()).map(part_of).collect() })
+    }
+
+    /// Puts one observation into another part.
+    pub(super) fn set(&mut self, row: usize, part: Part) {
+        self.parts[row] = part;
     }
 
     /// The split with `n_rows` more observations, all of one part.
@@ -228,6 +272,18 @@ fn dose_families(treatments: &[Treatment]) -> Vec<Family<Vec<Treatment>>> {
 
 fn combinations(treatments: &[Treatment]) -> Vec<&Treatment> {
     treatments.iter().filter(|treatment| treatment.intervention.members().len() > 1).collect()
+}
+
+/// One family of all sets of doses that were applied, each with all its durations and contexts.
+fn condition_families(treatments: &[Treatment]) -> Vec<Family<Vec<Treatment>>> {
+    let mut conditions = BTreeMap::<&[Application], Vec<Treatment>>::new();
+    for treatment in treatments.iter().filter(|treatment| !treatment.intervention.is_untreated()) {
+        conditions.entry(treatment.intervention.members()).or_default().push(treatment.clone());
+    }
+    if conditions.len() < 2 {
+        return Vec::new();
+    }
+    vec![Family { units: conditions.into_values().collect(), keep: 1 }]
 }
 
 /// One family of all sets of perturbations that were applied, each with all its treatments.

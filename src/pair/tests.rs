@@ -107,7 +107,7 @@ fn design() -> impl Strategy<Value = Design> {
 }
 
 fn config(by: SplitBy, fold: usize, seed: u64) -> SplitConfig {
-    SplitConfig { by, folds: 4, fold, validation: 0.2, calibration: 0.2, seed }
+    SplitConfig { by, folds: 4, fold, validation: 0.2, calibration: 0.2, seed, test: String::new() }
 }
 
 /// The split, unless the screen has nothing to hold out by that unit.

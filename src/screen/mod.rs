@@ -4,12 +4,14 @@
 //! the [`FeatureMatrix`]. Everything past `load` speaks these types; no data frame and no foreign column name gets here.
 
 mod intervention;
+mod lapse;
 mod matrix;
 mod well;
 
 use std::collections::BTreeMap;
 
 pub use intervention::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
+pub use lapse::{TimeLapse, Track};
 pub use matrix::FeatureMatrix;
 use serde::{Deserialize, Serialize};
 pub use well::{Well, WellError};
@@ -37,6 +39,8 @@ pub enum Reference {
     ControlWells,
     /// The values are already differences from control: the start is the zero vector of the context.
     Relative,
+    /// The first frame of the same object in a time lapse.
+    FirstFrame,
 }
 
 /// One measured row: where it was measured and what had been done there.

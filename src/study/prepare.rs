@@ -9,6 +9,7 @@ use crate::load::{Loaded, Source, load};
 use crate::model::ModelSizes;
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, Vocabulary};
+use crate::plan::{PlanError, rows_of_query};
 use crate::screen::{FeatureMatrix, Screen, Treatment};
 
 /// A screen that is ready to be learned from.
@@ -88,7 +89,13 @@ pub fn load_screen(config: &Config) -> Result<Loaded, StudyError> {
 /// # Errors
 /// What splitting, normalizing or pairing says.
 pub fn prepare(config: &Config, loaded: &Loaded) -> Result<Prepared, StudyError> {
-    let split = Split::new(&loaded.screen, &config.split)?;
+    let split = match config.split.test.as_str() {
+        "" => Split::new(&loaded.screen, &config.split)?,
+        query => {
+            let rows = rows_of_query(&loaded.screen, query).map_err(PlanError::from)?;
+            Split::holding_out(&loaded.screen, &rows, &config.split)?
+        }
+    };
     let normalizer = Normalizer::fit(&loaded.screen, &split.rows(Part::Train), &config.normalize)?;
     let screen = normalizer.apply(&loaded.screen)?;
     let pairs = PairSet::new(&screen, &split)?;

@@ -86,6 +86,10 @@ impl Memory {
         rows: &[usize],
         device: &Device,
     ) -> Vec<f32> {
+        if pairs.reference == Reference::FirstFrame {
+            let first: Vec<usize> = rows.iter().filter_map(|row| pairs.first_frames.get(row).copied()).collect();
+            return mean_latent(model, screen, &first, device);
+        }
         let bags: Vec<Vec<f32>> = rows
             .iter()
             .filter_map(|&row| pairs.controls.get(&screen.observations[row].plate))
