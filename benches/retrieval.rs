@@ -3,7 +3,7 @@
 use cytonaut::evaluate::{MapSettings, ReplicateMaps, replicate_map};
 use divan::Bencher;
 
-use super::screens::{bbbc021, generated, table};
+use super::screens::{bbbc021, table, without_plate_effects};
 
 /// As many as stay of a Cell Painting profile after feature selection.
 const N_FEATURES: usize = 500;
@@ -12,8 +12,8 @@ const N_FEATURES: usize = 500;
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn replicate_map_generated(bencher: Bencher) {
     // Not read here: other programs are to find the same wells.
-    table(N_FEATURES, "parquet");
-    let screen = generated(N_FEATURES);
+    table("normalized_500", "parquet", || without_plate_effects(N_FEATURES));
+    let screen = without_plate_effects(N_FEATURES);
     let treatments = screen.treatments();
     let settings = MapSettings { most_enumerated: 10_000, draws: 10_000, ..MapSettings::default() };
     bencher.bench_local(|| scored(replicate_map(&screen, &screen.features, &treatments, &settings)));

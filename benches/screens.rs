@@ -32,6 +32,15 @@ pub fn bbbc021() -> Screen {
 
 /// 10,752 wells on 28 plates: 280 compounds at eight doses on four plates each, half of them without effect, and 64 controls a plate.
 pub fn generated(n_features: usize) -> Screen {
+    screen(n_features, 1.0)
+}
+
+/// The same as it would be after normalization: no plate stands apart.
+pub fn without_plate_effects(n_features: usize) -> Screen {
+    screen(n_features, 0.0)
+}
+
+fn screen(n_features: usize, plate_effect: f32) -> Screen {
     let n_plates = MAPS * REPLICATES;
     let mut observations = Vec::with_capacity(n_plates * WELLS);
     let mut values = Vec::with_capacity(n_plates * WELLS * n_features);
@@ -40,11 +49,12 @@ pub fn generated(n_features: usize) -> Screen {
             let treatment = well.checked_sub(CONTROLS).map(|place| plate / REPLICATES * (WELLS - CONTROLS) + place);
             observations.push(observation(plate, well, treatment));
             let seed = (plate * WELLS + well) * n_features;
-            let strength = treatment.map_or(0.0, |treatment| effect(treatment));
+            let strength = treatment.map_or(0.0, effect);
             let value = |feature: usize| {
-                let direction =
-                    treatment.map_or(0.0, |treatment| noise(1 << 40 | treatment / DOSES * n_features + feature));
-                10.0 + noise(2 << 40 | plate * n_features + feature) + noise(seed + feature) + strength * direction
+                let compound = treatment.map(|treatment| treatment / DOSES * n_features + feature);
+                let direction = compound.map_or(0.0, |place| noise(1 << 40 | place));
+                let of_plate = 10.0 + noise(2 << 40 | (plate * n_features + feature));
+                plate_effect * of_plate + noise(seed + feature) + strength * direction
             };
             values.extend((0..n_features).map(value));
         }
@@ -102,13 +112,13 @@ fn noise(index: usize) -> f32 {
     (sum - 2.0) * 1.732_050_8
 }
 
-/// A file of the generated screen with `n_features` features, written first where it is not there yet.
-pub fn table(n_features: usize, extension: &str) -> PathBuf {
+/// A file `NAME.EXTENSION` of a screen, written first where it is not there yet.
+pub fn table(name: &str, extension: &str, screen: impl Fn() -> Screen) -> PathBuf {
     let folder = std::env::var_os(FOLDER).map_or_else(|| std::env::temp_dir().join("cytonaut-bench"), PathBuf::from);
     std::fs::create_dir_all(&folder).expect("a folder that can be made");
-    let path = folder.join(format!("wells_{n_features}.{extension}"));
+    let path = folder.join(format!("{name}.{extension}"));
     if !path.exists() {
-        let table = as_table(&generated(n_features));
+        let table = as_table(&screen());
         let written = if extension == "csv" { table.write_csv(&path) } else { table.write_parquet(&path) };
         written.expect("a table that can be written");
     }

@@ -21,12 +21,17 @@ fn loads_bbbc021() -> Screen {
 
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn loads_csv(bencher: Bencher) {
-    loads(bencher, table(N_FEATURES, "csv"));
+    loads(bencher, wells("csv"));
 }
 
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn loads_parquet(bencher: Bencher) {
-    loads(bencher, table(N_FEATURES, "parquet"));
+    loads(bencher, wells("parquet"));
+}
+
+/// 10,752 wells with 3,000 features, raw.
+fn wells(extension: &str) -> PathBuf {
+    table("wells_3000", extension, || generated(N_FEATURES))
 }
 
 fn loads(bencher: Bencher, path: PathBuf) {
@@ -36,13 +41,13 @@ fn loads(bencher: Bencher, path: PathBuf) {
 /// Loads and normalizes as pycytominer's `mad_robustize` by plate does: median and MAD of the plate's own controls.
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn loads_and_normalizes_csv(bencher: Bencher) {
-    let path = table(N_FEATURES, "csv");
+    let path = wells("csv");
     bencher.bench_local(|| robust(&read(&path)));
 }
 
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn loads_and_normalizes_parquet(bencher: Bencher) {
-    let path = table(N_FEATURES, "parquet");
+    let path = wells("parquet");
     bencher.bench_local(|| robust(&read(&path)));
 }
 

@@ -44,9 +44,9 @@ struct Fixture {
 }
 
 fn feed_tables(folder: &Path, _: &Screen) -> bool {
-    let there =
+    let mut there =
         ["t.csv", "t.csv.gz", "t.parquet"].map(|name| folder.join(name)).into_iter().filter(|path| path.exists());
-    there.fold(true, |all, path| load(&Source::of([path])).is_ok() && all)
+    there.all(|path| load(&Source::of([path])).is_ok())
 }
 
 fn feed_card(folder: &Path, _: &Screen) -> bool {

@@ -85,6 +85,32 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     finish(command(&["rank", &run, &unseen_csv, "--target", target, "--out", &text("ranking.parquet")]), 0);
     let ranking = Ranking::read(&at("ranking.parquet")).unwrap();
     assert!(ranking.rows.len() > 20, "{} candidates", ranking.rows.len());
+
+    // A table of candidates in place of the screen's own; what the model does not know is said, not guessed.
+    let library = text("library.csv");
+    fs::write(&library, "perturbation,dose_um\ntaxol,0.05\ntaxol,0.5\nunobtainium,1\n").unwrap();
+    let from_file = |by: &str, out: &str| {
+        let arguments = ["rank", &run, "--target", target, "--candidates", &library, "--by", by, "--out", out];
+        finish(command(&arguments), 0)
+    };
+    for by in ["model", "blend", "interpolation"] {
+        let said = from_file(by, &text("library.parquet"));
+        assert!(
+            said.contains("not ranked: unobtainium 1 µM: `unobtainium` is neither in training nor described"),
+            "{said}"
+        );
+        let ranking = Ranking::read(&at("library.parquet")).unwrap();
+        let mut names: Vec<String> = ranking.rows.iter().map(|row| row.intervention.to_string()).collect();
+        names.sort();
+        assert_eq!(names, ["taxol 0.05 µM", "taxol 0.5 µM"]);
+        assert_eq!(ranking.abstained.len(), 1);
+    }
+    fs::write(&library, "perturbation,dose_um\ntaxol,0.05 uM\n").unwrap();
+    let said = finish(command(&["rank", &run, "--target", target, "--candidates", &library]), 1);
+    assert!(
+        said.contains("library.csv:2: column `dose_um` holds \"0.05 uM\", expected a positive number of µM"),
+        "{said}"
+    );
     let said = finish(command(&["rank", &run, "--target", "moa is best"]), 2);
     assert!(said.contains("moa is best"), "{said}");
     let said = finish(command(&["rank", &run, "--target", "moa == \"No such\""]), 2);

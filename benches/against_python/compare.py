@@ -195,10 +195,10 @@ def replicate_map(folder):
     from copairs.map import average_precision, mean_average_precision
 
     features = [f"Cells_Feature_{index}" for index in range(500)]
-    table = pandas.read_parquet(folder / "wells_500.parquet")
+    table = pandas.read_parquet(folder / "normalized_500.parquet")
     values = table[features].to_numpy()
     meta = table[["Metadata_Plate"]].copy()
-    meta["treatment"] = table.Metadata_compound + "@" + table.Metadata_dose_um.astype(str)
+    meta["treatment"] = table.Metadata_compound + "@" + table.Metadata_dose_um.fillna(0).astype(str)
     is_control = table.Metadata_compound == "DMSO"
     # As copairs' own examples do: each control is of a reference group of its own, so that controls are no positives.
     meta["reference"] = -1

@@ -151,6 +151,26 @@ mod tests {
         }
     }
 
+    /// Numbers of `tests/oracles/copairs_null.py`: the exact share is what a large null comes to.
+    #[test]
+    fn agrees_with_the_null_of_copairs() {
+        let oracle: Value = serde_json::from_str(include_str!("../../tests/oracles/copairs_null.json")).unwrap();
+        let draws = oracle["draws"].as_f64().unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let cases = oracle["cases"].as_array().unwrap();
+        assert!(cases.len() >= 16);
+        for case in cases {
+            let count = |name: &str| case[name].as_u64().unwrap() as usize;
+            let (n_positives, n_items) = (count("n_positives"), count("n_items"));
+            // The oracle's average precision is of 32 bits.
+            let reached = case["average_precision"].as_f64().unwrap() - 1e-6;
+            let share = case["share"].as_f64().unwrap();
+            let exact = random_order_p_value(reached, n_positives, n_items, 0, &mut rng).unwrap();
+            let error = (share * (1.0 - share) / draws).sqrt();
+            assert!((exact - share).abs() < 4.0 * error + 1e-9, "{n_positives} of {n_items}: {exact} is not {share}");
+        }
+    }
+
     #[test]
     fn a_perfect_list_is_as_rare_as_its_set_of_positions() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);

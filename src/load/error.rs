@@ -48,7 +48,7 @@ pub enum LoadError {
     },
     /// A file that unpacks to more than files of its size do.
     #[error(
-        "{}: its {packed} bytes unpack to more than {most}; no table of profiles is packed so densely (unpack it yourself if it is one)",
+        "{}: its {packed} bytes unpack to more than {most}; no table of profiles is packed so densely (write it without compression if it is one)",
         path.display()
     )]
     Expands {

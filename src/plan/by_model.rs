@@ -21,9 +21,10 @@ pub struct ByModel<'a> {
 impl Ranker for ByModel<'_> {
     fn places(&self, treatments: &[Treatment]) -> Result<Vec<Option<Place>>, PlanError> {
         let found = predict_latents(self.trained, self.starts, treatments, self.device)?;
+        let mut members: Vec<_> = found.latents.into_iter().map(Vec::into_iter).collect();
         let mut places = vec![None; treatments.len()];
-        for (row, &treatment) in found.placed.iter().enumerate() {
-            places[treatment] = Some(found.latents.iter().map(|member| member[row].clone()).collect());
+        for treatment in found.placed {
+            places[treatment] = members.iter_mut().map(Iterator::next).collect();
         }
         Ok(places)
     }

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::PlanError;
@@ -53,7 +54,7 @@ impl Candidates {
                 let interventions = listed(path, &table, vocabulary, hours).map_err(PlanError::Candidates)?;
                 let treatment = |intervention| Treatment { intervention, context: context.to_owned() };
                 let mut treatments: Vec<Treatment> = interventions.into_iter().map(treatment).collect();
-                treatments.sort();
+                treatments.par_sort();
                 treatments.dedup();
                 Ok(treatments)
             }

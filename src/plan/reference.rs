@@ -43,18 +43,42 @@ impl<'a> References<'a> {
 
     /// The nearest reference under other perturbations than `own_name`, and its mean distance over the members.
     pub(super) fn nearest(&self, place: &Place, own_name: &str) -> Option<(f64, &Reference<'a>)> {
-        let own = self.names.get(own_name).copied();
-        let mut nearest: Option<(f32, &Reference)> = None;
-        for reference in self.measured.iter().filter(|reference| Some(reference.name) != own) {
-            let total: f32 = place.iter().zip(&reference.place).map(|(one, other)| roughly(one, other)).sum();
-            if nearest.is_none_or(|(least, _)| total < least) {
-                nearest = Some((total, reference));
-            }
-        }
-        let (_, reference) = nearest?;
+        let reference = self.about_nearest(place, self.names.get(own_name).copied())?;
         let total: f64 = place.iter().zip(&reference.place).map(|(one, other)| distance(one, other)).sum();
         Some((total / place.len() as f64, reference))
     }
+
+    /// The nearest reference not named `own`, by distances to six digits.
+    fn about_nearest(&self, place: &Place, own: Option<usize>) -> Option<&Reference<'a>> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx2")]
+            fn avx2<'r, 'a>(
+                measured: &'r [Reference<'a>],
+                place: &Place,
+                own: Option<usize>,
+            ) -> Option<&'r Reference<'a>> {
+                least(measured, place, own)
+            }
+            if is_x86_feature_detected!("avx2") {
+                // SAFETY: the processor has the feature that the function was compiled for.
+                return unsafe { avx2(&self.measured, place, own) };
+            }
+        }
+        least(&self.measured, place, own)
+    }
+}
+
+#[inline(always)]
+fn least<'r, 'a>(measured: &'r [Reference<'a>], place: &Place, own: Option<usize>) -> Option<&'r Reference<'a>> {
+    let mut nearest: Option<(f32, &Reference)> = None;
+    for reference in measured.iter().filter(|reference| Some(reference.name) != own) {
+        let total: f32 = place.iter().zip(&reference.place).map(|(one, other)| roughly(one, other)).sum();
+        if nearest.is_none_or(|(least, _)| total < least) {
+            nearest = Some((total, reference));
+        }
+    }
+    nearest.map(|(_, reference)| reference)
 }
 
 /// Mean latents of the observations at `rows`, for each member.
@@ -68,6 +92,7 @@ pub(super) fn distance(one: &[f32], other: &[f32]) -> f64 {
 }
 
 /// [`distance`] to six digits, in running sums that the compiler keeps in vector registers: to find the least of many.
+#[inline(always)]
 fn roughly(one: &[f32], other: &[f32]) -> f32 {
     const LANES: usize = 16;
     let mut sums = [0.0f32; LANES];

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
+use rayon::prelude::*;
 
 use super::{Decoder, Predictions};
 use crate::screen::{Reference, Role, Screen, Treatment};
@@ -120,15 +121,27 @@ pub fn predict_latents(
         members.all(|member| trained.vocabulary.can_place(&member.perturbation))
     };
     let placed: Vec<usize> = (0..treatments.len()).filter(has_place).collect();
-    let known: Vec<&Treatment> = placed.iter().map(|&index| &treatments[index]).collect();
-    let mut by_member = vec![Vec::with_capacity(known.len()); trained.members.len()];
-    for &treatment in &known {
-        for (member, start) in starts.start(treatment)?.into_iter().enumerate() {
-            by_member[member].push(start);
+    // Some at a time, so that starts and intermediate values of a long list are never held all at once.
+    let of_some = |placed: &[usize]| -> Result<Vec<Vec<Vec<f32>>>, PredictError> {
+        let known: Vec<&Treatment> = placed.iter().map(|&index| &treatments[index]).collect();
+        let mut by_member = vec![Vec::with_capacity(known.len()); trained.members.len()];
+        for &treatment in &known {
+            for (member, start) in starts.start(treatment)?.into_iter().enumerate() {
+                by_member[member].push(start);
+            }
         }
+        Ok(trained.predict(&known, &by_member, device))
+    };
+    let parts: Vec<_> = placed.par_chunks(AT_ONCE).map(of_some).collect::<Result<_, _>>()?;
+    let mut latents: Vec<Vec<Vec<f32>>> = vec![Vec::with_capacity(placed.len()); trained.members.len()];
+    for (member, part) in parts.into_iter().flat_map(|part| part.into_iter().enumerate()) {
+        latents[member].extend(part);
     }
-    Ok(PredictedLatents { latents: trained.predict(&known, &by_member, device), placed })
+    Ok(PredictedLatents { latents, placed })
 }
+
+/// Treatments predicted by one task.
+const AT_ONCE: usize = 1024;
 
 /// Predicts `treatments` from the negative controls that `starts` offers, and decodes what is predicted.
 ///

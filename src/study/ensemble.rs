@@ -49,7 +49,6 @@ pub(super) fn checkpoint_steps(folder: &Path, n_members: usize) -> Result<BTreeM
 ///
 /// # Errors
 /// The first member's error, in order of the members; [`TrainError::Stopped`] where `stop` was asked.
-#[expect(clippy::too_many_arguments, reason = "each is a value of its own kind")]
 pub fn train_ensemble(
     config: &Config,
     prepared: &Prepared,

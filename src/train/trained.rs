@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::TrainError;
@@ -17,7 +16,7 @@ use crate::run::Checkpoint;
 use crate::screen::{FeatureMatrix, Reference, Screen, Treatment};
 
 /// Rows encoded at once; bounds the memory of inference.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 4096;
 
 /// Latents of rows of a feature matrix, one `Vec` for each row.
 fn encode(model: &WorldModel, features: &FeatureMatrix, rows: &[usize], device: &Device) -> Vec<Vec<f32>> {
@@ -120,10 +119,7 @@ impl Memory {
             let from_bl = Tensor::<2>::from_data(TensorData::new(from, [range.len(), self.control.len()]), device);
             to_rows(model.predict(from_bl, &rows))
         };
-        // Side by side, because element-wise operations on the CPU run on one thread each.
-        let first: Vec<usize> = (0..treatments.len()).step_by(CHUNK).collect();
-        let chunks: Vec<Vec<Vec<f32>>> = first.into_par_iter().map(chunk).collect();
-        chunks.into_iter().flatten().collect()
+        (0..treatments.len()).step_by(CHUNK).flat_map(chunk).collect()
     }
 
     fn anchor_latent(&self, anchor: &Anchor) -> Option<Vec<f32>> {

@@ -70,10 +70,11 @@ impl<'a> Relabelings<'a> {
                 let p_value = n_hits as f64 / n_drawn as f64;
                 return Null { p_value, least_p_value: 1.0 / (1 + settings.draws) as f64, is_exact: false };
             }
-            if n_drawn == FIRST_LOOK && n_hits <= FEW {
-                if let Some(n_hits) = self.count(settings.most_enumerated as u64) {
-                    return exact(n_hits);
-                }
+            if n_drawn == FIRST_LOOK
+                && n_hits <= FEW
+                && let Some(n_hits) = self.count(settings.most_enumerated as u64)
+            {
+                return exact(n_hits);
             }
         }
         let n_all = (1 + settings.draws) as f64;

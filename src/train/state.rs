@@ -1,0 +1,204 @@
+//! What changes from step to step of training: into a checkpoint, out of one, and to its end.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::chance::{Purpose, stream};
+use super::diagnostics::Diagnostics;
+use super::member::{MemberOutcome, Progress, TrainingData};
+use super::optimizer::Optimizer;
+use super::trained::Memory;
+use super::{TrainConfig, TrainError};
+use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
+use crate::pair::{Anchor, Batch, Sampler, anchor_of};
+use crate::run::Checkpoint;
+use crate::screen::Treatment;
+
+/// Everything that changes from step to step.
+pub(super) struct State {
+    pub(super) model: WorldModel,
+    pub(super) optimizer: Optimizer,
+    pub(super) step: usize,
+    best: Option<Best>,
+    stale: usize,
+}
+
+#[derive(Clone)]
+struct Best {
+    step: usize,
+    error: f64,
+    arrays: BTreeMap<String, Array>,
+}
+
+impl State {
+    pub(super) fn new(
+        model_config: &ModelConfig,
+        sizes: &ModelSizes,
+        config: &TrainConfig,
+        member: usize,
+        device: &Device,
+        warm: Option<&BTreeMap<String, Array>>,
+    ) -> Result<Self, TrainError> {
+        let mut rng = stream(config.seed, member, Purpose::Weights, 0);
+        let mut model = WorldModel::new(&mut Init { rng: &mut rng, device }, model_config, sizes);
+        if let Some(arrays) = warm {
+            model = with_parameters(model, arrays)?;
+        }
+        let optimizer = Optimizer::new(config.weight_decay, config.clip);
+        Ok(Self { model, optimizer, step: 0, best: None, stale: 0 })
+    }
+
+    /// Whether all steps are done, or patience has run out.
+    pub(super) fn is_done(&self, config: &TrainConfig) -> bool {
+        self.step >= config.steps || config.patience > 0 && self.stale >= config.patience
+    }
+
+    /// Model, moments and counters; no generator state, because every stream is keyed by the step.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        let mut checkpoint = Checkpoint::default();
+        let mut put = |prefix: &str, arrays: BTreeMap<String, Array>| {
+            checkpoint.tensors.extend(arrays.into_iter().map(|(name, array)| (format!("{prefix}.{name}"), array)));
+        };
+        put("model", parameters(&self.model));
+        put("optimizer", self.optimizer.to_arrays());
+        if let Some(best) = &self.best {
+            put("best", best.arrays.clone());
+        }
+        let mut note = |key: &str, value: String| checkpoint.text.insert(key.to_owned(), value);
+        note("step", self.step.to_string());
+        note("stale", self.stale.to_string());
+        if let Some(best) = &self.best {
+            note("best_step", best.step.to_string());
+            // Bits, because a decimal could come back as another number.
+            note("best_error", best.error.to_bits().to_string());
+        }
+        checkpoint
+    }
+
+    pub(super) fn restore(mut self, checkpoint: &Checkpoint, device: &Device) -> Result<Self, TrainError> {
+        let take = |prefix: &str| -> BTreeMap<String, Array> {
+            let under = |(name, array): (&String, &Array)| Some((name.strip_prefix(prefix)?.to_owned(), array.clone()));
+            checkpoint.tensors.iter().filter_map(under).collect()
+        };
+        self.model = with_parameters(self.model, &take("model."))?;
+        self.step = number(checkpoint, "step")?;
+        self.stale = number(checkpoint, "stale")?;
+        let moments = take("optimizer.");
+        let own = parameters(&self.model);
+        for (name, array) in &moments {
+            let parameter = ["moment_1.", "moment_2."].iter().find_map(|prefix| name.strip_prefix(prefix));
+            let is_right =
+                parameter.and_then(|name| own.get(name)).is_some_and(|own| own.values.len() == array.values.len());
+            let twin = name.replacen("moment_1.", "moment_2.", 1);
+            if !is_right || !moments.contains_key(&twin) {
+                return Err(TrainError::damaged(format!(
+                    "its tensor `optimizer.{name}` fits no parameter of the model"
+                )));
+            }
+        }
+        self.optimizer = self.optimizer.with_arrays(&moments, self.step, device);
+        if checkpoint.text.contains_key("best_step") {
+            let error = f64::from_bits(number(checkpoint, "best_error")?);
+            let arrays = take("best.");
+            // Made once for its checks: a best model that does not fit would be found out only when training ends.
+            with_parameters(self.model.clone(), &arrays)?;
+            self.best = Some(Best { step: number(checkpoint, "best_step")?, error, arrays });
+        }
+        Ok(self)
+    }
+
+    pub(super) fn evaluate(
+        &mut self,
+        data: TrainingData,
+        batch: &Batch,
+        config: &TrainConfig,
+        member: usize,
+        device: &Device,
+        report: &dyn Fn(Progress),
+    ) {
+        let model = inference(&self.model);
+        let mut rng = stream(config.seed, member, Purpose::Diagnostics, self.step);
+        let diagnostics = Diagnostics::of(&model, batch, &config.sigreg, &mut rng, device);
+        let mut values = diagnostics.values();
+        if let Some(error) = validation_error(&model, data, device) {
+            values.push(("validation_error", error));
+            if self.best.as_ref().is_none_or(|best| error < best.error) {
+                self.best = Some(Best { step: self.step, error, arrays: parameters(&self.model) });
+                self.stale = 0;
+            } else {
+                self.stale += 1;
+            }
+        }
+        let latent = batch_latent(&model, batch, device);
+        report(Progress::Evaluation { member, step: self.step, values, health: diagnostics.health(latent) });
+    }
+
+    pub(super) fn finish(
+        self,
+        data: TrainingData,
+        sampler: &Sampler,
+        config: &TrainConfig,
+        member: usize,
+        device: &Device,
+    ) -> Result<MemberOutcome, TrainError> {
+        let mut model = inference(&self.model);
+        let mut step = self.step;
+        let mut error = validation_error(&model, data, device);
+        if let (true, Some(best)) = (config.patience > 0, &self.best) {
+            model = with_parameters(model, &best.arrays)?;
+            (step, error) = (best.step, Some(best.error));
+        }
+        let batch = sampler.batch(&mut stream(config.seed, member, Purpose::Pairs, config.steps));
+        let mut rng = stream(config.seed, member, Purpose::Diagnostics, config.steps);
+        let health = Diagnostics::of(&model, &batch, &config.sigreg, &mut rng, device)
+            .health(batch_latent(&model, &batch, device));
+        Ok(MemberOutcome { model, step, validation_error: error, health })
+    }
+}
+
+/// The model off the autodiff device.
+fn inference(model: &WorldModel) -> WorldModel {
+    use burn::module::Module;
+    model.valid()
+}
+
+fn batch_latent(model: &WorldModel, batch: &Batch, device: &Device) -> usize {
+    let width = batch.units_uf.len() / batch.n_units;
+    let row = Tensor::<2>::from_data(TensorData::new(batch.units_uf[..width].to_vec(), [1, width]), device);
+    model.encode(row).dims()[1]
+}
+
+/// Squared distance of predicted to measured consensus latents of the validation treatments, relative to no change.
+fn validation_error(model: &WorldModel, data: TrainingData, device: &Device) -> Option<f64> {
+    if data.validation.is_empty() {
+        return None;
+    }
+    let memory = Memory::of(model, data.screen, data.pairs, device);
+    let treatments: Vec<&Treatment> = data.validation.keys().collect();
+    let anchor = |treatment: &Treatment| {
+        if model.is_anchored() { anchor_of(treatment, &data.pairs.treatments) } else { Anchor::NONE }
+    };
+    let anchors: Vec<_> = treatments.iter().copied().map(anchor).collect();
+    let starts: Vec<Vec<f32>> = data
+        .validation
+        .values()
+        .map(|rows| memory.start_of_rows(model, data.screen, data.pairs, rows, device))
+        .collect();
+    let predicted = memory.predict(model, data.vocabulary, &treatments, &anchors, &starts, device);
+    let (mut missed, mut moved) = (0.0, 0.0);
+    for ((rows, start), predicted) in data.validation.values().zip(&starts).zip(&predicted) {
+        let truth = super::trained::mean_latent(model, data.screen, rows, device);
+        for ((truth, start), predicted) in truth.iter().zip(start).zip(predicted) {
+            missed += f64::from(truth - predicted).powi(2);
+            moved += f64::from(truth - start).powi(2);
+        }
+    }
+    Some(missed / moved.max(1e-12))
+}
+
+/// A number among a checkpoint's texts.
+fn number<T: std::str::FromStr>(checkpoint: &Checkpoint, key: &str) -> Result<T, TrainError> {
+    let text = checkpoint.text.get(key).ok_or_else(|| TrainError::damaged(format!("it has no entry `{key}`")))?;
+    text.parse().map_err(|_| TrainError::damaged(format!("its entry `{key}` is {text:?}, expected a number")))
+}
