@@ -10,8 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use super::*;
 use crate::screen::{Application, FeatureMatrix, Intervention, Kind, Micromolar, Observation, Perturbation};
 
-const SPLITS: [SplitBy; 5] =
-    [SplitBy::Dose, SplitBy::Intervention, SplitBy::Context, SplitBy::Plate, SplitBy::LabBatch];
+const SPLITS: [SplitBy; 6] =
+    [SplitBy::Dose, SplitBy::Intervention, SplitBy::Condition, SplitBy::Context, SplitBy::Plate, SplitBy::LabBatch];
 const PARTS: [Part; 4] = [Part::Train, Part::Validation, Part::Calibration, Part::Test];
 
 fn application(name: &str, micromolar: f64) -> Application {
@@ -142,6 +142,7 @@ fn is_shown_by(held_out: &Treatment, training: &Treatment, by: SplitBy) -> bool 
             held_out.context == training.context && member.is_some_and(shows)
         }
         SplitBy::Intervention => names(held_out).is_subset(&names(training)),
+        SplitBy::Condition => held_out.intervention.members() == training.intervention.members(),
         SplitBy::Context => held_out == training,
         SplitBy::Plate | SplitBy::LabBatch => false,
     }
@@ -203,6 +204,7 @@ proptest! {
                 match by {
                     SplitBy::Plate | SplitBy::LabBatch => prop_assert_eq!(tested, 1),
                     _ if is_control => prop_assert_eq!(tested, 0),
+                    SplitBy::Condition => prop_assert_eq!(tested, 1),
                     SplitBy::Intervention if is_single => prop_assert_eq!(tested, 1),
                     SplitBy::Intervention => prop_assert!(tested >= 1),
                     SplitBy::Dose if is_single => prop_assert!(tested <= 1),
