@@ -139,13 +139,15 @@ pub fn train_member(
 }
 
 /// Losses of one step, still on the device.
-struct Losses {
+#[derive(Debug)]
+pub struct Losses {
     prediction: Tensor<1>,
     sigreg: Tensor<1>,
 }
 
 impl Losses {
-    fn read(self, batch: &Batch, config: &TrainConfig) -> Vec<(&'static str, f64)> {
+    /// Names and values, which waits for the device: the two losses, the weight of SIGReg, and their weighted sum.
+    pub fn read(self, batch: &Batch, config: &TrainConfig) -> Vec<(&'static str, f64)> {
         let value = |tensor: Tensor<1>| f64::from(tensor.into_data().try_to_vec::<f32>().expect("losses are f32")[0]);
         let (prediction, sigreg) = (value(self.prediction), value(self.sigreg));
         let weight = loss::sigreg_weight(&config.sigreg, sigreg_units(batch, config));
@@ -166,7 +168,9 @@ fn sigreg_units(batch: &Batch, config: &TrainConfig) -> usize {
 }
 
 /// Forward, loss, backward, update; the model's running statistics move along.
-fn one_step(
+///
+/// Slices, noise and the learning rate are those of `step`; `device` is the autodiff device of the model.
+pub fn one_step(
     model: WorldModel,
     optimizer: &mut Optimizer,
     batch: &Batch,
