@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use super::consensus::{consensus, control_states, predict_each, shifted};
 use super::dose::{interpolation_weights, mix};
 use crate::predict::Predictions;
-use crate::screen::{Intervention, Screen, Treatment};
+use crate::screen::{Application, Intervention, Screen, Treatment};
 
 /// Control plus the sum of the members' single effects in the same context and for the same duration.
 ///
-/// A single at a dose that was not measured is interpolated from its own ladder. Abstains from single perturbations and
-/// from sets with a member that has no single treatment in training.
+/// A single at a dose that was not measured is interpolated from its own ladder. Where members were never applied alone
+/// but always with one common member (two correctors, each with the same agonist), the effects of the pairs are added and
+/// the common member's own, which each of them holds, is counted once. Abstains from single perturbations and from sets
+/// that neither way covers.
 pub fn additive(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>, targets: &[Treatment]) -> Predictions {
     let controls = control_states(screen);
     let profiles = consensus(screen, training);
@@ -20,15 +22,26 @@ pub fn additive(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>, tar
             return None;
         }
         let control = controls.get(&target.context)?;
-        members.iter().try_fold(control.clone(), |sum, member| {
-            let mut intervention = Intervention::of([member.clone()]);
+        let profile_of = |members: &[&Application]| {
+            let mut intervention = Intervention::of(members.iter().copied().cloned());
             if let Some(hours) = target.intervention.hours() {
                 intervention = intervention.lasting(hours);
             }
-            let single = Treatment { intervention, context: target.context.clone() };
-            let effect = mix(&interpolation_weights(&single, profiles.keys()), &profiles)?;
-            Some(shifted(&sum, 1.0, &effect, control))
-        })
+            let part = Treatment { intervention, context: target.context.clone() };
+            mix(&interpolation_weights(&part, profiles.keys()), &profiles)
+        };
+        let of_singles = members
+            .iter()
+            .try_fold(control.clone(), |sum, member| Some(shifted(&sum, 1.0, &profile_of(&[member])?, control)));
+        let over_common = |common: &Application| {
+            let base = profile_of(&[common])?;
+            let others = members.iter().filter(|member| *member != common);
+            others
+                .into_iter()
+                .try_fold(base.clone(), |sum, member| Some(shifted(&sum, 1.0, &profile_of(&[common, member])?, &base)))
+        };
+        let of_pairs = || if members.len() > 2 { members.iter().find_map(over_common) } else { None };
+        of_singles.or_else(of_pairs)
     })
 }
 
@@ -36,6 +49,21 @@ pub fn additive(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>, tar
 mod tests {
     use super::super::consensus::fixture::*;
     use super::*;
+
+    /// An agonist alone moves by 1, with either corrector by 3 and by 4: both correctors by 1 + 2 + 3.
+    #[test]
+    fn pairs_with_a_common_member_stand_in_for_singles() {
+        let screen = screen(&[
+            ("p", "A01", treatment(&[], ""), [10.0, 0.0]),
+            ("p", "A02", treatment(&[("agonist", 1.0)], ""), [11.0, 0.0]),
+            ("p", "A03", treatment(&[("agonist", 1.0), ("x", 3.0)], ""), [13.0, 0.0]),
+            ("p", "A04", treatment(&[("agonist", 1.0), ("y", 3.0)], ""), [14.0, 1.0]),
+        ]);
+        let target = [treatment(&[("agonist", 1.0), ("x", 3.0), ("y", 3.0)], "")];
+        assert_eq!(additive(&screen, &screen.treatments(), &target).profiles.values(), [16.0, 1.0]);
+        let unknown = [treatment(&[("agonist", 1.0), ("x", 3.0), ("z", 3.0)], "")];
+        assert!(additive(&screen, &screen.treatments(), &unknown).treatments.is_empty());
+    }
 
     #[test]
     fn adds_effects_over_control_and_needs_every_single() {
