@@ -53,6 +53,7 @@ fn card_text(loaded: &Loaded, folder: &Path) -> String {
     let reference = match screen.reference {
         Reference::ControlWells => "control_wells",
         Reference::Relative => "relative",
+        Reference::FirstFrame => "first_frame",
     };
     line(format!("reference = {}", quoted(reference)));
     if let Some(unit) = mapping.dose_unit {
@@ -81,6 +82,9 @@ fn card_text(loaded: &Loaded, folder: &Path) -> String {
     match &card.columns.labels {
         Some(labels) => line(format!("labels = {}", list(labels))),
         None => line(format!("# labels = {}", list(&mapping.labels))),
+    }
+    for (perturbation, column) in &card.columns.doses {
+        line(format!("doses.{} = {}", quoted(perturbation), quoted(column)));
     }
     let n_controls = screen.observations.iter().filter(|row| row.role == Role::NegativeControl).count();
     line(format!("\n# Roles: {}; {n_controls} negative controls among the loaded rows.", mapping.controls_why));

@@ -258,7 +258,7 @@ impl<'a> Sampler<'a> {
         match (transition.start, self.pairs.reference) {
             (Start::Dose(treatment), _) => self.some_wells(treatment, 1.0, units, rng),
             (Start::Control, Reference::Relative) => vec![(units.zero(), 1.0)],
-            (Start::Control, Reference::ControlWells) => {
+            (Start::Control, Reference::ControlWells | Reference::FirstFrame) => {
                 let bag = &bags[self.screen.observations[transition.target].plate.as_str()];
                 bag.iter().map(|&row| (units.of(row), 1.0 / bag.len() as f32)).collect()
             }

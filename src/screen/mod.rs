@@ -3,12 +3,14 @@
 //! A [`Screen`] is a table of observations (one row for each cell, site or well) with one payload each, a row of
 //! the [`FeatureMatrix`]. Everything past `load` speaks these types; no data frame and no foreign column name gets here.
 
+mod image;
 mod intervention;
 mod matrix;
 mod well;
 
 use std::collections::BTreeMap;
 
+pub use image::{ImageScreen, ImageSite, Mask, MaskValues, Object, Plane, Projection, Selector, Time};
 pub use intervention::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
 pub use matrix::FeatureMatrix;
 use serde::{Deserialize, Serialize};
@@ -37,6 +39,8 @@ pub enum Reference {
     ControlWells,
     /// The values are already differences from control: the start is the zero vector of the context.
     Relative,
+    /// The first frame of the same field, object or track: time lapses of images.
+    FirstFrame,
 }
 
 /// One measured row: where it was measured and what had been done there.
