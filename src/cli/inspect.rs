@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::print;
+use super::{AskedWrongly, inspect_images, print};
+use crate::load::image::{PathMap, is_image_source};
 use crate::load::{Source, load, write_card};
 use crate::qc::{Severity, findings, summary};
 use crate::study::StudyError;
@@ -15,9 +16,15 @@ use crate::study::StudyError;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct InspectArgs {
-    /// Profile tables, globs, folders or a dataset card
+    /// Profile tables, image sheets, folders of images, indices of instruments, globs or a dataset card
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// Where the files of an image sheet lie that names them by paths of another machine
+    #[arg(long = "path-map", value_name = "OLD=NEW")]
+    path_maps: Vec<PathMap>,
+    /// Folder that the paths in an image sheet are relative to, instead of the sheet's own
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -28,8 +35,18 @@ pub(super) struct InspectArgs {
 
 impl InspectArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { paths, json, write_card: card } = self;
-        let loaded = load(&Source::of(paths)).map_err(StudyError::from)?;
+        let Self { paths, path_maps, root, json, write_card: card } = self;
+        let source = Source::of(paths);
+        if is_image_source(&source).map_err(StudyError::from)? {
+            if card.is_some() {
+                return Err(AskedWrongly(
+                    "--write-card is for profile tables; docs/images.md shows a card of images".to_owned(),
+                )
+                .into());
+            }
+            return inspect_images::inspect(source, root, path_maps, json);
+        }
+        let loaded = load(&source).map_err(StudyError::from)?;
         if let Some(path) = &card {
             write_card(&loaded, path).map_err(StudyError::from)?;
         }

@@ -3,6 +3,7 @@
 mod embed;
 mod evaluate;
 mod inspect;
+mod inspect_images;
 mod options;
 mod predict;
 mod progress;

@@ -30,6 +30,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::LoadError;
+use super::image::ImageSettings;
 use super::text::read_small_text;
 use crate::screen::{DoseUnit, Kind, Reference};
 
@@ -67,6 +68,8 @@ pub struct Card {
     pub join: Vec<Join>,
     /// A table of perturbation descriptors.
     pub descriptors: Option<DescriptorFile>,
+    /// Where the pixels are, for screens of images.
+    pub images: Option<ImageSettings>,
     /// sha256 of files, by their path relative to the card; a file that differs is refused.
     pub checksums: BTreeMap<String, String>,
     /// Where the card was read from.
@@ -92,6 +95,9 @@ pub struct Columns {
     pub perturbation: Option<String>,
     /// Its concentration.
     pub dose: Option<String>,
+    /// Columns that each hold the dose of one perturbation, by the perturbation's name; what a row's wells received is
+    /// the set of those with a dose above 0. Takes the place of `perturbation` and `dose`.
+    pub doses: BTreeMap<String, String>,
     /// Its duration in hours.
     pub hours: Option<String>,
     /// What kind of agent it is.

@@ -58,7 +58,7 @@ pub(super) fn roles(table: &RawTable, mapping: &Mapping, card: &Card) -> Result<
     }
     let mut told = match mapping.column(ColumnRole::Role).and_then(|column| Some((column, table.text(column)?))) {
         Some((column, words)) => by_role_column(table, column, words, perturbations)?,
-        None => by_name(table, mapping, perturbations),
+        None => by_name(table, mapping, card, perturbations),
     };
     for (row, role) in told.roles.iter_mut().enumerate() {
         *role = rules.role(row).unwrap_or(*role);
@@ -190,7 +190,10 @@ fn by_role_column(
     Ok(Roles { roles, why: format!("the words of column `{column}`"), notes })
 }
 
-fn by_name(table: &RawTable, mapping: &Mapping, perturbations: Texts<'_>) -> Roles {
+fn by_name(table: &RawTable, mapping: &Mapping, card: &Card, perturbations: Texts<'_>) -> Roles {
+    if !card.columns.doses.is_empty() {
+        return by_doses(table, card);
+    }
     let Some(perturbations) = perturbations else {
         return Roles { roles: vec![Role::Treatment; table.n_rows()], why: String::new(), notes: Vec::new() };
     };
@@ -218,6 +221,22 @@ fn by_name(table: &RawTable, mapping: &Mapping, perturbations: Texts<'_>) -> Rol
     };
     let notes = if missing_is == Role::Empty { empty_note(n_missing).into_iter().collect() } else { Vec::new() };
     Roles { roles, why, notes }
+}
+
+/// A well that received none of the perturbations that have a dose column is untreated.
+fn by_doses(table: &RawTable, card: &Card) -> Roles {
+    let columns: Vec<&[Option<String>]> = card.columns.doses.values().filter_map(|column| table.text(column)).collect();
+    let is_dose = |text: &Option<String>| {
+        // What is no number is named as such when doses are read.
+        text.as_deref().is_some_and(|text| text.parse::<f64>().map_or(true, |dose| dose != 0.0))
+    };
+    let role = |row: usize| match columns.iter().any(|values| is_dose(&values[row])) {
+        true => Role::Treatment,
+        false => Role::NegativeControl,
+    };
+    let names: Vec<&str> = card.columns.doses.values().map(String::as_str).collect();
+    let why = format!("negative control where {} are 0 or empty", names.join(", "));
+    Roles { roles: (0..table.n_rows()).map(role).collect(), why, notes: Vec::new() }
 }
 
 fn empty_note(n_rows: usize) -> Option<String> {

@@ -258,6 +258,22 @@ pub enum LoadError {
         /// What the table says.
         table_value: String,
     },
+    /// An image file that cannot be read, or whose pixels are not what they should be.
+    #[error("{}: {message}", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what was expected.
+        message: String,
+    },
+    /// A sheet or index of images that does not lead to images.
+    #[error("{place}: {message}")]
+    ImageSheet {
+        /// The row or element.
+        place: Place,
+        /// What is wrong, and how to mend it.
+        message: String,
+    },
     /// Every row was left out.
     #[error("{}: no row is left: {reasons}", path.display())]
     NothingLeft {

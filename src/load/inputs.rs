@@ -54,7 +54,7 @@ pub(super) fn tables(card: &Card, given: &[PathBuf]) -> Result<Vec<PathBuf>, Loa
     Ok(tables)
 }
 
-fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
+pub(super) fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let none = || LoadError::NoFiles { pattern: pattern.display().to_string() };
     if pattern.is_dir() {
         let entries = std::fs::read_dir(pattern).map_err(|cause| LoadError::io(pattern, cause))?;

@@ -202,6 +202,7 @@ impl Columns {
             replicate: pick(&self.replicate, &weaker.replicate),
             perturbation: pick(&self.perturbation, &weaker.perturbation),
             dose: pick(&self.dose, &weaker.dose),
+            doses: if self.doses.is_empty() { weaker.doses.clone() } else { self.doses.clone() },
             hours: pick(&self.hours, &weaker.hours),
             kind: pick(&self.kind, &weaker.kind),
             role: pick(&self.role, &weaker.role),
@@ -238,6 +239,9 @@ impl Mapping {
                 Some(column) => mapping.declare(path, names, role, column)?,
                 // Declared rules tell the roles; a column called `control_type` is a label then.
                 None if role == ColumnRole::Role && has_negative_rule => {}
+                // One column for each perturbation's dose leaves nothing to these two.
+                None if matches!(role, ColumnRole::Perturbation | ColumnRole::Dose)
+                    && !card.columns.doses.is_empty() => {}
                 None if role == ColumnRole::Context => mapping.map_context(path, names, card)?,
                 None => {
                     if let Some(column) = usual_column(names, role) {
@@ -245,6 +249,9 @@ impl Mapping {
                     }
                 }
             }
+        }
+        for column in card.columns.doses.values() {
+            mapping.declare(path, names, ColumnRole::Dose, column)?;
         }
         mapping.map_dose_unit(path, card)?;
         Ok(mapping)
@@ -281,13 +288,15 @@ impl Mapping {
     }
 
     fn map_dose_unit(&mut self, path: &Path, card: &Card) -> Result<(), LoadError> {
-        let Some(column) = self.column(ColumnRole::Dose) else { return Ok(()) };
-        let (unit, why) = match (card.dose_unit, unit_in_name(column)) {
-            (Some(unit), _) => (unit, "declared".to_owned()),
-            (None, Some(unit)) => (unit, format!("the name `{column}` tells it")),
-            (None, None) => return Err(LoadError::DoseUnit { path: path.to_path_buf(), column: column.to_owned() }),
-        };
-        (self.dose_unit, self.dose_unit_why) = (Some(unit), why);
+        let columns = self.columns.iter().filter(|mapped| mapped.role == ColumnRole::Dose).rev();
+        for column in columns.map(|mapped| mapped.column.as_str()) {
+            let unit = unit_of(card, column);
+            let unit =
+                unit.ok_or_else(|| LoadError::DoseUnit { path: path.to_path_buf(), column: column.to_owned() })?;
+            let why =
+                if card.dose_unit.is_some() { "declared".to_owned() } else { format!("the name `{column}` tells it") };
+            (self.dose_unit, self.dose_unit_why) = (Some(unit), why);
+        }
         Ok(())
     }
 }
@@ -318,6 +327,11 @@ fn named<'a>(names: &'a [String], word: &str) -> Option<&'a str> {
 pub(super) fn plain(name: &str) -> String {
     let name = name.strip_prefix("Image_").filter(|rest| rest.starts_with("Metadata_")).unwrap_or(name);
     name.strip_prefix("Metadata_").unwrap_or(name).to_lowercase()
+}
+
+/// The unit of a dose column: declared, or told by its name.
+pub(super) fn unit_of(card: &Card, column: &str) -> Option<DoseUnit> {
+    card.dose_unit.or_else(|| unit_in_name(column))
 }
 
 fn unit_in_name(column: &str) -> Option<DoseUnit> {

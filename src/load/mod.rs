@@ -9,6 +9,7 @@ mod controls;
 mod csv;
 mod error;
 mod features;
+pub mod image;
 mod inputs;
 mod join;
 mod mapping;
@@ -134,6 +135,10 @@ impl Source {
 /// If a file, the card or a cell is wrong; see [`LoadError`].
 pub fn load(source: &Source) -> Result<Loaded, LoadError> {
     let card = source.effective_card()?;
+    if card.reference == Reference::FirstFrame {
+        let message = "`reference = \"first_frame\"` is for time lapses of images; profile tables know `control_wells` and `relative`";
+        return Err(LoadError::Card { path: card.path, message: message.to_owned() });
+    }
     let paths = inputs::tables(&card, &source.files)?;
     let first = paths[0].as_path();
     let sketches = sketch_all(&paths)?;

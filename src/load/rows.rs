@@ -4,9 +4,11 @@ use rayon::prelude::*;
 
 use super::card::Card;
 use super::error::LoadError;
-use super::mapping::{ColumnRole, Mapping};
+use super::mapping::{ColumnRole, Mapping, unit_of};
 use super::table::RawTable;
-use crate::screen::{DoseUnit, Intervention, Kind, Micromolar, Observation, Reference, Role, Well};
+use crate::screen::{
+    Application, DoseUnit, Intervention, Kind, Micromolar, Observation, Perturbation, Reference, Role, Well,
+};
 
 /// Longest duration that is believed: a century.
 const MAX_HOURS: f64 = 876_000.0;
@@ -35,7 +37,9 @@ struct RowReader<'a> {
     well: Option<Cells<'a>>,
     lab_batch: Option<Cells<'a>>,
     replicate: Option<Cells<'a>>,
-    perturbation: Cells<'a>,
+    /// `None` where each perturbation has a dose column of its own.
+    perturbation: Option<Cells<'a>>,
+    doses: Vec<(&'a str, Cells<'a>)>,
     dose: Option<Cells<'a>>,
     hours: Option<Cells<'a>>,
     kind: Option<Cells<'a>>,
@@ -67,9 +71,15 @@ impl<'a> RowReader<'a> {
                 "name the plate column with `plate = \"…\"` under [columns], or set `reference = \"relative\"` if the values are already against control",
             ));
         }
-        let perturbation = cells(ColumnRole::Perturbation).ok_or_else(|| {
-            missing(ColumnRole::Perturbation, "name its column with `perturbation = \"…\"` under [columns]")
-        })?;
+        let perturbation = cells(ColumnRole::Perturbation);
+        let doses = card.columns.doses.iter();
+        let doses: Vec<_> = doses.filter_map(|(name, column)| Some((name.as_str(), named(column)?))).collect();
+        if perturbation.is_none() && doses.is_empty() {
+            return Err(missing(
+                ColumnRole::Perturbation,
+                "name its column with `perturbation = \"…\"` under [columns]",
+            ));
+        }
         Ok(Self {
             table,
             card,
@@ -79,6 +89,7 @@ impl<'a> RowReader<'a> {
             lab_batch,
             replicate: cells(ColumnRole::Replicate),
             perturbation,
+            doses,
             dose: cells(ColumnRole::Dose),
             hours: cells(ColumnRole::Hours),
             kind: cells(ColumnRole::Kind),
@@ -109,13 +120,14 @@ impl<'a> RowReader<'a> {
         if matches!(role, Role::NegativeControl | Role::Empty) {
             return Ok(Intervention::untreated());
         }
-        let name = self.required(
-            self.perturbation,
-            row,
-            "the name of a perturbation (declare under [controls] what an empty cell means)",
-        )?;
-        let kind = self.kind(row)?;
-        let intervention = Intervention::single(name, kind, self.dose(row, kind)?);
+        let intervention = match self.perturbation {
+            Some(perturbation) if self.doses.is_empty() => {
+                const EXPECTED: &str = "the name of a perturbation (declare under [controls] what an empty cell means)";
+                let kind = self.kind(row)?;
+                Intervention::single(self.required(perturbation, row, EXPECTED)?, kind, self.dose(row, kind)?)
+            }
+            _ => Intervention::of(self.applications(row)?),
+        };
         let is_duration = |hours: f64| (0.0..=MAX_HOURS).contains(&hours);
         Ok(match self.number(self.hours, row, "a number of hours, 0 or more", is_duration)? {
             Some(hours) => intervention.lasting(hours),
@@ -123,8 +135,28 @@ impl<'a> RowReader<'a> {
         })
     }
 
+    /// The perturbations whose own dose column is above 0.
+    fn applications(&self, row: usize) -> Result<Vec<Application>, LoadError> {
+        let kind = self.card.kind.unwrap_or_default();
+        let mut applications = Vec::new();
+        for &(name, cells) in &self.doses {
+            const EXPECTED: &str = "a dose, 0 or more (0 or nothing where the perturbation was not applied)";
+            let unit = unit_of(self.card, cells.column).or(self.mapping.dose_unit);
+            let unit = unit.expect("a dose column without a unit was refused");
+            let dose = self.number(Some(cells), row, EXPECTED, |dose| dose >= 0.0)?.unwrap_or(0.0);
+            if let Some(dose) = Micromolar::new(rounded(dose * unit.in_micromolar())) {
+                let perturbation = Perturbation { name: name.to_owned(), kind };
+                applications.push(Application { perturbation, dose: Some(dose) });
+            }
+        }
+        Ok(applications)
+    }
+
     fn kind(&self, row: usize) -> Result<Kind, LoadError> {
-        let Some(kind) = self.kind else { return Ok(self.card.kind.unwrap_or(default_kind(self.perturbation.column))) };
+        let Some(kind) = self.kind else {
+            let column = self.perturbation.map_or("", |perturbation| perturbation.column);
+            return Ok(self.card.kind.unwrap_or(default_kind(column)));
+        };
         let text = self.required(kind, row, "a kind of perturbation")?;
         let known = self.card.kinds.get(text).copied().or_else(|| usual_kind(text));
         known.ok_or_else(|| {

@@ -83,6 +83,9 @@ fn card_text(loaded: &Loaded, folder: &Path) -> String {
         Some(labels) => line(format!("labels = {}", list(labels))),
         None => line(format!("# labels = {}", list(&mapping.labels))),
     }
+    for (perturbation, column) in &card.columns.doses {
+        line(format!("doses.{} = {}", quoted(perturbation), quoted(column)));
+    }
     let n_controls = screen.observations.iter().filter(|row| row.role == Role::NegativeControl).count();
     line(format!("\n# Roles: {}; {n_controls} negative controls among the loaded rows.", mapping.controls_why));
     line("# [controls]".to_owned());

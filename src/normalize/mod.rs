@@ -14,6 +14,7 @@
 
 mod compress;
 pub(crate) mod dense;
+mod intensity;
 mod normalizer;
 pub(crate) mod numbers;
 mod pca;
@@ -30,6 +31,7 @@ mod properties;
 #[cfg(test)]
 mod refusals;
 
+pub use intensity::{IntensityLevel, IntensityScale, IntensitySettings, MAX_SAMPLES};
 pub use normalizer::{Normalizer, Removed};
 pub use pca::PrincipalComponents;
 pub use settings::{Compress, NormalizeSettings, PerPlate, Select, Sphere};
@@ -50,6 +52,12 @@ pub enum NormalizeError {
         found: String,
         /// What would do.
         expected: &'static str,
+    },
+    /// Images whose intensities cannot be scaled.
+    #[error("{message}")]
+    Image {
+        /// What is wrong, with the file or the plate.
+        message: String,
     },
     /// No training row that is not an empty well.
     #[error("screen `{screen}`: none of the training rows is a well to learn from (`empty` wells do not count)")]

@@ -142,7 +142,7 @@ impl PairSet {
             .filter(|(_, rows): &(String, Vec<usize>)| !rows.is_empty())
             .collect();
         let (treatments, rows): (Vec<_>, Vec<_>) = by_treatment.into_iter().unzip();
-        if screen.reference == Reference::ControlWells {
+        if screen.reference != Reference::Relative {
             let lonely = rows.iter().flatten().find(|&&row| !controls.contains_key(&screen.observations[row].plate));
             if let Some(&row) = lonely {
                 return Err(PairError::NoControls { plate: screen.observations[row].plate.clone() });

@@ -34,7 +34,7 @@ fn is_treated(observation: &Observation) -> bool {
 }
 
 fn controls(screen: &Screen) -> Vec<Finding> {
-    if screen.reference == Reference::Relative {
+    if screen.reference != Reference::ControlWells {
         return Vec::new();
     }
     let controls = screen.controls_by_plate();

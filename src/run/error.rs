@@ -22,6 +22,9 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// An image of the screen cannot be decoded.
+    #[error(transparent)]
+    Image(#[from] crate::load::LoadError),
     /// A file of ours does not hold what it should.
     #[error("{}: {problem}", path.display())]
     Damaged {

@@ -5,6 +5,7 @@
 //!   config.toml       the resolved configuration
 //!   manifest.json     version, inputs, seed, device, rows dropped and why, state
 //!   metrics.jsonl     one line for each member and logged step
+//!   cache/            decoded crops of images, cache/KEY/shard-00000.crops, …
 //!   checkpoints/      member-0.safetensors, …
 //!   embeddings.parquet, predictions.parquet, ranking.parquet, scores.parquet, …
 //! ```
@@ -19,6 +20,7 @@ mod manifest;
 mod folder;
 mod metrics;
 mod checkpoint;
+mod crops;
 mod table;
 mod parquet;
 mod interventions;
@@ -26,6 +28,7 @@ mod interventions;
 pub use artifact::Artifact;
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, NonFinite};
+pub use crops::{Centers, Crop, CropCache, CropSettings, SITES_PER_SHARD};
 pub use error::RunError;
 pub use folder::{Opened, RunDir};
 pub use interventions::INTERVENTION_COLUMNS;

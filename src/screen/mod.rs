@@ -3,6 +3,7 @@
 //! A [`Screen`] is a table of observations (one row for each cell, site or well) with one payload each, a row of
 //! the [`FeatureMatrix`]. Everything past `load` speaks these types; no data frame and no foreign column name gets here.
 
+mod image;
 mod intervention;
 mod lapse;
 mod matrix;
@@ -10,6 +11,7 @@ mod well;
 
 use std::collections::BTreeMap;
 
+pub use image::{ImageScreen, ImageSite, Mask, MaskValues, Object, Plane, Projection, Selector, Time};
 pub use intervention::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
 pub use lapse::{TimeLapse, Track};
 pub use matrix::FeatureMatrix;
@@ -39,7 +41,7 @@ pub enum Reference {
     ControlWells,
     /// The values are already differences from control: the start is the zero vector of the context.
     Relative,
-    /// The first frame of the same object in a time lapse.
+    /// The first frame of the same field, object or track: time lapses of images.
     FirstFrame,
 }
 

@@ -23,6 +23,13 @@ impl Well {
     /// Columns of the largest plate.
     pub const MAX_COLUMNS: u8 = 48;
 
+    /// The well at a row and a column, both counted from 1 as instruments do.
+    pub fn at(row: i64, column: i64) -> Option<Self> {
+        let is_on_plate =
+            (1..=i64::from(Self::MAX_ROWS)).contains(&row) && (1..=i64::from(Self::MAX_COLUMNS)).contains(&column);
+        is_on_plate.then(|| Self { row: (row - 1) as u8, column: column as u8 })
+    }
+
     /// Row counted from 0 (`A`).
     pub fn row(self) -> u8 {
         self.row
@@ -74,6 +81,13 @@ mod tests {
         for (text, shown) in [("A01", "A01"), ("a1", "A01"), (" p24 ", "P24"), ("AF48", "AF48"), ("aa001", "AA01")] {
             assert_eq!(text.parse::<Well>().unwrap().to_string(), shown);
         }
+    }
+
+    #[test]
+    fn counts_rows_and_columns_from_one() {
+        assert_eq!(Well::at(4, 8).unwrap().to_string(), "D08");
+        assert_eq!(Well::at(32, 48).unwrap().to_string(), "AF48");
+        assert!(Well::at(0, 1).is_none() && Well::at(1, 49).is_none() && Well::at(-1, 3).is_none());
     }
 
     #[test]

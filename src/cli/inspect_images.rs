@@ -1,0 +1,203 @@
+//! `cytonaut inspect` of images.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::print;
+use crate::load::image::{ImageSource, LoadedImages, Missing, PathMap, Shape, load_images};
+use crate::load::{InputFile, Source};
+use crate::qc::{Finding, Severity, Summary, findings, summary};
+use crate::screen::Screen;
+use crate::study::StudyError;
+
+/// What is in a screen of images.
+pub(super) fn inspect(
+    source: Source,
+    root: Option<PathBuf>,
+    path_maps: Vec<PathMap>,
+    json: bool,
+) -> anyhow::Result<()> {
+    let loaded = load_images(&ImageSource { source, root, path_maps }).map_err(StudyError::from)?;
+    // One row for each well: sites and frames of a well are no replicates of its treatment.
+    let wells = wells(&loaded.screen.table);
+    let counted = summary(&wells, std::iter::empty());
+    let findings = findings(&wells);
+    match json {
+        true => print(&object(&loaded, &counted, &findings).to_string()),
+        false => print(&text(&loaded, &counted, &findings)),
+    }
+}
+
+/// The first row of each well; every row where wells are not named.
+fn wells(screen: &Screen) -> Screen {
+    let mut seen = BTreeSet::new();
+    let is_first = |&row: &usize| {
+        let observation = &screen.observations[row];
+        observation.well.is_none_or(|well| seen.insert((observation.plate.as_str(), well)))
+    };
+    screen.select(&(0..screen.n_observations()).filter(is_first).collect::<Vec<_>>())
+}
+
+fn n_frames(loaded: &LoadedImages) -> usize {
+    let frames = loaded.screen.sites.iter().filter_map(|site| site.time).map(|time| time.frame);
+    frames.collect::<BTreeSet<_>>().len()
+}
+
+fn planes_per_channel(loaded: &LoadedImages) -> (usize, usize) {
+    let stacks = loaded.screen.sites.iter().flat_map(|site| &site.channels).map(Vec::len);
+    (stacks.clone().min().unwrap_or(0), stacks.max().unwrap_or(0))
+}
+
+fn shape_text(shape: &Shape) -> String {
+    format!("{} x {} {}", shape.width, shape.height, format!("{:?}", shape.sample_type).to_lowercase())
+}
+
+fn object(loaded: &LoadedImages, counted: &Summary, findings: &[Finding]) -> serde_json::Value {
+    let mapping: Vec<_> = loaded
+        .mapping
+        .columns
+        .iter()
+        .map(|mapped| serde_json::json!({ "role": mapped.role.word(), "column": mapped.column, "why": mapped.why }))
+        .collect();
+    serde_json::json!({
+        "name": loaded.screen.table.name,
+        "modality": "image",
+        "layout": loaded.layout,
+        "n_sites": loaded.screen.fields().len(),
+        "n_frames": n_frames(loaded),
+        "channels": loaded.screen.channels,
+        "n_masks": loaded.screen.sites.iter().filter(|site| site.mask.is_some()).count(),
+        "n_objects": loaded.objects.as_ref().map(|objects| objects.iter().map(Vec::len).sum::<usize>()),
+        "images": loaded.survey,
+        "wells": counted,
+        "mapping": mapping,
+        "dropped": loaded.screen.table.dropped,
+        "findings": findings,
+        "notes": loaded.notes,
+    })
+}
+
+fn text(loaded: &LoadedImages, counted: &Summary, findings: &[Finding]) -> String {
+    let mut text = format!("{}\n", loaded.screen.table.name);
+    let mut line = |name: &str, value: String| text += &format!("  {name:<22} {value}\n");
+    let layout = serde_json::to_value(loaded.layout).expect("a layout is a word");
+    line("modality", format!("image, read as {}", layout.as_str().unwrap_or_default()));
+    line(
+        "wells",
+        format!("{} on {} plates in {} lab batches", counted.n_wells, counted.n_plates, counted.n_lab_batches),
+    );
+    let sites = &loaded.screen.sites;
+    let n_fields = loaded.screen.fields().len();
+    match n_frames(loaded) {
+        0 | 1 => line("sites", n_fields.to_string()),
+        n => {
+            let hours: Vec<f64> = sites.iter().filter_map(|site| site.time?.hours).collect();
+            let (low, high) =
+                (hours.iter().copied().fold(f64::INFINITY, f64::min), hours.iter().copied().fold(0.0, f64::max));
+            let span = if hours.is_empty() { String::new() } else { format!(", {low} to {high} h") };
+            line("sites", format!("{n_fields} at {n} times{span}"));
+        }
+    }
+    let channels: Vec<&str> =
+        loaded.screen.channels.iter().map(|name| if name.is_empty() { "(unnamed)" } else { name }).collect();
+    line("channels", channels.join(", "));
+    match planes_per_channel(loaded) {
+        (0 | 1, 1) => {}
+        (low, high) if low == high => line("z planes", high.to_string()),
+        (low, high) => line("z planes", format!("{low} to {high}")),
+    }
+    let shapes: BTreeMap<String, usize> =
+        loaded.survey.shapes.iter().map(|(shape, n)| (shape_text(shape), *n)).collect();
+    for (shape, n) in shapes {
+        line("pixels", format!("{shape} in {n} planes"));
+    }
+    if let Some(pixel) = sites.iter().find_map(|site| site.pixel_um) {
+        line("pixel size", format!("{pixel} µm"));
+    }
+    let survey = &loaded.survey;
+    line(
+        "files",
+        format!(
+            "{}, of which {} are missing and {} unreadable",
+            survey.n_files, survey.n_missing_files, survey.n_unreadable_files
+        ),
+    );
+    let n_masks = sites.iter().filter(|site| site.mask.is_some()).count();
+    if n_masks > 0 {
+        line("masks", format!("of {n_masks} of {} pictures", sites.len()));
+    }
+    if let Some(objects) = &loaded.objects {
+        let n_tracked = objects.iter().flatten().filter(|object| object.track.is_some()).count();
+        line("objects", format!("{}, {n_tracked} of them tracked", objects.iter().map(Vec::len).sum::<usize>()));
+    }
+    line(
+        "roles",
+        format!(
+            "{} treated, {} negative controls, {} positive controls, {} empty",
+            counted.n_treatment, counted.n_negative_controls, counted.n_positive_controls, counted.n_empty
+        ),
+    );
+    for (kind, count) in &counted.perturbations {
+        line("perturbations", format!("{count} {kind:?}").to_lowercase());
+    }
+    line("interventions", counted.n_interventions.to_string());
+    if let Some((low, high)) = counted.dose_range_um {
+        line("doses", format!("{low} to {high} µM"));
+    }
+    if let Some(spread) = counted.replicates {
+        line("replicate wells", format!("{} to {}, median {}", spread.min, spread.max, spread.median));
+    }
+    text += "columns understood as\n";
+    for mapped in &loaded.mapping.columns {
+        text += &format!("  {:<22} {} ({})\n", mapped.role.word(), mapped.column, mapped.why);
+    }
+    text += &format!("  {:<22} {}\n", "controls", loaded.mapping.controls_why);
+    for InputFile { path, .. } in &loaded.inputs {
+        text += &format!("read {}\n", path.display());
+    }
+    for dropped in &loaded.screen.table.dropped {
+        text += &format!("left out {} rows: {}\n", dropped.rows, dropped.reason);
+    }
+    text += &incomplete(loaded);
+    for note in &loaded.notes {
+        text += &format!("note: {note}\n");
+    }
+    for finding in findings {
+        let word = match finding.severity {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "problem",
+        };
+        text += &format!("{word}: {}\n         {}\n", finding.message, finding.advice);
+    }
+    text
+}
+
+/// The first sites that cannot be decoded, and what becomes of them.
+fn incomplete(loaded: &LoadedImages) -> String {
+    const SHOWN: usize = 5;
+    let incomplete = &loaded.survey.incomplete;
+    if incomplete.is_empty() {
+        return String::new();
+    }
+    let rule =
+        loaded.card.as_ref().and_then(|card| card.images.as_ref()).map(|images| images.missing).unwrap_or_default();
+    let rule = match rule {
+        Missing::Drop => "they are left out, as the card says",
+        Missing::Refuse => {
+            "training refuses them; put the images there, choose `channels`, or set `missing = \"drop\"` under [images]"
+        }
+    };
+    let mut text = format!(
+        "problem: {} of {} sites at their times cannot be decoded; {rule}\n",
+        incomplete.len(),
+        loaded.screen.n_sites()
+    );
+    for incomplete in incomplete.iter().take(SHOWN) {
+        text += &format!("         {}\n", incomplete.reason);
+    }
+    if incomplete.len() > SHOWN {
+        text += &format!("         and {} more\n", incomplete.len() - SHOWN);
+    }
+    text
+}

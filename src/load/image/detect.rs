@@ -1,0 +1,184 @@
+//! Which layout lies in the files that were given.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::settings::Layout;
+use super::{imagexpress, load_data, sheet, table};
+use crate::load::card::Card;
+use crate::load::error::LoadError;
+use crate::load::{Source, inputs};
+
+/// A layout and the sheets, indices or folders it is read from.
+pub(super) struct Detected {
+    pub layout: Layout,
+    pub paths: Vec<PathBuf>,
+}
+
+/// Whether a source is one of images and not of profile tables: its card has a section `[images]`, or the paths lead to
+/// an instrument's export, a zarr, a folder of images, or a table that names image files and holds no profile.
+///
+/// # Errors
+/// If the card cannot be read.
+pub fn is_image_source(source: &Source) -> Result<bool, LoadError> {
+    let card = source.effective_card()?;
+    if card.images.is_some() {
+        return Ok(true);
+    }
+    if source.files.is_empty() {
+        return Ok(false);
+    }
+    let told = |path: &PathBuf| match layout_of_path(path) {
+        Some(_) => true,
+        None if path.is_dir() => tables_in(path).is_empty() && has_images(path),
+        None => path.is_file() && is_sheet_of_images(path),
+    };
+    Ok(source.files.iter().all(told))
+}
+
+/// The layout of the given paths, or else of the card's files.
+pub(super) fn detect(given: &[PathBuf], card: &Card) -> Result<Detected, LoadError> {
+    let settings = card.images.clone().unwrap_or_default();
+    let paths = paths(given, card)?;
+    let first = paths[0].clone();
+    if let Some(layout) = settings.layout {
+        return with_layout(layout, paths);
+    }
+    if settings.pattern.is_some() && first.is_dir() {
+        return Ok(Detected { layout: Layout::Folder, paths });
+    }
+    if let Some(layout) = layout_of_path(&first) {
+        return with_layout(layout, paths);
+    }
+    if first.is_dir() {
+        let tables = tables_in(&first);
+        if tables.is_empty() {
+            return Ok(Detected { layout: Layout::Folder, paths });
+        }
+        return Ok(Detected { layout: layout_of_table(&tables[0])?, paths: tables });
+    }
+    Ok(Detected { layout: layout_of_table(&first)?, paths })
+}
+
+fn with_layout(layout: Layout, paths: Vec<PathBuf>) -> Result<Detected, LoadError> {
+    let found = |path: &PathBuf| -> Result<PathBuf, LoadError> {
+        let index = match layout {
+            Layout::Harmony => harmony_index(path),
+            Layout::Cv8000 => file_named(path, |name| name.ends_with(".mlf")),
+            Layout::OmeTiff => file_named(path, |name| name.ends_with(".companion.ome"))
+                .or_else(|| file_named(path, |name| name.ends_with(".ome.tif") || name.ends_with(".ome.tiff"))),
+            _ => None,
+        };
+        Ok(index.unwrap_or_else(|| path.clone()))
+    };
+    Ok(Detected { layout, paths: paths.iter().map(found).collect::<Result<_, _>>()? })
+}
+
+/// The layout that a path tells by itself.
+fn layout_of_path(path: &Path) -> Option<Layout> {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if path.is_file() {
+        return match () {
+            () if is_harmony_name(&name) => Some(Layout::Harmony),
+            () if name.ends_with(".mlf") => Some(Layout::Cv8000),
+            () if [".companion.ome", ".ome.tif", ".ome.tiff", ".ome.xml"].iter().any(|end| name.ends_with(end)) => {
+                Some(Layout::OmeTiff)
+            }
+            () => None,
+        };
+    }
+    if !path.is_dir() {
+        return None;
+    }
+    match () {
+        () if [".zattrs", ".zgroup", "zarr.json"].iter().any(|name| path.join(name).is_file()) => Some(Layout::OmeZarr),
+        () if harmony_index(path).is_some() => Some(Layout::Harmony),
+        () if file_named(path, |name| name.ends_with(".mlf")).is_some() => Some(Layout::Cv8000),
+        () if path.join("metadata.csv").is_file() && path.join("images").is_dir() => Some(Layout::Rxrx1),
+        () if file_named(path, |name| name.ends_with(".companion.ome")).is_some() => Some(Layout::OmeTiff),
+        () if imagexpress::is_export(path) => Some(Layout::ImageXpress),
+        () if file_named(path, |name| name.ends_with(".ome.tif") || name.ends_with(".ome.tiff")).is_some() => {
+            Some(Layout::OmeTiff)
+        }
+        () => None,
+    }
+}
+
+fn layout_of_table(path: &Path) -> Result<Layout, LoadError> {
+    let sketches = table::sketch(path, false)?;
+    let names: Vec<&str> = sketches.iter().map(|sketch| sketch.name.as_str()).collect();
+    Ok(match () {
+        () if load_data::is_bbbc021(&names) => Layout::Bbbc021,
+        () if load_data::is_load_data(&names) => Layout::LoadData,
+        () => Layout::Sheet,
+    })
+}
+
+/// Whether a table names image files and has no profile.
+fn is_sheet_of_images(path: &Path) -> bool {
+    let Ok(sketches) = table::sketch(path, false) else { return false };
+    let compartments = ["Cells_", "Nuclei_", "Cytoplasm_"];
+    let is_feature = |name: &str| compartments.iter().any(|start| name.starts_with(start));
+    let words = ["file", "path", "image", "img", "url", "mask", "picture"];
+    let may_be_path = |name: &str| words.iter().any(|word| name.to_lowercase().contains(word));
+    let has_texts = sketches.iter().any(|sketch| sketch.n_texts > 0 && may_be_path(&sketch.name));
+    if sketches.iter().any(|sketch| is_feature(&sketch.name)) || !has_texts {
+        return false;
+    }
+    table::read(path, &BTreeSet::new()).is_ok_and(|table| sheet::is_image_sheet(&table))
+}
+
+/// What was given, with globs resolved; the card's files, or its folder if it names none.
+fn paths(given: &[PathBuf], card: &Card) -> Result<Vec<PathBuf>, LoadError> {
+    if given.is_empty() && card.files.is_empty() {
+        return Ok(vec![card.folder().to_path_buf()]);
+    }
+    let named: Vec<PathBuf> = match given {
+        [] => card.files.iter().map(|entry| card.resolve(entry)).collect::<Result<_, _>>()?,
+        given => given.to_vec(),
+    };
+    if named.iter().all(|path| path.exists()) {
+        return Ok(named);
+    }
+    inputs::tables(card, given)
+}
+
+fn tables_in(folder: &Path) -> Vec<PathBuf> {
+    let mut tables = inputs::matching(folder).unwrap_or_default();
+    tables.retain(|path| is_sheet_of_images(path));
+    tables
+}
+
+/// Whether a folder or the folders in it hold an image.
+fn has_images(folder: &Path) -> bool {
+    let is_image = |path: &Path| sheet::is_image_name(&path.to_string_lossy());
+    let inside = |folder: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        entries.map(|entry| entry.path()).collect()
+    };
+    let first = inside(folder);
+    first.iter().any(|path| is_image(path))
+        || first.iter().filter(|path| path.is_dir()).any(|path| inside(path).iter().any(|path| is_image(path)))
+}
+
+fn is_harmony_name(name: &str) -> bool {
+    name.starts_with("index") && name.ends_with(".xml")
+}
+
+/// The index in a folder or in the folder of images inside it.
+fn harmony_index(path: &Path) -> Option<PathBuf> {
+    let folders = [path.to_path_buf(), path.join("Images"), path.join("images")];
+    folders.iter().find_map(|folder| file_named(folder, is_harmony_name))
+}
+
+/// The first file in a folder whose name in small letters satisfies `is_wanted`.
+fn file_named(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .filter(|path| path.file_name().is_some_and(|name| is_wanted(&name.to_string_lossy().to_lowercase())))
+        .collect();
+    found.sort();
+    found.into_iter().next()
+}

@@ -1,0 +1,167 @@
+//! A folder alone: a pattern on the paths of its files tells what they are.
+//!
+//! ```text
+//! source/PK-10B-pl1/Well-A003/Hoechst.jpeg
+//! pattern = '(?<replicate>PK-\d+B)-pl(?<plate>\d+)/Well-(?<well>[A-P]\d+)/(?<channel>\w+)\.jpeg$'
+//! ```
+//!
+//! The pattern is a regular expression that is searched for in the path relative to the folder, with `/` between
+//! folders. Its groups called `plate`, `well`, `site`, `channel`, `time` and `z` say where a picture belongs; a well may
+//! also be given as `row` and `column`. All other groups become columns, to which the card's sheets are joined. Files
+//! that look like images and do not match are counted. Without a pattern each image is a site of its own, named by its
+//! path. A second pattern finds the label images (`mask_pattern`). Hidden files and links to folders are not followed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+use super::listing::{Listed, Listing, Row};
+use super::settings::{ImageSettings, Layout};
+use super::sheet;
+use crate::load::error::LoadError;
+use crate::load::table::{RawColumn, RawTable, RowPlace, Values};
+use crate::screen::{Plane, Time};
+
+/// Deepest nesting of folders.
+const MAX_DEPTH: usize = 32;
+
+/// The images in a folder and what the pattern says of them.
+pub(super) fn list(folder: &Path, settings: &ImageSettings) -> Result<Listing, LoadError> {
+    let pattern = settings.pattern.as_deref().map(|text| compiled(folder, text)).transpose()?;
+    let files = image_files(folder)?;
+    let mut columns = BTreeMap::<String, Vec<Option<String>>>::new();
+    let names: Vec<&str> = match &pattern {
+        Some(pattern) => pattern.capture_names().flatten().collect(),
+        None => vec!["site"],
+    };
+    for name in &names {
+        if !["channel", "time", "z"].contains(name) {
+            columns.insert((*name).to_owned(), Vec::new());
+        }
+    }
+    let mask_pattern = settings.mask_pattern.as_deref().map(|text| compiled(folder, text)).transpose()?;
+    let mut masks = Vec::<(Groups, Plane)>::new();
+    let mut groups_of_rows = Vec::<Groups>::new();
+    let (mut rows, mut paths, mut n_unmatched) = (Vec::new(), Vec::new(), 0);
+    for file in files {
+        let relative = file.strip_prefix(folder).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+        if let Some(groups) = mask_pattern.as_ref().and_then(|pattern| groups(pattern, &relative)) {
+            masks.push((groups, Plane::first_of(file)));
+            continue;
+        }
+        let captures = pattern.as_ref().map(|pattern| pattern.captures(&relative));
+        let group = |name: &str| match &captures {
+            Some(Some(captures)) => captures.name(name).map(|found| found.as_str().to_owned()),
+            _ => (name == "site").then(|| relative.clone()),
+        };
+        if matches!(captures, Some(None)) {
+            n_unmatched += 1;
+            continue;
+        }
+        for (name, column) in &mut columns {
+            column.push(group(name));
+        }
+        let number = |name: &str| -> Result<Option<i64>, LoadError> {
+            let Some(text) = group(name) else { return Ok(None) };
+            let wrong = || {
+                super::pixels::bad(
+                    &file,
+                    format!("the group `{name}` of the pattern found {text:?}, expected a whole number"),
+                )
+            };
+            text.parse::<i64>().map(Some).map_err(|_| wrong())
+        };
+        let time = number("time")?.map(|frame| Time { frame, hours: None });
+        let listed = Listed {
+            channel: group("channel").unwrap_or_default(),
+            z: number("z")?.unwrap_or(0),
+            plane: Plane::first_of(&file),
+        };
+        groups_of_rows.push(pattern.as_ref().and_then(|pattern| groups(pattern, &relative)).unwrap_or_default());
+        rows.push(Row { planes: vec![listed], time, pixel_um: settings.pixel_um, mask: None });
+        paths.push(file);
+    }
+    if rows.is_empty() {
+        return Err(LoadError::NothingLeft {
+            path: folder.to_path_buf(),
+            reasons: match (n_unmatched, &settings.pattern) {
+                (0, _) => "it holds no image files (.tif, .tiff, .png, .jpg, .jpeg)".to_owned(),
+                (n, pattern) => format!("none of {n} images matches `{}`", pattern.as_deref().unwrap_or_default()),
+            },
+        });
+    }
+    for (row, own) in rows.iter_mut().zip(&groups_of_rows) {
+        let is_of_row = |groups: &Groups| groups.iter().all(|(name, value)| own.get(name) == Some(value));
+        row.mask = masks.iter().find(|(groups, _)| is_of_row(groups)).map(|(_, mask)| mask.clone());
+    }
+    let n_rows = rows.len();
+    let columns = columns.into_iter().map(|(name, values)| RawColumn { name, values: Values::Text(values) });
+    let table = RawTable {
+        columns: columns.collect(),
+        rows: (0..n_rows).map(|row| RowPlace { path: row as u32, line: 1 }).collect(),
+        paths,
+    };
+    let mut notes = Vec::new();
+    if pattern.is_none() {
+        notes.push(
+            "each image is a site of its own; say what file names mean with `pattern = '…'` under [images]".to_owned(),
+        );
+    }
+    let n_skipped = (n_unmatched > 0).then(|| ("images that do not match the pattern".to_owned(), n_unmatched));
+    Ok(Listing {
+        layout: Layout::Folder,
+        table,
+        rows,
+        channel_order: Vec::new(),
+        used: Default::default(),
+        inputs: Vec::new(),
+        notes,
+        n_skipped: n_skipped.into_iter().collect(),
+    })
+}
+
+/// What the groups of a pattern found, by their names.
+type Groups = BTreeMap<String, String>;
+
+fn groups(pattern: &Regex, relative: &str) -> Option<Groups> {
+    let captures = pattern.captures(relative)?;
+    let names = pattern.capture_names().flatten();
+    Some(names.filter_map(|name| Some((name.to_owned(), captures.name(name)?.as_str().to_owned()))).collect())
+}
+
+fn compiled(folder: &Path, text: &str) -> Result<Regex, LoadError> {
+    let card = |message: String| LoadError::Card { path: folder.to_path_buf(), message };
+    let pattern = Regex::new(text).map_err(|error| card(format!("`pattern` is no regular expression: {error}")))?;
+    let names: Vec<&str> = pattern.capture_names().flatten().collect();
+    if names.is_empty() {
+        return Err(card("`pattern` has no named group; write (?<well>…), (?<channel>…) and the like".to_owned()));
+    }
+    Ok(pattern)
+}
+
+/// All image files under a folder, sorted by path.
+pub(super) fn image_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let mut files = Vec::new();
+    walk(folder, 0, &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), LoadError> {
+    let io = |cause| LoadError::io(folder, cause);
+    if depth > MAX_DEPTH {
+        return Err(super::pixels::bad(folder, format!("folders are nested more than {MAX_DEPTH} deep")));
+    }
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let kind = entry.file_type().map_err(io)?;
+        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if kind.is_dir() && !is_hidden {
+            walk(&entry.path(), depth + 1, files)?;
+        } else if !is_hidden && sheet::is_image_name(&entry.file_name().to_string_lossy()) && entry.path().is_file() {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! Microscope images -> [`ImageScreen`]: sheets, folders and the exports of instruments.
+//!
+//! [`load_images`] finds out what lies in the files ([`Layout`]), lists every plane with its plate, well, site, channel,
+//! time and z, takes the metadata through the same card, joins, roles and doses as profile tables, and looks at the
+//! headers of all files ([`Survey`]). No pixel is decoded. [`LoadedImages::usable`] then refuses or leaves out what cannot be decoded, as the
+//! card says, and [`read_site`] decodes the channels of one site.
+
+mod assemble;
+mod crop;
+mod cv8000;
+mod detect;
+mod expand;
+mod folder;
+mod harmony;
+mod imagexpress;
+mod listing;
+mod load_data;
+mod npz;
+mod nuclei;
+mod objects;
+mod ome_tiff;
+mod ome_zarr;
+mod paths;
+pub mod pixels;
+mod rxrx1;
+mod settings;
+mod sheet;
+mod stack;
+mod survey;
+mod xml;
+mod zarr;
+
+use std::path::PathBuf;
+
+pub use crop::{Edge, crop, tiles};
+pub use detect::is_image_source;
+pub use nuclei::find_nuclei;
+pub use objects::{objects_of_labels, read_deep_profiler};
+pub use paths::PathMap;
+pub use settings::{ImageSettings, Layout, Missing, ObjectSettings, Pages, StackWord, TimeUnit};
+pub use stack::{LabelImage, Stack, read_labels, read_plane, read_site};
+pub use survey::{Incomplete, Shape, Survey, survey};
+
+use super::card::Card;
+use super::error::LoadError;
+use super::inputs::{self, InputFile};
+use super::mapping::Mapping;
+use super::{Source, table};
+use crate::screen::{Dropped, ImageScreen, Object};
+
+/// Which images to load and how to read them; flags fill it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ImageSource {
+    /// Card, sheets, indices or folders, and what counts for more than the card.
+    pub source: Source,
+    /// The folder that paths in sheets are relative to; counts for more than the card's `root`.
+    pub root: Option<PathBuf>,
+    /// Where files lie that sheets name by the paths of another machine.
+    pub path_maps: Vec<PathMap>,
+}
+
+/// An image screen as the files tell it, and how it came to be; sites may lack images.
+#[derive(Debug, Clone)]
+pub struct LoadedImages {
+    /// All sites that the files name, whether their images are there or not.
+    pub screen: ImageScreen,
+    /// What the headers of the images say.
+    pub survey: Survey,
+    /// Objects of each site, `[site][object]`, if the card names their table.
+    pub objects: Option<Vec<Vec<Object>>>,
+    /// What lies in the files.
+    pub layout: Layout,
+    /// Which column meant what.
+    pub mapping: Mapping,
+    /// The sheets and indices that were read; images are not among them.
+    pub inputs: Vec<InputFile>,
+    /// The card, with the overrides put in.
+    pub card: Option<Card>,
+    /// What a user may want to know or change, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// A screen of which every site can be decoded.
+#[derive(Debug, Clone)]
+pub struct UsableImages {
+    /// The screen; what was left out is counted in its table's `dropped`.
+    pub screen: ImageScreen,
+    /// Objects of each site, `[site][object]`, if the card names their table.
+    pub objects: Option<Vec<Vec<Object>>>,
+}
+
+/// Loads an image screen.
+///
+/// # Errors
+/// If a sheet, an index, the card or a cell is wrong; images that are missing or damaged are in [`LoadedImages::survey`].
+pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
+    let card = source.source.effective_card()?;
+    let settings = card.images.clone().unwrap_or_default();
+    let found = detect::detect(&source.source.files, &card)?;
+    let roots = |path: &PathBuf| -> Result<paths::Roots, LoadError> {
+        let beside = || path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
+        let declared = settings.root.as_ref().map(|root| card.resolve(root)).transpose()?;
+        let folder = source.root.clone().or(declared).unwrap_or_else(beside);
+        Ok(paths::Roots { folder, maps: source.path_maps.clone() })
+    };
+    let roots = found.paths.iter().map(roots).collect::<Result<Vec<_>, _>>()?;
+    let first = &found.paths[0];
+    let mut listing = match found.layout {
+        Layout::Sheet => sheet::list(&found.paths, &roots, &settings)?,
+        Layout::LoadData => load_data::list(&found.paths, &roots, &settings)?,
+        Layout::Bbbc021 => load_data::list_bbbc021(&found.paths, &roots, &settings)?,
+        Layout::Rxrx1 => rxrx1::list(first)?,
+        Layout::Folder => folder::list(first, &settings)?,
+        Layout::Harmony => harmony::list(&found.paths)?,
+        Layout::ImageXpress => imagexpress::list(first)?,
+        Layout::Cv8000 => cv8000::list(&found.paths)?,
+        Layout::OmeTiff => ome_tiff::list(&found.paths)?,
+        Layout::OmeZarr => ome_zarr::list(&found.paths)?,
+    };
+    if listing.rows.iter().all(|row| row.planes.is_empty()) {
+        return Err(LoadError::NothingLeft { path: first.clone(), reasons: "no row names an image".to_owned() });
+    }
+    expand::expand(&mut listing, &settings)?;
+    let read = listing.inputs.clone();
+    let layout = listing.layout;
+    let assembled = assemble::assemble(listing, &card)?;
+    let objects = settings.objects.as_ref().map(|declared| objects::of_table(declared, &card, &assembled));
+    let objects = objects.transpose()?;
+    let mut inputs = Vec::new();
+    let sheet = &assembled.table.paths[0];
+    let object_table =
+        settings.objects.as_ref().map(|declared| objects::table_path(declared, &card, sheet)).transpose()?;
+    for path in read.iter().chain(&assembled.joined).chain(&object_table) {
+        inputs.push(inputs::examined(path, 0, &card)?);
+    }
+    let survey = survey(&assembled.screen);
+    Ok(LoadedImages {
+        screen: assembled.screen,
+        survey,
+        objects,
+        layout,
+        mapping: assembled.mapping,
+        inputs,
+        card: source.source.card.as_ref().map(|_| card),
+        notes: assembled.notes,
+    })
+}
+
+impl LoadedImages {
+    /// The sites that can be decoded.
+    ///
+    /// # Errors
+    /// If a site cannot be and the card's `missing` is not `drop`, or none can be.
+    pub fn usable(&self) -> Result<UsableImages, LoadError> {
+        let settings = self.card.as_ref().and_then(|card| card.images.clone()).unwrap_or_default();
+        let path = self.inputs.first().map(|input| input.path.clone()).unwrap_or_default();
+        let incomplete = &self.survey.incomplete;
+        let few: Vec<&str> = incomplete.iter().take(5).map(|incomplete| incomplete.reason.as_str()).collect();
+        let rest = incomplete.len().saturating_sub(few.len());
+        let more = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+        if !incomplete.is_empty() && settings.missing == Missing::Refuse {
+            return Err(LoadError::Image {
+                path,
+                message: format!(
+                    "{} of {} sites cannot be decoded: {}{more}; put the images there, choose `channels` under [images], or leave such sites out with `missing = \"drop\"`",
+                    incomplete.len(),
+                    self.screen.n_sites(),
+                    few.join("; "),
+                ),
+            });
+        }
+        let rows = self.survey.complete(self.screen.n_sites());
+        if rows.is_empty() {
+            return Err(LoadError::NothingLeft { path, reasons: format!("{}{more}", few.join("; ")) });
+        }
+        let mut screen = self.screen.select(&rows);
+        if !incomplete.is_empty() {
+            let reason = "images missing or unreadable".to_owned();
+            screen.table.dropped.push(Dropped { reason, rows: incomplete.len() });
+        }
+        let objects = self.objects.as_ref().map(|objects| rows.iter().map(|&row| objects[row].clone()).collect());
+        Ok(UsableImages { screen, objects })
+    }
+}
+
+#[cfg(test)]
+mod tests;

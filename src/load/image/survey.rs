@@ -1,0 +1,182 @@
+//! What the image files of a screen are, by their headers, and which are missing or unreadable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::pixels::{self, SampleType};
+use crate::screen::{ImageScreen, ImageSite, Plane, Selector};
+
+/// Size and type of a plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Shape {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// What a pixel is.
+    pub sample_type: SampleType,
+}
+
+/// A site whose images are not all there, with the first reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Incomplete {
+    /// Row of the screen.
+    pub row: usize,
+    /// What is wrong, with the file.
+    pub reason: String,
+}
+
+/// What a look at all headers found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Survey {
+    /// Distinct image files (zarr arrays) that the sites name, masks included.
+    pub n_files: usize,
+    /// Of these, how many do not exist.
+    pub n_missing_files: usize,
+    /// Of these, how many exist and cannot be read.
+    pub n_unreadable_files: usize,
+    /// Planes of all sites and channels.
+    pub n_planes: usize,
+    /// Channels of sites for which no plane is named.
+    pub n_unnamed_channels: usize,
+    /// How many planes have each size and type.
+    #[serde(serialize_with = "as_list")]
+    pub shapes: BTreeMap<Shape, usize>,
+    /// Sites that cannot be decoded, ascending by row.
+    pub incomplete: Vec<Incomplete>,
+}
+
+fn as_list<S: serde::Serializer>(shapes: &BTreeMap<Shape, usize>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(shapes.iter().map(|(shape, n)| (shape, n)))
+}
+
+/// What a file's headers say, or why they cannot be read.
+enum Header {
+    Pages(Vec<(Shape, u16)>),
+    /// Size of the axes before y and x, and the shape of each plane.
+    Array(Vec<u64>, Shape),
+    Missing,
+    Unreadable(String),
+}
+
+/// Reads the headers of all files that a screen names, each once, on all cores.
+pub fn survey(screen: &ImageScreen) -> Survey {
+    let planes = screen.sites.iter().flat_map(|site| site.channels.iter().flatten().chain(mask_of(site)));
+    let files: BTreeMap<&Path, bool> =
+        planes.map(|plane| (plane.path.as_path(), matches!(plane.selector, Selector::Zarr { .. }))).collect();
+    let files: Vec<(&Path, bool)> = files.into_iter().collect();
+    let headers: Vec<Header> = files.par_iter().map(|&(path, is_zarr)| header(path, is_zarr)).collect();
+    let count = |wanted: fn(&Header) -> bool| headers.iter().filter(|header| wanted(header)).count();
+    let mut survey = Survey {
+        n_files: files.len(),
+        n_missing_files: count(|header| matches!(header, Header::Missing)),
+        n_unreadable_files: count(|header| matches!(header, Header::Unreadable(_))),
+        ..Survey::default()
+    };
+    let headers: BTreeMap<&Path, Header> = files.into_iter().map(|(path, _)| path).zip(headers).collect();
+    for (row, site) in screen.sites.iter().enumerate() {
+        survey.n_planes += site.channels.iter().map(Vec::len).sum::<usize>();
+        survey.n_unnamed_channels += site.channels.iter().filter(|stack| stack.is_empty()).count();
+        for plane in site.channels.iter().flatten() {
+            if let Ok(shape) = shape_of(plane, &headers[plane.path.as_path()]) {
+                *survey.shapes.entry(shape).or_default() += 1;
+            }
+        }
+        if let Err(reason) = check(site, &screen.channels, &headers) {
+            survey.incomplete.push(Incomplete { row, reason });
+        }
+    }
+    survey
+}
+
+impl Survey {
+    /// The rows that can be decoded, ascending.
+    pub fn complete(&self, n_rows: usize) -> Vec<usize> {
+        let incomplete: BTreeSet<usize> = self.incomplete.iter().map(|incomplete| incomplete.row).collect();
+        (0..n_rows).filter(|row| !incomplete.contains(row)).collect()
+    }
+}
+
+fn mask_of(site: &ImageSite) -> Option<&Plane> {
+    site.mask.as_ref().map(|mask| &mask.plane)
+}
+
+fn header(path: &Path, is_zarr: bool) -> Header {
+    if !path.exists() {
+        return Header::Missing;
+    }
+    if is_zarr {
+        return match super::zarr::describe(path) {
+            Ok((leading, shape)) => Header::Array(leading, shape),
+            Err(error) => Header::Unreadable(error.to_string()),
+        };
+    }
+    match pixels::probe(path) {
+        Ok(info) => {
+            let page = |page: &pixels::Page| {
+                (Shape { width: page.width, height: page.height, sample_type: page.sample_type }, page.samples)
+            };
+            Header::Pages(info.pages.iter().map(page).collect())
+        }
+        Err(error) => Header::Unreadable(error.to_string()),
+    }
+}
+
+/// The first thing that keeps a site from being decoded.
+fn check(site: &ImageSite, channels: &[String], headers: &BTreeMap<&Path, Header>) -> Result<(), String> {
+    let mut first: Option<(Shape, PathBuf)> = None;
+    for (stack, channel) in site.channels.iter().zip(channels) {
+        if stack.is_empty() {
+            return Err(format!("no image of channel `{channel}` is named"));
+        }
+        for plane in stack.iter().chain(mask_of(site)) {
+            let shape = shape_of(plane, &headers[plane.path.as_path()])?;
+            let sides = |shape: Shape| (shape.width, shape.height);
+            match &first {
+                None => first = Some((shape, plane.path.clone())),
+                Some((other, path)) if sides(*other) != sides(shape) => {
+                    return Err(format!(
+                        "{}: {} x {} pixels, but {} of the same site has {} x {}",
+                        plane.path.display(),
+                        shape.width,
+                        shape.height,
+                        path.display(),
+                        other.width,
+                        other.height
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn shape_of(plane: &Plane, header: &Header) -> Result<Shape, String> {
+    let path = plane.path.display();
+    match (header, &plane.selector) {
+        (Header::Missing, _) => Err(format!("{path}: no such file")),
+        (Header::Unreadable(reason), _) => Err(reason.clone()),
+        (Header::Pages(pages), &Selector::Page { page, sample }) => match pages.get(page as usize) {
+            None => Err(format!("{path}: has no page {page}: it has {}, counted from 0", pages.len())),
+            Some((_, samples)) if sample >= *samples => {
+                Err(format!("{path}: has no sample {sample}: each pixel has {samples}, counted from 0"))
+            }
+            Some((shape, _)) => Ok(*shape),
+        },
+        (Header::Array(leading, shape), Selector::Zarr { index }) => {
+            let is_inside = leading.len() == index.len() && leading.iter().zip(index).all(|(size, at)| at < size);
+            if is_inside {
+                Ok(*shape)
+            } else {
+                Err(format!("{path}: has no plane {index:?}; its axes are {leading:?}"))
+            }
+        }
+        (Header::Pages(_), Selector::Zarr { .. }) | (Header::Array(..), Selector::Page { .. }) => {
+            Err(format!("{path}: is named both as a file and as an array"))
+        }
+    }
+}

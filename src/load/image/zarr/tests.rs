@@ -1,0 +1,86 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::*;
+
+fn folder(files: &[(&str, &[u8])]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    let path = folder.path().to_path_buf();
+    (folder, path)
+}
+
+fn zarray(compressor: &str, dtype: &str) -> String {
+    format!(
+        r#"{{"shape":[2,3,5],"chunks":[1,2,3],"dtype":"{dtype}","compressor":{compressor},"fill_value":7,"order":"C","filters":null,"zarr_format":2}}"#
+    )
+}
+
+fn plane(path: &Path, index: u64) -> Result<PixelValues, String> {
+    decode(path, &[index]).map(|raster| raster.values).map_err(|error| error.to_string())
+}
+
+#[test]
+fn chunks_meet_at_their_edges_and_absent_ones_are_filled() {
+    let metadata = zarray("null", "<u2");
+    let chunk = |first: u16| -> Vec<u8> { (first..first + 6).flat_map(u16::to_le_bytes).collect() };
+    let (_folder, path) =
+        folder(&[(".zarray", metadata.as_bytes()), ("1.0.0", &chunk(0)), ("1.0.1", &chunk(10)), ("1.1.0", &chunk(20))]);
+    assert_eq!(describe(&path).unwrap().0, [2]);
+    let expected = vec![0, 1, 2, 10, 11, 3, 4, 5, 13, 14, 20, 21, 22, 7, 7];
+    assert_eq!(plane(&path, 1).unwrap(), PixelValues::U16(expected));
+    assert_eq!(plane(&path, 0).unwrap(), PixelValues::U16(vec![7; 15]));
+    assert!(plane(&path, 2).unwrap_err().ends_with("has no plane [2]; its axes are [2]"));
+}
+
+#[test]
+fn packed_chunks_are_unpacked() {
+    let raw: Vec<u8> = (0..6u16).flat_map(|value| (value * 300).to_be_bytes()).collect();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&raw).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let zstd = zstd::encode_all(raw.as_slice(), 1).unwrap();
+    for (id, packed) in [("gzip", &gzip), ("zstd", &zstd)] {
+        let metadata = zarray(&format!(r#"{{"id":"{id}"}}"#), ">u2");
+        let (_folder, path) = folder(&[(".zarray", metadata.as_bytes()), ("0.0.0", packed)]);
+        let PixelValues::U16(values) = plane(&path, 0).unwrap() else { panic!() };
+        assert_eq!(values[..3], [0, 300, 600]);
+        let (_folder, path) = folder(&[(".zarray", metadata.as_bytes()), ("0.0.0", &packed[..packed.len() / 2])]);
+        assert!(plane(&path, 0).unwrap_err().contains("damaged chunk"));
+    }
+}
+
+#[test]
+fn refuses_what_is_not_read_by_name() {
+    let check = |metadata: String, message: &str| {
+        let (_folder, path) = folder(&[(".zarray", metadata.as_bytes())]);
+        let error = plane(&path, 0).unwrap_err();
+        assert!(error.contains(message), "{error}");
+    };
+    check(zarray(r#"{"id":"lzma"}"#, "<u2"), "expected blosc, gzip, zlib or zstd");
+    check(zarray("null", "<u8"), "an array of `<u8`");
+    check(zarray("null", "<u2").replace("\"C\"", "\"F\""), "Fortran order");
+    check(zarray("null", "<u2").replace("[1,2,3]", "[1,0,3]"), "chunks of [1, 0, 3]");
+    check(zarray("null", "<u2").replace("[2,3,5]", "[2,100000,100000]"), "100000 x 100000 pixels");
+    check("{".to_owned(), "is no JSON");
+}
+
+#[test]
+fn bytes_at_random_are_no_panic() {
+    let mut state = 3u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize
+    };
+    for _ in 0..2000 {
+        let mut frame: Vec<u8> = (0..16 + random() % 64).map(|_| random() as u8).collect();
+        // A frame that claims to fit, so that its blocks are looked at.
+        frame[4..12].copy_from_slice(&[64, 0, 0, 0, 32, 0, 0, 0]);
+        frame[2] &= !2;
+        let _ = codec::unpack(frame, &[Codec::Blosc], 64);
+    }
+}
