@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::baseline::PcaGrid;
 use crate::evaluate::Bootstrap;
 use crate::model::ModelConfig;
-use crate::normalize::NormalizeSettings;
+use crate::normalize::{IntensitySettings, NormalizeSettings};
 use crate::pair::{PairConfig, Part, SplitConfig};
 use crate::plan::RankConfig;
 use crate::predict::DecoderConfig;
+use crate::run::CropSettings;
 use crate::train::TrainConfig;
 
 /// What cannot be configured.
@@ -56,6 +57,28 @@ pub struct DataConfig {
     pub files: Vec<PathBuf>,
 }
 
+/// How images become what the model sees.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImageConfig {
+    /// Folder of the crops, which are cut once and kept for other runs of the same images and settings.
+    pub cache: PathBuf,
+    /// How crops are cut.
+    pub crop: CropSettings,
+    /// How intensities are scaled.
+    pub intensity: IntensitySettings,
+}
+
+impl Default for ImageConfig {
+    fn default() -> Self {
+        Self {
+            cache: PathBuf::from("runs/cache"),
+            crop: CropSettings::default(),
+            intensity: IntensitySettings::default(),
+        }
+    }
+}
+
 /// How evaluation is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -96,6 +119,9 @@ impl Default for EvaluateConfig {
 pub struct Config {
     /// Where the screen is.
     pub data: DataConfig,
+    /// How images are cut and scaled; absent for profile tables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageConfig>,
     /// How features are scaled.
     pub normalize: NormalizeSettings,
     /// Which observations train, validate, calibrate and test.

@@ -23,8 +23,9 @@ pub fn embed(trained: &TrainedModel, screen: &Screen, level: Level, device: &Dev
     }
     let latents = FeatureMatrix::numbered("latent_", width, values);
     let n_wells = vec![1; rows.len()];
-    let wells = Embeddings::new(Level::Well, screen.observations.clone(), n_wells, screen.labels.clone(), latents);
-    if level == Level::Intervention { wells.by_intervention() } else { wells }
+    let of_rows = if level == Level::Intervention { Level::Well } else { level };
+    let rows = Embeddings::new(of_rows, screen.observations.clone(), n_wells, screen.labels.clone(), latents);
+    if level == Level::Intervention { rows.by_intervention() } else { rows }
 }
 
 impl Embeddings {

@@ -34,7 +34,7 @@ use table::{ColumnSketch, RawTable};
 pub(crate) use text::read_small_text;
 pub use write::write_card;
 
-use crate::screen::{DoseUnit, Dropped, FeatureMatrix, Label, Observation, Reference, Screen};
+use crate::screen::{DoseUnit, Dropped, FeatureMatrix, Label, Observation, Reference, Screen, Track};
 
 /// Which files to load and how to read them; flags fill it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -77,6 +77,8 @@ pub struct Loaded {
     pub card: Option<Card>,
     /// What a user may want to know or change, in sentences.
     pub notes: Vec<String>,
+    /// Rows that are one object at several times; empty but for time lapses.
+    pub tracks: Vec<Track>,
 }
 
 /// A table read as text, for what stands beside a screen (descriptors).
@@ -210,7 +212,7 @@ pub fn load(source: &Source) -> Result<Loaded, LoadError> {
         labels,
         dropped,
     };
-    Ok(Loaded { screen, mapping, inputs, card: source.card.as_ref().map(|_| card), notes })
+    Ok(Loaded { screen, mapping, inputs, card: source.card.as_ref().map(|_| card), notes, tracks: Vec::new() })
 }
 
 /// Reads a table of any format as text.

@@ -28,7 +28,7 @@ pub fn write_card(loaded: &Loaded, path: &Path) -> Result<(), LoadError> {
 }
 
 fn card_text(loaded: &Loaded, folder: &Path) -> String {
-    let Loaded { screen, mapping, inputs, card, notes } = loaded;
+    let Loaded { screen, mapping, inputs, card, notes, tracks: _ } = loaded;
     let empty = Card::default();
     let card = card.as_ref().unwrap_or(&empty);
     let mut text = String::new();

@@ -41,7 +41,14 @@ impl PairSet {
             return Err(PairError::NothingToTrain { held_out: treatments, treatments });
         }
         let (treatments, frame_steps): (Vec<_>, Vec<_>) = steps.into_iter().unzip();
-        let rows = treatments.iter().map(|treatment| rows.remove(treatment).unwrap_or_default()).collect();
+        // Of a length that no frame has from the start on, the later rows of its steps.
+        let rows = treatments
+            .iter()
+            .zip(&frame_steps)
+            .map(|(treatment, steps)| {
+                rows.remove(treatment).unwrap_or_else(|| steps.iter().map(|&(_, later)| later).collect())
+            })
+            .collect();
         let transitions = frame_steps
             .iter()
             .enumerate()

@@ -37,6 +37,8 @@ pub enum Artifact {
     RankingCsv,
     /// Held-out accuracy, `scores.parquet`.
     Scores,
+    /// Read-outs of the wells of a time lapse, `readouts.parquet`.
+    Readouts,
 }
 
 impl Artifact {
@@ -58,6 +60,7 @@ impl Artifact {
             Self::Ranking => "ranking.parquet",
             Self::RankingCsv => "ranking.csv",
             Self::Scores => "scores.parquet",
+            Self::Readouts => "readouts.parquet",
         };
         folder.join(name)
     }

@@ -116,6 +116,8 @@ pub struct Object {
     pub x: f32,
     /// Center in pixels from the upper edge; the middle of the first pixel is 0.
     pub y: f32,
+    /// A measured number of it (an area, say) that predictions are scored by and that the model is never shown.
+    pub readout: Option<f32>,
 }
 
 impl Plane {

@@ -182,7 +182,7 @@ fn scored(
     device: &Device,
 ) -> Result<Evaluation, StudyError> {
     let found = methods(config, prepared, &served.trained, &served.decoder, rows, device)?;
-    score::pooled(config, score::evaluate(config, prepared, &found, rows)?)
+    score::pooled(config, score::evaluate(config, prepared, &found, rows)?, Vec::new())
 }
 
 /// The used prediction against one baseline by name; `None` when the baseline covers too few treatments.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::StudyError;
+use super::images::load_image_screen;
 use crate::config::Config;
 use crate::descriptor::Descriptors;
 use crate::load::{Loaded, Source, load};
@@ -10,7 +11,7 @@ use crate::model::ModelSizes;
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, Vocabulary};
 use crate::plan::{PlanError, rows_of_query};
-use crate::screen::{FeatureMatrix, Screen, Treatment};
+use crate::screen::{FeatureMatrix, Screen, TimeLapse, Track, Treatment};
 
 /// A screen that is ready to be learned from.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Prepared {
     pub vocabulary: Vocabulary,
     /// Descriptors by perturbation name; empty without.
     pub descriptors: BTreeMap<String, Vec<f32>>,
+    /// Rows that are one object at several times; empty but for time lapses.
+    pub tracks: Vec<Track>,
 }
 
 impl Prepared {
@@ -67,6 +70,7 @@ impl Prepared {
             pairs: self.pairs.clone(),
             vocabulary: self.vocabulary.clone(),
             descriptors: self.descriptors.clone(),
+            tracks: self.tracks.clone(),
         }
     }
 }
@@ -81,6 +85,9 @@ pub fn source_of(config: &Config) -> Source {
 /// # Errors
 /// What loading says.
 pub fn load_screen(config: &Config) -> Result<Loaded, StudyError> {
+    if let Some(images) = &config.images {
+        return load_image_screen(&source_of(config), images);
+    }
     Ok(load(&source_of(config))?)
 }
 
@@ -96,6 +103,9 @@ pub fn prepare(config: &Config, loaded: &Loaded) -> Result<Prepared, StudyError>
             Split::holding_out(&loaded.screen, &rows, &config.split)?
         }
     };
+    if !loaded.tracks.is_empty() {
+        return prepare_time_lapse(config, loaded, split);
+    }
     let normalizer = Normalizer::fit(&loaded.screen, &split.rows(Part::Train), &config.normalize)?;
     let screen = normalizer.apply(&loaded.screen)?;
     let pairs = PairSet::new(&screen, &split)?;
@@ -104,5 +114,16 @@ pub fn prepare(config: &Config, loaded: &Loaded) -> Result<Prepared, StudyError>
         None => BTreeMap::new(),
     };
     let vocabulary = Vocabulary::new(&pairs.treatments, descriptors.clone());
-    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors })
+    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors, tracks: Vec::new() })
+}
+
+/// A time lapse: what is seen is scaled already, and transitions run along the tracks.
+fn prepare_time_lapse(config: &Config, loaded: &Loaded, split: Split) -> Result<Prepared, StudyError> {
+    let lapse = TimeLapse { screen: loaded.screen.clone(), tracks: loaded.tracks.clone() };
+    let split = split.of_tracks(&lapse);
+    let normalizer = Normalizer::fit(&lapse.screen, &split.rows(Part::Train), &config.normalize)?;
+    let pairs = PairSet::of_time_lapse(&lapse, &split)?;
+    let TimeLapse { screen, tracks } = lapse;
+    let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
+    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors: BTreeMap::new(), tracks })
 }

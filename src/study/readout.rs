@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
 
+use super::images::READOUT_LABEL;
 use super::{Prepared, Served, StudyError};
 use crate::baseline;
 use crate::config::Config;
@@ -17,14 +17,6 @@ use crate::pair::Part;
 use crate::predict::{Predictions, Ridge};
 use crate::run::{Column, Table};
 use crate::screen::{FeatureMatrix, Observation, Reference, Role, Screen, Track, Treatment, Well};
-
-/// Which number of an object is read out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
-pub struct ReadoutConfig {
-    /// The label that holds it; positive numbers. Empty reads nothing out.
-    pub label: String,
-}
 
 /// The read-out of one well by one method.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +64,7 @@ pub(super) fn well_readouts(
     device: &Device,
 ) -> Result<Vec<WellReadout>, StudyError> {
     let screen = &prepared.screen;
-    let logs = log_values(screen, &config.readout.label)?;
+    let logs = log_values(screen, READOUT_LABEL)?;
     let wells = wells(prepared, &logs);
     let by_member = served.trained.encode(&screen.features, &(0..screen.n_observations()).collect::<Vec<_>>(), device);
     let latents = side_by_side(&by_member, screen.n_observations());
@@ -201,10 +193,8 @@ fn predicted(
     let treatments: Vec<Treatment> =
         tracks.iter().map(|track| prepared.screen.observations[last(track)].treatment()).collect();
     let treatments: Vec<&Treatment> = treatments.iter().collect();
-    let starts: Vec<Vec<Vec<f32>>> = by_member
-        .iter()
-        .map(|latents| tracks.iter().map(|track| latents[track.first()].clone()).collect())
-        .collect();
+    let starts: Vec<Vec<Vec<f32>>> =
+        by_member.iter().map(|latents| tracks.iter().map(|track| latents[track.first()].clone()).collect()).collect();
     side_by_side(&served.trained.predict(&treatments, &starts, device), tracks.len())
 }
 
@@ -275,8 +265,7 @@ pub(super) fn readout_score_rows(config: &Config, readouts: &[WellReadout]) -> R
         let of = |value: &dyn Fn(&WellReadout) -> f64| wells.iter().map(|well| value(well)).collect::<Vec<f64>>();
         let units: Vec<String> = wells.iter().map(|well| well.treatment.to_string()).collect();
         let n_units = units.iter().collect::<std::collections::BTreeSet<_>>().len();
-        let scores =
-            readout_scores(&of(&|w| w.observed), &of(&|w| w.predicted), &units, &config.evaluate.bootstrap)?;
+        let scores = readout_scores(&of(&|w| w.observed), &of(&|w| w.predicted), &units, &config.evaluate.bootstrap)?;
         rows.extend(scores.into_iter().map(|score| ScoreRow {
             task: READOUT_TASK.to_owned(),
             subset: "all".to_owned(),

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use super::ensemble::checkpoint_steps;
 use super::log::TrainingLog;
 use super::methods::refuse_unknown_ranker;
+use super::readout::{readout_table, well_readouts};
 use super::{Evaluation, Item, Members, Prepared, StudyError, again, methods, prepare, score, train_ensemble};
 use crate::config::Config;
 use crate::embed::{Level, embed};
@@ -275,12 +276,23 @@ fn results(
     go_on(stop, "embeddings")?;
     dir.start_step("embed")?;
     tell(Event::Step("writing embeddings".into()));
-    embed(&served.trained, &prepared.screen, Level::Well, device).write(&Artifact::Embeddings.path_in(&folder))?;
+    // A row of an image screen is a crop.
+    let level = if config.images.is_some() { Level::Cell } else { Level::Well };
+    embed(&served.trained, &prepared.screen, level, device).write(&Artifact::Embeddings.path_in(&folder))?;
     embed(&served.trained, &prepared.screen, Level::Intervention, device)
         .write(&Artifact::InterventionEmbeddings.path_in(&folder))?;
     let test = prepared.treatments(config.evaluate.part);
     let mut evaluation = None;
-    if !test.is_empty() {
+    if !prepared.tracks.is_empty() {
+        go_on(stop, "scores")?;
+        dir.start_step("evaluate")?;
+        tell(Event::Step("reading wells out of predictions".into()));
+        let readouts = well_readouts(config, prepared, served, device)?;
+        readout_table(&readouts).write_parquet(&Artifact::Readouts.path_in(&folder))?;
+        let scored = score::pooled(config, Vec::new(), readouts)?;
+        scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
+        evaluation = Some(scored);
+    } else if !test.is_empty() {
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
         tell(Event::Step(format!("scoring {} held-out treatments", test.len())));
@@ -291,7 +303,7 @@ fn results(
             1.0 - found.blend_weight,
             found.blended_with
         )));
-        let mut scored = score::pooled(config, score::evaluate(config, prepared, &found, &test)?)?;
+        let mut scored = score::pooled(config, score::evaluate(config, prepared, &found, &test)?, Vec::new())?;
         scored.scores.rows.extend(super::embedding::embedding_scores(config, prepared, served, device)?);
         scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
         super::table::predictions(&found).write_parquet(&Artifact::Predictions.path_in(&folder))?;
@@ -322,6 +334,7 @@ fn all_folds(
 ) -> Result<Finished, StudyError> {
     let (mut dir, was_finished) = open(config, loaded, folder)?;
     let mut items = Vec::<Item>::new();
+    let mut readouts = Vec::new();
     for fold in 0..config.split.folds {
         go_on(stop, "the next fold")?;
         dir.start_step(&format!("fold-{fold}"))?;
@@ -331,9 +344,15 @@ fn all_folds(
         of_fold.split.fold = fold;
         of_fold.rank.target = String::new();
         let finished = run(&of_fold, loaded, &folder.join(format!("fold-{fold}")), device, stop, tell)?;
-        items.extend(finished.evaluation.into_iter().flat_map(|evaluation| evaluation.items));
+        if let Some(evaluation) = finished.evaluation {
+            items.extend(evaluation.items);
+            readouts.extend(evaluation.readouts);
+        }
     }
-    let evaluation = score::pooled(config, items)?;
+    if !readouts.is_empty() {
+        readout_table(&readouts).write_parquet(&Artifact::Readouts.path_in(folder))?;
+    }
+    let evaluation = score::pooled(config, items, readouts)?;
     evaluation.scores.write_parquet(&Artifact::Scores.path_in(folder))?;
     dir.finish()?;
     Ok(Finished {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::embedding::EMBEDDING_TASKS;
+use super::readout::{READOUT_TASK, WellReadout, readout_score_rows};
 use super::{Methods, Prepared, StudyError};
 use crate::baseline::{self, DosePosition, dose_position};
 use crate::config::Config;
@@ -36,6 +37,8 @@ pub struct Evaluation {
     pub scores: Scores,
     /// Every score on every treatment.
     pub items: Vec<Item>,
+    /// Read-outs of the wells of a time lapse; empty otherwise.
+    pub readouts: Vec<WellReadout>,
     /// The prediction that the tool uses (the blend) against the best simple method, by mean squared error.
     pub verdict: Option<Verdict>,
     /// What has to be known to read the scores, each a sentence.
@@ -121,7 +124,7 @@ fn score(
 ///
 /// # Errors
 /// When a score is not finite.
-pub fn pooled(config: &Config, items: Vec<Item>) -> Result<Evaluation, StudyError> {
+pub fn pooled(config: &Config, items: Vec<Item>, readouts: Vec<WellReadout>) -> Result<Evaluation, StudyError> {
     let task = format!("unseen {}", config.split.by.name());
     let mut groups = BTreeMap::<(&str, &str, &str), Vec<&Item>>::new();
     for item in &items {
@@ -151,7 +154,8 @@ pub fn pooled(config: &Config, items: Vec<Item>) -> Result<Evaluation, StudyErro
     let (verdict, verdict_model) = (against(USED)?, against("lewm")?);
     let configurations_tried = config.evaluate.configurations_tried;
     let notes = what_a_group_is(config.split.by, &items).into_iter().collect();
-    Ok(Evaluation { scores, notes, configurations_tried, verdict, verdict_model, items })
+    scores.rows.extend(readout_score_rows(config, &readouts)?);
+    Ok(Evaluation { scores, notes, configurations_tried, verdict, verdict_model, items, readouts })
 }
 
 /// What was held out with a plate or lab batch, where it is more than plate or batch effects.
@@ -243,7 +247,40 @@ pub fn summary_table(evaluation: &Evaluation) -> String {
     for note in &evaluation.notes {
         text += &format!("{note}\n");
     }
-    text + &embedding_table(rows)
+    text + &readout_summary(evaluation) + &embedding_table(rows)
+}
+
+/// The scores of the read-outs of wells: a line for each method, best first.
+fn readout_summary(evaluation: &Evaluation) -> String {
+    let rows: Vec<&ScoreRow> = evaluation.scores.rows.iter().filter(|row| row.task == READOUT_TASK).collect();
+    let mut methods: Vec<&ScoreRow> = rows.iter().filter(|row| row.metric == "rmse").copied().collect();
+    methods.sort_by(|a, b| a.value.total_cmp(&b.value));
+    let Some(first) = methods.first() else { return String::new() };
+    let mut text = format!(
+        "{READOUT_TASK}, last frame to first: {} wells of {} conditions\n{:<20} {:>7} {:>16} {:>7} {:>16} {:>8} {:>16}\n",
+        first.n_items, first.n_units, "method", "RMSE", "95 % interval", "R2", "95 % interval", "Spearman", "95 % interval"
+    );
+    let most = methods.iter().map(|row| row.n_items).max().unwrap_or(0);
+    for method in methods {
+        text += &format!("{:<20}", method.method);
+        for (metric, width) in [("rmse", 8), ("r2", 8), ("spearman", 9)] {
+            let row = rows.iter().find(|row| row.method == method.method && row.metric == metric);
+            let interval = match row.map(|row| (row.lower, row.upper)) {
+                Some((Some(lower), Some(upper))) => format!("{lower:.2} to {upper:.2}"),
+                _ => "-".to_owned(),
+            };
+            let value = row.map_or_else(|| "-".to_owned(), |row| format!("{:.3}", row.value));
+            text += &format!("{value:>width$} {interval:>16}");
+        }
+        if method.n_items < most {
+            text += &format!(" ({} of them)", method.n_items);
+        }
+        text.push('\n');
+    }
+    if evaluation.configurations_tried > 1 {
+        text += &format!("scored after {} configurations had been tried\n", evaluation.configurations_tried);
+    }
+    text
 }
 
 /// The scores of latents and features as embeddings: a line for each embedding, a column for each metric.

@@ -54,7 +54,7 @@ pub fn tiles(height: usize, width: usize, size: usize) -> Vec<Object> {
     };
     let columns = centers(width);
     let centers = centers(height).into_iter().flat_map(|y| columns.iter().map(move |&x| (x, y)));
-    centers.enumerate().map(|(id, (x, y))| Object { id: id as u32, track: None, x, y }).collect()
+    centers.enumerate().map(|(id, (x, y))| Object { id: id as u32, track: None, x, y, readout: None }).collect()
 }
 
 /// The pixel that stands at `at`, which may lie beyond the edge.
@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn check(x: f32, y: f32, size: usize, edge: Edge, expected: Option<[&[u8]; 2]>) {
-        let object = Object { id: 1, track: None, x, y };
+        let object = Object { id: 1, track: None, x, y, readout: None };
         let found = crop(&stack(), &object, size, edge);
         let expected = expected.map(|channels| PixelValues::U8(channels.concat()));
         assert_eq!(found, expected, "{x} {y} {size} {edge:?}");
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn mirrors_images_of_one_pixel() {
         let one = Stack { n_channels: 1, height: 1, width: 1, values: PixelValues::F32(vec![7.0]) };
-        let object = Object { id: 0, track: None, x: 0.0, y: 0.0 };
+        let object = Object { id: 0, track: None, x: 0.0, y: 0.0, readout: None };
         assert_eq!(crop(&one, &object, 5, Edge::Mirror), Some(PixelValues::F32(vec![7.0; 25])));
     }
 

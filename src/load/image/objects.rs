@@ -37,7 +37,9 @@ pub fn objects_of_labels(labels: &LabelImage) -> Vec<Object> {
         sum.2 += 1;
     }
     let mean = |sum: f64, n: u64| (sum / n as f64) as f32;
-    sums.into_iter().map(|(id, (x, y, n))| Object { id, track: None, x: mean(x, n), y: mean(y, n) }).collect()
+    sums.into_iter()
+        .map(|(id, (x, y, n))| Object { id, track: None, x: mean(x, n), y: mean(y, n), readout: None })
+        .collect()
 }
 
 /// The cells of a site as DeepProfiler keeps them, numbered from 0.
@@ -57,7 +59,10 @@ pub fn read_deep_profiler(path: &Path) -> Result<Vec<Object>, LoadError> {
         return Err(bad(path, format!("`locations` has shape {:?}, expected [cell, 2]", locations.shape)));
     };
     let pair = |row: usize| (locations.values[2 * row] as f32, locations.values[2 * row + 1] as f32);
-    Ok((0..n).map(|row| (row, pair(row))).map(|(row, (x, y))| Object { id: row as u32, track: None, x, y }).collect())
+    Ok((0..n)
+        .map(|row| (row, pair(row)))
+        .map(|(row, (x, y))| Object { id: row as u32, track: None, x, y, readout: None })
+        .collect())
 }
 
 /// The objects of each site in a declared table.
@@ -149,6 +154,7 @@ struct ObjectColumns {
     track: Option<String>,
     x: String,
     y: String,
+    readout: Option<String>,
 }
 
 impl ObjectColumns {
@@ -187,6 +193,7 @@ impl ObjectColumns {
             y: present(&declared.y, "y")?
                 .or_else(|| usual(&["Location_Center_Y", "center_y", "y"], &centers_y))
                 .ok_or_else(|| missing("center_y", "y"))?,
+            readout: present(&declared.readout, "readout")?,
         })
     }
 
@@ -208,11 +215,17 @@ impl ObjectColumns {
             let number = text(column).and_then(|text| text.parse::<f32>().ok()).filter(|number| number.is_finite());
             number.ok_or_else(|| wrong(column, "a place in pixels"))
         };
+        let number = |column: &str| -> Result<Option<f32>, LoadError> {
+            let Some(text) = text(column) else { return Ok(None) };
+            let number = text.parse::<f32>().ok().filter(|number| number.is_finite());
+            number.map(Some).ok_or_else(|| wrong(column, "a number"))
+        };
         Ok(Object {
             id: id(&self.object)?.ok_or_else(|| wrong(&self.object, "the number of the object"))?,
             track: self.track.as_deref().map(id).transpose()?.flatten(),
             x: center(&self.x)?,
             y: center(&self.y)?,
+            readout: self.readout.as_deref().map(number).transpose()?.flatten(),
         })
     }
 }

@@ -161,4 +161,7 @@ pub struct ObjectSettings {
     /// Column with its center in pixels from the top.
     #[serde(default)]
     pub y: Option<String>,
+    /// Column with a measured number that predictions are scored by; the model is never shown it.
+    #[serde(default)]
+    pub readout: Option<String>,
 }

@@ -1,0 +1,164 @@
+//! From images to a screen: crops of objects, or of tiles, whose pixels are the features.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::StudyError;
+use crate::config::ImageConfig;
+use crate::load::image::{ImageSource, LoadedImages, UsableImages, load_images};
+use crate::load::{Loaded, Source};
+use crate::normalize::IntensityScale;
+use crate::run::{Crop, CropCache};
+use crate::screen::{
+    Dropped, FeatureMatrix, ImageScreen, Intervention, Label, Observation, Reference, Role, Screen, Track,
+};
+
+/// The label that holds the read-out of a crop's object.
+pub(super) const READOUT_LABEL: &str = "readout";
+
+/// Loads images, cuts and scales their crops, and follows objects through time where the screen is a time lapse.
+///
+/// A row of the screen is a crop; its features are the pixels `[channel, y, x]` of a square, scaled to 0 to 1 by the
+/// plate's negative controls or, in a time lapse, by its first frames, which are the state before. In a time lapse a row's
+/// intervention lasts from the first frame to the row's; tracks that miss a frame, or hold two objects in one, are left out
+/// and counted.
+///
+/// # Errors
+/// What loading, cutting or scaling says.
+pub fn load_image_screen(source: &Source, config: &ImageConfig) -> Result<Loaded, StudyError> {
+    let loaded = load_images(&ImageSource { source: source.clone(), ..ImageSource::default() })?;
+    let UsableImages { screen: images, objects } = loaded.usable()?;
+    let cache = CropCache::build(&config.cache, &images, objects.as_deref(), &config.crop, &|_, _| {})?;
+    let scale = IntensityScale::fit(&images, &sites_of_reference(&images), &config.intensity)?;
+    let (kept, tracks, dropped) = match images.table.reference {
+        Reference::FirstFrame => followed(&images, cache.crops()),
+        _ => ((0..cache.crops().len()).collect(), Vec::new(), Vec::new()),
+    };
+    let mut values = cache.gather(&kept)?;
+    let n_pixels = cache.n_channels() * cache.size() * cache.size();
+    let crops: Vec<&Crop> = kept.iter().map(|&crop| &cache.crops()[crop]).collect();
+    for (crop, pixels) in crops.iter().zip(values.chunks_exact_mut(n_pixels)) {
+        scale.apply(&images.table.observations[crop.row].plate, pixels)?;
+    }
+    let mut screen = table(&images, &crops, values, &pixel_names(&images.channels, cache.size()));
+    screen.dropped.extend(dropped);
+    let LoadedImages { mapping, inputs, card, mut notes, .. } = loaded;
+    notes.push(format!("{} crops of {size} x {size} pixels", crops.len(), size = cache.size()));
+    Ok(Loaded { screen, mapping, inputs, card, notes, tracks })
+}
+
+/// Sites that stand for untreated cells: negative controls, or first frames, or all where there is neither.
+fn sites_of_reference(images: &ImageScreen) -> Vec<usize> {
+    if images.table.reference == Reference::FirstFrame {
+        return images.fields().iter().map(|field| field[0]).collect();
+    }
+    let is_control = |row: &usize| images.table.observations[*row].role == Role::NegativeControl;
+    let controls: Vec<usize> = (0..images.n_sites()).filter(is_control).collect();
+    if controls.is_empty() { (0..images.n_sites()).collect() } else { controls }
+}
+
+/// The crops of objects that are seen once in every frame of their field, in the order of field, track and time.
+fn followed(images: &ImageScreen, crops: &[Crop]) -> (Vec<usize>, Vec<Track>, Vec<Dropped>) {
+    let mut field_of = vec![0; images.n_sites()];
+    let mut n_frames = Vec::new();
+    for (field, rows) in images.fields().iter().enumerate() {
+        rows.iter().for_each(|&row| field_of[row] = field);
+        n_frames.push(rows.len());
+    }
+    let mut objects = BTreeMap::<(usize, u32), Vec<usize>>::new();
+    let mut n_without_track = 0;
+    for (index, crop) in crops.iter().enumerate() {
+        match crop.object.track {
+            Some(track) => objects.entry((field_of[crop.row], track)).or_default().push(index),
+            None => n_without_track += 1,
+        }
+    }
+    let (mut kept, mut tracks) = (Vec::new(), Vec::new());
+    let (mut n_twice, mut n_short) = (0, 0);
+    for ((field, _), mut indices) in objects {
+        indices.sort_by_key(|&index| crops[index].row);
+        let frames: BTreeSet<usize> = indices.iter().map(|&index| crops[index].row).collect();
+        if frames.len() < indices.len() {
+            n_twice += indices.len();
+        } else if frames.len() < n_frames[field] || frames.len() < 2 {
+            n_short += indices.len();
+        } else {
+            let first = kept.len();
+            kept.extend(&indices);
+            tracks.push(Track { rows: (first..kept.len()).collect() });
+        }
+    }
+    let reasons = [
+        ("objects without a track", n_without_track),
+        ("objects of tracks that hold two objects in one frame", n_twice),
+        ("objects of tracks that miss a frame", n_short),
+    ];
+    let dropped = reasons.into_iter().filter(|(_, rows)| *rows > 0);
+    (kept, tracks, dropped.map(|(reason, rows)| Dropped { reason: reason.to_owned(), rows }).collect())
+}
+
+/// The screen of crops, with the metadata of their sites.
+fn table(images: &ImageScreen, crops: &[&Crop], values: Vec<f32>, names: &[String]) -> Screen {
+    let first_hours: BTreeMap<usize, f64> = images
+        .fields()
+        .iter()
+        .flat_map(|field| {
+            let first = hours(images, field[0]);
+            field.iter().map(move |&row| (row, first))
+        })
+        .collect();
+    let is_lapse = images.table.reference == Reference::FirstFrame;
+    let observation = |crop: &&Crop| {
+        let of_site = &images.table.observations[crop.row];
+        let since = hours(images, crop.row) - first_hours[&crop.row];
+        let (role, intervention) = match (is_lapse, since > 0.0) {
+            (false, _) => (of_site.role, of_site.intervention.clone()),
+            (true, false) => (Role::NegativeControl, Intervention::untreated()),
+            (true, true) => (of_site.role, of_site.intervention.clone().lasting(since)),
+        };
+        Observation { role, intervention, ..of_site.clone() }
+    };
+    let label = |name: &str, of: &dyn Fn(&Crop) -> Option<String>| Label {
+        name: name.to_owned(),
+        values: crops.iter().map(|crop| of(crop)).collect(),
+    };
+    let mut labels: Vec<Label> =
+        images.table.labels.iter().map(|own| label(&own.name, &|crop: &Crop| own.values[crop.row].clone())).collect();
+    let own = [
+        label("site", &|crop| Some(images.sites[crop.row].site.clone()).filter(|site| !site.is_empty())),
+        label("frame", &|crop| Some(images.sites[crop.row].time?.frame.to_string())),
+        label("object", &|crop| Some(crop.object.id.to_string())),
+        label("track", &|crop| Some(crop.object.track?.to_string())),
+        label(READOUT_LABEL, &|crop| Some(crop.object.readout?.to_string())),
+    ];
+    for label in own {
+        let is_new = labels.iter().all(|other| other.name != label.name);
+        if is_new && label.values.iter().any(Option::is_some) {
+            labels.push(label);
+        }
+    }
+    Screen {
+        name: images.table.name.clone(),
+        reference: images.table.reference,
+        observations: crops.iter().map(observation).collect(),
+        features: FeatureMatrix::new(names.to_vec(), values),
+        labels,
+        dropped: images.table.dropped.clone(),
+    }
+}
+
+/// When a site was taken; frames count as hours where the files tell no time.
+fn hours(images: &ImageScreen, row: usize) -> f64 {
+    images.sites[row].time.map_or(0.0, |time| time.hours.unwrap_or(time.frame as f64))
+}
+
+/// `DNA_12_5`: channel, line and column.
+fn pixel_names(channels: &[String], size: usize) -> Vec<String> {
+    let mut names = Vec::with_capacity(channels.len() * size * size);
+    for (index, channel) in channels.iter().enumerate() {
+        let channel = if channel.is_empty() { format!("channel{index}") } else { channel.clone() };
+        for y in 0..size {
+            names.extend((0..size).map(|x| format!("{channel}_{y}_{x}")));
+        }
+    }
+    names
+}
