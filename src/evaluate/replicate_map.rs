@@ -165,10 +165,10 @@ pub fn replicate_map(
     Ok(ReplicateMaps { scored, unscored })
 }
 
-fn score<'a>(
+fn score(
     treatment: &Treatment,
     rows: &[usize],
-    pool: impl FnOnce(&[usize]) -> (Pool<'a>, Vec<usize>),
+    pool: impl FnOnce(&[usize]) -> (Pool, Vec<usize>),
     settings: &MapSettings,
     stream: u64,
 ) -> Result<ReplicateMap, Unscored> {
@@ -182,9 +182,7 @@ fn score<'a>(
     if queries.is_empty() {
         return Err(unscored("no negative wells on its plates"));
     }
-    let mut scratch = Vec::new();
-    let precisions: Vec<f64> =
-        queries.iter().map(|&query| pool.average_precision(query, &members, &mut scratch)).collect();
+    let precisions: Vec<f64> = queries.iter().map(|&query| pool.average_precision(query, &members)).collect();
     let map = mean(&precisions);
     let n_positives = members.len() - 1;
     let chance = |&query: &usize| expected_average_precision(n_positives, n_positives + n_negatives(query));

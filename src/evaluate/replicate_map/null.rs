@@ -30,24 +30,38 @@ pub(super) struct Null {
 
 /// The relabelings of a pool: every choice of as many wells on each plate as the treatment has there.
 pub(super) struct Relabelings<'a> {
-    pool: &'a Pool<'a>,
+    pool: &'a Pool,
     /// Treated wells of each plate.
     n_treated: Vec<usize>,
     /// Whether wells of a plate ask: those with a negative left.
     asks: Vec<bool>,
     /// Sum over queries and positives that the observed mean corresponds to.
     needed: f64,
+    /// `[negatives, positives]`: the precision down to a positive with so many of each as near; empty where a plate holds
+    /// several treated wells, or there are more than [`FEW_LABELS`].
+    precisions: Vec<f64>,
 }
+
+/// Up to so many labels, each on a plate of its own, precisions are looked up.
+const FEW_LABELS: usize = 8;
 
 impl<'a> Relabelings<'a> {
     /// `members` are the treatment's wells, `observed` their mean average precision.
-    pub(super) fn new(pool: &'a Pool<'a>, members: &[usize], observed: f64) -> Self {
+    pub(super) fn new(pool: &'a Pool, members: &[usize], observed: f64) -> Self {
         let mut n_treated = vec![0usize; pool.n_plates()];
         members.iter().for_each(|&member| n_treated[pool.plate(member)] += 1);
         let asks: Vec<bool> = (0..pool.n_plates()).map(|plate| pool.n_wells(plate) > n_treated[plate]).collect();
         let n_queries: usize = n_treated.iter().zip(&asks).filter(|(_, asks)| **asks).map(|(treated, _)| treated).sum();
         let needed = (observed - SAME_PRECISION) * (n_queries * (members.len() - 1)) as f64;
-        Self { pool, n_treated, asks, needed }
+        let n_labels = members.len();
+        let is_apart = n_labels <= FEW_LABELS && n_treated.iter().all(|&treated| treated == 1);
+        let most_wells = (0..pool.n_plates()).map(|plate| pool.n_wells(plate)).max().unwrap_or(0);
+        let n_negatives = if is_apart { 0..=most_wells } else { 1..=0 };
+        let precision = |n_negative: usize, n_positive: usize| n_positive as f64 / (n_positive + n_negative) as f64;
+        let precisions =
+            n_negatives.flat_map(|negative| (0..n_labels).map(move |positive| precision(negative, positive)));
+        let precisions = precisions.collect();
+        Self { pool, n_treated, asks, needed, precisions }
     }
 
     /// How likely a relabeling is to reach the observed value; `stream` numbers the treatment's draws.
@@ -60,12 +74,12 @@ impl<'a> Relabelings<'a> {
         }
         let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
         rng.set_stream(stream);
-        let (mut labels, mut scratch) = (Vec::new(), Vec::new());
+        let mut labels = Vec::new();
         let (mut n_hits, mut n_drawn) = (0, 0);
         while n_drawn < settings.draws {
             self.draw(&mut labels, &mut rng);
             n_drawn += 1;
-            n_hits += usize::from(self.reaches(&labels, &mut scratch));
+            n_hits += usize::from(self.reaches(&labels));
             if n_hits == settings.hits {
                 let p_value = n_hits as f64 / n_drawn as f64;
                 return Null { p_value, least_p_value: 1.0 / (1 + settings.draws) as f64, is_exact: false };
@@ -94,10 +108,33 @@ impl<'a> Relabelings<'a> {
         }
     }
 
-    fn reaches(&self, labels: &[usize], scratch: &mut Vec<(f32, bool)>) -> bool {
+    fn reaches(&self, labels: &[usize]) -> bool {
+        if !self.precisions.is_empty() {
+            return self.sum_apart(labels) >= self.needed;
+        }
         let queries = labels.iter().filter(|&&query| self.asks[self.pool.plate(query)]);
-        let sum: f64 = queries.map(|&query| self.pool.average_precision(query, labels, scratch)).sum();
+        let sum: f64 = queries.map(|&query| self.pool.average_precision(query, labels)).sum();
         sum * (labels.len() - 1) as f64 >= self.needed
+    }
+
+    /// Sum of the precisions of labels on plates of their own, in the order of the plates: none is a negative's neighbor.
+    fn sum_apart(&self, labels: &[usize]) -> f64 {
+        let n_labels = labels.len();
+        let mut sum = 0.0;
+        for (place, &query) in labels.iter().enumerate().filter(|(place, _)| self.asks[*place]) {
+            let (similarities, n_as_near) = self.pool.of_query(query);
+            let mut found = [f32::NEG_INFINITY; FEW_LABELS];
+            for (found, &label) in found.iter_mut().zip(labels) {
+                *found = similarities[label];
+            }
+            // Below every threshold, so that the query is no positive of its own.
+            found[place] = f32::NEG_INFINITY;
+            for (other, &positive) in labels.iter().enumerate().filter(|(other, _)| *other != place) {
+                let n_positive: usize = found.iter().map(|&near| usize::from(near >= found[other])).sum();
+                sum += self.precisions[n_as_near[positive] as usize * n_labels + n_positive];
+            }
+        }
+        sum
     }
 
     /// How many relabelings reach the observed value, or `None` if that takes more than `most_steps`.
@@ -109,7 +146,6 @@ impl<'a> Relabelings<'a> {
             relabelings: self,
             shortfall: (0..=most_wells).map(|n| 1.0 - n_positives / (n_positives + n as f64)).collect(),
             labels: Vec::with_capacity(n_labels),
-            scratch: Vec::new(),
             steps_left: most_steps,
             n_hits: 0,
         };
@@ -125,7 +161,6 @@ struct Search<'a> {
     /// By how much a positive with that many negatives before it falls short of precision 1, at least.
     shortfall: Vec<f64>,
     labels: Vec<usize>,
-    scratch: Vec<(f32, bool)>,
     steps_left: u64,
     n_hits: u64,
 }
@@ -139,7 +174,7 @@ impl Search<'_> {
             return match relabelings.n_treated.get(plate + 1) {
                 Some(&next) => self.descend(plate + 1, 0, next, reachable),
                 None => {
-                    self.n_hits += u64::from(relabelings.reaches(&self.labels, &mut self.scratch));
+                    self.n_hits += u64::from(relabelings.reaches(&self.labels));
                     true
                 }
             };
@@ -173,7 +208,7 @@ impl Search<'_> {
                 return 0.0;
             }
             // Of the wells as near, those of the same label are no negatives.
-            let n_negatives = (pool.n_as_near(query, positive) as usize).saturating_sub(n_treated[query_plate] - 1);
+            let n_negatives = (pool.of_query(query).1[positive] as usize).saturating_sub(n_treated[query_plate] - 1);
             self.shortfall[n_negatives]
         };
         self.labels.iter().map(|&label| lost(well, plate, label) + lost(label, pool.plate(label), well)).sum()

@@ -121,29 +121,24 @@ fn n_at_least(descending: &[f32], threshold: f32) -> u32 {
 }
 
 /// The shared wells and those of one treatment; the latter have the numbers after the former.
-pub(super) struct Pool<'a> {
-    shared: &'a Shared,
-    own: Vec<OwnWell>,
-    /// Wells of the treatment on each plate that are not among the shared ones.
-    own_on: Vec<Vec<usize>>,
-}
-
-/// A well of the treatment.
-struct OwnWell {
-    plate: usize,
-    /// To the shared wells, then to the treatment's.
+pub(super) struct Pool {
+    /// Plate of each well, as its place in the set of plates.
+    plate: Vec<usize>,
+    /// Wells of each plate.
+    wells: Vec<Vec<usize>>,
+    /// `[query, well]`.
     similarities: Vec<f32>,
-    /// To the shared wells of its plate, from the highest.
-    descending: Vec<f32>,
+    /// `[query, well]`: how many wells of the query's plate, itself excepted, are at least as similar to it as the well is.
+    n_as_near: Vec<u32>,
 }
 
-impl<'a> Pool<'a> {
-    /// The pool of a treatment in the wells at `rows`, and their numbers in it; `plates` is the set of their plates, sorted.
+impl Pool {
+    /// The pool of a treatment in the wells at `rows`, and their numbers in it; `plates` is the set of their plates.
     pub(super) fn new(
         screen: &Screen,
         plates: &BTreeSet<&str>,
         rows: &[usize],
-        shared: &'a Shared,
+        shared: &Shared,
         units: &Units,
     ) -> (Self, Vec<usize>) {
         let plates: Vec<&str> = plates.iter().copied().collect();
@@ -151,70 +146,84 @@ impl<'a> Pool<'a> {
             plates.binary_search(&screen.observations[row].plate.as_str()).expect("the set holds every plate")
         };
         let n_shared = shared.rows.len();
-        let (mut members, mut own_rows) = (Vec::with_capacity(rows.len()), Vec::new());
+        let (mut members, mut own) = (Vec::with_capacity(rows.len()), Vec::new());
+        let (mut plate, mut wells) = (shared.plate.clone(), shared.wells.clone());
         for &row in rows {
             let known = shared.wells[plate_of(row)].iter().find(|&&well| shared.rows[well] == row);
-            members.push(known.copied().unwrap_or(n_shared + own_rows.len()));
+            members.push(known.copied().unwrap_or(plate.len()));
             if known.is_none() {
-                own_rows.push(row);
+                wells[plate_of(row)].push(plate.len());
+                plate.push(plate_of(row));
+                own.push(row);
             }
         }
-        let mut own_on = vec![Vec::new(); plates.len()];
-        let own = own_rows.iter().enumerate().map(|(index, &row)| {
-            let plate = plate_of(row);
-            own_on[plate].push(n_shared + index);
-            let mut similarities = units.similarities(row, &shared.rows);
-            let descending = sorted(shared.wells[plate].iter().map(|&well| similarities[well]).collect());
-            similarities.extend(units.similarities(row, &own_rows));
-            OwnWell { plate, similarities, descending }
-        });
-        let own = own.collect();
-        (Self { shared, own, own_on }, members)
+        let n_wells = plate.len();
+        let to_shared: Vec<Vec<f32>> = own.iter().map(|&row| units.similarities(row, &shared.rows)).collect();
+        let mut pool = Self {
+            plate,
+            wells,
+            similarities: Vec::with_capacity(n_wells * n_wells),
+            n_as_near: Vec::with_capacity(n_wells * n_wells),
+        };
+        for query in 0..n_shared {
+            let among_shared = query * n_shared..(query + 1) * n_shared;
+            let begin = pool.similarities.len();
+            pool.similarities.extend_from_slice(&shared.similarities[among_shared.clone()]);
+            pool.similarities.extend(to_shared.iter().map(|similarities| similarities[query]));
+            pool.n_as_near.extend_from_slice(&shared.n_as_near[among_shared]);
+            let to_own =
+                to_shared.iter().map(|similarities| n_at_least(&shared.descending[query], similarities[query]));
+            pool.n_as_near.extend(to_own);
+            pool.count_own(query, begin, n_shared);
+        }
+        for (own_well, &row) in own.iter().enumerate() {
+            let query = n_shared + own_well;
+            let begin = pool.similarities.len();
+            pool.similarities.extend_from_slice(&to_shared[own_well]);
+            pool.similarities.extend(units.similarities(row, &own));
+            let beside = &shared.wells[pool.plate[query]];
+            let descending = sorted(beside.iter().map(|&well| to_shared[own_well][well]).collect());
+            pool.n_as_near.extend(pool.similarities[begin..].iter().map(|&other| n_at_least(&descending, other)));
+            pool.count_own(query, begin, n_shared);
+        }
+        (pool, members)
+    }
+
+    /// Adds the treatment's own wells on the query's plate to its counts, which begin at `begin` and hold the shared ones.
+    fn count_own(&mut self, query: usize, begin: usize, n_shared: usize) {
+        let similarities = &self.similarities[begin..];
+        let counts = &mut self.n_as_near[begin..];
+        let own = self.wells[self.plate[query]].iter().rev().take_while(|&&well| well >= n_shared);
+        for &well in own.filter(|&&well| well != query) {
+            let similarity = similarities[well];
+            for (count, &other) in counts.iter_mut().zip(similarities) {
+                *count += u32::from(similarity >= other);
+            }
+        }
     }
 
     pub(super) fn n_plates(&self) -> usize {
-        self.own_on.len()
+        self.wells.len()
     }
 
     /// Wells of a plate.
     pub(super) fn n_wells(&self, plate: usize) -> usize {
-        self.shared.wells[plate].len() + self.own_on[plate].len()
+        self.wells[plate].len()
     }
 
     /// The number of a plate's `index`-th well.
     pub(super) fn well(&self, plate: usize, index: usize) -> usize {
-        let shared = &self.shared.wells[plate];
-        shared.get(index).copied().unwrap_or_else(|| self.own_on[plate][index - shared.len()])
+        self.wells[plate][index]
     }
 
     pub(super) fn plate(&self, well: usize) -> usize {
-        let n_shared = self.shared.rows.len();
-        if well < n_shared { self.shared.plate[well] } else { self.own[well - n_shared].plate }
+        self.plate[well]
     }
 
-    fn similarity(&self, query: usize, well: usize) -> f32 {
-        let n_shared = self.shared.rows.len();
-        match (query.checked_sub(n_shared), well.checked_sub(n_shared)) {
-            (None, None) => self.shared.similarities[query * n_shared + well],
-            (Some(own), _) => self.own[own].similarities[well],
-            (None, Some(own)) => self.own[own].similarities[query],
-        }
-    }
-
-    /// How many wells of the query's plate, itself excepted, are at least as similar to it as `well` is.
-    pub(super) fn n_as_near(&self, query: usize, well: usize) -> u32 {
-        self.n_as_near_as(query, well, self.similarity(query, well))
-    }
-
-    fn n_as_near_as(&self, query: usize, well: usize, similarity: f32) -> u32 {
-        let n_shared = self.shared.rows.len();
-        let among_shared = match (query.checked_sub(n_shared), well < n_shared) {
-            (None, true) => self.shared.n_as_near[query * n_shared + well],
-            (None, false) => n_at_least(&self.shared.descending[query], similarity),
-            (Some(own), _) => n_at_least(&self.own[own].descending, similarity),
-        };
-        let own = self.own_on[self.plate(query)].iter().filter(|&&own| own != query);
-        among_shared + own.map(|&own| u32::from(self.similarity(query, own) >= similarity)).sum::<u32>()
+    /// Similarities of a query to every well, and how many wells of its plate are at least as near as each.
+    pub(super) fn of_query(&self, query: usize) -> (&[f32], &[u32]) {
+        let row = query * self.plate.len()..(query + 1) * self.plate.len();
+        (&self.similarities[row.clone()], &self.n_as_near[row])
     }
 
     /// Negatives of a query on `plate` when `labels` are the treated wells.
@@ -223,22 +232,20 @@ impl<'a> Pool<'a> {
     }
 
     /// Average precision of `query` when `labels` are the treated wells; ties enter together.
-    pub(super) fn average_precision(&self, query: usize, labels: &[usize], scratch: &mut Vec<(f32, bool)>) -> f64 {
-        let plate = self.plate(query);
+    pub(super) fn average_precision(&self, query: usize, labels: &[usize]) -> f64 {
+        let (similarities, n_as_near) = self.of_query(query);
+        let plate = self.plate[query];
         let positives = || labels.iter().copied().filter(|&label| label != query);
-        scratch.clear();
-        scratch.extend(positives().map(|label| (self.similarity(query, label), self.plate(label) == plate)));
-        let mut sum = 0.0;
-        for (positive, &(threshold, _)) in positives().zip(scratch.iter()) {
+        let precision = |positive: usize| {
+            let threshold = similarities[positive];
             let (mut n_positive, mut n_positive_here) = (0, 0);
-            for &(similarity, is_here) in scratch.iter() {
-                let is_nearer = similarity >= threshold;
+            for other in positives() {
+                let is_nearer = similarities[other] >= threshold;
                 n_positive += u32::from(is_nearer);
-                n_positive_here += u32::from(is_nearer && is_here);
+                n_positive_here += u32::from(is_nearer && self.plate[other] == plate);
             }
-            let n_negative = self.n_as_near_as(query, positive, threshold) - n_positive_here;
-            sum += f64::from(n_positive) / f64::from(n_positive + n_negative);
-        }
-        sum / (labels.len() - 1) as f64
+            f64::from(n_positive) / f64::from(n_positive + n_as_near[positive] - n_positive_here)
+        };
+        positives().map(precision).sum::<f64>() / (labels.len() - 1) as f64
     }
 }
