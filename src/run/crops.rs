@@ -13,15 +13,16 @@
 //!
 //! Crops are read from the files when they are asked for; the system keeps in memory what fits.
 
-use std::fs::File;
-use std::io::{Read, Write};
+mod shard;
+
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use shard::Shard;
 
-use super::{RunError, write_atomically};
+use super::RunError;
 use crate::load::LoadError;
 use crate::load::image::pixels::PixelValues;
 use crate::load::image::{Edge, Stack, crop, find_nuclei, objects_of_labels, read_labels, read_site, tiles};
@@ -29,10 +30,6 @@ use crate::screen::{ImageScreen, ImageSite, Object};
 
 /// Most sites whose crops share a file.
 pub const SITES_PER_SHARD: usize = 32;
-
-const MAGIC: &[u8; 8] = b"cytocrop";
-/// Longest header that is read.
-const MAX_HEADER: u64 = 1 << 30;
 
 /// What crops are cut around.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -91,32 +88,6 @@ pub struct CropCache {
     /// Shard and position within it, for each crop.
     places: Vec<(u32, u32)>,
     shards: Vec<Shard>,
-}
-
-#[derive(Debug)]
-struct Shard {
-    path: PathBuf,
-    file: File,
-    sample: Sample,
-    /// Where the pixels begin.
-    start: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Sample {
-    U8,
-    U16,
-    U32,
-    F32,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Header {
-    n_channels: usize,
-    size: usize,
-    sample: Sample,
-    crops: Vec<Crop>,
 }
 
 impl CropCache {
@@ -186,84 +157,21 @@ impl CropCache {
     pub fn gather(&self, indices: &[usize]) -> Result<Vec<f32>, RunError> {
         let n = self.n_channels * self.size * self.size;
         let mut values = vec![0f32; indices.len() * n];
-        values.par_chunks_mut(n.max(1)).zip(indices).try_for_each(|(values, &index)| self.read(index, values))?;
+        values.par_chunks_mut(n.max(1)).zip(indices).try_for_each(|(values, &index)| {
+            let (shard, position) = self.places[index];
+            self.shards[shard as usize].read(position, values)
+        })?;
         Ok(values)
-    }
-
-    fn read(&self, index: usize, values: &mut [f32]) -> Result<(), RunError> {
-        let (shard, position) = self.places[index];
-        let shard = &self.shards[shard as usize];
-        let mut bytes = vec![0u8; values.len() * shard.sample.bytes()];
-        let offset = shard.start + u64::from(position) * bytes.len() as u64;
-        read_at(&shard.file, &mut bytes, offset).map_err(RunError::read(&shard.path))?;
-        match shard.sample {
-            Sample::U8 => values.iter_mut().zip(&bytes).for_each(|(value, &byte)| *value = f32::from(byte)),
-            Sample::U16 => {
-                let pairs = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
-                values.iter_mut().zip(pairs).for_each(|(value, read)| *value = f32::from(read));
-            }
-            Sample::U32 => {
-                let words = bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-                values.iter_mut().zip(words).for_each(|(value, read)| *value = read as f32);
-            }
-            Sample::F32 => {
-                let words = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-                values.iter_mut().zip(words).for_each(|(value, read)| *value = read);
-            }
-        }
-        Ok(())
     }
 
     /// Opens a shard and appends its crops.
     fn add(&mut self, path: &Path) -> Result<(), RunError> {
-        let read = RunError::read(path);
-        let damaged =
-            |problem: &str| RunError::damaged(path, format!("{problem}; remove the file to have it made anew"));
-        let open = || -> std::io::Result<(File, u64, [u8; 16])> {
-            let mut file = File::open(path)?;
-            let length = file.metadata()?.len();
-            let mut start = [0u8; 16];
-            file.read_exact(&mut start)?;
-            Ok((file, length, start))
-        };
-        let (mut file, length, start) = open().map_err(read)?;
-        let header_length = u64::from_le_bytes(start[8..].try_into().expect("eight bytes"));
-        if start[..8] != *MAGIC || header_length > MAX_HEADER.min(length - 16) {
-            return Err(damaged("holds no crops"));
-        }
-        let mut text = vec![0u8; header_length as usize];
-        file.read_exact(&mut text).map_err(RunError::read(path))?;
-        let header: Header = serde_json::from_slice(&text).map_err(|_| damaged("has a header that cannot be read"))?;
-        let start = 16 + header_length;
-        let bytes = header.crops.len() * header.n_channels * header.size * header.size * header.sample.bytes();
-        let is_whole = length == start + bytes as u64;
-        if !is_whole || header.size != self.size || (header.n_channels != self.n_channels && !header.crops.is_empty()) {
-            return Err(damaged("holds other crops than its header says"));
-        }
-        let shard = self.shards.len() as u32;
-        self.places.extend((0..header.crops.len() as u32).map(|position| (shard, position)));
-        self.crops.extend(header.crops);
-        self.shards.push(Shard { path: path.to_path_buf(), file, sample: header.sample, start });
+        let (shard, crops) = Shard::open(path, self.n_channels, self.size)?;
+        let index = self.shards.len() as u32;
+        self.places.extend((0..crops.len() as u32).map(|position| (index, position)));
+        self.crops.extend(crops);
+        self.shards.push(shard);
         Ok(())
-    }
-}
-
-impl Sample {
-    fn bytes(self) -> usize {
-        match self {
-            Self::U8 => 1,
-            Self::U16 => 2,
-            Self::U32 | Self::F32 => 4,
-        }
-    }
-
-    fn of(values: &PixelValues) -> Self {
-        match values {
-            PixelValues::U8(_) => Self::U8,
-            PixelValues::U16(_) => Self::U16,
-            PixelValues::U32(_) => Self::U32,
-            PixelValues::F32(_) => Self::F32,
-        }
     }
 }
 
@@ -332,29 +240,7 @@ fn make(
         })
         .collect();
     let crops = made.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-    let mut samples: Vec<Sample> = crops.iter().map(|(_, values)| Sample::of(values)).collect();
-    samples.dedup();
-    let sample = match samples.as_slice() {
-        [] => Sample::U8,
-        [one] => *one,
-        _ => Sample::F32,
-    };
-    let header = Header {
-        n_channels: screen.channels.len(),
-        size: settings.size,
-        sample,
-        crops: crops.iter().map(|(crop, _)| *crop).collect(),
-    };
-    let header = serde_json::to_vec(&header).expect("a header is plain numbers and words");
-    write_atomically(path, |file| {
-        file.write_all(MAGIC)?;
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(&header)?;
-        for (_, values) in &crops {
-            file.write_all(&bytes_of(values, sample))?;
-        }
-        Ok(())
-    })
+    shard::write(path, screen.channels.len(), settings.size, &crops)
 }
 
 fn crops_of(
@@ -404,15 +290,6 @@ fn centers_of(
     })
 }
 
-fn bytes_of(values: &PixelValues, sample: Sample) -> Vec<u8> {
-    match (values, sample) {
-        (PixelValues::U8(values), Sample::U8) => values.clone(),
-        (PixelValues::U16(values), Sample::U16) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        (PixelValues::U32(values), Sample::U32) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        (values, _) => values.to_f32().iter().flat_map(|value| value.to_le_bytes()).collect(),
-    }
-}
-
 /// A hash of all that the crops are made of.
 fn key(screen: &ImageScreen, objects: Option<&[Vec<Object>]>, settings: &CropSettings) -> String {
     let mut hash = Sha256::new();
@@ -436,22 +313,6 @@ fn key(screen: &ImageScreen, objects: Option<&[Vec<Object>]>, settings: &CropSet
         }
     }
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> std::io::Result<()> {
-    while !bytes.is_empty() {
-        match std::os::windows::fs::FileExt::seek_read(file, bytes, offset)? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            n => (bytes, offset) = (&mut bytes[n..], offset + n as u64),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

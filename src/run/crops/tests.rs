@@ -1,3 +1,5 @@
+use std::fs::File;
+
 use super::*;
 use crate::load::Source;
 use crate::load::image::{ImageSource, load_images};
