@@ -11,9 +11,9 @@ use burn::nn::Linear;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::encoder::{Projector, ProjectorConfig, ProjectorNorm};
 use super::fused;
 use super::layer::{BatchStatistics, Init, LayerNorm, Noise};
+use super::projector::{Projector, ProjectorConfig, ProjectorNorm};
 
 /// How a prediction is read off the last block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]

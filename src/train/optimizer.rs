@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer as _};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::model::Array;
+use crate::model::{Array, ParameterPath};
 
 /// Learning rate at `step` of `steps`: linear from 0 over the warm-up, then a cosine to 0.
 ///
@@ -42,7 +42,7 @@ impl Optimizer {
         let Some(sum) = norm.sum else { return module };
         // Stays on the device: reading it here would make every step wait.
         let scale = sum.sqrt().add_scalar(1e-6).recip().mul_scalar(self.clip).clamp_max(1.0);
-        module.map(&mut Update { optimizer: self, path: Vec::new(), gradients, scale, learning_rate })
+        module.map(&mut Update { optimizer: self, path: ParameterPath::default(), gradients, scale, learning_rate })
     }
 
     /// First and second moments by parameter path, prefixed `moment_1.` and `moment_2.`.
@@ -95,24 +95,24 @@ impl ModuleVisitor for SquaredNorm<'_> {
 
 struct Update<'a> {
     optimizer: &'a mut Optimizer,
-    path: Vec<String>,
+    path: ParameterPath,
     gradients: GradientsParams,
     scale: Tensor<1>,
     learning_rate: f64,
 }
 
 impl ModuleMapper for Update<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
-        let name = self.path.join(".");
+        let name = self.path.name();
         let trained = param.val();
         let (shape, device) = (trained.dims(), trained.device());
         let n_values = shape.iter().product::<usize>();
