@@ -60,8 +60,9 @@ impl Head {
     }
 
     fn view_mut(self, unit: &mut [f32]) -> MatMut<'_, f32> {
-        let end = self.end();
-        MatMut::from_row_major_slice_with_stride_mut(&mut unit[self.first..end], self.tokens, self.width, self.stride)
+        // Not `from_row_major_slice_with_stride_mut`, which in faer 0.24.4 changes rows and columns.
+        let values = &mut unit[self.first..self.end()];
+        MatMut::from_column_major_slice_with_stride_mut(values, self.width, self.tokens, self.stride).transpose_mut()
     }
 
     fn cut(self, unit: &[f32]) -> &[f32] {
@@ -147,7 +148,8 @@ fn backward(state: &AttentionState, gradient: &[f32]) -> [Vec<f32>; 3] {
         .into_par_iter()
         .for_each_init(
             || (vec![0.0; area], vec![0.0; area]),
-            |(by_probability, by_score), ((by_query, by_key, by_value), (query, key, value), (probabilities, gradient))| {
+            |(by_probability, by_score),
+             ((by_query, by_key, by_value), (query, key, value), (probabilities, gradient))| {
                 for (index, probabilities) in probabilities.chunks(area).enumerate() {
                     let (head, tokens) = (Head::of(*layout, *columns, index), layout.tokens);
                     let (shares, gradient) = (square(probabilities, tokens), head.view(gradient));
@@ -223,10 +225,7 @@ impl<C: CheckpointStrategy> AttentionOps for Autodiff<Flex, C> {
                 let layout = Layout { tokens, heads };
                 let [query, key, value] = [query, key, value].map(|tensor| flat(tensor.into_primitive()));
                 let (output, probabilities) = forward(&query, &key, &value, columns, layout);
-                prep.finish(
-                    AttentionState { query, key, value, probabilities, columns, layout },
-                    flex(output, shape),
-                )
+                prep.finish(AttentionState { query, key, value, probabilities, columns, layout }, flex(output, shape))
             }
             OpsKind::UnTracked(prep) => {
                 let [query, key, value] = [query, key, value].map(|tensor| tensor.into_primitive());
@@ -301,8 +300,8 @@ mod tests {
         let (inputs, layout) = ([draw(), draw(), draw()], Layout { tokens: 9, heads: 2 });
         let [query, key, value] = inputs.clone();
         let plain = values(attention(query, key, value, layout));
-        let [query, key, value] = inputs
-            .map(|input| Tensor::<2>::from_data(input.into_data(), &device.clone().autodiff()).require_grad());
+        let [query, key, value] =
+            inputs.map(|input| Tensor::<2>::from_data(input.into_data(), &device.clone().autodiff()).require_grad());
         assert_eq!(values(attention(query, key, value, layout)), plain);
     }
 }

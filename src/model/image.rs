@@ -157,8 +157,7 @@ impl Block {
 
     fn attend(&self, x_nf: Tensor<2>, tokens: usize, noise: Option<&mut Noise>) -> Tensor<2> {
         let normed_nf = self.attention_norm.forward(x_nf.clone());
-        let [query, key, value] =
-            [&self.query, &self.key, &self.value].map(|linear| linear.forward(normed_nf.clone()));
+        let [query, key, value] = [&self.query, &self.key, &self.value].map(|linear| linear.forward(normed_nf.clone()));
         let mixed_nf = attention(query, key, value, Layout { tokens, heads: self.heads });
         x_nf + self.drop_out(self.output.forward(mixed_nf), noise)
     }

@@ -147,6 +147,11 @@ impl Lewm {
         with_parameters(fresh, &arrays)
     }
 
+    /// Names and shapes of a published checkpoint's tensors.
+    pub fn published_tensors(config: &LewmConfig) -> Vec<(String, Vec<usize>)> {
+        published(config).into_iter().map(|entry| (entry.name, entry.shape)).collect()
+    }
+
     /// Latents of pictures.
     ///
     /// # Shapes
@@ -306,7 +311,8 @@ pub(super) fn renamed(
         let part = array.values.len() / entry.ours.len().max(1);
         for (ours, values) in entry.ours.iter().zip(array.values.chunks(part.max(1))) {
             let shape = own.get(ours).map(|own| own.shape.clone()).unwrap_or_default();
-            let values = if entry.is_map { transposed(values, values.len() / shape[0].max(1)) } else { values.to_vec() };
+            let values =
+                if entry.is_map { transposed(values, values.len() / shape[0].max(1)) } else { values.to_vec() };
             arrays.insert(ours.clone(), Array { shape, values });
         }
     }

@@ -22,6 +22,8 @@ mod kernels;
 mod layer;
 mod lewm;
 mod parameters;
+#[cfg(test)]
+mod parity;
 mod predictor;
 mod profile;
 mod projector;

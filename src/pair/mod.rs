@@ -5,6 +5,7 @@
 //! A dose ladder gives more of them: from the wells of one dose to those of a higher one.
 
 mod anchor;
+mod augment;
 mod batch;
 mod split;
 mod vocabulary;
@@ -12,6 +13,7 @@ mod vocabulary;
 use std::collections::BTreeMap;
 
 pub use anchor::{Anchor, anchor_of};
+pub use augment::{Augment, CropShape};
 pub use batch::{Batch, InterventionRows, Sampler};
 use serde::{Deserialize, Serialize};
 pub use split::{Part, Split, SplitBy, SplitConfig};

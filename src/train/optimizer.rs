@@ -134,7 +134,8 @@ impl ModuleMapper for Update<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Init, parameters};
+    use crate::model::{Init, parameters, with_parameters};
+    use crate::run::Checkpoint;
 
     /// The first moments after one step on a map of two values whose gradient is (3, 4), and what the map became.
     fn first_step(clip: f64, weight_decay: f64) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
@@ -175,6 +176,32 @@ mod tests {
     fn the_schedule_is_the_published_one() {
         for (step, expected) in [(5, 2.5e-5), (10, 5e-5), (505, 2.5e-5), (1000, 0.0)] {
             assert!((learning_rate(5e-5, 0.01, step, 1000) - expected).abs() < 1e-12, "step {step}");
+        }
+    }
+
+    /// Five clipped steps of `tests/oracles/torch_lewm.py`.
+    #[test]
+    fn steps_are_those_of_pytorch() {
+        let device = Device::flex().autodiff();
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/torch_lewm.safetensors");
+        let oracle = Checkpoint::load_published(&file).unwrap().tensors;
+        let read = |name: &str, step: usize| oracle[&format!("adamw.{name}.{step}")].clone();
+        let arrays = |step| ["weight", "bias"].map(|name| (name.to_owned(), read(name, step))).into();
+        let mut rng = rand::SeedableRng::seed_from_u64(1);
+        let fresh = Init { rng: &mut rng, device: &device }.linear(4, 3, true);
+        let mut linear = with_parameters(fresh, &arrays(0)).unwrap();
+        let mut optimizer = Optimizer::new(0.1, 1.0);
+        for step in 1..=5 {
+            let Array { shape, values } = read("input", step);
+            let input = Tensor::<2>::from_data(TensorData::new(values, shape), &device);
+            let gradients = linear.forward(input).square().mean().backward();
+            let gradients = GradientsParams::from_grads(gradients, &linear);
+            linear = optimizer.step(0.05, linear, gradients);
+            for (name, expected) in &arrays(step) as &BTreeMap<String, Array> {
+                for (found, expected) in parameters(&linear)[name].values.iter().zip(&expected.values) {
+                    assert!((found - expected).abs() < 1e-5, "step {step}, {name}: {found} is not {expected}");
+                }
+            }
         }
     }
 }

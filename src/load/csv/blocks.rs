@@ -269,7 +269,9 @@ mod tests {
 
     #[test]
     fn cells_that_are_no_plain_decimal_are_as_in_the_careful_way() {
-        for (cell, expected) in [("1e3", Some(1000.0)), (" 2 ", Some(2.0)), ("+3", Some(3.0)), ("-.5", Some(-0.5)), ("5.", Some(5.0))] {
+        for (cell, expected) in
+            [("1e3", Some(1000.0)), (" 2 ", Some(2.0)), ("+3", Some(3.0)), ("-.5", Some(-0.5)), ("5.", Some(5.0))]
+        {
             assert_eq!(value(cell), expected, "{cell}");
         }
         for cell in ["", "NA", " nan ", "null"] {
@@ -302,9 +304,17 @@ mod tests {
                 assert!(values.iter().enumerate().all(|(row, &value)| value == factor * row as f32 + offset));
             }
         }
-        for unusual in
-            ["x,y\n1,2\n\n3,4\n", "x,y\n1\n", "x,y\n1,2,3\n", "x,y\n1,two\n", "n,x,y\n\"a\",1,2\n", "\nx,y\n1,2\n", "x,y\n", "", "x,x\n1,2\n"]
-        {
+        for unusual in [
+            "x,y\n1,2\n\n3,4\n",
+            "x,y\n1\n",
+            "x,y\n1,2,3\n",
+            "x,y\n1,two\n",
+            "n,x,y\n\"a\",1,2\n",
+            "\nx,y\n1,2\n",
+            "x,y\n",
+            "",
+            "x,x\n1,2\n",
+        ] {
             assert!(table(unusual).is_none(), "{unusual:?}");
         }
     }
