@@ -4,6 +4,7 @@
 
 mod screens;
 
+mod images;
 mod ranking;
 mod retrieval;
 mod tables;

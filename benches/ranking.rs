@@ -8,6 +8,7 @@ use cytonaut::config::Config;
 use cytonaut::plan::{ByModel, Candidates, Judge, Query, rank};
 use cytonaut::predict::Starts;
 use cytonaut::study::{load_screen, prepare, train_ensemble};
+use cytonaut::train::Stop;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
@@ -31,7 +32,8 @@ fn ranks_100_000_candidates(bencher: Bencher) {
     config.data.card = Some(bundled("datasets/bbbc021/dataset.toml"));
     let device = Device::flex();
     let prepared = prepare(&config, &load_screen(&config).expect("the bundled table")).expect("a screen with doses");
-    let trained = train_ensemble(&config, &prepared, None, None, &device, &|_| {}).expect("five steps").trained;
+    let trained =
+        train_ensemble(&config, &prepared, None, None, &device, &Stop::default(), &|_| {}).expect("five steps").trained;
     let starts = Starts::of(&trained, &prepared.screen, &device);
     let model = ByModel { trained: &trained, starts: &starts, device: &device };
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use cytonaut::loss::{SigregConfig, directions, sigreg};
-use cytonaut::model::{Init, ModelConfig, ModelSizes, WorldModel};
+use cytonaut::model::{EncoderConfig, Init, ModelConfig, ModelSizes, ProfileEncoderConfig, WorldModel};
 use cytonaut::pair::{PairConfig, PairSet, Sampler, Split, SplitConfig, Vocabulary};
 use cytonaut::screen::Screen;
 use cytonaut::train::{Optimizer, Purpose, TrainConfig, one_step, stream};
@@ -16,7 +16,8 @@ const N_FEATURES: usize = 1024;
 /// and an MLP of 768, SIGReg on 1024 slices and 17 knots. A batch is 372 treated wells and five controls of each of 28 plates: 512 latents.
 fn settings() -> (ModelConfig, PairConfig, TrainConfig) {
     let mut model = ModelConfig { latent: 192, ..ModelConfig::default() };
-    (model.encoder.width, model.encoder.depth, model.projector.hidden) = (512, 1, 512);
+    model.encoder = EncoderConfig::Profile(ProfileEncoderConfig { width: 512, depth: 1, feature_dropout: 0.1 });
+    model.projector.hidden = 512;
     model.intervention.width = 192;
     (model.predictor.depth, model.predictor.mlp_width, model.predictor.history) = (6, 768, 3);
     (model.predictor.heads, model.predictor.head_width) = (3, 64);

@@ -1,7 +1,7 @@
 """Cytonaut beside the Python tools for the same work: same machine, same data, same number of threads.
 
     python3 -m venv /tmp/bench && /tmp/bench/bin/pip install -r benches/against_python/requirements.txt
-    /tmp/bench/bin/python benches/against_python/compare.py [--rounds 5] [--only training,sigreg,load,bbbc021,map]
+    /tmp/bench/bin/python benches/against_python/compare.py [--rounds 5] [--only training,images,sigreg,load,bbbc021,map]
 
 Each round runs both sides one after the other, so that whatever else the machine does falls on both, and the order is
 turned round from one round to the next. A side's time in a round is the median of its samples after a warm-up. Printed
@@ -29,6 +29,12 @@ TASKS = {
     "training": [
         ("training_step", "training:textbook", 15, 8, 2.0),
         ("training_step", "training:recurrence", 15, 8, 1.0),
+    ],
+    "images": [
+        ("image_training_step", "images:patch16", 8, 5, 1.0),
+        ("image_training_step_patch_8", "images:patch8", 3, 2, None),
+        ("crop_training_step_attention", "images:attention", 15, 10, None),
+        ("crop_training_step_conv", "images:conv", 15, 10, None),
     ],
     "sigreg": [
         ("sigreg_forward_and_backward", "sigreg:textbook", 30, 8, None),
@@ -98,7 +104,7 @@ def built():
 
 def rust_side(bench, samples, arguments):
     """Median seconds of a benchmark, as divan prints it: fastest, slowest, median, mean."""
-    command = [arguments.binary, "--bench", bench, "--sample-count", str(samples)]
+    command = [arguments.binary, "--bench", f"::{bench}$", "--sample-count", str(samples)]
     done = subprocess.run(command, cwd=ROOT, env=environment(arguments), capture_output=True, text=True)
     for line in done.stdout.splitlines():
         cells = line.split("│")
@@ -118,7 +124,7 @@ def in_own_process(task, samples, arguments):
 
 
 def python_side(task, samples, folder, threads):
-    """Median seconds of a task after one warm-up (three for training)."""
+    """Median seconds of a task after one warm-up (three for training steps)."""
     kind, _, which = task.partition(":")
     if kind in ("training", "sigreg"):
         import torch
@@ -128,6 +134,13 @@ def python_side(task, samples, folder, threads):
         torch.set_num_threads(threads)
         run = (model.Training if kind == "training" else model.SigregAlone)(which).step
         warm_up = 3
+    elif kind == "images":
+        import torch
+
+        import images
+
+        torch.set_num_threads(threads)
+        run, warm_up = images.Training(which).step, 3
     elif kind == "load":
         run, warm_up = {"csv": load_csv, "parquet": load_parquet, "bbbc021": load_bbbc021}[which](folder), 0
     else:

@@ -3,7 +3,7 @@
 //! Upper ends are far above any use: they keep a slip of the keyboard from asking for more memory than there is.
 
 use super::{Config, ConfigError};
-use crate::model::ProjectorNorm;
+use crate::model::{EncoderConfig, ImageEncoderConfig, ProjectorNorm};
 use crate::normalize::NormalizeError;
 use crate::pair::SplitBy;
 
@@ -12,6 +12,9 @@ const MAX_WIDTH: usize = 65_536;
 
 /// Most blocks of a network.
 const MAX_DEPTH: usize = 1_000;
+
+/// Most channels of a crop, and its largest side in pixels.
+const MAX_CROP: usize = 4_096;
 
 impl Config {
     /// Whether every value is in its range.
@@ -72,9 +75,7 @@ impl Config {
     fn check_model(&self) -> Result<(), ConfigError> {
         let model = &self.model;
         whole("model.latent", model.latent, 2, MAX_WIDTH)?;
-        whole("model.encoder.width", model.encoder.width, 1, MAX_WIDTH)?;
-        whole("model.encoder.depth", model.encoder.depth, 0, MAX_DEPTH)?;
-        share("model.encoder.feature_dropout", f64::from(model.encoder.feature_dropout))?;
+        check_encoder(&model.encoder)?;
         whole("model.projector.hidden", model.projector.hidden, 1, MAX_WIDTH)?;
         whole("model.intervention.width", model.intervention.width, 1, MAX_WIDTH)?;
         whole("model.intervention.curves", model.intervention.curves, 1, 1_000)?;
@@ -140,6 +141,34 @@ impl Config {
     }
 }
 
+fn check_encoder(encoder: &EncoderConfig) -> Result<(), ConfigError> {
+    whole("model.encoder.width", encoder.width(), 1, MAX_WIDTH)?;
+    if let Some((channels, size)) = encoder.crop() {
+        whole("model.encoder.channels", channels, 1, MAX_CROP)?;
+        whole("model.encoder.size", size, 1, MAX_CROP)?;
+    }
+    match encoder {
+        EncoderConfig::Profile(profile) => {
+            whole("model.encoder.depth", profile.depth, 0, MAX_DEPTH)?;
+            share("model.encoder.feature_dropout", f64::from(profile.feature_dropout))
+        }
+        EncoderConfig::Image(image) => {
+            let ImageEncoderConfig { size, patch, width, heads, .. } = *image;
+            let is_whole = patch > 0 && size.is_multiple_of(patch);
+            check("model.encoder.patch", patch, is_whole, &format!("a divisor of model.encoder.size = {size}"))?;
+            whole("model.encoder.depth", image.depth, 0, MAX_DEPTH)?;
+            let is_whole = heads > 0 && width.is_multiple_of(heads);
+            check("model.encoder.heads", heads, is_whole, &format!("a divisor of model.encoder.width = {width}"))?;
+            whole("model.encoder.mlp_width", image.mlp_width, 1, MAX_WIDTH)?;
+            share("model.encoder.dropout", f64::from(image.dropout))
+        }
+        EncoderConfig::Conv(conv) => {
+            let is_right = |width: &usize| (1..=MAX_CROP).contains(width);
+            each("model.encoder.widths", &conv.widths, is_right, "numbers from 1 to 4096, at least one")
+        }
+    }
+}
+
 fn check(key: &str, found: impl ToString, is_right: bool, expected: &str) -> Result<(), ConfigError> {
     if is_right {
         return Ok(());
@@ -196,6 +225,14 @@ mod tests {
         check("model.latent = 1", "model.latent");
         check("model.latent = 1000000000000", "model.latent");
         check("model.encoder.depth = 1000000", "model.encoder.depth");
+        let image = |rest: &str| format!("[model.encoder]\nkind = \"image\"\n{rest}");
+        check(&image("patch = 7"), "model.encoder.patch");
+        check(&image("heads = 5"), "model.encoder.heads");
+        check(&image("size = 0"), "model.encoder.size");
+        check(&image("channels = 5000"), "model.encoder.channels");
+        check(&image("mlp_width = 0"), "model.encoder.mlp_width");
+        check(&image("dropout = 1.0"), "model.encoder.dropout");
+        check("[model.encoder]\nkind = \"conv\"\nwidths = []", "model.encoder.widths");
         check("model.predictor.dropout = 1.0", "model.predictor.dropout");
         check("model.predictor.history = 3", "model.predictor.history");
         check("pair.bag = 0", "pair.bag");

@@ -1,243 +1,282 @@
-//! Observations to latents: the profile encoder and the projector behind every encoder.
+//! Observations to what the projector makes latents of: one encoder for profiles, two for images.
 
 use burn::module::Module;
-use burn::nn::Linear;
 use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
-use super::fused;
-use super::layer::{BatchNorm, BatchStatistics, Init, LayerNorm, Noise};
+use super::conv::{ConvEncoder, ConvEncoderConfig};
+use super::image::{ImageEncoder, ImageEncoderConfig};
+use super::layer::{Init, Noise};
+use super::profile::{ProfileEncoder, ProfileEncoderConfig};
 
-/// Settings of the residual MLP that encodes profiles.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EncoderConfig {
-    /// Width of the residual stream.
-    pub width: usize,
-    /// Residual blocks.
-    pub depth: usize,
-    /// Share of the features hidden from the encoder in each training step.
-    pub feature_dropout: f32,
+/// Which encoder, with its settings.
+///
+/// In a file `kind` names it: `"profile"` (also where there is no `kind`), `"image"` or `"conv"`. With `"image"`,
+/// `preset = "lewm"`, `"small"` or `"small_48"` sets what the other keys then change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EncoderConfig {
+    /// A residual MLP over the features of a profile.
+    Profile(ProfileEncoderConfig),
+    /// A vision transformer over square crops.
+    Image(ImageEncoderConfig),
+    /// Strided convolutions over square crops.
+    Conv(ConvEncoderConfig),
 }
 
 impl Default for EncoderConfig {
     fn default() -> Self {
-        Self { width: 128, depth: 1, feature_dropout: 0.1 }
+        Self::Profile(ProfileEncoderConfig::default())
     }
 }
 
-/// A pre-norm residual block: `x + Linear(GELU(Linear(LN(x))))`.
-#[derive(Module, Debug)]
-struct ResidualBlock {
-    norm: LayerNorm,
-    expand: Linear,
-    contract: Linear,
+/// Settings with their kind beside them.
+#[derive(Serialize)]
+struct Kind<'a, T> {
+    kind: &'static str,
+    #[serde(flatten)]
+    settings: &'a T,
 }
 
-impl ResidualBlock {
-    fn new(init: &mut Init, width: usize) -> Self {
-        Self {
-            norm: LayerNorm::new(init, width),
-            expand: init.linear(width, 2 * width, true),
-            contract: init.linear(2 * width, width, true),
+impl Serialize for EncoderConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            // Without its kind, as it was written before there were others: run folders compare their settings.
+            Self::Profile(settings) => settings.serialize(serializer),
+            Self::Image(settings) => Kind { kind: "image", settings }.serialize(serializer),
+            Self::Conv(settings) => Kind { kind: "conv", settings }.serialize(serializer),
         }
     }
-
-    fn forward(&self, input_bf: Tensor<2>) -> Tensor<2> {
-        let hidden_bf = fused::gelu(self.expand.forward(self.norm.forward(input_bf.clone())));
-        input_bf + self.contract.forward(hidden_bf)
-    }
 }
 
-/// Residual MLP over the features of a profile.
-#[derive(Module, Debug)]
-pub struct ProfileEncoder {
-    input: Linear,
-    blocks: Vec<ResidualBlock>,
-    norm: LayerNorm,
-    #[module(skip)]
-    feature_dropout: f32,
-}
-
-impl ProfileEncoder {
-    /// A fresh encoder of profiles with `n_features` values.
-    pub fn new(init: &mut Init, n_features: usize, config: &EncoderConfig) -> Self {
-        Self {
-            input: init.linear(n_features, config.width, true),
-            blocks: (0..config.depth).map(|_| ResidualBlock::new(init, config.width)).collect(),
-            norm: LayerNorm::new(init, config.width),
-            feature_dropout: config.feature_dropout,
-        }
-    }
-
-    /// # Shapes
-    /// - `profiles_bf`: `[batch, feature]`
-    /// - returns: `[batch, width]`
-    pub fn forward(&self, profiles_bf: Tensor<2>, noise: Option<&mut Noise>) -> Tensor<2> {
-        let profiles_bf = match noise {
-            Some(noise) => noise.dropout(profiles_bf, self.feature_dropout),
-            None => profiles_bf,
+impl<'de> Deserialize<'de> for EncoderConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut table = Map::<String, Value>::deserialize(deserializer)?;
+        let mut text = |key: &str| match table.remove(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(D::Error::custom(format!("`{key}` is {other}, expected a text"))),
         };
-        let mut hidden_bf = self.input.forward(profiles_bf);
-        for block in &self.blocks {
-            hidden_bf = block.forward(hidden_bf);
-        }
-        self.norm.forward(hidden_bf)
-    }
-}
-
-/// What stands between the projector's two linear maps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum ProjectorNorm {
-    /// Batch norm, as published: keeps the spread of the latents away from zero.
-    #[default]
-    Batch,
-    /// Layer norm: needed for micro-batches, because it does not couple rows.
-    Layer,
-}
-
-/// Settings of the projector.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ProjectorConfig {
-    /// Width between the two linear maps.
-    pub hidden: usize,
-    /// Norm between them.
-    pub norm: ProjectorNorm,
-}
-
-impl Default for ProjectorConfig {
-    fn default() -> Self {
-        Self { hidden: 256, norm: ProjectorNorm::Batch }
-    }
-}
-
-/// Linear – norm – GELU – Linear; its output is the latent, everywhere.
-#[derive(Module, Debug)]
-pub struct Projector {
-    input: Linear,
-    batch_norm: Option<BatchNorm>,
-    layer_norm: Option<LayerNorm>,
-    output: Linear,
-}
-
-impl Projector {
-    /// A fresh projector from `inputs` to `outputs` values.
-    pub fn new(init: &mut Init, inputs: usize, outputs: usize, config: &ProjectorConfig) -> Self {
-        Self {
-            input: init.linear(inputs, config.hidden, true),
-            batch_norm: (config.norm == ProjectorNorm::Batch).then(|| BatchNorm::new(init, config.hidden)),
-            layer_norm: (config.norm == ProjectorNorm::Layer).then(|| LayerNorm::new(init, config.hidden)),
-            output: init.linear(config.hidden, outputs, true),
-        }
-    }
-
-    /// Forward pass with the statistics of this batch, which are returned when there is a batch norm.
-    ///
-    /// # Shapes
-    /// - `input_bf`: `[batch, feature]`
-    /// - returns: `[batch, latent]`
-    pub fn forward_train(&self, input_bf: Tensor<2>) -> (Tensor<2>, Option<BatchStatistics>) {
-        let hidden_bf = self.input.forward(input_bf);
-        let (hidden_bf, statistics) = match &self.batch_norm {
-            Some(norm) => {
-                let (hidden_bf, statistics) = norm.forward_train(hidden_bf);
-                (hidden_bf, Some(statistics))
+        let kind = text("kind")?.unwrap_or_else(|| "profile".to_owned());
+        let preset = if kind == "image" { text("preset")? } else { None };
+        let config = match kind.as_str() {
+            "profile" => serde_json::from_value(Value::Object(table)).map(Self::Profile),
+            "image" => {
+                let preset = preset.as_deref().unwrap_or("small");
+                let base = ImageEncoderConfig::preset(preset).ok_or_else(|| {
+                    D::Error::custom(format!("`preset` is {preset:?}, expected \"lewm\", \"small\" or \"small_48\""))
+                })?;
+                let base = serde_json::to_value(base).map_err(D::Error::custom)?;
+                let mut settings = base.as_object().cloned().unwrap_or_default();
+                settings.append(&mut table);
+                serde_json::from_value(Value::Object(settings)).map(Self::Image)
             }
-            None => (self.without_batch(hidden_bf), None),
+            "conv" => serde_json::from_value(Value::Object(table)).map(Self::Conv),
+            _ => {
+                let problem = format!("`kind` is {kind:?}, expected \"profile\", \"image\" or \"conv\"");
+                return Err(D::Error::custom(problem));
+            }
         };
-        (self.output.forward(fused::gelu(hidden_bf)), statistics)
+        config.map_err(D::Error::custom)
     }
+}
 
-    /// Forward pass with running statistics.
-    ///
-    /// # Shapes
-    /// - `input_bf`: `[batch, feature]`
-    /// - returns: `[batch, latent]`
-    pub fn forward(&self, input_bf: Tensor<2>) -> Tensor<2> {
-        let hidden_bf = self.input.forward(input_bf);
-        let hidden_bf = match &self.batch_norm {
-            Some(norm) => norm.forward(hidden_bf),
-            None => self.without_batch(hidden_bf),
-        };
-        self.output.forward(fused::gelu(hidden_bf))
-    }
+/// Observations that an encoder cannot read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncoderError {
+    /// The values of an observation are not those of a crop.
+    #[error(
+        "an observation has {found} values, but model.encoder reads {channels} channels of {size} x {size} pixels, which are {expected}; set its channels and size to those of the crops, or leave out model.encoder.kind for profiles"
+    )]
+    Crop {
+        /// Values of an observation.
+        found: usize,
+        /// Channels of the encoder.
+        channels: usize,
+        /// Side of its crops in pixels.
+        size: usize,
+        /// Their product.
+        expected: usize,
+    },
+}
 
-    fn without_batch(&self, hidden_bf: Tensor<2>) -> Tensor<2> {
-        match &self.layer_norm {
-            Some(norm) => norm.forward(hidden_bf),
-            None => hidden_bf,
+impl EncoderConfig {
+    /// Width of what the encoder gives to the projector.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Profile(config) => config.width,
+            Self::Image(config) => config.width,
+            Self::Conv(config) => config.width,
         }
     }
 
-    /// The running statistics moved toward those of a batch.
-    pub fn with_running(mut self, statistics: &BatchStatistics, momentum: f32) -> Self {
-        self.batch_norm = self.batch_norm.map(|norm| norm.with_running(statistics, momentum));
-        self
+    /// Channels, and side in pixels, of the crops that an encoder of images reads; `None` for profiles.
+    pub fn crop(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Profile(_) => None,
+            Self::Image(config) => Some((config.channels, config.size)),
+            Self::Conv(config) => Some((config.channels, config.size)),
+        }
+    }
+
+    /// Whether observations of so many values can be read.
+    ///
+    /// # Errors
+    /// Where they are not as many as the crop's channels and pixels.
+    pub fn check(&self, features: usize) -> Result<(), EncoderError> {
+        let Some((channels, size)) = self.crop() else { return Ok(()) };
+        let expected = channels.saturating_mul(size).saturating_mul(size);
+        if features == expected {
+            return Ok(());
+        }
+        Err(EncoderError::Crop { found: features, channels, size, expected })
+    }
+
+    /// At least how many values an encoder of so many features holds; `None` where a setting makes no encoder.
+    pub(super) fn least_values(&self, features: usize) -> Option<u128> {
+        match self {
+            Self::Profile(config) => config.least_values(features),
+            Self::Image(config) => config.least_values(),
+            Self::Conv(config) => config.least_values(),
+        }
+    }
+}
+
+/// An encoder with its weights.
+#[derive(Module, Debug)]
+pub enum Encoder {
+    /// Of profiles.
+    Profile(ProfileEncoder),
+    /// Of images, by attention.
+    Image(ImageEncoder),
+    /// Of images, by convolutions.
+    Conv(ConvEncoder),
+}
+
+impl Encoder {
+    /// A fresh encoder of observations with `n_features` values.
+    pub fn new(init: &mut Init, n_features: usize, config: &EncoderConfig) -> Self {
+        match config {
+            EncoderConfig::Profile(config) => Self::Profile(ProfileEncoder::new(init, n_features, config)),
+            EncoderConfig::Image(config) => Self::Image(ImageEncoder::new(init, config)),
+            EncoderConfig::Conv(config) => Self::Conv(ConvEncoder::new(init, config)),
+        }
+    }
+
+    /// # Shapes
+    /// - `units_uf`: `[unit, feature]`; an image is laid out `[channel, y, x]`
+    /// - returns: `[unit, width]`
+    pub fn forward(&self, units_uf: Tensor<2>, noise: Option<&mut Noise>) -> Tensor<2> {
+        match self {
+            Self::Profile(encoder) => encoder.forward(units_uf, noise),
+            Self::Image(encoder) => encoder.forward(units_uf, noise),
+            Self::Conv(encoder) => encoder.forward(units_uf),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::Device;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::super::count_parameters;
+    use super::super::parameters;
     use super::*;
 
-    fn projector(norm: ProjectorNorm, device: &Device) -> Projector {
-        let mut rng = ChaCha8Rng::seed_from_u64(0);
-        Projector::new(&mut Init { rng: &mut rng, device }, 192, 192, &ProjectorConfig { hidden: 2048, norm })
-    }
-
-    fn values(tensor: Tensor<2>) -> Vec<f32> {
-        tensor.into_data().try_to_vec().unwrap()
+    fn read(text: &str) -> Result<EncoderConfig, String> {
+        toml::from_str(text).map_err(|error| error.message().to_owned())
     }
 
     #[test]
-    fn the_published_projector_has_792_768_parameters() {
-        assert_eq!(count_parameters(&projector(ProjectorNorm::Batch, &Device::flex().autodiff())), 792_768);
-    }
-
-    #[test]
-    fn only_the_batch_norm_couples_rows() {
-        let input = Tensor::<2>::random([5, 192], Distribution::Normal(0.0, 1.0), &Device::flex());
-        for (norm, couples) in [(ProjectorNorm::Batch, true), (ProjectorNorm::Layer, false)] {
-            let projector = projector(norm, &Device::flex());
-            let (all, statistics) = projector.forward_train(input.clone());
-            let (some, _) = projector.forward_train(input.clone().narrow(0, 0, 3));
-            let difference = (all.narrow(0, 0, 3) - some).abs().max().into_scalar::<f32>();
-            assert_eq!(difference > 1e-5, couples, "{norm:?}: {difference}");
-            assert_eq!(statistics.is_some(), couples);
+    fn a_profile_encoder_is_written_as_before_there_were_others() {
+        let written = toml::to_string(&EncoderConfig::default()).unwrap();
+        assert_eq!(written, "width = 128\ndepth = 1\nfeature_dropout = 0.1\n");
+        for text in ["", "kind = \"profile\"", &written] {
+            assert_eq!(read(text).unwrap(), EncoderConfig::default(), "{text}");
         }
+        let old: EncoderConfig = serde_json::from_str(r#"{"width":64,"depth":2,"feature_dropout":0.25}"#).unwrap();
+        assert_eq!(old, EncoderConfig::Profile(ProfileEncoderConfig { width: 64, depth: 2, feature_dropout: 0.25 }));
     }
 
     #[test]
-    fn inference_with_running_statistics_approaches_training() {
-        let input = Tensor::<2>::random([64, 192], Distribution::Normal(0.3, 1.0), &Device::flex());
-        let mut projector = projector(ProjectorNorm::Batch, &Device::flex());
-        let (trained, statistics) = projector.forward_train(input.clone());
-        let statistics = statistics.unwrap();
-        for _ in 0..200 {
-            projector = projector.with_running(&statistics, 0.1);
+    fn every_kind_reads_back_equal() {
+        for text in [
+            "kind = \"image\"\nchannels = 5",
+            "kind = \"image\"\npreset = \"lewm\"",
+            "kind = \"image\"\npreset = \"small_48\"\ndropout = 0.1\npool = \"class\"",
+            "kind = \"conv\"\nchannels = 1\nwidths = [8, 16]",
+        ] {
+            let config = read(text).unwrap();
+            assert_eq!(read(&toml::to_string(&config).unwrap()).unwrap(), config, "{text}");
+            assert_eq!(
+                serde_json::from_str::<EncoderConfig>(&serde_json::to_string(&config).unwrap()).unwrap(),
+                config
+            );
         }
-        // The running variance is the unbiased one, 64/63 of what the batch was divided by.
-        for (found, expected) in values(projector.forward(input)).iter().zip(values(trained)) {
-            assert!((found - expected).abs() < 0.02, "{found} is not {expected}");
-        }
+        assert_eq!(
+            read("kind = \"image\"\npreset = \"lewm\"").unwrap(),
+            EncoderConfig::Image(ImageEncoderConfig::lewm(3))
+        );
+        assert_eq!(read("kind = \"image\"\nchannels = 5").unwrap(), EncoderConfig::Image(ImageEncoderConfig::small(5)));
     }
 
     #[test]
-    fn features_are_hidden_from_the_encoder_in_training_only() {
+    fn refuses_settings_of_another_kind() {
+        let check = |text: &str, part: &str| {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        };
+        check("kind = \"image\"\nfeature_dropout = 0.1", "unknown field `feature_dropout`");
+        check("patch = 8", "unknown field `patch`");
+        check("preset = \"lewm\"", "unknown field `preset`");
+        check("kind = \"vit\"", "`kind` is \"vit\", expected \"profile\", \"image\" or \"conv\"");
+        check("kind = 3", "`kind` is 3, expected a text");
+        check("kind = \"image\"\npreset = \"big\"", "`preset` is \"big\", expected \"lewm\"");
+        check("kind = \"conv\"\nwidths = 3", "invalid type");
+    }
+
+    #[test]
+    fn counts_the_values_of_a_crop() {
+        let config = EncoderConfig::Image(ImageEncoderConfig::small_48(2));
+        assert_eq!(config.check(2 * 48 * 48), Ok(()));
+        let error = config.check(516).unwrap_err();
+        assert_eq!(error, EncoderError::Crop { found: 516, channels: 2, size: 48, expected: 4608 });
+        assert!(error.to_string().starts_with(
+            "an observation has 516 values, but model.encoder reads 2 channels of 48 x 48 pixels, which are 4608;"
+        ));
+        assert_eq!(EncoderConfig::default().check(516), Ok(()));
+    }
+
+    #[test]
+    fn weights_are_named_by_their_field_whatever_the_kind() {
         let (mut rng, device) = (ChaCha8Rng::seed_from_u64(0), Device::flex());
-        let config = EncoderConfig { width: 8, depth: 1, feature_dropout: 0.5 };
-        let encoder = ProfileEncoder::new(&mut Init { rng: &mut rng, device: &device }, 6, &config);
-        let profiles = Tensor::<2>::random([4, 6], Distribution::Normal(0.0, 1.0), &device);
-        let mut noise = Noise { rng: ChaCha8Rng::seed_from_u64(1) };
-        let plain = values(encoder.forward(profiles.clone(), None));
-        assert_eq!(plain, values(encoder.forward(profiles.clone(), None)));
-        assert_ne!(plain, values(encoder.forward(profiles, Some(&mut noise))));
+        let mut init = Init { rng: &mut rng, device: &device };
+        let mut names = |config: &EncoderConfig, features| -> Vec<String> {
+            parameters(&Encoder::new(&mut init, features, config)).into_keys().collect()
+        };
+        let profile = names(&EncoderConfig::Profile(ProfileEncoderConfig { width: 4, ..Default::default() }), 3);
+        assert!(profile.iter().any(|name| name == "input.weight"), "{profile:?}");
+        assert!(profile.iter().any(|name| name == "blocks.0.norm.scale"), "{profile:?}");
+        let small = ImageEncoderConfig { depth: 1, ..ImageEncoderConfig::small_48(1) };
+        let image = names(&EncoderConfig::Image(small), 48 * 48);
+        assert!(image.iter().any(|name| name == "patches.weight"), "{image:?}");
+    }
+
+    #[test]
+    fn the_least_number_of_values_is_not_above_the_true_one() {
+        let (mut rng, device) = (ChaCha8Rng::seed_from_u64(0), Device::flex());
+        for config in [
+            EncoderConfig::default(),
+            EncoderConfig::Image(ImageEncoderConfig::small_48(2)),
+            EncoderConfig::Conv(ConvEncoderConfig { channels: 2, ..ConvEncoderConfig::default() }),
+        ] {
+            let features = config.crop().map_or(30, |(channels, size)| channels * size * size);
+            let encoder = Encoder::new(&mut Init { rng: &mut rng, device: &device }, features, &config);
+            let found: usize = parameters(&encoder).values().map(|array| array.values.len()).sum();
+            let least = config.least_values(features).unwrap();
+            assert!(least <= found as u128 && 4 * least > found as u128, "{config:?}: {least} of {found}");
+        }
     }
 }

@@ -27,11 +27,11 @@ pub(crate) trait FusedOps: Backend {
     fn fused_sigreg(projected: FloatTensor<Self>, n_knots: usize, range: f32) -> FloatTensor<Self>;
 }
 
-fn flat(tensor: FlexTensor) -> Vec<f32> {
+pub(super) fn flat(tensor: FlexTensor) -> Vec<f32> {
     tensor.into_data().try_to_vec::<f32>().expect("activations are f32")
 }
 
-fn flex(values: Vec<f32>, shape: impl Into<burn::tensor::Shape>) -> FlexTensor {
+pub(super) fn flex(values: Vec<f32>, shape: impl Into<burn::tensor::Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape.into()))
 }
 
@@ -215,7 +215,7 @@ impl Quadrature {
 }
 
 /// Whether the tensor lives on the CPU backend whose kernels are fused here.
-fn is_flex<const D: usize>(tensor: &Tensor<D>) -> bool {
+pub(super) fn is_flex<const D: usize>(tensor: &Tensor<D>) -> bool {
     matches!(tensor.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 

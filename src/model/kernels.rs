@@ -174,6 +174,18 @@ fn softmax_row(input: &[f32], output: &mut [f32]) {
 }
 
 #[inline(always)]
+fn softmax_row_in_place(row: &mut [f32]) {
+    let highest = row.iter().fold(f32::NEG_INFINITY, |highest, &x| highest.max(x));
+    for y in row.iter_mut() {
+        *y = exp_of_nonpositive(*y - highest);
+    }
+    let inverse = 1.0 / lane_sum(row, |_, y| y);
+    for y in row {
+        *y *= inverse;
+    }
+}
+
+#[inline(always)]
 fn softmax_backward_row(output: &[f32], grad: &[f32], result: &mut [f32]) {
     let product = lane_sum(grad, |index, g| g * output[index]);
     for ((out, &y), &g) in result.iter_mut().zip(output).zip(grad) {
@@ -182,6 +194,7 @@ fn softmax_backward_row(output: &[f32], grad: &[f32], result: &mut [f32]) {
 }
 
 for_this_cpu!(softmax_row_fast, softmax_row, (input: &[f32], output: &mut [f32]));
+for_this_cpu!(softmax_row_in_place_fast, softmax_row_in_place, (row: &mut [f32]));
 for_this_cpu!(softmax_backward_row_fast, softmax_backward_row, (output: &[f32], grad: &[f32], result: &mut [f32]));
 
 /// Softmax of each row of `width` values.
@@ -192,6 +205,18 @@ pub fn softmax(input: &[f32], width: usize) -> Vec<f32> {
         .with_min_len(CHUNK / width.max(1) + 1)
         .for_each(|(y, x)| softmax_row_fast(x, y));
     output
+}
+
+/// Softmax of each row of `width` values in place, on this thread.
+pub fn softmax_in_place(values: &mut [f32], width: usize) {
+    values.chunks_mut(width).for_each(softmax_row_in_place_fast);
+}
+
+/// Gradient of [`softmax`] with respect to its input into `result`, on this thread.
+pub fn softmax_backward_into(output: &[f32], grad: &[f32], result: &mut [f32], width: usize) {
+    for ((out, y), g) in result.chunks_mut(width).zip(output.chunks(width)).zip(grad.chunks(width)) {
+        softmax_backward_row_fast(y, g, out);
+    }
 }
 
 /// Gradient of [`softmax`] with respect to its input, from its output.

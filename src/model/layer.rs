@@ -49,14 +49,22 @@ impl Init<'_> {
     /// A linear map with PyTorch's default start: weight and bias uniform within `1/sqrt(inputs)`.
     pub fn linear(&mut self, inputs: usize, outputs: usize, with_bias: bool) -> Linear {
         let bound = 1.0 / (inputs as f32).sqrt();
-        let mut uniform =
-            |n_values: usize| -> Vec<f32> { (0..n_values).map(|_| self.rng.random_range(-bound..bound)).collect() };
-        let weight = uniform(inputs * outputs);
-        let bias = with_bias.then(|| uniform(outputs));
         Linear {
-            weight: self.parameter(weight, [inputs, outputs]),
-            bias: bias.map(|values| self.parameter(values, [outputs])),
+            weight: self.uniform([inputs, outputs], bound),
+            bias: with_bias.then(|| self.uniform([outputs], bound)),
         }
+    }
+
+    /// Independent and uniform within `bound` on both sides of zero.
+    pub fn uniform<const D: usize>(&mut self, shape: [usize; D], bound: f32) -> Param<Tensor<D>> {
+        let n_values = shape.iter().product();
+        let values = (0..n_values).map(|_| self.rng.random_range(-bound..bound)).collect();
+        self.parameter(values, shape)
+    }
+
+    /// A linear map with independent normal weights and a bias of zero.
+    pub fn linear_normal(&mut self, inputs: usize, outputs: usize, deviation: f32) -> Linear {
+        Linear { weight: self.normal([inputs, outputs], deviation), bias: Some(self.zeros([outputs])) }
     }
 
     /// A linear map whose weight and bias start at zero.
@@ -105,6 +113,8 @@ fn dropout_mask(rng: &mut ChaCha8Rng, n_values: usize, rate: f32) -> Vec<f32> {
 pub struct LayerNorm {
     scale: Param<Tensor<1>>,
     shift: Param<Tensor<1>>,
+    #[module(skip)]
+    epsilon: f32,
 }
 
 impl LayerNorm {
@@ -112,13 +122,18 @@ impl LayerNorm {
 
     /// Scale 1 and shift 0.
     pub fn new(init: &Init, width: usize) -> Self {
-        Self { scale: init.ones([width]), shift: init.zeros([width]) }
+        Self::with_epsilon(init, width, Self::EPSILON)
+    }
+
+    /// Scale 1 and shift 0, with another number added to the variance.
+    pub fn with_epsilon(init: &Init, width: usize, epsilon: f32) -> Self {
+        Self { scale: init.ones([width]), shift: init.zeros([width]), epsilon }
     }
 
     /// # Shapes
     /// - `input`, output: `[…, width]`
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        fused::layer_norm(input, Self::EPSILON) * self.scale.val().unsqueeze() + self.shift.val().unsqueeze()
+        fused::layer_norm(input, self.epsilon) * self.scale.val().unsqueeze() + self.shift.val().unsqueeze()
     }
 }
 

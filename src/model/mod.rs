@@ -7,26 +7,41 @@
 //! | **t** | time | **q** | knot |
 //! | **f** | feature | **c** | candidate |
 //! | **l** | latent | **j** | dose-response curve |
+//! | **n** | token (unit by unit) | **p** | value of a patch |
 //!
 //! A tensor's name ends in its letters. Symbols of the LeWorldModel paper: `z` is a latent, `ẑ` a predicted latent,
 //! `a` an intervention, `enc` the encoder with its projector, `pred` the predictor.
 
+mod attention;
+mod conv;
 mod encoder;
 mod fused;
+mod image;
 mod intervention;
 mod kernels;
 mod layer;
+mod lewm;
 mod parameters;
+#[cfg(test)]
+mod parity;
 mod predictor;
+mod profile;
+mod projector;
 mod world;
 
-pub use encoder::{EncoderConfig, ProfileEncoder, Projector, ProjectorConfig, ProjectorNorm};
+pub use conv::{ConvEncoder, ConvEncoderConfig};
+pub use encoder::{Encoder, EncoderConfig, EncoderError};
 pub use fused::epps_pulley;
 #[cfg(test)]
 pub(crate) use fused::epps_pulley_in_graph;
+pub use image::{ImageEncoder, ImageEncoderConfig, Pool};
 pub use intervention::{DoseEncoding, InterventionConfig, InterventionEncoder};
 pub use kernels::Quadrature;
 pub use layer::{BatchNorm, BatchStatistics, Init, LayerNorm, Noise};
+pub use lewm::{ActionConfig, ActionEncoder, Lewm, LewmConfig};
+pub(crate) use parameters::ParameterPath;
 pub use parameters::{Array, ParameterError, count_parameters, parameters, with_parameters};
 pub use predictor::{Head, Predictor, PredictorConfig};
+pub use profile::{ProfileEncoder, ProfileEncoderConfig};
+pub use projector::{Projector, ProjectorConfig, ProjectorNorm};
 pub use world::{ModelConfig, ModelSizes, TrainOutput, WorldModel};

@@ -45,20 +45,51 @@ pub enum ParameterError {
     },
 }
 
+/// Where a visit of a module stands, as the names of the fields that lead there.
+///
+/// A variant of an enum adds no name: the encoder's weights are called `encoder.…` whichever encoder it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ParameterPath(Vec<String>);
+
+impl ParameterPath {
+    /// Into the part called `name` of a `container` as burn describes it.
+    pub(crate) fn enter(&mut self, name: &str, container: &str) {
+        if !Self::is_variant(container) {
+            self.0.push(name.to_owned());
+        }
+    }
+
+    /// Out of the last part again.
+    pub(crate) fn exit(&mut self, container: &str) {
+        if !Self::is_variant(container) {
+            self.0.pop();
+        }
+    }
+
+    /// The fields joined by dots.
+    pub(crate) fn name(&self) -> String {
+        self.0.join(".")
+    }
+
+    fn is_variant(container: &str) -> bool {
+        container.starts_with("Enum:")
+    }
+}
+
 #[derive(Default)]
 struct Collect {
-    path: Vec<String>,
+    path: ParameterPath,
     arrays: BTreeMap<String, Array>,
     trainable: usize,
 }
 
 impl ModuleVisitor for Collect {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -68,7 +99,7 @@ impl ModuleVisitor for Collect {
             self.trainable += shape.iter().product::<usize>();
         }
         let values = tensor.into_data().convert::<f32>().try_to_vec().expect("converted to f32");
-        self.arrays.insert(self.path.join("."), Array { shape, values });
+        self.arrays.insert(self.path.name(), Array { shape, values });
     }
 }
 
@@ -87,23 +118,23 @@ pub fn count_parameters<M: Module>(module: &M) -> usize {
 }
 
 struct Replace<'a> {
-    path: Vec<String>,
+    path: ParameterPath,
     arrays: &'a BTreeMap<String, Array>,
     used: usize,
     error: Option<ParameterError>,
 }
 
 impl ModuleMapper for Replace<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
+        let name = self.path.name();
         let expected = param.val().dims().to_vec();
         match self.arrays.get(&name) {
             None => self.error = Some(ParameterError::Missing { name, expected }),
@@ -129,7 +160,7 @@ impl ModuleMapper for Replace<'_> {
 /// When a name is missing, a shape differs or a name is left over.
 pub fn with_parameters<M: Module>(module: M, arrays: &BTreeMap<String, Array>) -> Result<M, ParameterError> {
     let names = parameters(&module);
-    let mut replace = Replace { path: Vec::new(), arrays, used: 0, error: None };
+    let mut replace = Replace { path: ParameterPath::default(), arrays, used: 0, error: None };
     let module = module.map(&mut replace);
     if let Some(error) = replace.error {
         return Err(error);

@@ -11,9 +11,9 @@ use burn::nn::Linear;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::encoder::{Projector, ProjectorConfig, ProjectorNorm};
 use super::fused;
 use super::layer::{BatchStatistics, Init, LayerNorm, Noise};
+use super::projector::{Projector, ProjectorConfig, ProjectorNorm};
 
 /// How a prediction is read off the last block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -221,6 +221,19 @@ impl Predictor {
             None => (projector.forward(flat), None),
         };
         (projected.reshape([batch, time, latent]), statistics)
+    }
+
+    /// Positions added, what each block makes of it, and the norm of the published head.
+    #[cfg(test)]
+    pub(super) fn layers(&self, start_btl: Tensor<3>, encoding_bta: Tensor<3>) -> Vec<Tensor<3>> {
+        let positions = self.positions.as_ref().expect("a history").val().unsqueeze();
+        let encoding_bta = burn::tensor::activation::silu(encoding_bta);
+        let mut layers = vec![start_btl + positions];
+        for block in &self.blocks {
+            layers.push(block.forward(layers[layers.len() - 1].clone(), encoding_bta.clone(), None));
+        }
+        layers.push(self.norm.as_ref().expect("the published head").forward(layers[layers.len() - 1].clone()));
+        layers
     }
 
     /// The published head's running statistics moved toward those of a batch.

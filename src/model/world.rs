@@ -4,10 +4,11 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::encoder::{EncoderConfig, ProfileEncoder, Projector, ProjectorConfig};
+use super::encoder::{Encoder, EncoderConfig};
 use super::intervention::{InterventionConfig, InterventionEncoder};
 use super::layer::{BatchStatistics, Init, Noise};
 use super::predictor::{Head, Predictor, PredictorConfig};
+use super::projector::{Projector, ProjectorConfig};
 use crate::pair::{Batch, DoseCenters, InterventionRows, InterventionSizes};
 
 /// Settings of the networks.
@@ -16,7 +17,7 @@ use crate::pair::{Batch, DoseCenters, InterventionRows, InterventionSizes};
 pub struct ModelConfig {
     /// Width of the latent.
     pub latent: usize,
-    /// The profile encoder.
+    /// The encoder.
     pub encoder: EncoderConfig,
     /// The projector behind it.
     pub projector: ProjectorConfig,
@@ -44,17 +45,16 @@ impl ModelConfig {
     /// For files, whose word on sizes is not to be taken before memory is asked for.
     pub(crate) fn least_values(&self, sizes: &ModelSizes) -> Option<u128> {
         let Self { latent, encoder, projector, intervention, predictor } = self;
-        let (known, depth) = (&sizes.interventions, encoder.depth as u128);
-        let widths = [*latent, encoder.width, projector.hidden, intervention.width, intervention.curves];
+        let known = &sizes.interventions;
+        let widths = [*latent, encoder.width(), projector.hidden, intervention.width, intervention.curves];
         if widths.contains(&0) || predictor.mlp_width == 0 || predictor.history != 1 || sizes.features == 0 {
             return None;
         }
         let area = |rows: usize, columns: usize| rows as u128 * columns as u128;
         let times = |count: usize, area: u128| (count as u128).saturating_mul(area);
         let parts = [
-            area(sizes.features, encoder.width),
-            depth.saturating_mul(area(encoder.width, encoder.width)),
-            area(encoder.width, projector.hidden),
+            encoder.least_values(sizes.features)?,
+            area(encoder.width(), projector.hidden),
             area(projector.hidden, *latent),
             times(known.perturbations, area(intervention.curves, intervention.width)),
             times(known.descriptors, area(intervention.curves, intervention.width)),
@@ -93,10 +93,10 @@ pub struct TrainOutput {
     head_statistics: Option<BatchStatistics>,
 }
 
-/// A LeWorldModel of cell profiles.
+/// A LeWorldModel of cells.
 #[derive(Module, Debug)]
 pub struct WorldModel {
-    encoder: ProfileEncoder,
+    encoder: Encoder,
     projector: Projector,
     interventions: InterventionEncoder,
     predictor: Predictor,
@@ -111,8 +111,8 @@ impl WorldModel {
     /// A fresh model; `init` decides device and weights.
     pub fn new(init: &mut Init, config: &ModelConfig, sizes: &ModelSizes) -> Self {
         Self {
-            encoder: ProfileEncoder::new(init, sizes.features, &config.encoder),
-            projector: Projector::new(init, config.encoder.width, config.latent, &config.projector),
+            encoder: Encoder::new(init, sizes.features, &config.encoder),
+            projector: Projector::new(init, config.encoder.width(), config.latent, &config.projector),
             interventions: InterventionEncoder::new(
                 init,
                 &config.intervention,
@@ -135,7 +135,7 @@ impl WorldModel {
         self.anchored
     }
 
-    /// Latents of `n_units` profiles with dropout and the batch's own statistics.
+    /// Latents of `n_units` observations with dropout and the batch's own statistics.
     ///
     /// # Shapes
     /// - `units_uf`: `[unit, feature]`, row by row
@@ -182,13 +182,13 @@ impl WorldModel {
         self
     }
 
-    /// Latents of profiles, without noise.
+    /// Latents of observations, without noise.
     ///
     /// # Shapes
-    /// - `profiles_uf`: `[unit, feature]`
+    /// - `units_uf`: `[unit, feature]`
     /// - returns: `[unit, latent]`
-    pub fn encode(&self, profiles_uf: Tensor<2>) -> Tensor<2> {
-        self.projector.forward(self.encoder.forward(profiles_uf, None))
+    pub fn encode(&self, units_uf: Tensor<2>) -> Tensor<2> {
+        self.projector.forward(self.encoder.forward(units_uf, None))
     }
 
     /// Predicted latents, without noise.
@@ -213,6 +213,7 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
+    use super::super::profile::ProfileEncoderConfig;
     use super::*;
     use crate::pair::{Anchor, Vocabulary};
     use crate::screen::{Intervention, Kind, Micromolar, Treatment};
@@ -242,7 +243,7 @@ mod tests {
 
     fn model(head: Head, sizes: &ModelSizes, device: &Device) -> WorldModel {
         let mut config = ModelConfig { latent: 3, ..ModelConfig::default() };
-        config.encoder.width = 8;
+        config.encoder = EncoderConfig::Profile(ProfileEncoderConfig { width: 8, ..Default::default() });
         config.projector.hidden = 8;
         config.predictor.head = head;
         WorldModel::new(&mut Init { rng: &mut ChaCha8Rng::seed_from_u64(1), device }, &config, sizes)

@@ -7,6 +7,7 @@
 //! intervention lasted as long as they are apart.
 
 mod anchor;
+mod augment;
 mod batch;
 mod lapse;
 mod split;
@@ -15,6 +16,7 @@ mod vocabulary;
 use std::collections::BTreeMap;
 
 pub use anchor::{Anchor, anchor_of};
+pub use augment::{Augment, CropShape};
 pub use batch::{Batch, InterventionRows, Sampler};
 use serde::{Deserialize, Serialize};
 pub use split::{Part, Split, SplitBy, SplitConfig};

@@ -47,6 +47,13 @@ pub enum NonFinite {
     Allow,
 }
 
+/// Who wrote a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Ours,
+    Published,
+}
+
 impl Checkpoint {
     /// Writes the checkpoint to one file, whole or not at all; equal checkpoints give equal bytes.
     ///
@@ -61,14 +68,26 @@ impl Checkpoint {
     /// # Errors
     /// [`RunError::Read`], or [`RunError::Damaged`] with what was found and what was expected.
     pub fn load(path: &Path, non_finite: NonFinite) -> Result<Self, RunError> {
+        let mend = "copy the file again, or delete it and run `cytonaut run` again";
+        Self::load_as(path, non_finite, Source::Ours, mend)
+    }
+
+    /// Reads the safetensors file of another program, checked alike; `BF16` and `I64` become `f32`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`]; also where a value is NaN or infinite.
+    pub fn load_published(path: &Path) -> Result<Self, RunError> {
+        Self::load_as(path, NonFinite::Refuse, Source::Published, "copy or convert the file again")
+    }
+
+    fn load_as(path: &Path, non_finite: NonFinite, source: Source, mend: &str) -> Result<Self, RunError> {
         let size = fs::metadata(path).map_err(RunError::read(path))?.len();
         if size > MAX_BYTES {
             return Err(RunError::damaged(path, format!("is {size} bytes long, expected at most {MAX_BYTES}")));
         }
         let bytes = fs::read(path).map_err(RunError::read(path))?;
-        let mend = "copy the file again, or delete it and run `cytonaut run` again";
         let checkpoint =
-            Self::parse(&bytes).map_err(|problem| RunError::damaged(path, format!("{problem}; {mend}")))?;
+            Self::parse(&bytes, source).map_err(|problem| RunError::damaged(path, format!("{problem}; {mend}")))?;
         match checkpoint.first_non_finite() {
             Some((name, index, value)) if non_finite == NonFinite::Refuse => Err(RunError::damaged(
                 path,
@@ -123,7 +142,7 @@ impl Checkpoint {
         Ok(header)
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
+    fn parse(bytes: &[u8], source: Source) -> Result<Self, String> {
         let (header_length, metadata) = header_of(bytes)?;
         // Offsets that overflow can slip through the sum that the crate compares with the file's length.
         let n_data = bytes.len().saturating_sub(8).saturating_sub(header_length);
@@ -133,10 +152,21 @@ impl Checkpoint {
         let file = SafeTensors::deserialize(bytes).map_err(|error| in_words(&error))?;
         let mut tensors = BTreeMap::new();
         for (name, tensor) in file.iter() {
-            if tensor.dtype() != Dtype::F32 {
-                return Err(format!("tensor `{name}` has type {:?}, expected F32", tensor.dtype()));
-            }
-            let values = tensor.data().as_chunks().0.iter().map(|&four| f32::from_le_bytes(four)).collect();
+            let data = tensor.data();
+            let values = match (tensor.dtype(), source) {
+                (Dtype::F32, _) => data.as_chunks().0.iter().map(|&four| f32::from_le_bytes(four)).collect(),
+                // The upper half of an f32.
+                (Dtype::BF16, Source::Published) => {
+                    data.as_chunks().0.iter().map(|&[low, high]| f32::from_le_bytes([0, 0, low, high])).collect()
+                }
+                (Dtype::I64, Source::Published) => {
+                    data.as_chunks().0.iter().map(|&eight| i64::from_le_bytes(eight) as f32).collect()
+                }
+                (found, Source::Ours) => return Err(format!("tensor `{name}` has type {found:?}, expected F32")),
+                (found, Source::Published) => {
+                    return Err(format!("tensor `{name}` has type {found:?}, expected F32, BF16 or I64"));
+                }
+            };
             tensors.insert(name.to_owned(), Array { shape: tensor.shape().to_vec(), values });
         }
         let text = metadata.metadata().iter().flatten().map(|(name, text)| (name.clone(), text.clone())).collect();
@@ -196,9 +226,11 @@ fn in_words(error: &SafeTensorError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::{ImageEncoderConfig, Lewm, LewmConfig, parameters};
 
     fn small() -> Checkpoint {
         Checkpoint {
@@ -234,7 +266,7 @@ mod tests {
     #[test]
     fn refuses_damaged_files_in_words() {
         let check = |bytes: &[u8], expected: &str| {
-            let problem = Checkpoint::parse(bytes).unwrap_err();
+            let problem = Checkpoint::parse(bytes, Source::Ours).unwrap_err();
             assert!(problem.contains(expected), "{problem}");
         };
         let whole = saved(&small());
@@ -264,6 +296,37 @@ mod tests {
         let huge = format!("{{{}}}", huge.collect::<Vec<_>>().join(","));
         check(&with_header(&huge, &[]), "its header claims 18446744073709551608 bytes of values, found 0");
         check(&with_header("{\"__metadata__\":{\"step\":4}}", &[]), "has a damaged header");
+    }
+
+    #[test]
+    fn files_of_other_programs_may_hold_other_types() {
+        let header = r#"{"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]},"n":{"dtype":"I64","shape":[],"data_offsets":[4,12]}}"#;
+        let bytes = with_header(header, &[0xc0, 0x3f, 0x00, 0xc0, 7, 0, 0, 0, 0, 0, 0, 0]);
+        let tensors = Checkpoint::parse(&bytes, Source::Published).unwrap().tensors;
+        assert_eq!(tensors["a"], Array { shape: vec![2], values: vec![1.5, -2.0] });
+        assert_eq!(tensors["n"], Array { shape: vec![], values: vec![7.0] });
+        let problem = Checkpoint::parse(&bytes, Source::Ours).unwrap_err();
+        assert!(problem.contains("has type BF16, expected F32") || problem.contains("has type I64"), "{problem}");
+    }
+
+    #[test]
+    fn a_published_model_is_imported_from_its_file() {
+        let mut config = LewmConfig::default();
+        let encoder = ImageEncoderConfig { size: 28, width: 6, mlp_width: 4, ..config.encoder };
+        (config.encoder, config.projector_hidden, config.actions.hidden) = (encoder, 5, 4);
+        (config.predictor.mlp_width, config.predictor.heads, config.predictor.head_width) = (4, 2, 3);
+        let mut checkpoint = Checkpoint::default();
+        for (name, shape) in Lewm::published_tensors(&config) {
+            let values = (0..shape.iter().product()).map(|index: usize| 0.1 + (index % 7) as f32).collect();
+            checkpoint.tensors.insert(name, Array { shape, values });
+        }
+        assert_eq!(checkpoint.tensors.len(), 303);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        checkpoint.save(&path).unwrap();
+        let read = Checkpoint::load_published(&path).unwrap();
+        let model = Lewm::from_published(&read.tensors, &config, &Device::flex()).unwrap();
+        assert_eq!(parameters(&model)["encoder.norm.scale"].values, [0.1, 1.1, 2.1, 3.1, 4.1, 5.1]);
     }
 
     #[test]
@@ -307,7 +370,7 @@ mod tests {
         fn what_is_written_reads_back_equal(checkpoint in any_checkpoint()) {
             let bytes = saved(&checkpoint);
             prop_assert_eq!(&bytes, &saved(&checkpoint));
-            prop_assert_eq!(Checkpoint::parse(&bytes), Ok(checkpoint));
+            prop_assert_eq!(Checkpoint::parse(&bytes, Source::Ours), Ok(checkpoint));
         }
 
         #[test]
@@ -315,7 +378,7 @@ mod tests {
             let mut bytes = saved(&small());
             let index = position.index(bytes.len());
             if cut { bytes.truncate(index) } else { bytes[index] = byte }
-            let _ = Checkpoint::parse(&bytes);
+            let _ = Checkpoint::parse(&bytes, Source::Published);
         }
     }
 }

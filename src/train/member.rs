@@ -73,7 +73,7 @@ pub struct MemberOutcome {
 /// [`TrainError::Stopped`]; the last checkpoint is that of the end, so that it does not tell where a run was stopped.
 ///
 /// # Errors
-/// When a loss is no number, parameters do not fit, or a checkpoint cannot be written.
+/// When a loss is no number, observations or parameters do not fit the model, or a checkpoint cannot be written.
 #[expect(clippy::too_many_arguments, reason = "each is a value of its own kind, and there is one caller")]
 pub fn train_member(
     data: TrainingData,
@@ -91,6 +91,7 @@ pub fn train_member(
     if config.micro_batches > 1 && model_config.projector.norm == ProjectorNorm::Batch {
         return Err(TrainError::MicroBatchNorm { parts: config.micro_batches });
     }
+    model_config.encoder.check(sizes.features)?;
     let autodiff = device.clone().autodiff();
     let identity_dropout = f64::from(model_config.intervention.identity_dropout);
     let anchored = model_config.predictor.head == Head::Anchored;

@@ -20,7 +20,7 @@ pub(crate) use trained::mean;
 pub use trained::{Memory, TrainedModel};
 
 use crate::loss::SigregConfig;
-use crate::model::ParameterError;
+use crate::model::{EncoderError, ParameterError};
 use crate::run::RunError;
 
 /// Settings of training.
@@ -130,6 +130,9 @@ pub enum TrainError {
     /// A checkpoint that is not of this model.
     #[error(transparent)]
     Parameters(#[from] ParameterError),
+    /// Observations that the encoder cannot read.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
     /// The run folder.
     #[error(transparent)]
     Run(#[from] RunError),

@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer as _};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::model::Array;
+use crate::model::{Array, ParameterPath};
 
 /// Learning rate at `step` of `steps`: linear from 0 over the warm-up, then a cosine to 0.
 ///
@@ -42,7 +42,7 @@ impl Optimizer {
         let Some(sum) = norm.sum else { return module };
         // Stays on the device: reading it here would make every step wait.
         let scale = sum.sqrt().add_scalar(1e-6).recip().mul_scalar(self.clip).clamp_max(1.0);
-        module.map(&mut Update { optimizer: self, path: Vec::new(), gradients, scale, learning_rate })
+        module.map(&mut Update { optimizer: self, path: ParameterPath::default(), gradients, scale, learning_rate })
     }
 
     /// First and second moments by parameter path, prefixed `moment_1.` and `moment_2.`.
@@ -95,24 +95,24 @@ impl ModuleVisitor for SquaredNorm<'_> {
 
 struct Update<'a> {
     optimizer: &'a mut Optimizer,
-    path: Vec<String>,
+    path: ParameterPath,
     gradients: GradientsParams,
     scale: Tensor<1>,
     learning_rate: f64,
 }
 
 impl ModuleMapper for Update<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
-        let name = self.path.join(".");
+        let name = self.path.name();
         let trained = param.val();
         let (shape, device) = (trained.dims(), trained.device());
         let n_values = shape.iter().product::<usize>();
@@ -134,7 +134,8 @@ impl ModuleMapper for Update<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Init, parameters};
+    use crate::model::{Init, parameters, with_parameters};
+    use crate::run::Checkpoint;
 
     /// The first moments after one step on a map of two values whose gradient is (3, 4), and what the map became.
     fn first_step(clip: f64, weight_decay: f64) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
@@ -175,6 +176,32 @@ mod tests {
     fn the_schedule_is_the_published_one() {
         for (step, expected) in [(5, 2.5e-5), (10, 5e-5), (505, 2.5e-5), (1000, 0.0)] {
             assert!((learning_rate(5e-5, 0.01, step, 1000) - expected).abs() < 1e-12, "step {step}");
+        }
+    }
+
+    /// Five clipped steps of `tests/oracles/torch_lewm.py`.
+    #[test]
+    fn steps_are_those_of_pytorch() {
+        let device = Device::flex().autodiff();
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/torch_lewm.safetensors");
+        let oracle = Checkpoint::load_published(&file).unwrap().tensors;
+        let read = |name: &str, step: usize| oracle[&format!("adamw.{name}.{step}")].clone();
+        let arrays = |step| ["weight", "bias"].map(|name| (name.to_owned(), read(name, step))).into();
+        let mut rng = rand::SeedableRng::seed_from_u64(1);
+        let fresh = Init { rng: &mut rng, device: &device }.linear(4, 3, true);
+        let mut linear = with_parameters(fresh, &arrays(0)).unwrap();
+        let mut optimizer = Optimizer::new(0.1, 1.0);
+        for step in 1..=5 {
+            let Array { shape, values } = read("input", step);
+            let input = Tensor::<2>::from_data(TensorData::new(values, shape), &device);
+            let gradients = linear.forward(input).square().mean().backward();
+            let gradients = GradientsParams::from_grads(gradients, &linear);
+            linear = optimizer.step(0.05, linear, gradients);
+            for (name, expected) in &arrays(step) as &BTreeMap<String, Array> {
+                for (found, expected) in parameters(&linear)[name].values.iter().zip(&expected.values) {
+                    assert!((found - expected).abs() < 1e-5, "step {step}, {name}: {found} is not {expected}");
+                }
+            }
         }
     }
 }

@@ -10,7 +10,9 @@ use rand_distr::StandardNormal;
 
 use super::*;
 use crate::loss::SigregMode;
-use crate::model::{Array, Head, ModelConfig, ModelSizes, ProjectorNorm, parameters};
+use crate::model::{
+    Array, EncoderConfig, Head, ModelConfig, ModelSizes, ProfileEncoderConfig, ProjectorNorm, parameters,
+};
 use crate::pair::{PairConfig, PairSet, Split, Vocabulary};
 use crate::run::{Checkpoint, NonFinite};
 use crate::screen::{FeatureMatrix, Intervention, Kind, Micromolar, Observation, Reference, Role, Screen, Treatment};
@@ -79,14 +81,16 @@ struct Trained {
     evaluations: Vec<BTreeMap<&'static str, f64>>,
 }
 
+fn profile_encoder(width: usize) -> EncoderConfig {
+    EncoderConfig::Profile(ProfileEncoderConfig { width, depth: 1, feature_dropout: 0.0 })
+}
+
 impl Setup {
     fn of(screen: Screen) -> Self {
         let pairs = PairSet::new(&screen, &Split::none(&screen)).unwrap();
         let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
         let mut model = ModelConfig { latent: 4, ..ModelConfig::default() };
-        model.encoder.width = 32;
-        model.encoder.depth = 1;
-        model.encoder.feature_dropout = 0.0;
+        model.encoder = profile_encoder(32);
         model.projector.hidden = 32;
         model.intervention.width = 16;
         model.intervention.identity_dropout = 0.0;
@@ -413,7 +417,7 @@ fn latents_recover_the_state_of_a_linear_gaussian_world() {
     let of_features = r2_of(&features);
     let mut setup = Setup::of(screen);
     setup.model.latent = 3;
-    setup.model.encoder.width = 64;
+    setup.model.encoder = profile_encoder(64);
     setup.model.projector.hidden = 64;
     setup.model.predictor.dropout = 0.0;
     setup.train = TrainConfig { steps: 300, learning_rate: 5e-3, log_every: 100, evaluate_every: 300, ..setup.train };

@@ -18,10 +18,14 @@ use crate::screen::{FeatureMatrix, Reference, Screen, Treatment};
 /// Rows encoded at once; bounds the memory of inference.
 const CHUNK: usize = 4096;
 
+/// Most values encoded at once: fewer rows of images, whose tokens take many times the memory of the pixels.
+const CHUNK_VALUES: usize = 1 << 23;
+
 /// Latents of rows of a feature matrix, one `Vec` for each row.
 fn encode(model: &WorldModel, features: &FeatureMatrix, rows: &[usize], device: &Device) -> Vec<Vec<f32>> {
     let mut latents = Vec::with_capacity(rows.len());
-    for chunk in rows.chunks(CHUNK) {
+    let n_rows = (CHUNK_VALUES / features.n_features().max(1)).clamp(1, CHUNK);
+    for chunk in rows.chunks(n_rows) {
         let values = features.select_rows(chunk).values().to_vec();
         let input = Tensor::<2>::from_data(TensorData::new(values, [chunk.len(), features.n_features()]), device);
         latents.extend(to_rows(model.encode(input)));
@@ -266,6 +270,7 @@ impl TrainedModel {
             && vocabulary.is_whole()
             && sizes.interventions == vocabulary.sizes()
             && sizes.dose_centers == *vocabulary.dose_centers();
+        trained.config.encoder.check(sizes.features)?;
         if is_one {
             Ok(trained)
         } else {
