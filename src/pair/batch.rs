@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Anchor, PairConfig, PairSet, Start, Transition, Vocabulary};
+use super::{Anchor, CropShape, PairConfig, PairSet, Start, Transition, Vocabulary};
 use crate::screen::{FeatureMatrix, Reference, Screen};
 
 /// Host-side description of a batch of interventions, as the intervention encoder reads it.
@@ -79,6 +79,8 @@ pub struct Sampler<'a> {
     anchored: bool,
     /// How often a perturbation's identity is hidden, where descriptors or an anchor can stand in for it.
     identity_dropout: f64,
+    /// What an observation is a picture of, where it is one.
+    crop: Option<CropShape>,
 }
 
 /// Units of a batch under construction; each row of the screen enters once.
@@ -134,7 +136,12 @@ impl<'a> Sampler<'a> {
     ) -> Self {
         let has_stand_in = anchored || vocabulary.sizes().descriptors > 0;
         let identity_dropout = if has_stand_in { identity_dropout } else { 0.0 };
-        Self { screen, pairs, vocabulary, config, anchored, identity_dropout }
+        Self { screen, pairs, vocabulary, config, anchored, identity_dropout, crop: None }
+    }
+
+    /// The same sampler of observations that are crops of that shape, which are changed as the settings say.
+    pub fn of_crops(self, crop: Option<CropShape>) -> Self {
+        Self { crop, ..self }
     }
 
     fn anchor_for(&self, treatment: usize) -> &'a Anchor {
@@ -177,8 +184,12 @@ impl<'a> Sampler<'a> {
                 }
             }
         }
+        let mut units_uf = units.gather(&self.screen.features);
+        if let Some(crop) = self.crop {
+            self.config.augment.apply_to_all(&mut units_uf, crop, rng);
+        }
         Batch {
-            units_uf: units.gather(&self.screen.features),
+            units_uf,
             n_units,
             start_bu: dense(&starts),
             anchor_bu: dense(&anchors),

@@ -87,11 +87,13 @@ pub struct PairConfig {
     pub bag: usize,
     /// Share of a batch's transitions that start at a lower dose of the same perturbation instead of at the controls.
     pub ladder: f64,
+    /// How crops are changed in training; without effect on profiles.
+    pub augment: Augment,
 }
 
 impl Default for PairConfig {
     fn default() -> Self {
-        Self { batch: 256, bag: 6, ladder: 0.3 }
+        Self { batch: 256, bag: 6, ladder: 0.3, augment: Augment::default() }
     }
 }
 

@@ -270,7 +270,7 @@ proptest! {
         let screen = design.screen();
         let Some((split, pairs)) = paired(&screen, SplitBy::Dose, 0, seed % 3) else { return Ok(()) };
         let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
-        let settings = PairConfig { batch, bag: 3, ladder: [0.0, 0.5][ladder] };
+        let settings = PairConfig { batch, bag: 3, ladder: [0.0, 0.5][ladder], ..PairConfig::default() };
         let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, true, 0.0);
         let drawn = sampler.batch(&mut ChaCha8Rng::seed_from_u64(seed));
         prop_assert_eq!(&drawn, &sampler.batch(&mut ChaCha8Rng::seed_from_u64(seed)));

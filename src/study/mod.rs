@@ -18,8 +18,8 @@ pub use embedding::embed_screen;
 pub use ensemble::{Members, train_ensemble};
 pub use images::load_image_screen;
 pub use methods::{Methods, methods};
-pub use readout::WellReadout;
 pub use prepare::{Prepared, load_screen, prepare};
+pub use readout::WellReadout;
 pub use run::{Event, Finished, Served, run};
 pub use score::{Evaluation, Item, USED, evaluate, pooled, summary_table};
 

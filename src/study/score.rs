@@ -258,7 +258,15 @@ fn readout_summary(evaluation: &Evaluation) -> String {
     let Some(first) = methods.first() else { return String::new() };
     let mut text = format!(
         "{READOUT_TASK}, last frame to first: {} wells of {} conditions\n{:<20} {:>7} {:>16} {:>7} {:>16} {:>8} {:>16}\n",
-        first.n_items, first.n_units, "method", "RMSE", "95 % interval", "R2", "95 % interval", "Spearman", "95 % interval"
+        first.n_items,
+        first.n_units,
+        "method",
+        "RMSE",
+        "95 % interval",
+        "R2",
+        "95 % interval",
+        "Spearman",
+        "95 % interval"
     );
     let most = methods.iter().map(|row| row.n_items).max().unwrap_or(0);
     for method in methods {

@@ -12,7 +12,7 @@ use super::state::State;
 use super::{Stop, TrainConfig, TrainError};
 use crate::loss::{self, SigregMode};
 use crate::model::{Array, Head, ModelConfig, ModelSizes, Noise, ProjectorNorm, TrainOutput, WorldModel};
-use crate::pair::{Batch, PairConfig, PairSet, Sampler, Vocabulary};
+use crate::pair::{Batch, CropShape, PairConfig, PairSet, Sampler, Vocabulary};
 use crate::run::Checkpoint;
 use crate::screen::{Screen, Treatment};
 
@@ -95,7 +95,8 @@ pub fn train_member(
     let autodiff = device.clone().autodiff();
     let identity_dropout = f64::from(model_config.intervention.identity_dropout);
     let anchored = model_config.predictor.head == Head::Anchored;
-    let sampler = Sampler::new(data.screen, data.pairs, data.vocabulary, pair_config, anchored, identity_dropout);
+    let sampler = Sampler::new(data.screen, data.pairs, data.vocabulary, pair_config, anchored, identity_dropout)
+        .of_crops(model_config.encoder.crop().map(|(channels, size)| CropShape { channels, size }));
     let mut state = State::new(model_config, sizes, config, member, &autodiff, warm)?;
     if let Some(checkpoint) = resume {
         state = state.restore(&checkpoint, device)?;

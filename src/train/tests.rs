@@ -422,7 +422,7 @@ fn latents_recover_the_state_of_a_linear_gaussian_world() {
     setup.model.predictor.dropout = 0.0;
     setup.train = TrainConfig { steps: 300, learning_rate: 5e-3, log_every: 100, evaluate_every: 300, ..setup.train };
     setup.train.sigreg.lambda = 0.2;
-    setup.pair = PairConfig { batch: 128, bag: 2, ladder: 0.0 };
+    setup.pair = PairConfig { batch: 128, bag: 2, ladder: 0.0, ..PairConfig::default() };
     let trained = setup.run(0, None).unwrap();
     let rows: Vec<usize> = (0..n).collect();
     let input = burn::tensor::Tensor::<2>::from_data(
