@@ -4,7 +4,7 @@
 
 use super::{Config, ConfigError};
 use crate::model::{EncoderConfig, ImageEncoderConfig, ProjectorNorm};
-use crate::normalize::NormalizeError;
+use crate::normalize::{Compress, NormalizeError, NormalizeSettings, PerPlate, Sphere};
 use crate::pair::SplitBy;
 
 /// Largest width of a layer, and largest count of heads, curves and components.
@@ -25,6 +25,7 @@ impl Config {
         self.check_normalize()?;
         self.check_split()?;
         self.check_model()?;
+        self.check_images()?;
         self.check_train()?;
         let lambdas = &self.decoder.lambdas;
         each(
@@ -48,6 +49,28 @@ impl Config {
                 expected: other.to_string(),
             },
         })
+    }
+
+    /// What images and the other settings ask of each other.
+    fn check_images(&self) -> Result<(), ConfigError> {
+        let encoder = &self.model.encoder;
+        let Some(images) = &self.images else {
+            let expected = "`profile`, because there is no [images]; name the crops there";
+            return check("model.encoder.kind", "an encoder of images", encoder.crop().is_none(), expected);
+        };
+        whole("images.crop.size", images.crop.size, 1, MAX_CROP)?;
+        if let Some((_, size)) = encoder.crop() {
+            let expected = format!("images.crop.size = {}", images.crop.size);
+            check("model.encoder.size", size, size == images.crop.size, &expected)?;
+        }
+        let NormalizeSettings { per_plate, select, compress, sphere } = &self.normalize;
+        let is_none = *per_plate == PerPlate::None {}
+            && select.is_empty()
+            && *compress == Compress::None {}
+            && *sphere == Sphere::None {};
+        let expected =
+            "`none` for every step, because [images.intensity] scales images; set per_plate.method and compress.method";
+        check("normalize", "a change of features", is_none, expected)
     }
 
     fn check_split(&self) -> Result<(), ConfigError> {
@@ -233,6 +256,10 @@ mod tests {
         check(&image("mlp_width = 0"), "model.encoder.mlp_width");
         check(&image("dropout = 1.0"), "model.encoder.dropout");
         check("[model.encoder]\nkind = \"conv\"\nwidths = []", "model.encoder.widths");
+        check(&image(""), "model.encoder.kind");
+        check(&format!("[images.crop]\nsize = 48\n{}", image("size = 96")), "model.encoder.size");
+        check("[images.crop]\nsize = 0", "images.crop.size");
+        check("[images.crop]\nsize = 48", "normalize");
         check("model.predictor.dropout = 1.0", "model.predictor.dropout");
         check("model.predictor.history = 3", "model.predictor.history");
         check("pair.bag = 0", "pair.bag");
