@@ -11,3 +11,4 @@ mod hostile;
 mod mutate;
 mod stop;
 mod full_disk;
+mod time_lapse;

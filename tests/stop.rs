@@ -59,7 +59,7 @@ fn a_second_ctrl_c_ends_the_process_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     // One step of so many slices takes far longer than the test waits.
-    let slow = ["--set=train.sigreg.slices=200000", "--set=train.sigreg.knots=200"];
+    let slow = ["--set=train.sigreg.slices=200000", "--set=train.sigreg.knots=5000"];
     let mut child = tiny_run(&run, &slow).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begin = Instant::now();
     while !run.join("metrics.jsonl").exists() {

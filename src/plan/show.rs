@@ -221,7 +221,7 @@ not ranked: unobtainium 1 µM: `unobtainium` is neither in training nor describe
         ranking.abstained.clear();
         let rendered = ranking.render(1);
         assert!(rendered.contains("1 of 2 candidates"));
-        assert!(!rendered.contains("interval") && !rendered.contains("flags") && !rendered.contains("context"));
+        assert!(!rendered.contains("  interval") && !rendered.contains("flags") && !rendered.contains("context"));
         assert_eq!(rendered.lines().count(), 8);
         assert_eq!(ranking.render(0).lines().count(), 5);
     }

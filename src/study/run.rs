@@ -278,9 +278,9 @@ fn results(
     tell(Event::Step("writing embeddings".into()));
     // A row of an image screen is a crop.
     let level = if config.images.is_some() { Level::Cell } else { Level::Well };
-    embed(&served.trained, &prepared.screen, level, device).write(&Artifact::Embeddings.path_in(&folder))?;
-    embed(&served.trained, &prepared.screen, Level::Intervention, device)
-        .write(&Artifact::InterventionEmbeddings.path_in(&folder))?;
+    let rows = embed(&served.trained, &prepared.screen, level, device);
+    rows.write(&Artifact::Embeddings.path_in(&folder))?;
+    rows.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(&folder))?;
     let test = prepared.treatments(config.evaluate.part);
     let mut evaluation = None;
     if !prepared.tracks.is_empty() {

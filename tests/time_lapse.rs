@@ -1,0 +1,127 @@
+//! From pictures to read-outs: disks that grow with the dose, followed over three frames.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use tiff::encoder::{TiffEncoder, colortype::Gray8};
+
+use super::command::{cytonaut, finish};
+use super::kill::assert_same;
+
+const SIDE: usize = 64;
+const CENTERS: [(usize, usize); 4] = [(16, 16), (48, 16), (16, 48), (48, 48)];
+
+/// Radius of a disk: its own at first, then growing by up to a third a frame at the highest dose.
+fn radius(well: usize, object: usize, frame: usize) -> f64 {
+    let dose = (well / 2) as f64 / 5.0;
+    let own = 5.0 + 0.5 * object as f64 + 0.3 * (well % 2) as f64;
+    own * (1.0 + 0.33 * dose * frame as f64)
+}
+
+/// Twelve wells at six doses, three frames ten minutes apart, four objects each; and a fifth object that is lost.
+fn write_screen(folder: &Path) {
+    let mut frames = String::from("well,frame,time_min,image,drug_um\n");
+    let mut objects = String::from("well,frame,object,track,center_x,center_y,area\n");
+    for well in 0..12 {
+        let name = format!("{}{:02}", ["A", "B"][well % 2], well / 2 + 1);
+        let dose = 0.01 * 10f64.powf(0.5 * (well / 2) as f64);
+        for frame in 0..3 {
+            let mut pixels = vec![10u8; SIDE * SIDE];
+            for (object, &(x, y)) in CENTERS.iter().enumerate() {
+                let radius = radius(well, object, frame);
+                for (index, pixel) in pixels.iter_mut().enumerate() {
+                    let (dx, dy) = ((index % SIDE) as f64 - x as f64, (index / SIDE) as f64 - y as f64);
+                    if dx.hypot(dy) <= radius {
+                        *pixel = 200;
+                    }
+                }
+                let area = std::f64::consts::PI * radius * radius;
+                writeln!(objects, "{name},{frame},{},{},{x},{y},{area:.2}", object + 1, object + 1).unwrap();
+            }
+            if frame < 2 {
+                writeln!(objects, "{name},{frame},9,9,32,32,10").unwrap();
+            }
+            let image = format!("{name}_{frame}.tif");
+            let file = std::fs::File::create(folder.join(&image)).unwrap();
+            TiffEncoder::new(file).unwrap().write_image::<Gray8>(SIDE as u32, SIDE as u32, &pixels).unwrap();
+            writeln!(frames, "{name},{frame},{},{image},{dose}", 10 * frame).unwrap();
+        }
+    }
+    std::fs::write(folder.join("frames.csv"), frames).unwrap();
+    std::fs::write(folder.join("objects.csv"), objects).unwrap();
+    let card = r#"
+name = "disks"
+reference = "first_frame"
+dose_unit = "uM"
+files = ["frames.csv"]
+[columns]
+doses = { drug = "drug_um" }
+[images]
+plate = "one"
+[images.objects]
+file = "objects.csv"
+on = ["well", "frame"]
+readout = "area"
+"#;
+    std::fs::write(folder.join("dataset.toml"), card).unwrap();
+    let config = format!(
+        r#"
+[data]
+card = '{card}'
+[images]
+cache = '{cache}'
+[images.crop]
+size = 32
+centers = "objects"
+[normalize]
+per_plate = {{ method = "none" }}
+compress = {{ method = "none" }}
+[split]
+by = "condition"
+folds = 3
+validation = 0.0
+calibration = 0.0
+[pair]
+batch = 48
+[model]
+latent = 8
+encoder = {{ kind = "conv", channels = 1, size = 32, widths = [8, 16], width = 32 }}
+[train]
+steps = 150
+members = 1
+[evaluate]
+all_folds = true
+bootstrap = {{ resamples = 200 }}
+"#,
+        card = folder.join("dataset.toml").display(),
+        cache = folder.join("cache").display()
+    );
+    std::fs::write(folder.join("disks.toml"), config).unwrap();
+}
+
+/// The number in a column of a method's line in the table of read-outs.
+fn number(said: &str, method: &str, column: usize) -> f64 {
+    let line = said.lines().find(|line| line.starts_with(&format!("{method} "))).unwrap_or_else(|| panic!("{said}"));
+    line.split_whitespace().nth(column).and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{line}"))
+}
+
+#[test]
+fn growth_of_tracked_objects_is_read_out_of_predictions_at_unseen_doses() {
+    let folder = tempfile::tempdir().unwrap();
+    write_screen(folder.path());
+    let run = |name: &str| {
+        let mut command = cytonaut(["run"]);
+        command.arg(folder.path().join("disks.toml")).arg("--out").arg(folder.path().join(name));
+        command
+    };
+    let said = finish(run("one"), 0);
+    assert!(said.contains("left out 24 rows: objects of tracks that miss a frame"), "{said}");
+    assert!(said.contains("12 wells of 6 conditions"), "{said}");
+    let rmse = |method| number(&said, method, 1);
+    assert!(rmse("no_change") > 0.3, "the disks grow: {said}");
+    assert!(rmse("lewm") < 0.5 * rmse("no_change"), "{said}");
+    assert!(rmse("true_frame") < 0.5 * rmse("no_change"), "{said}");
+    assert!(rmse("interpolation") < rmse("nearest_dose"), "{said}");
+    finish(run("two"), 0);
+    assert_same(&folder.path().join("two"), &folder.path().join("one"));
+}
