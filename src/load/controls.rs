@@ -228,7 +228,7 @@ fn by_doses(table: &RawTable, card: &Card) -> Roles {
     let columns: Vec<&[Option<String>]> = card.columns.doses.values().filter_map(|column| table.text(column)).collect();
     let is_dose = |text: &Option<String>| {
         // What is no number is named as such when doses are read.
-        text.as_deref().is_some_and(|text| text.parse::<f64>().map_or(true, |dose| dose != 0.0))
+        text.as_deref().is_some_and(|text| text.parse::<f64>() != Ok(0.0))
     };
     let role = |row: usize| match columns.iter().any(|values| is_dose(&values[row])) {
         true => Role::Treatment,

@@ -1,9 +1,9 @@
 //! Intensities of images -> numbers between 0 and 1, channel by channel.
 //!
-//! Between two percentiles of the pixels of given sites a channel is scaled linearly; what lies outside is cut off. The caller says which
-//! sites: the control wells of each plate, or the training wells. Percentiles are those of at most
-//! [`MAX_SAMPLES`] pixels of a channel, taken at even steps from every site, so that memory stays bounded and the result
-//! depends neither on the number of threads nor on chance.
+//! Between two percentiles of the pixels of given sites a channel is scaled linearly; what lies outside is cut off. The
+//! caller says which sites: the control wells of each plate, or the training wells. Percentiles are those of at most
+//! [`MAX_SAMPLES`] pixels of a channel, taken at even steps from every site, so that memory stays bounded and the
+//! result depends neither on the number of threads nor on chance.
 
 use std::collections::BTreeMap;
 

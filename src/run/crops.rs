@@ -6,10 +6,11 @@
 //! pixels: [crop, channel, size, size], little-endian, as the files hold them: intensities are scaled when they are read
 //! ```
 //!
-//! The key is a hash of what the crops are made of: the planes of every site with the length and time of change of their
-//! files, the objects, and the settings. A shard holds the crops of up to [`SITES_PER_SHARD`] sites of one plate and
-//! appears whole or not at all, so a build that was stopped goes on with the shards that are missing. The sites of a
-//! shard are decoded on all cores; one shard is in memory at a time. The bytes do not depend on the number of threads.
+//! The key is a hash of what the crops are made of: the planes of every site with the length and time of change of
+//! their files, the objects, and the settings. A shard holds the crops of up to [`SITES_PER_SHARD`] sites of one plate
+//! and appears whole or not at all, so a build that was stopped goes on with the shards that are missing. The sites of
+//! a shard are decoded on all cores; one shard is in memory at a time. The bytes do not depend on the number of
+//! threads.
 //!
 //! Crops are read from the files when they are asked for; the system keeps in memory what fits.
 
@@ -91,8 +92,8 @@ pub struct CropCache {
 }
 
 impl CropCache {
-    /// The crops of a screen in `folder`; those that are not there yet are made. `objects` are those of the card's table,
-    /// `[site][object]`; `progress` is told how many of how many shards are done.
+    /// The crops of a screen in `folder`; those that are not there yet are made. `objects` are those of the card's
+    /// table, `[site][object]`; `progress` is told how many of how many shards are done.
     ///
     /// # Errors
     /// If a site cannot be decoded, the settings ask for objects, masks or a channel that are not there, or the disk

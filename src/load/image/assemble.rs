@@ -1,4 +1,5 @@
-//! A listing -> an image screen: joins, mapping and roles as for profile tables, then rows of one site brought together.
+//! A listing -> an image screen: joins, mapping and roles as for profile tables, then rows of one site brought
+//! together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! Files of several pages or samples -> planes.
 //!
 //! Sheets and folders name files, not pages. What a file's pages are is declared (`pages` under `[images]`: names of
-//! channels, or `"z"`); without that they are channels called `page 1`, `page 2`, …, and a note says so. Of color pictures
-//! the samples become channels called red, green and blue; alpha is left out. The first file of each channel tells how many pages and samples all of them have; the survey finds those that differ.
+//! channels, or `"z"`); without that they are channels called `page 1`, `page 2`, …, and a note says so. Of color
+//! pictures the samples become channels called red, green and blue; alpha is left out. The first file of each channel
+//! tells how many pages and samples all of them have; the survey finds those that differ.
 
 use std::collections::BTreeMap;
 
@@ -94,9 +95,10 @@ fn parts(channel: &str, inside: &Inside, settings: &ImageSettings) -> Vec<(Strin
             None => (joined(channel, &format!("page {}", page + 1)), 0),
         };
         for sample in 0..n_samples {
+            let color = COLORS.get(sample).copied().unwrap_or_default();
             let name = match n_samples {
                 1 => of_page.clone(),
-                3 => joined(&of_page, COLORS[sample]),
+                3 => joined(&of_page, color),
                 _ => joined(&of_page, &format!("sample {}", sample + 1)),
             };
             parts.push((name, page as u32, sample as u16, z));

@@ -6,10 +6,11 @@
 //! ```
 //!
 //! The pattern is a regular expression that is searched for in the path relative to the folder, with `/` between
-//! folders. Its groups called `plate`, `well`, `site`, `channel`, `time` and `z` say where a picture belongs; a well may
-//! also be given as `row` and `column`. All other groups become columns, to which the card's sheets are joined. Files
-//! that look like images and do not match are counted. Without a pattern each image is a site of its own, named by its
-//! path. A second pattern finds the label images (`mask_pattern`). Hidden files and links to folders are not followed.
+//! folders. Its groups called `plate`, `well`, `site`, `channel`, `time` and `z` say where a picture belongs; a well
+//! may also be given as `row` and `column`. All other groups become columns, to which the card's sheets are joined.
+//! Files that look like images and do not match are counted. Without a pattern each image is a site of its own, named
+//! by its path, and without a group for it the plate is called by the folder. A second pattern finds the label images
+//! (`mask_pattern`). Hidden files and links to folders are not followed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,13 +42,13 @@ pub(super) fn list(folder: &Path, settings: &ImageSettings) -> Result<Listing, L
         }
     }
     let mask_pattern = settings.mask_pattern.as_deref().map(|text| compiled(folder, text)).transpose()?;
-    let mut masks = Vec::<(Groups, Plane)>::new();
+    let mut masks = BTreeMap::<Groups, Plane>::new();
     let mut groups_of_rows = Vec::<Groups>::new();
     let (mut rows, mut paths, mut n_unmatched) = (Vec::new(), Vec::new(), 0);
     for file in files {
         let relative = file.strip_prefix(folder).unwrap_or(&file).to_string_lossy().replace('\\', "/");
         if let Some(groups) = mask_pattern.as_ref().and_then(|pattern| groups(pattern, &relative)) {
-            masks.push((groups, Plane::first_of(file)));
+            masks.entry(groups).or_insert_with(|| Plane::first_of(file));
             continue;
         }
         let captures = pattern.as_ref().map(|pattern| pattern.captures(&relative));
@@ -91,9 +92,21 @@ pub(super) fn list(folder: &Path, settings: &ImageSettings) -> Result<Listing, L
             },
         });
     }
-    for (row, own) in rows.iter_mut().zip(&groups_of_rows) {
-        let is_of_row = |groups: &Groups| groups.iter().all(|(name, value)| own.get(name) == Some(value));
-        row.mask = masks.iter().find(|(groups, _)| is_of_row(groups)).map(|(_, mask)| mask.clone());
+    let words: Vec<String> =
+        mask_pattern.iter().flat_map(|pattern| pattern.capture_names().flatten().map(str::to_owned)).collect();
+    for (row, own) in rows.iter_mut().zip(&groups_of_rows).filter(|_| !words.is_empty()) {
+        let shared = own.iter().filter(|(name, _)| words.contains(name));
+        row.mask = masks.get(&shared.map(|(name, value)| (name.clone(), value.clone())).collect::<Groups>()).cloned();
+    }
+    let mut notes = Vec::new();
+    if !columns.contains_key("plate") && settings.plate.is_none() {
+        let plate =
+            folder.canonicalize().ok().and_then(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()));
+        columns.insert("plate".to_owned(), vec![plate; rows.len()]);
+        notes.push(
+            "the plate is called by the folder; name it with `plate = \"…\"` under [images], or with a group of the pattern"
+                .to_owned(),
+        );
     }
     let n_rows = rows.len();
     let columns = columns.into_iter().map(|(name, values)| RawColumn { name, values: Values::Text(values) });
@@ -102,7 +115,6 @@ pub(super) fn list(folder: &Path, settings: &ImageSettings) -> Result<Listing, L
         rows: (0..n_rows).map(|row| RowPlace { path: row as u32, line: 1 }).collect(),
         paths,
     };
-    let mut notes = Vec::new();
     if pattern.is_none() {
         notes.push(
             "each image is a site of its own; say what file names mean with `pattern = '…'` under [images]".to_owned(),
@@ -142,23 +154,33 @@ fn compiled(folder: &Path, text: &str) -> Result<Regex, LoadError> {
 
 /// All image files under a folder, sorted by path.
 pub(super) fn image_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    let mut files = Vec::new();
-    walk(folder, 0, &mut files)?;
+    let mut files = first_image_files(folder, usize::MAX)?;
     files.sort();
     Ok(files)
 }
 
-fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), LoadError> {
+/// At most `n` image files under a folder, those that a walk by name meets first.
+pub(super) fn first_image_files(folder: &Path, n: usize) -> Result<Vec<PathBuf>, LoadError> {
+    let mut files = Vec::new();
+    walk(folder, 0, n, &mut files)?;
+    Ok(files)
+}
+
+fn walk(folder: &Path, depth: usize, n: usize, files: &mut Vec<PathBuf>) -> Result<(), LoadError> {
     let io = |cause| LoadError::io(folder, cause);
     if depth > MAX_DEPTH {
         return Err(super::pixels::bad(folder, format!("folders are nested more than {MAX_DEPTH} deep")));
     }
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
+    let mut entries = std::fs::read_dir(folder).map_err(io)?.collect::<Result<Vec<_>, _>>().map_err(io)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        if files.len() >= n {
+            break;
+        }
         let kind = entry.file_type().map_err(io)?;
         let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
         if kind.is_dir() && !is_hidden {
-            walk(&entry.path(), depth + 1, files)?;
+            walk(&entry.path(), depth + 1, n, files)?;
         } else if !is_hidden && sheet::is_image_name(&entry.file_name().to_string_lossy()) && entry.path().is_file() {
             files.push(entry.path());
         }

@@ -139,11 +139,11 @@ fn channel_names(
     let mut names = BTreeMap::<i64, String>::new();
     for &image in images {
         let id = number(index, image, "ChannelID")?;
-        if !names.contains_key(&id) {
+        names.entry(id).or_insert_with(|| {
             let own = xml::child(image, "ChannelName").map(str::to_owned);
             let name = own.or_else(|| maps.get(&id).and_then(|map| map.name.clone()));
-            names.insert(id, name.unwrap_or_else(|| format!("channel {id}")));
-        }
+            name.unwrap_or_else(|| format!("channel {id}"))
+        });
     }
     let all: Vec<String> = names.values().cloned().collect();
     for (id, name) in &mut names {

@@ -8,15 +8,16 @@
 //! ```
 //!
 //! `_s` is left out by the instrument where wells have one site, `_w` where there is one wavelength. The plate is the
-//! word before the well; where several folders hold plates of one name, the folder is added. Files beside folders called `ZStep_` are projections; they are
-//! taken where a channel has no z steps in that site. Channels are named as in the HTD file, else `w1`, `w2`, ….
+//! word before the well; where several folders hold plates of one name, the folder is added. Files beside folders
+//! called `ZStep_` are projections; they are taken where a channel has no z steps in that site. Channels are named as
+//! in the HTD file, else `w1`, `w2`, ….
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use super::folder::image_files;
+use super::folder::{first_image_files, image_files};
 use super::listing::{Listed, Listing, Row, Writer};
 use super::pixels::bad;
 use super::settings::Layout;
@@ -44,11 +45,11 @@ struct Found {
 /// Whether a folder (or one of the first files below it) looks like an export.
 pub(super) fn is_export(folder: &Path) -> bool {
     let pattern = Regex::new(PATTERN).expect("a tested pattern");
-    let Ok(files) = image_files(folder) else { return false };
+    let Ok(files) = first_image_files(folder, 20) else { return false };
     let name = |file: &PathBuf| file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     // A well and a wavelength in the name are what tells it from other folders.
     let is_named = |file: &PathBuf| pattern.captures(&name(file)).is_some_and(|found| found.name("channel").is_some());
-    !files.is_empty() && files.iter().take(20).all(is_named)
+    !files.is_empty() && files.iter().all(is_named)
 }
 
 /// The images under a folder.

@@ -14,7 +14,7 @@
 //! concentrations are compared as numbers there, since the two files write them differently.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::listing::{Listed, Listing, Row};
 use super::paths::Roots;
@@ -137,7 +137,7 @@ fn texts_of<'a>(table: &'a RawTable, name: &str) -> &'a [Option<String>] {
 }
 
 /// Mechanism by compound and concentration.
-fn mechanisms(path: &PathBuf) -> Result<BTreeMap<(String, String), String>, LoadError> {
+fn mechanisms(path: &Path) -> Result<BTreeMap<(String, String), String>, LoadError> {
     let table = table::read(path, &BTreeSet::new())?;
     let mut known = BTreeMap::new();
     for row in 0..table.n_rows() {

@@ -1,9 +1,9 @@
 //! Microscope images -> [`ImageScreen`]: sheets, folders and the exports of instruments.
 //!
-//! [`load_images`] finds out what lies in the files ([`Layout`]), lists every plane with its plate, well, site, channel,
-//! time and z, takes the metadata through the same card, joins, roles and doses as profile tables, and looks at the
-//! headers of all files ([`Survey`]). No pixel is decoded. [`LoadedImages::usable`] then refuses or leaves out what cannot be decoded, as the
-//! card says, and [`read_site`] decodes the channels of one site.
+//! [`load_images`] finds out what lies in the files ([`Layout`]), lists every plane with its plate, well, site,
+//! channel, time and z, takes the metadata through the same card, joins, roles and doses as profile tables, and looks
+//! at the headers of all files ([`Survey`]). No pixel is decoded. [`LoadedImages::usable`] then refuses or leaves out
+//! what cannot be decoded, as the card says, and [`read_site`] decodes the channels of one site.
 
 mod assemble;
 mod crop;
@@ -92,7 +92,8 @@ pub struct UsableImages {
 /// Loads an image screen.
 ///
 /// # Errors
-/// If a sheet, an index, the card or a cell is wrong; images that are missing or damaged are in [`LoadedImages::survey`].
+/// If a sheet, an index, the card or a cell is wrong; images that are missing or damaged are in
+/// [`LoadedImages::survey`].
 pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
     let card = source.source.effective_card()?;
     let settings = card.images.clone().unwrap_or_default();

@@ -1,7 +1,8 @@
 //! NumPy's `.npz`: a zip of `.npy` arrays.
 //!
 //! Only the central directory at the end of the archive is trusted; entries are stored or deflated. Of each array the
-//! header tells type, order and shape: numbers (`<f4`, `<f8`, `<i4`, `<i8`) in C order are read, Python objects and other types are passed over.
+//! header tells type, order and shape: numbers (`<f4`, `<f8`, `<i4`, `<i8`) in C order are read, Python objects and
+//! other types are passed over.
 
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -1,9 +1,9 @@
 //! A built-in finder of nuclei, for screens without masks and object tables.
 //!
-//! The picture is smoothed by the mean of 3 x 3 pixels, split at Otsu's threshold (256 bins between the smallest and the
-//! largest smoothed value), and bright pixels that touch by a side are one object. Objects with fewer pixels than asked
-//! for are left out. Nuclei that touch are one object: there is no watershed. It is good enough to cut crops, and no
-//! substitute for a segmentation.
+//! The picture is smoothed by the mean of 3 x 3 pixels, split at Otsu's threshold (256 bins between the smallest and
+//! the largest smoothed value), and bright pixels that touch by a side are one object. Objects with fewer pixels than
+//! asked for are left out. Nuclei that touch are one object: there is no watershed. It is good enough to cut crops, and
+//! no substitute for a segmentation.
 
 use super::stack::LabelImage;
 

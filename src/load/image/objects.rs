@@ -10,9 +10,11 @@
 //!
 //! The columns that a table shares with the image sheet (`on` under `[images.objects]`) say whose objects its rows are;
 //! values are compared as numbers where both are numbers. Rows of sites that the sheet does not name are left out. Of
-//! merged tables the nuclei count, then the cells, then any compartment. SQLite data bases are refused: export the table.
+//! merged tables the nuclei count, then the cells, then any compartment. SQLite data bases are refused: export the
+//! table.
 //!
-//! DeepProfiler's `.npz` holds `locations`, one row of x and y for each cell, if it was written by a version that keeps them.
+//! DeepProfiler's `.npz` holds `locations`, one row of x and y for each cell, if it was written by a version that keeps
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -6,10 +6,11 @@
 //!   <TiffData IFD="1" FirstZ="1" FirstC="0" FirstT="0" PlaneCount="1"><UUID FileName="c3_z33_w1Conf640.ome.tif">…</UUID></TiffData>
 //! ```
 //!
-//! Each `Image` is a site. `TiffData` says which page of which file is which plane: `PlaneCount` pages from `IFD` on run
-//! through the axes in the dimension order from the first indices on; without `PlaneCount` and `IFD` all planes do. A
-//! file without a name is the one that holds the XML. `Plate`, `Well` and `WellSample` say where an image belongs;
-//! without them it is a site called by its name on a plate called by the file. Times are those of `TimeIncrement`, if it is given.
+//! Each `Image` is a site. `TiffData` says which page of which file is which plane: `PlaneCount` pages from `IFD` on
+//! run through the axes in the dimension order from the first indices on; without `PlaneCount` and `IFD` all planes do.
+//! A file without a name is the one that holds the XML. `Plate`, `Well` and `WellSample` say where an image belongs;
+//! without them it is a site called by its name on a plate called by the file. Times are those of `TimeIncrement`, if
+//! it is given.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};

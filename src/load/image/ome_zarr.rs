@@ -10,9 +10,9 @@
 //!
 //! Format 3 has the same under `attributes.ome` of `zarr.json`. The first data set is the one of full resolution and is
 //! the one that is read. A well without a list of images has those whose folders are numbers. Wells are named by their
-//! path, sites by the name of their image, plates by their name or else their folder. Channels without a label are `C01`,
-//! `C02`, …. The scale of x is the pixel size where its unit is the micrometer, that of time gives hours. The first label
-//! image is the mask where there is one z plane. Version 0.6 is refused, since it is not final.
+//! path, sites by the name of their image, plates by their name or else their folder. Channels without a label are
+//! `C01`, `C02`, …. The scale of x is the pixel size where its unit is the micrometer, that of time gives hours. The
+//! first label image is the mask where there is one z plane. Version 0.6 is refused, since it is not final.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A plate is an experiment and a number, since numbers repeat. Channels 1 to 6 are nucleus, ER, actin, nucleoli,
-//! mitochondria and Golgi. The columns `well_type` and `sirna` say role and perturbation, the experiment is the lab batch.
+//! mitochondria and Golgi. The columns `well_type` and `sirna` say role and perturbation, the experiment is the lab
+//! batch.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

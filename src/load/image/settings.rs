@@ -126,8 +126,8 @@ pub struct ImageSettings {
     pub plate: Option<String>,
     /// Side of a pixel in µm, where no file tells it.
     pub pixel_um: Option<f64>,
-    /// A regular expression on paths relative to the folder, with groups named `plate`, `well`, `site`, `channel`, `time`,
-    /// `z`; other names become columns.
+    /// A regular expression on paths relative to the folder, with groups named `plate`, `well`, `site`, `channel`,
+    /// `time`, `z`; other names become columns.
     pub pattern: Option<String>,
     /// As `pattern`, for the label images in the same folder: a mask belongs to the sites for which all groups of this
     /// expression have the values that they have for the site.

@@ -10,8 +10,8 @@
 //!
 //! Which columns hold paths is declared under `[images]` (`path` with `channel`, or `files`), or told by their values:
 //! a column most of whose first values end like an image file. One such column is the image of the row, several are its
-//! channels; one that is called `mask` or `label` holds label images. Paths are relative to the sheet's folder, or to the
-//! declared `root`, and may not leave it. Metadata goes through the same mapping as that of profile tables.
+//! channels; one that is called `mask` or `label` holds label images. Paths are relative to the sheet's folder, or to
+//! the declared `root`, and may not leave it. Metadata goes through the same mapping as that of profile tables.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ pub(super) fn list(tables: &[PathBuf], roots: &[Roots], settings: &ImageSettings
     let paths = Paths { table: &table, roots };
     let frames = columns.frames(&table)?;
     let mut rows = Vec::with_capacity(table.n_rows());
-    for row in 0..table.n_rows() {
+    for (row, &time) in frames.iter().enumerate() {
         let z = match &columns.z {
             None => 0,
             Some(column) => integer(&table, column, row)?,
@@ -49,7 +49,7 @@ pub(super) fn list(tables: &[PathBuf], roots: &[Roots], settings: &ImageSettings
             }
         }
         let mask = columns.mask.as_ref().map(|column| paths.plane(column, row)).transpose()?.flatten();
-        rows.push(Row { planes, time: frames[row], pixel_um: settings.pixel_um, mask });
+        rows.push(Row { planes, time, pixel_um: settings.pixel_um, mask });
     }
     let channel_order = match columns.channel {
         Some(_) => Vec::new(),
@@ -250,14 +250,14 @@ fn unit_in_name(column: &str) -> Option<TimeUnit> {
     }
 }
 
-fn present(table: &RawTable, column: &String) -> Result<String, LoadError> {
+fn present(table: &RawTable, column: &str) -> Result<String, LoadError> {
     if table.text(column).is_some() {
-        return Ok(column.clone());
+        return Ok(column.to_owned());
     }
     let names: Vec<String> = table.columns.iter().take(12).map(|column| format!("`{}`", column.name)).collect();
     Err(LoadError::MissingColumn {
         path: table.paths[0].clone(),
-        column: column.clone(),
+        column: column.to_owned(),
         mend: format!("[images] in the card names it; the columns are {}", names.join(", ")),
     })
 }
@@ -271,8 +271,7 @@ fn is_called_mask(name: &str) -> bool {
 fn holds_paths(table: &RawTable, column: &str) -> bool {
     let Some(values) = table.text(column) else { return false };
     let values: Vec<&str> = values.iter().flatten().take(LOOKED_AT).map(String::as_str).collect();
-    let is_path = |text: &&str| is_image_name(text);
-    !values.is_empty() && 2 * values.iter().copied().filter(|text| is_path(&text)).count() > values.len()
+    !values.is_empty() && 2 * values.iter().filter(|text| is_image_name(text)).count() > values.len()
 }
 
 /// Whether a file name ends like that of an image.

@@ -79,8 +79,8 @@ pub fn read_plane(plane: &Plane) -> Result<Raster, LoadError> {
 /// Decodes a mask; the objects of a binary one are numbered from 1 in the order of their first pixels.
 ///
 /// # Errors
-/// If it cannot be decoded, holds something else than whole numbers from 0 to 2^32 − 1, or is said to hold labels and holds
-/// nothing but the largest value, as binary masks do.
+/// If it cannot be decoded, holds something else than whole numbers from 0 to 2^32 − 1, or is said to hold labels and
+/// holds nothing but the largest value, as binary masks do.
 pub fn read_labels(mask: &Mask) -> Result<LabelImage, LoadError> {
     let plane = &mask.plane;
     let Raster { width, height, values, .. } = read_plane(plane)?;

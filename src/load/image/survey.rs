@@ -50,7 +50,7 @@ pub struct Survey {
 }
 
 fn as_list<S: serde::Serializer>(shapes: &BTreeMap<Shape, usize>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(shapes.iter().map(|(shape, n)| (shape, n)))
+    serializer.collect_seq(shapes)
 }
 
 /// What a file's headers say, or why they cannot be read.
@@ -164,6 +164,9 @@ fn shape_of(plane: &Plane, header: &Header) -> Result<Shape, String> {
             None => Err(format!("{path}: has no page {page}: it has {}, counted from 0", pages.len())),
             Some((_, samples)) if sample >= *samples => {
                 Err(format!("{path}: has no sample {sample}: each pixel has {samples}, counted from 0"))
+            }
+            Some((Shape { width, height, .. }, _)) if u64::from(*width) * u64::from(*height) > pixels::MAX_PIXELS => {
+                Err(format!("{path}: {width} x {height} pixels, expected at most {} at once", pixels::MAX_PIXELS))
             }
             Some((shape, _)) => Ok(*shape),
         },

@@ -46,6 +46,38 @@ fn crops_are_those_of_the_sites() {
     assert_eq!(values, expected);
 }
 
+/// The real organoids lie beside the repository; without them this says so and passes.
+#[test]
+fn tracked_organoids_are_cut_around_their_centers() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/organoid-swelling-images");
+    if !data.is_dir() {
+        return eprintln!("skipped: no ../shared/data");
+    }
+    let card = "reference = \"first_frame\"\n[columns]\nperturbation = \"\"\n[images]\nplate = \"P\"\n[[join]]\nfile = \"wells.csv\"\non = [\"well_number\"]\n[images.objects]\nfile = \"organoids.csv.gz\"\non = [\"well_number\", \"frame\"]\n";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("dataset.toml"), card).unwrap();
+    let files = vec![data.join("frames.csv")];
+    let source = Source { card: Some(folder.path().join("dataset.toml")), files, ..Source::default() };
+    let loaded = load_images(&ImageSource { source, ..ImageSource::default() }).unwrap().usable().unwrap();
+    let (screen, objects) = (loaded.screen.select(&[0, 6]), loaded.objects.unwrap());
+    let objects = [objects[0].clone(), objects[6].clone()];
+    let settings = CropSettings { size: 48, centers: Centers::Objects, edge: Edge::Zero };
+    let build = |settings| CropCache::build(folder.path(), &screen, Some(&objects), settings, &|_, _| {}).unwrap();
+    let cache = build(&settings);
+    assert_eq!(cache.crops().len(), objects[0].len() + objects[1].len());
+    let tracks = |row: usize| -> std::collections::BTreeSet<u32> {
+        cache.crops().iter().filter(|crop| crop.row == row).filter_map(|crop| crop.object.track).collect()
+    };
+    assert!(tracks(0).intersection(&tracks(1)).count() > 20);
+    // An organoid is brighter than the picture around it.
+    let all: Vec<usize> = (0..cache.crops().len()).collect();
+    let crops = cache.gather(&all).unwrap();
+    let middle: f32 = crops.chunks_exact(48 * 48).map(|crop| crop[24 * 48 + 24]).sum::<f32>() / all.len() as f32;
+    assert!(middle > 2.0 * crops.iter().sum::<f32>() / crops.len() as f32);
+    let nuclei = CropSettings { centers: Centers::Nuclei { channel: String::new(), min_area: 40 }, ..settings };
+    assert!(build(&nuclei).crops().len() > 50);
+}
+
 #[test]
 fn a_stopped_build_goes_on_and_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();

@@ -19,6 +19,8 @@ use crate::load::LoadError;
 
 /// Most pages that are listed.
 const MAX_PAGES: usize = 1 << 16;
+/// Most strips or tiles whose ends are looked at.
+const MAX_CHUNKS: u64 = 1 << 22;
 /// Longest image description that is read (OME-XML of large sets takes some MB).
 const MAX_DESCRIPTION: u64 = 64 << 20;
 
@@ -41,7 +43,9 @@ pub(super) struct Directory {
     pub tile: Option<(u64, u64)>,
     /// Strips or tiles listed.
     pub n_chunks: u64,
-    /// Bytes of all strips or tiles, if they are as few as to stand in the directory itself or in one list.
+    /// Where the last strip or tile ends; 0 if the directory does not say.
+    pub end: u64,
+    /// Where the image description stands, and its length.
     description: Option<(u64, u64)>,
 }
 
@@ -127,6 +131,15 @@ impl Walker {
         self.number(4)
     }
 
+    /// The numbers of an entry: where they stand, how many, and the bytes of each; none if they are more than a file has.
+    fn list(&mut self, (at, count, size): (u64, u64, u64)) -> io::Result<Vec<u64>> {
+        if count > MAX_CHUNKS || !matches!(size, 1 | 2 | 4 | 8) {
+            return Ok(Vec::new());
+        }
+        self.file.seek(SeekFrom::Start(at))?;
+        (0..count).map(|_| self.number(size as usize)).collect()
+    }
+
     /// The directory at `offset`, and the offset of the next.
     fn directory(&mut self, offset: u64) -> io::Result<(Directory, u64)> {
         self.file.seek(SeekFrom::Start(offset))?;
@@ -135,6 +148,7 @@ impl Walker {
         let entries = offset + count_bytes as u64;
         let entry_bytes = 4 + 2 * word as u64;
         let mut found = Directory { bits: 1, samples: 1, format: 1, compression: 1, ..Directory::default() };
+        let (mut offsets, mut lengths) = (None, None);
         for entry in 0..n_entries {
             let at = entries + entry * entry_bytes;
             self.file.seek(SeekFrom::Start(at))?;
@@ -161,7 +175,8 @@ impl Walker {
                 259 => found.compression = value()?,
                 262 => (found.photometric, found.photometric_at) = (value()?, first_at),
                 270 => found.description = Some((first_at, count)),
-                273 | 324 => found.n_chunks = count,
+                273 | 324 => (found.n_chunks, offsets) = (count, Some((first_at, count, size))),
+                279 | 325 => lengths = Some((first_at, count, size)),
                 277 => found.samples = value()?,
                 278 => found.rows_per_strip = value()?,
                 284 => found.is_planar = value()? == 2,
@@ -170,6 +185,11 @@ impl Walker {
                 339 => found.format = value()?,
                 _ => {}
             }
+        }
+        if let Some((offsets, lengths)) = offsets.zip(lengths) {
+            let (offsets, lengths) = (self.list(offsets)?, self.list(lengths)?);
+            let ends = offsets.iter().zip(&lengths).map(|(offset, length)| offset.saturating_add(*length));
+            found.end = ends.max().unwrap_or(0);
         }
         self.file.seek(SeekFrom::Start(entries + n_entries * entry_bytes))?;
         // A file may end with its last directory before the link; that is an end, too.

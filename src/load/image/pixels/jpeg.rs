@@ -1,7 +1,7 @@
 //! JPEG: gray, or color as red, green and blue.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
 use zune_jpeg::JpegDecoder;
@@ -14,22 +14,15 @@ use crate::load::LoadError;
 
 /// The header.
 pub(super) fn probe(path: &Path) -> Result<Page, LoadError> {
-    // Headers stand before the pixels; a thumbnail or profile rarely takes more than this.
-    let mut bytes = read(path, 1 << 20)?;
-    if bytes.len() == 1 << 20 {
-        bytes = read(path, u64::MAX)?;
-    }
+    let bytes = read(path)?;
+    check_end(path, &bytes)?;
     header(path, &mut decoder(&bytes))
 }
 
 /// One sample of every pixel.
 pub(super) fn decode(path: &Path, sample: u16) -> Result<Raster, LoadError> {
-    let bytes = read(path, u64::MAX)?;
-    // The decoder fills what is cut off with gray, so the end is looked for here.
-    let is_whole = bytes.windows(2).rev().take(1 << 16).any(|pair| pair == [0xFF, 0xD9]);
-    if !is_whole {
-        return Err(bad(path, "damaged JPEG: the end of the image is missing; the file is cut off"));
-    }
+    let bytes = read(path)?;
+    check_end(path, &bytes)?;
     let mut decoder = decoder(&bytes);
     let page = header(path, &mut decoder)?;
     check_sample(path, sample, page.samples)?;
@@ -42,6 +35,13 @@ pub(super) fn decode(path: &Path, sample: u16) -> Result<Raster, LoadError> {
         return Err(bad(path, format!("damaged JPEG: {} pixels, expected {width} x {height}", values.len())));
     }
     Ok(Raster { width, height, sample_type: SampleType::U8, values: PixelValues::U8(values) })
+}
+
+/// The decoder fills what is cut off with gray, so the end is looked for here.
+fn check_end(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+    let is_whole = bytes.windows(2).rev().take(1 << 16).any(|pair| pair == [0xFF, 0xD9]);
+    let missing = || bad(path, "damaged JPEG: the end of the image is missing; the file is cut off");
+    if is_whole { Ok(()) } else { Err(missing()) }
 }
 
 fn options() -> DecoderOptions {
@@ -64,14 +64,14 @@ fn header(path: &Path, decoder: &mut JpegDecoder<ZCursor<&[u8]>>) -> Result<Page
     Ok(Page { width: info.width.into(), height: info.height.into(), samples, sample_type: SampleType::U8 })
 }
 
-fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let io = |cause| LoadError::io(path, cause);
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
-    if limit == u64::MAX && length > 4 * MAX_PIXELS {
+    if length > 4 * MAX_PIXELS {
         return Err(bad(path, format!("{length} bytes, expected a JPEG of at most {}", 4 * MAX_PIXELS)));
     }
     let mut bytes = Vec::new();
-    BufReader::with_capacity(1 << 16, file).take(limit).read_to_end(&mut bytes).map_err(io)?;
+    file.take(4 * MAX_PIXELS).read_to_end(&mut bytes).map_err(io)?;
     Ok(bytes)
 }

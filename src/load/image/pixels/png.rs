@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Read by hand, since the usual decoders either expand palettes to colors, which loses the labels of masks, or change
-//! the features of crates that everything else here is built upon. Inflating is `flate2`'s work. Checksums of chunks and
-//! of the stream are verified.
+//! the features of crates that everything else here is built upon. Inflating is `flate2`'s work. Checksums of chunks
+//! and of the stream are verified.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -33,7 +33,10 @@ struct Header {
 
 /// The header.
 pub(super) fn probe(path: &Path) -> Result<Page, LoadError> {
-    Ok(Chunks::open(path)?.header()?.page)
+    let mut chunks = Chunks::open(path)?;
+    let header = chunks.header()?;
+    chunks.skip_to_end()?;
+    Ok(header.page)
 }
 
 /// One sample of every pixel.
@@ -125,6 +128,22 @@ impl<'a> Chunks<'a> {
             return Err(bad(self.path, format!("damaged PNG: the checksum of chunk `{kind}` is wrong")));
         }
         Ok((kind, data))
+    }
+
+    /// Walks to the last chunk without reading what is in between, to find files that are cut off.
+    fn skip_to_end(&mut self) -> Result<(), LoadError> {
+        loop {
+            let start = self.take(8)?;
+            let skipped = u64::from(u32::from_be_bytes([start[0], start[1], start[2], start[3]])) + 4;
+            if skipped > self.left {
+                return Err(bad(self.path, "damaged PNG: a chunk ends beyond the file; it is cut off"));
+            }
+            if &start[4..] == b"IEND" {
+                return Ok(());
+            }
+            self.left -= skipped;
+            self.file.seek_relative(skipped as i64).map_err(|cause| LoadError::io(self.path, cause))?;
+        }
     }
 
     fn header(&mut self) -> Result<Header, LoadError> {
@@ -228,8 +247,10 @@ impl Rows<'_> {
     /// Verifies the checksum at the end of the stream.
     fn finish(mut self) -> Result<(), LoadError> {
         let mut rest = [0u8];
-        match self.stream.read(&mut rest) {
-            Ok(_) => Ok(()),
+        match self.stream.read_exact(&mut rest) {
+            // What follows the last row belongs to no pixel.
+            Ok(()) => Ok(()),
+            Err(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => Ok(()),
             Err(cause) => Err(bad(self.path, format!("damaged PNG: {cause}"))),
         }
     }

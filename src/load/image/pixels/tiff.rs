@@ -22,7 +22,12 @@ const BLACK_IS_ZERO: u8 = 1;
 /// The headers of all pages.
 pub(super) fn probe(path: &Path) -> Result<ImageInfo, LoadError> {
     let found = directory::read(path)?;
-    let pages = found.pages.iter().map(|directory| page(path, directory)).collect::<Result<Vec<_>, _>>()?;
+    let pages = found.pages.iter().map(|directory| {
+        let page = page(path, directory)?;
+        check_chunks(path, directory, found.length)?;
+        Ok(page)
+    });
+    let pages = pages.collect::<Result<Vec<_>, LoadError>>()?;
     let description = directory::description(path, &found.pages[0])?;
     Ok(ImageInfo { format: ImageFormat::Tiff, pages, description })
 }
@@ -139,6 +144,12 @@ fn check_chunks(path: &Path, directory: &Directory, length: u64) -> Result<(), L
         return Err(bad(
             path,
             format!("damaged TIFF: {} strips or tiles, expected {needed} for its size", directory.n_chunks),
+        ));
+    }
+    if directory.end > length {
+        return Err(bad(
+            path,
+            format!("damaged TIFF: {length} bytes, but its pixels end at byte {}; the file is cut off", directory.end),
         ));
     }
     let bytes = directory.width.saturating_mul(directory.height).saturating_mul(directory.samples * directory.bits / 8);

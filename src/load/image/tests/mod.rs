@@ -249,6 +249,24 @@ projection = "max"
 }
 
 #[test]
+fn a_folder_alone_is_a_screen_without_treatments() {
+    let folder = Folder::new().with_picture("P7/a.png", 1).with_picture("P7/b/c.png", 2);
+    let source = Source { files: vec![folder.path("P7")], ..Source::default() };
+    assert!(is_image_source(&source).unwrap());
+    let loaded = folder.load_from(&ImageSource { source, ..ImageSource::default() }).unwrap();
+    let screen = loaded.usable().unwrap().screen;
+    let sites: Vec<&str> = screen.sites.iter().map(|site| site.site.as_str()).collect();
+    assert_eq!(sites, ["a.png", "b/c.png"]);
+    assert_eq!((screen.table.observations[0].plate.as_str(), screen.table.observations[0].role), ("P7", Role::Empty));
+    let is_images =
+        |folder: &Folder| is_image_source(&Source { files: vec![folder.path("P7")], ..Source::default() }).unwrap();
+    assert!(!is_images(&Folder::new().with("P7/notes.md", "x")));
+    let profiles = folder.with("P7/profiles.csv", "plate,well,compound,f1\nP,A1,DMSO,0.5\n");
+    assert!(!is_images(&profiles));
+    assert!(is_images(&profiles.with("P7/wells.csv", "plate,well,compound,file\nP,A1,DMSO,a.png\n")));
+}
+
+#[test]
 fn reads_bbbc021_with_weeks_sites_and_mechanisms() {
     let images = "\
 TableNumber,ImageNumber,Image_FileName_DAPI,Image_PathName_DAPI,Image_FileName_Tubulin,Image_PathName_Tubulin,Image_Metadata_Plate_DAPI,Image_Metadata_Well_DAPI,Replicate,Image_Metadata_Compound,Image_Metadata_Concentration

@@ -129,7 +129,8 @@ fn unshuffled(bytes: &[u8], pixel: usize) -> Vec<u8> {
     pixels
 }
 
-/// First bits of first bytes of all pixels, then second bits, … -> pixels; pixels beyond the last eight stand as they are.
+/// First bits of first bytes of all pixels, then second bits, … -> pixels; pixels beyond the last eight stand as they
+/// are.
 fn with_bits_in_order(bytes: &[u8], pixel: usize) -> Vec<u8> {
     let n_pixels = bytes.len() / pixel / 8 * 8;
     let row_bytes = n_pixels / 8;

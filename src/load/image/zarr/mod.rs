@@ -8,9 +8,10 @@
 //! ```
 //!
 //! Chunks are files named by their indices; one that is absent holds the fill value. Read are integers of 8, 16 and 32
-//! bits and floats of 32 and 64 in C order, plain or packed with gzip, zlib, zstd or blosc (lz4, zlib, zstd; bytes
-//! or bits shuffled or not), and shards of such chunks. Other codecs, filters and transposed arrays are refused by name. Read by
-//! hand, since the `zarrs` crate would bring fifty crates and change features that burn and polars are built with.
+//! bits and floats of 32 and 64 in C order, plain or packed with gzip, zlib, zstd or blosc (lz4, zlib, zstd; bytes or
+//! bits shuffled or not), and shards of such chunks. Other codecs, filters and transposed arrays are refused by name.
+//! Read by hand, since the `zarrs` crate would bring fifty crates and change features that burn and polars are built
+//! with.
 
 mod codec;
 mod metadata;

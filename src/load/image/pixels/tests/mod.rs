@@ -228,7 +228,29 @@ fn reads_compressed_strips() {
         assert_eq!(read(&bytes, 0, 0, None).unwrap().values, PixelValues::U16(pixels));
         for length in [bytes.len() / 2, bytes.len() - 40, 100, 9] {
             assert!(read(&bytes[..length], 0, 0, None).unwrap_err().starts_with("a.tif: "), "{length}");
+            let (_folder, path) = Folder::with("a.tif", &bytes[..length]);
+            assert!(probe(&path).is_err(), "{length}");
         }
+    }
+}
+
+#[test]
+fn headers_tell_files_that_are_cut_off() {
+    let directory_first = {
+        // The directory stands before its pixels, so that only their end is missing.
+        let tags = with_tag(with_tag(page(100, 100, 8, 1, 1, 300), 259, vec![5]), 279, vec![5_000]);
+        LITTLE.write(&[tags], &[])
+    };
+    let png = png::encode(200, 100, 0, 8, &vec![7; 20_000]);
+    let jpeg = include_bytes!("gray.jpg");
+    for (bytes, message) in [
+        (directory_first.as_slice(), "but its pixels end at byte 5300; the file is cut off"),
+        (&png[..png.len() - 13], "it is cut off"),
+        (&jpeg[..jpeg.len() - 2], "it is cut off"),
+    ] {
+        let (_folder, path) = Folder::with("a", bytes);
+        let error = probe(&path).unwrap_err().to_string();
+        assert!(error.contains(message.trim_start_matches("it ")), "{error}");
     }
 }
 
@@ -269,7 +291,7 @@ fn refuses_damaged_and_hostile_tiffs() {
     );
     refused(
         LITTLE.write(&[page(10_000, 10_000, 8, 1, 1, 8)], &data),
-        "expected at least 100000000; the file is cut off",
+        "140 bytes, but its pixels end at byte 100000008; the file is cut off",
     );
     refused(with(258, vec![12]), "12-bit unsigned samples, expected 8, 16 or 32 bit integers");
     refused(with(277, vec![0]), "damaged TIFF: 0 samples");
@@ -279,7 +301,7 @@ fn refuses_damaged_and_hostile_tiffs() {
     refused(b"II*\0\x08\0\0\0", "the file is cut off");
     refused(b"II*\0\0\0\0\0", "it has no directory");
     refused(b"II*\0\xff\xff\xff\x7f", "the file is cut off");
-    let mut ring = LITTLE.write(&[good.clone()], &data);
+    let mut ring = LITTLE.write(std::slice::from_ref(&good), &data);
     let end = ring.len();
     ring[end - 4..].copy_from_slice(&14u32.to_le_bytes());
     refused(ring, "its directories form a ring");
