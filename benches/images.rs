@@ -55,7 +55,8 @@ fn batch(pool: &[f32], vocabulary: &Vocabulary, treatments: &[Treatment], step: 
             start_bu[row * UNITS + TREATED + (row * 4 + control) % (UNITS - TREATED)] = 0.25;
         }
     }
-    let drawn = (0..TREATED).map(|row| (&treatments[(step * 11 + row) % treatments.len()], &Anchor::NONE));
+    const NO_ANCHOR: &Anchor = &Anchor::NONE;
+    let drawn = (0..TREATED).map(|row| (&treatments[(step * 11 + row) % treatments.len()], NO_ANCHOR));
     Batch {
         units_uf: (0..UNITS).flat_map(crop).copied().collect(),
         n_units: UNITS,

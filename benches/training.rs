@@ -21,7 +21,7 @@ fn settings() -> (ModelConfig, PairConfig, TrainConfig) {
     model.intervention.width = 192;
     (model.predictor.depth, model.predictor.mlp_width, model.predictor.history) = (6, 768, 3);
     (model.predictor.heads, model.predictor.head_width) = (3, 64);
-    let pair = PairConfig { batch: 372, bag: 5, ladder: 0.0 };
+    let pair = PairConfig { batch: 372, bag: 5, ladder: 0.0, ..PairConfig::default() };
     let mut train = TrainConfig { steps: 1_000_000, ..TrainConfig::default() };
     train.sigreg.slices = 1024;
     (model, pair, train)
