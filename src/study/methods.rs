@@ -144,26 +144,41 @@ fn squared_error(predictions: &Predictions, truth: &Predictions) -> f64 {
     errors.sum::<f64>() / predictions.treatments.len() as f64
 }
 
-/// Names of the simple methods that apply to the screen.
-fn baseline_names(config: &Config, prepared: &Prepared) -> Vec<String> {
-    let nothing = Rows::new();
-    simple_methods(config, prepared, &nothing, &nothing, &[]).into_iter().map(|(name, _)| name).collect()
-}
+/// Everything that `rank.by` may be beside `from:CONTEXT`, whether it applies to the screen at hand or not.
+const RANKERS: [&str; 14] = [
+    "model",
+    "blend",
+    "no_change",
+    "mean_shift",
+    "nearest_dose",
+    "interpolation",
+    "pca_interpolation",
+    "additive",
+    "ridge",
+    "other_context",
+    "well_position",
+    "batch_only",
+    "cell_count_only",
+    "knn",
+];
 
-/// What is said to somebody who asks for a ranking by a method that the screen does not have.
-pub(super) fn unknown_ranker(config: &Config, prepared: &Prepared) -> PlanError {
-    let known = format!("model, blend, {}", baseline_names(config, prepared).join(", "));
-    PlanError::By { by: config.rank.by.clone(), known }
-}
-
-/// Refuses `rank.by` where the screen has no such method, so that it does not surface after training.
+/// Refuses what no screen can be ranked by, so that it does not surface after training.
 ///
 /// # Errors
 /// [`PlanError::By`].
-pub(super) fn refuse_unknown_ranker(config: &Config, prepared: &Prepared) -> Result<(), StudyError> {
-    let by = &config.rank.by;
-    let is_known = ["model", "blend"].contains(&by.as_str()) || baseline_names(config, prepared).contains(by);
-    if is_known { Ok(()) } else { Err(unknown_ranker(config, prepared).into()) }
+pub(super) fn refuse_unknown_ranker(by: &str) -> Result<(), StudyError> {
+    if RANKERS.contains(&by) || by.starts_with("from:") {
+        return Ok(());
+    }
+    Err(PlanError::By { by: by.to_owned(), known: RANKERS.join(", ") }.into())
+}
+
+/// What is said to somebody who asks for a ranking by a method that the screen at hand does not have.
+pub(super) fn unknown_ranker(config: &Config, prepared: &Prepared) -> PlanError {
+    let nothing = Rows::new();
+    let simple = simple_methods(config, prepared, &nothing, &nothing, &[]).into_iter().map(|(name, _)| name);
+    let known: Vec<String> = ["model", "blend"].map(String::from).into_iter().chain(simple).collect();
+    PlanError::By { by: config.rank.by.clone(), known: known.join(", ") }
 }
 
 /// The simple methods that apply to the screen and whose names are `wanted`; those that cover no target are left out.
@@ -246,4 +261,24 @@ fn ridge(
     let ridge = Ridge::fit_gcv(&x, &measured.profiles, &[0.03, 0.1, 0.3, 1.0, 3.0, 10.0])?;
     let queries = features.select_rows(&(n_training..joint.len()).collect::<Vec<_>>());
     Ok(Predictions { method: "ridge".into(), treatments: targets.to_vec(), profiles: ridge.predict(&queries) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pair::SplitConfig;
+    use crate::study::{load_screen, prepare};
+
+    #[test]
+    fn every_method_of_a_screen_is_known_before_it_is_loaded() {
+        let card = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/bbbc021/dataset.toml");
+        let mut config = Config { split: SplitConfig { folds: 0, ..SplitConfig::default() }, ..Config::default() };
+        config.data.card = Some(card);
+        let prepared = prepare(&config, &load_screen(&config).unwrap()).unwrap();
+        let nothing = Rows::new();
+        for (name, _) in simple_methods(&config, &prepared, &nothing, &nothing, &[]) {
+            refuse_unknown_ranker(&name).unwrap();
+        }
+        assert!(refuse_unknown_ranker("guess").is_err());
+    }
 }

@@ -146,6 +146,7 @@ pub fn run(
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, StudyError> {
+    refuse_unknown_ranker(&config.rank.by)?;
     if config.evaluate.all_folds {
         return all_folds(config, loaded, folder, device, stop, tell);
     }
@@ -154,9 +155,8 @@ pub fn run(
         rows_of_query(&loaded.screen, query).map_err(PlanError::from)?;
     }
     let warm = config.train.from.as_deref().map(|from| warm_start(from, device)).transpose()?;
-    let prepared = prepare(config, loaded)?;
-    refuse_unknown_ranker(config, &prepared)?;
     let (mut dir, was_finished) = open(config, loaded, folder)?;
+    let prepared = prepare(config, loaded)?;
     dir.record(|manifest| {
         manifest.seed = Some(config.train.seed);
         manifest.device = Some(format!("{:?}", device));

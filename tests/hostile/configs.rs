@@ -15,10 +15,6 @@ fn put(folder: &Path, config: &str) {
 
 const DATA: &str = "data.card = \"dataset.toml\"\n";
 
-/// Flags that the small data set can be split with: nothing of its one plate is held out.
-const WHOLE: &str = "--set=split.by=plate";
-const NO_TEST: &str = "--set=split.folds=0";
-
 /// A configuration that is run.
 macro_rules! config {
     ($title:literal, $text:expr) => {
@@ -66,12 +62,8 @@ pub fn cases() -> Vec<Case> {
             fs::write(folder.join("c.toml"), b"\xFF\xFE[\0t\0").unwrap();
         }),
         case("a configuration without end", 2, &["run", "/dev/zero"], |_| {}),
-        case("a run folder that is a file", 1, &["run", "c.toml", "--out", "t.csv", WHOLE, NO_TEST], |folder| {
-            put(folder, DATA)
-        }),
-        case("a run folder below a file", 1, &["run", "c.toml", "--out", "t.csv/run", WHOLE, NO_TEST], |folder| {
-            put(folder, DATA)
-        }),
+        case("a run folder that is a file", 1, &["run", "c.toml", "--out", "t.csv"], |folder| put(folder, DATA)),
+        case("a run folder below a file", 1, &["run", "c.toml", "--out", "t.csv/run"], |folder| put(folder, DATA)),
         case("a run folder with somebody's files", 2, &["run", "c.toml", "--out", "."], |folder| put(folder, DATA)),
         case("a screen too small to be split", 2, &["run", "c.toml"], |folder| put(folder, DATA)),
     ]
