@@ -15,7 +15,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use super::fused::{flat, flex, is_flex};
+use super::fused::{flex, is_flex, row_major, values};
 use super::kernels;
 
 /// How rows of tokens fall into units, and columns into heads.
@@ -137,6 +137,7 @@ fn forward_head(head: Head, query: &[f32], key: &[f32], value: &[f32], probabili
 /// Gradients with respect to query, key and value.
 fn backward(state: &AttentionState, gradient: &[f32]) -> [Vec<f32>; 3] {
     let AttentionState { query, key, value, probabilities, columns, layout } = state;
+    let [query, key, value] = [query, key, value].map(values);
     let area = layout.tokens * layout.tokens;
     let unit = layout.tokens * columns;
     let [mut by_query, mut by_key, mut by_value] = [(); 3].map(|()| vec![0.0; query.len()]);
@@ -172,9 +173,9 @@ struct AttentionBackward;
 
 #[derive(Debug, Clone)]
 struct AttentionState {
-    query: Vec<f32>,
-    key: Vec<f32>,
-    value: Vec<f32>,
+    query: FlexTensor,
+    key: FlexTensor,
+    value: FlexTensor,
     probabilities: Vec<f32>,
     columns: usize,
     layout: Layout,
@@ -186,10 +187,10 @@ impl Backward<Flex, 3> for AttentionBackward {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<Flex>(&ops.node);
         let shape = gradient.layout().shape().clone();
-        let gradients = backward(&ops.state, &flat(gradient));
-        for (parent, values) in ops.parents.into_iter().zip(gradients) {
+        let gradients = backward(&ops.state, values(&row_major(gradient)));
+        for (parent, result) in ops.parents.into_iter().zip(gradients) {
             if let Some(parent) = parent {
-                grads.register::<Flex>(parent.id, flex(values, shape.clone()));
+                grads.register::<Flex>(parent.id, flex(result, shape.clone()));
             }
         }
     }
@@ -205,7 +206,9 @@ impl AttentionOps for Flex {
     ) -> FlexTensor {
         let shape = query.layout().shape().clone();
         let columns = *shape.to_vec().last().expect("a tensor has an axis");
-        flex(forward_only(&flat(query), &flat(key), &flat(value), columns, Layout { tokens, heads }), shape)
+        let [query, key, value] = [query, key, value].map(row_major);
+        let output = forward_only(values(&query), values(&key), values(&value), columns, Layout { tokens, heads });
+        flex(output, shape)
     }
 }
 
@@ -223,8 +226,8 @@ impl<C: CheckpointStrategy> AttentionOps for Autodiff<Flex, C> {
                 let shape = query.primitive().shape();
                 let columns = *shape.to_vec().last().expect("a tensor has an axis");
                 let layout = Layout { tokens, heads };
-                let [query, key, value] = [query, key, value].map(|tensor| flat(tensor.into_primitive()));
-                let (output, probabilities) = forward(&query, &key, &value, columns, layout);
+                let [query, key, value] = [query, key, value].map(|tensor| row_major(tensor.into_primitive()));
+                let (output, probabilities) = forward(values(&query), values(&key), values(&value), columns, layout);
                 prep.finish(AttentionState { query, key, value, probabilities, columns, layout }, flex(output, shape))
             }
             OpsKind::UnTracked(prep) => {

@@ -27,8 +27,14 @@ pub(crate) trait FusedOps: Backend {
     fn fused_sigreg(projected: FloatTensor<Self>, n_knots: usize, range: f32) -> FloatTensor<Self>;
 }
 
-pub(super) fn flat(tensor: FlexTensor) -> Vec<f32> {
-    tensor.into_data().try_to_vec::<f32>().expect("activations are f32")
+/// The tensor with its values in row-major order, for [`values`]; a copy only where they are not.
+pub(super) fn row_major(tensor: FlexTensor) -> FlexTensor {
+    if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
+}
+
+/// What a [`row_major`] tensor holds.
+pub(super) fn values(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("activations are f32 in row-major order")
 }
 
 pub(super) fn flex(values: Vec<f32>, shape: impl Into<burn::tensor::Shape>) -> FlexTensor {
@@ -42,24 +48,25 @@ fn last_axis(tensor: &FlexTensor) -> usize {
 impl FusedOps for Flex {
     fn fused_gelu(input: FlexTensor) -> FlexTensor {
         let shape = input.layout().shape().clone();
-        flex(kernels::gelu(&flat(input)), shape)
+        flex(kernels::gelu(values(&row_major(input))), shape)
     }
 
     fn fused_layer_norm(input: FlexTensor, epsilon: f32) -> FlexTensor {
         let (shape, width) = (input.layout().shape().clone(), last_axis(&input));
-        flex(kernels::layer_norm(&flat(input), width, epsilon).0, shape)
+        flex(kernels::layer_norm(values(&row_major(input)), width, epsilon).0, shape)
     }
 
     fn fused_softmax(input: FlexTensor) -> FlexTensor {
         let (shape, width) = (input.layout().shape().clone(), last_axis(&input));
-        flex(kernels::softmax(&flat(input), width), shape)
+        flex(kernels::softmax(values(&row_major(input)), width), shape)
     }
 
     fn fused_sigreg(projected: FlexTensor, n_knots: usize, range: f32) -> FlexTensor {
         let n_slices = last_axis(&projected);
-        let values = flat(projected);
+        let projected = row_major(projected);
+        let values = values(&projected);
         let quadrature = Quadrature::new(n_knots, range);
-        let statistic = kernels::characteristic(&values, n_slices, &quadrature).statistic(
+        let statistic = kernels::characteristic(values, n_slices, &quadrature).statistic(
             values.len() / n_slices,
             n_slices,
             &quadrature,
@@ -68,19 +75,19 @@ impl FusedOps for Flex {
     }
 }
 
-/// What GELU keeps for its backward pass.
 #[derive(Debug)]
 struct GeluBackward;
 
 impl Backward<Flex, 1> for GeluBackward {
-    type State = Vec<f32>;
+    /// The input.
+    type State = FlexTensor;
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<Flex>(&ops.node);
         if let [Some(parent)] = ops.parents {
             let shape = gradient.layout().shape().clone();
-            let values = kernels::gelu_backward(&ops.state, &flat(gradient));
-            grads.register::<Flex>(parent.id, flex(values, shape));
+            let result = kernels::gelu_backward(values(&ops.state), values(&row_major(gradient)));
+            grads.register::<Flex>(parent.id, flex(result, shape));
         }
     }
 }
@@ -89,15 +96,17 @@ impl Backward<Flex, 1> for GeluBackward {
 struct LayerNormBackward;
 
 impl Backward<Flex, 1> for LayerNormBackward {
-    type State = (Vec<f32>, Vec<f32>);
+    /// The output, and each row's 1/deviation.
+    type State = (FlexTensor, Vec<f32>);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<Flex>(&ops.node);
         if let [Some(parent)] = ops.parents {
             let (shape, width) = (gradient.layout().shape().clone(), last_axis(&gradient));
             let (output, inverse) = &ops.state;
-            let values = kernels::layer_norm_backward(output, inverse, &flat(gradient), width);
-            grads.register::<Flex>(parent.id, flex(values, shape));
+            let gradient = row_major(gradient);
+            let result = kernels::layer_norm_backward(values(output), inverse, values(&gradient), width);
+            grads.register::<Flex>(parent.id, flex(result, shape));
         }
     }
 }
@@ -106,14 +115,15 @@ impl Backward<Flex, 1> for LayerNormBackward {
 struct SoftmaxBackward;
 
 impl Backward<Flex, 1> for SoftmaxBackward {
-    type State = Vec<f32>;
+    /// The output.
+    type State = FlexTensor;
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<Flex>(&ops.node);
         if let [Some(parent)] = ops.parents {
             let (shape, width) = (gradient.layout().shape().clone(), last_axis(&gradient));
-            let values = kernels::softmax_backward(&ops.state, &flat(gradient), width);
-            grads.register::<Flex>(parent.id, flex(values, shape));
+            let result = kernels::softmax_backward(values(&ops.state), values(&row_major(gradient)), width);
+            grads.register::<Flex>(parent.id, flex(result, shape));
         }
     }
 }
@@ -124,7 +134,7 @@ struct SigregBackward;
 /// The projections and their characteristic functions; nothing of size `batch * slice * knot` is ever held.
 #[derive(Debug, Clone)]
 struct SigregState {
-    projected: Vec<f32>,
+    projected: FlexTensor,
     n_slices: usize,
     quadrature: Quadrature,
     characteristic: Characteristic,
@@ -134,11 +144,12 @@ impl Backward<Flex, 1> for SigregBackward {
     type State = SigregState;
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let scale = flat(grads.consume::<Flex>(&ops.node))[0];
+        let scale = values(&row_major(grads.consume::<Flex>(&ops.node)))[0];
         if let [Some(parent)] = ops.parents {
             let SigregState { projected, n_slices, quadrature, characteristic } = &ops.state;
-            let values = characteristic.backward(projected, *n_slices, quadrature, scale);
-            grads.register::<Flex>(parent.id, flex(values, [projected.len() / n_slices, *n_slices]));
+            let projected = values(projected);
+            let result = characteristic.backward(projected, *n_slices, quadrature, scale);
+            grads.register::<Flex>(parent.id, flex(result, [projected.len() / n_slices, *n_slices]));
         }
     }
 }
@@ -148,9 +159,9 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         match GeluBackward.prepare::<C>([input.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let shape = input.primitive().shape();
-                let values = flat(input.into_primitive());
-                let output = flex(kernels::gelu(&values), shape);
-                prep.finish(values, output)
+                let input = row_major(input.into_primitive());
+                let output = flex(kernels::gelu(values(&input)), shape);
+                prep.finish(input, output)
             }
             OpsKind::UnTracked(prep) => prep.finish(Flex::fused_gelu(input.into_primitive())),
         }
@@ -160,8 +171,10 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         match LayerNormBackward.prepare::<C>([input.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let (shape, width) = (input.primitive().shape(), last_axis(input.primitive()));
-                let (output, inverse) = kernels::layer_norm(&flat(input.into_primitive()), width, epsilon);
-                prep.finish((output.clone(), inverse), flex(output, shape))
+                let input = row_major(input.into_primitive());
+                let (output, inverse) = kernels::layer_norm(values(&input), width, epsilon);
+                let output = flex(output, shape);
+                prep.finish((output.clone(), inverse), output)
             }
             OpsKind::UnTracked(prep) => prep.finish(Flex::fused_layer_norm(input.into_primitive(), epsilon)),
         }
@@ -171,8 +184,8 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         match SoftmaxBackward.prepare::<C>([input.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let (shape, width) = (input.primitive().shape(), last_axis(input.primitive()));
-                let output = kernels::softmax(&flat(input.into_primitive()), width);
-                prep.finish(output.clone(), flex(output, shape))
+                let output = flex(kernels::softmax(values(&row_major(input.into_primitive())), width), shape);
+                prep.finish(output.clone(), output)
             }
             OpsKind::UnTracked(prep) => prep.finish(Flex::fused_softmax(input.into_primitive())),
         }
@@ -182,11 +195,12 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         match SigregBackward.prepare::<C>([projected.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let n_slices = last_axis(projected.primitive());
-                let values = flat(projected.into_primitive());
+                let projected = row_major(projected.into_primitive());
                 let quadrature = Quadrature::new(n_knots, range);
-                let characteristic = kernels::characteristic(&values, n_slices, &quadrature);
-                let statistic = characteristic.statistic(values.len() / n_slices, n_slices, &quadrature);
-                let state = SigregState { projected: values, n_slices, quadrature, characteristic };
+                let characteristic = kernels::characteristic(values(&projected), n_slices, &quadrature);
+                let n_rows = values(&projected).len() / n_slices;
+                let statistic = characteristic.statistic(n_rows, n_slices, &quadrature);
+                let state = SigregState { projected, n_slices, quadrature, characteristic };
                 prep.finish(state, flex(vec![statistic], [1]))
             }
             OpsKind::UnTracked(prep) => prep.finish(Flex::fused_sigreg(projected.into_primitive(), n_knots, range)),

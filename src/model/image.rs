@@ -280,7 +280,7 @@ fn patches(units_uf: Tensor<2>, config: &ImageEncoderConfig) -> Tensor<2> {
     }
     // Two strided copies of the backend take several times as long as this one.
     let (n_units, device) = (units_uf.dims()[0], units_uf.device());
-    let pixels: Vec<f32> = units_uf.into_data().try_to_vec().expect("observations are f32");
+    let pixels: Vec<f32> = units_uf.into_data().try_into_vec().expect("observations are f32");
     let (tokens, width) = (config.tokens(), config.patch_values());
     let mut gathered = vec![0.0; n_units * tokens * width];
     gathered
