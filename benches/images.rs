@@ -57,10 +57,6 @@ fn batch(pool: &[f32], vocabulary: &Vocabulary, treatments: &[Treatment], step: 
             start_bu[row * UNITS + TREATED + (row * 4 + control) % (UNITS - TREATED)] = 0.25;
         }
     }
-<<<<<<< HEAD
-    const NO_ANCHOR: &Anchor = &Anchor::NONE;
-=======
->>>>>>> cbc35aa19401102e2c2d72350b6036fe12a66a22
     let drawn = (0..TREATED).map(|row| (&treatments[(step * 11 + row) % treatments.len()], NO_ANCHOR));
     Batch {
         units_uf: (0..UNITS).flat_map(crop).copied().collect(),
