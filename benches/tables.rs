@@ -1,6 +1,6 @@
 //! Files to a screen, a screen to normalized values, and tables of ours to files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cytonaut::embed::{Embeddings, Level};
 use cytonaut::load::{Source, load};
@@ -69,9 +69,9 @@ fn normalizes_by_default(bencher: Bencher) {
     bencher.bench_local(|| normalized(&screen, &NormalizeSettings::default()));
 }
 
-fn read(path: &PathBuf) -> Screen {
+fn read(path: &Path) -> Screen {
     let card = bundled("benches/generated.toml");
-    load(&Source { card: Some(card), files: vec![path.clone()], ..Source::default() }).expect("our own table").screen
+    load(&Source { card: Some(card), files: vec![path.to_path_buf()], ..Source::default() }).expect("our own table").screen
 }
 
 fn robust(screen: &Screen) -> Screen {

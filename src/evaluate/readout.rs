@@ -2,6 +2,9 @@
 
 use super::{Bootstrap, EvaluateError, expect_finite, expect_same_length, spearman};
 
+/// A number of observed against predicted read-outs; `None` where it is undefined.
+type Statistic = fn(&[f64], &[f64]) -> Option<f64>;
+
 /// One number of one method, with its 95 % interval.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadoutScore {
@@ -35,8 +38,7 @@ pub fn readout_scores<U: AsRef<str>>(
     if observed.is_empty() {
         return Err(EvaluateError::Empty { what: "wells" });
     }
-    let metrics: [(&'static str, fn(&[f64], &[f64]) -> Option<f64>); 3] =
-        [("rmse", rmse), ("r2", r_squared), ("spearman", spearman)];
+    let metrics: [(&'static str, Statistic); 3] = [("rmse", rmse), ("r2", r_squared), ("spearman", spearman)];
     let everyone: Vec<usize> = (0..observed.len()).collect();
     let scores = metrics.into_iter().filter_map(|(metric, statistic)| {
         let of = |wells: &[usize]| {

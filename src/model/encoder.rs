@@ -145,6 +145,10 @@ impl EncoderConfig {
 
 /// An encoder with its weights.
 #[derive(Module, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a model has one encoder, and the variants are all small beside their weights"
+)]
 pub enum Encoder {
     /// Of profiles.
     Profile(ProfileEncoder),

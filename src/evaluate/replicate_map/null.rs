@@ -56,10 +56,10 @@ impl<'a> Relabelings<'a> {
         let n_labels = members.len();
         let is_apart = n_labels <= FEW_LABELS && n_treated.iter().all(|&treated| treated == 1);
         let most_wells = (0..pool.n_plates()).map(|plate| pool.n_wells(plate)).max().unwrap_or(0);
-        let n_negatives = if is_apart { 0..=most_wells } else { 1..=0 };
+        let n_negatives = if is_apart { most_wells + 1 } else { 0 };
         let precision = |n_negative: usize, n_positive: usize| n_positive as f64 / (n_positive + n_negative) as f64;
         let precisions =
-            n_negatives.flat_map(|negative| (0..n_labels).map(move |positive| precision(negative, positive)));
+            (0..n_negatives).flat_map(|negative| (0..n_labels).map(move |positive| precision(negative, positive)));
         let precisions = precisions.collect();
         Self { pool, n_treated, asks, needed, precisions }
     }
