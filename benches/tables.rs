@@ -71,7 +71,9 @@ fn normalizes_by_default(bencher: Bencher) {
 
 fn read(path: &Path) -> Screen {
     let card = bundled("benches/generated.toml");
-    load(&Source { card: Some(card), files: vec![path.to_path_buf()], ..Source::default() }).expect("our own table").screen
+    load(&Source { card: Some(card), files: vec![path.to_path_buf()], ..Source::default() })
+        .expect("our own table")
+        .screen
 }
 
 fn robust(screen: &Screen) -> Screen {

@@ -11,7 +11,7 @@ use super::ranking::{RankedIntervention, Ranking};
 use super::reference::{References, distance, measured_place};
 use super::target::{QueryError, rows_of_query};
 use crate::predict::{PredictError, Starts};
-use crate::screen::{Intervention, Screen, Treatment};
+use crate::screen::{Intervention, Reference, Screen, Treatment};
 use crate::train::TrainedModel;
 
 /// What is ranked, toward what.
@@ -155,7 +155,7 @@ impl Query {
         let target_rows = rows_in_context(&config.target)?;
         let (start, start_text) = if config.start.is_empty() {
             let nowhere = Treatment { intervention: Intervention::untreated(), context: context.clone() };
-            (Starts::of(trained, screen, device).start(&nowhere)?, "negative controls".to_owned())
+            (Starts::of(trained, screen, device).start(&nowhere)?, start_in_words(screen))
         } else {
             (mean_of(&rows_in_context(&config.start)?), config.start.clone())
         };
@@ -210,6 +210,15 @@ impl Query {
             left += remaining;
         }
         (score / n_members, left / n_members)
+    }
+}
+
+/// What cells start from where nothing is asked for.
+fn start_in_words(screen: &Screen) -> String {
+    match screen.reference {
+        Reference::ControlWells => "negative controls".to_owned(),
+        Reference::Relative => "no effect (values are relative to control)".to_owned(),
+        Reference::FirstFrame => "first frames".to_owned(),
     }
 }
 
