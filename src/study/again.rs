@@ -132,6 +132,9 @@ pub fn rank_again(
     served: &Served,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
+    if !prepared.tracks.is_empty() {
+        return Err(StudyError::TimeLapse { what: "`rank`" });
+    }
     // The verdict alone: how good the embedding is does not head a ranking, and replicate retrieval takes long.
     let test = prepared.treatments(config.evaluate.part);
     let evaluation = if test.is_empty() { None } else { Some(scored(config, prepared, served, &test, device)?) };
@@ -150,6 +153,9 @@ pub fn evaluate_again(
     served: &Served,
     device: &Device,
 ) -> Result<Evaluation, StudyError> {
+    if !prepared.tracks.is_empty() {
+        return Err(StudyError::TimeLapse { what: "`evaluate` of a finished run" });
+    }
     let Some(screen) = other else {
         let test = prepared.treatments(config.evaluate.part);
         let mut evaluation = scored(config, prepared, served, &test, device)?;

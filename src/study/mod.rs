@@ -39,6 +39,10 @@ use crate::train::TrainError;
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant is its room's own error, unchanged, but for a request to stop")]
 pub enum StudyError {
+    #[error(
+        "{what} is not there yet for a time lapse; `cytonaut run` scores it by read-outs, and leaves embeddings and `readouts.parquet`"
+    )]
+    TimeLapse { what: &'static str },
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]

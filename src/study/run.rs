@@ -147,6 +147,9 @@ pub fn run(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, StudyError> {
     refuse_unknown_ranker(&config.rank.by)?;
+    if !loaded.tracks.is_empty() && !config.rank.target.is_empty() {
+        return Err(StudyError::TimeLapse { what: "`rank.target`" });
+    }
     if config.evaluate.all_folds {
         return all_folds(config, loaded, folder, device, stop, tell);
     }
