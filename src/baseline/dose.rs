@@ -3,38 +3,11 @@
 //! A *series* is the treatments with the same set of perturbations, duration and context; its members differ in dose.
 
 use std::collections::BTreeMap;
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
 
 use super::consensus::{consensus, predict_each, weighted_mean};
+use crate::pair::{DosePosition, SAME_DOSE, between_neighbors, log_distance, series_of};
 use crate::predict::Predictions;
 use crate::screen::{Screen, Treatment};
-
-/// Doses nearer than this on the log10 scale are the same dose.
-const SAME_DOSE: f64 = 1e-9;
-
-/// Where a held-out treatment lies among the training doses of its series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DosePosition {
-    /// Between two training doses (or at one).
-    Interior,
-    /// Beyond the lowest or the highest training dose.
-    Edge,
-    /// The series has no training dose.
-    Unseen,
-}
-
-impl fmt::Display for DosePosition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Interior => "interior",
-            Self::Edge => "edge",
-            Self::Unseen => "unseen",
-        })
-    }
-}
 
 /// Where `target` lies among the training doses of its perturbations in its context.
 ///
@@ -45,10 +18,7 @@ pub fn dose_position(target: &Treatment, training: &BTreeMap<Treatment, Vec<usiz
     if series.is_empty() {
         return DosePosition::Unseen;
     }
-    let is_interior = (0..target.intervention.members().len())
-        .filter_map(|axis| along(axis, target, &series))
-        .any(|(position, _)| position == DosePosition::Interior);
-    if is_interior { DosePosition::Interior } else { DosePosition::Edge }
+    between_neighbors(target, &series).map_or(DosePosition::Edge, |(position, _)| position)
 }
 
 /// The consensus of the nearest training dose on the log10 scale; of doses equally near, their mean.
@@ -82,14 +52,10 @@ pub(super) fn interpolation_weights<'a>(
     training: impl Iterator<Item = &'a Treatment>,
 ) -> Vec<(&'a Treatment, f64)> {
     let series = series_of(target, training);
-    let axes: Vec<_> =
-        (0..target.intervention.members().len()).filter_map(|axis| along(axis, target, &series)).collect();
-    let Some(best) = axes.iter().map(|(position, _)| *position).min() else {
-        return nearest_weights(target, &series);
-    };
-    let chosen: Vec<_> = axes.into_iter().filter(|(position, _)| *position == best).collect();
-    let share = 1.0 / chosen.len() as f64;
-    chosen.into_iter().flat_map(|(_, weights)| weights).map(|(treatment, weight)| (treatment, weight * share)).collect()
+    match between_neighbors(target, &series) {
+        Some((_, weights)) => weights,
+        None => nearest_weights(target, &series),
+    }
 }
 
 /// The series members nearest to `target`, with equal weights.
@@ -106,72 +72,10 @@ pub(super) fn nearest_weights<'a>(target: &Treatment, series: &[&'a Treatment]) 
     nearest.into_iter().map(|member| (member, share)).collect()
 }
 
-/// The treatments of `training` in the series of `target`.
-pub(super) fn series_of<'a>(target: &Treatment, training: impl Iterator<Item = &'a Treatment>) -> Vec<&'a Treatment> {
-    training.filter(|member| is_same_series(target, member)).collect()
-}
-
 /// The weighted mean of the named profiles.
 pub(super) fn mix(weights: &[(&Treatment, f64)], profiles: &BTreeMap<Treatment, Vec<f32>>) -> Option<Vec<f32>> {
     let members: Vec<_> = weights.iter().map(|&(treatment, weight)| (&profiles[treatment], weight)).collect();
     weighted_mean(&members)
-}
-
-/// Neighbors of `target` that differ from it in the dose of member `axis` only.
-fn along<'a>(
-    axis: usize,
-    target: &Treatment,
-    series: &[&'a Treatment],
-) -> Option<(DosePosition, Vec<(&'a Treatment, f64)>)> {
-    let own = log_dose(target, axis)?;
-    let others_agree = |member: &Treatment| {
-        (0..target.intervention.members().len())
-            .filter(|&other| other != axis)
-            .all(|other| log_difference(target, member, other).abs() <= SAME_DOSE)
-    };
-    let mut ladder: Vec<(f64, &'a Treatment)> = series
-        .iter()
-        .filter(|member| others_agree(member))
-        .filter_map(|&member| Some((log_dose(member, axis)?, member)))
-        .collect();
-    ladder.sort_by(|left, right| left.0.total_cmp(&right.0));
-    let below = ladder.iter().rfind(|(dose, _)| *dose <= own + SAME_DOSE);
-    let above = ladder.iter().find(|(dose, _)| *dose >= own - SAME_DOSE);
-    match (below, above) {
-        (Some(low), Some(high)) if high.0 - low.0 <= SAME_DOSE => Some((DosePosition::Interior, vec![(low.1, 1.0)])),
-        (Some(low), Some(high)) => {
-            let share = (own - low.0) / (high.0 - low.0);
-            Some((DosePosition::Interior, vec![(low.1, 1.0 - share), (high.1, share)]))
-        }
-        (Some(last), None) | (None, Some(last)) => Some((DosePosition::Edge, vec![(last.1, 1.0)])),
-        (None, None) => None,
-    }
-}
-
-fn is_same_series(one: &Treatment, other: &Treatment) -> bool {
-    let (left, right) = (one.intervention.members(), other.intervention.members());
-    one.context == other.context
-        && !left.is_empty()
-        && left.len() == right.len()
-        && one.intervention.hours() == other.intervention.hours()
-        && left
-            .iter()
-            .zip(right)
-            .all(|(left, right)| left.perturbation == right.perturbation && left.dose.is_some() == right.dose.is_some())
-}
-
-fn log_dose(treatment: &Treatment, member: usize) -> Option<f64> {
-    treatment.intervention.members()[member].dose.map(|dose| dose.log10())
-}
-
-/// Difference of one member's log10 doses in two treatments of one series; 0 where there are no doses.
-fn log_difference(one: &Treatment, other: &Treatment, member: usize) -> f64 {
-    log_dose(one, member).zip(log_dose(other, member)).map_or(0.0, |(one, other)| one - other)
-}
-
-fn log_distance(one: &Treatment, other: &Treatment) -> f64 {
-    let squares = (0..one.intervention.members().len()).map(|member| log_difference(one, other, member).powi(2));
-    squares.sum::<f64>().sqrt()
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub use consensus::{control_states, mean_shifts, measured};
 pub use constant::{mean_shift, no_change};
 pub use context::{from_context, other_context};
 pub use denoised::{PcaGrid, PcaInterpolation, choose_pca_interpolation, pca_interpolation};
-pub use dose::{DosePosition, dose_position, interpolation, nearest_dose};
+pub use dose::{dose_position, interpolation, nearest_dose};
 pub use features::intervention_features;
 pub use layout::{batch_only, cell_count_only, well_position};
 pub use neighbors::{Similarity, knn};

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::BaselineError;
 use super::consensus::{consensus, predict_each, weighted_mean};
-use super::dose::{mix, nearest_weights, series_of};
+use super::dose::{mix, nearest_weights};
 use super::features::descriptor_width;
+use crate::pair::series_of;
 use crate::predict::Predictions;
 use crate::screen::{Application, Intervention, Perturbation, Screen, Treatment};
 

@@ -47,7 +47,7 @@ impl EvaluateArgs {
         }
         let mut text = if all { evaluation.scores.to_text() } else { study::summary_table(&evaluation) };
         for verdict in [&evaluation.verdict, &evaluation.verdict_model].into_iter().flatten() {
-            text += &format!("\n{}", verdict.clone().with_units_called("perturbations"));
+            text += &format!("\n{}", verdict);
         }
         print(&text)?;
         let Some(baseline) = require_beat else { return Ok(()) };

@@ -116,6 +116,7 @@ impl Config {
         whole("pair.batch", self.pair.batch, 2, 1_000_000)?;
         whole("pair.bag", self.pair.bag, 1, 1_000_000)?;
         share("pair.ladder", self.pair.ladder)?;
+        share("pair.anchor_dropout", self.pair.anchor_dropout)?;
         let train = &self.train;
         whole("train.members", train.members, 1, 1_000)?;
         whole("train.steps", train.steps, 1, 1_000_000_000)?;

@@ -61,7 +61,8 @@ pub struct Verdict {
     pub unit_name: String,
 }
 
-/// Compares `model` with the best of `baselines`, treatment by treatment; the unit of resampling is the perturbation.
+/// Compares `model` with the best of `baselines`, treatment by treatment; `unit_of` names the independent unit of a
+/// treatment, which is what is resampled.
 ///
 /// The best baseline is the one that the model beats by least (or that beats the model by most) on average over the
 /// treatments they share, among those that cover at least half of the model's treatments; so a baseline does not lose its
@@ -76,6 +77,7 @@ pub fn verdict(
     metric: &str,
     direction: Direction,
     ceiling: Option<&BTreeMap<Treatment, f64>>,
+    unit_of: &dyn Fn(&Treatment) -> String,
     bootstrap: &Bootstrap,
 ) -> Result<Option<Verdict>, EvaluateError> {
     let mut best: Option<(f64, &MethodScores, Vec<&Treatment>)> = None;
@@ -95,7 +97,7 @@ pub fn verdict(
         return Ok(None);
     };
     let of = |scores: &MethodScores| -> Vec<f64> { shared.iter().map(|treatment| scores.scores[*treatment]).collect() };
-    let units: Vec<String> = shared.iter().map(|treatment| treatment.intervention.perturbation_names()).collect();
+    let units: Vec<String> = shared.iter().map(|treatment| unit_of(treatment)).collect();
     let difference = bootstrap.paired_difference(&of(model), &of(baseline), &units)?;
     let ceiling = ceiling
         .filter(|ceiling| shared.iter().all(|treatment| ceiling.contains_key(treatment)))
@@ -218,7 +220,8 @@ mod tests {
     fn sentence(model: &MethodScores, baselines: &[MethodScores], ceiling: Option<f64>) -> String {
         let ceiling = ceiling.map(|value| model.scores.keys().map(|treatment| (treatment.clone(), value)).collect());
         let bootstrap = Bootstrap { resamples: 1000, seed: 0 };
-        verdict(model, baselines, "MSE", Direction::LowerIsBetter, ceiling.as_ref(), &bootstrap)
+        let names = |treatment: &Treatment| treatment.intervention.perturbation_names();
+        verdict(model, baselines, "MSE", Direction::LowerIsBetter, ceiling.as_ref(), &names, &bootstrap)
             .unwrap()
             .unwrap()
             .with_units_called("compounds")
@@ -258,7 +261,8 @@ mod tests {
     fn no_baseline_no_verdict() {
         let model = method("lewm", [0.1; 12]);
         let rare = method("additive", [0.1; 5]);
-        let found = verdict(&model, &[rare], "MSE", Direction::LowerIsBetter, None, &Bootstrap::default()).unwrap();
+        let (names, bootstrap) = (|treatment: &Treatment| treatment.to_string(), Bootstrap::default());
+        let found = verdict(&model, &[rare], "MSE", Direction::LowerIsBetter, None, &names, &bootstrap).unwrap();
         assert_eq!(found, None);
     }
 }

@@ -4,6 +4,11 @@
 //! midpoint and slope. Both are a shared value plus a per-perturbation deviation that weight decay pulls to zero, so that
 //! an unseen dose interpolates and a perturbation with few doses borrows the shape of the others.
 //! At dose zero every response is zero, and the empty set encodes to exactly zero: "untreated".
+//!
+//! Where training holds sets of several perturbations, every two members of a set add the product of their projected
+//! contributions, so that one can open or close the way for the other: a corrector without its agonist does nothing,
+//! which no sum of the two can say. The products of all pairs come from sums alone, ((Σ p)² − Σ p²) / 2, and a single
+//! perturbation has none.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -58,6 +63,7 @@ pub struct InterventionEncoder {
     contexts: Param<Tensor<2>>,
     anchor: Param<Tensor<2>>,
     descriptors: Option<Linear>,
+    interplay: Option<Linear>,
     mix_in: Linear,
     mix_out: Linear,
     #[module(skip)]
@@ -92,6 +98,7 @@ impl InterventionEncoder {
             contexts: init.zeros([sizes.contexts + 1, width]),
             anchor: init.normal([3, width], 0.3),
             descriptors: (sizes.descriptors > 0).then(|| init.linear(sizes.descriptors, curves * width, false)),
+            interplay: (sizes.members > 1).then(|| init.linear(width, width, false)),
             mix_in: init.linear(width, 2 * width, false),
             mix_out: init.linear(2 * width, width, false),
             curves,
@@ -123,8 +130,15 @@ impl InterventionEncoder {
             (vectors_nja * response_nj.clone().reshape([n, self.curves, 1])).sum_dim(1).reshape([n, self.width]);
         let kinds_na = self.kinds.val().select(0, index(&rows.kind)) * response_nj.mean_dim(1);
         let members_na = (members_na + kinds_na) * column(&rows.present);
-        let set_ba: Tensor<2> =
-            members_na.reshape([batch, members, self.width]).sum_dim(1).reshape([batch, self.width]);
+        let sum_of_members = |values_na: Tensor<2>| -> Tensor<2> {
+            values_na.reshape([batch, members, self.width]).sum_dim(1).reshape([batch, self.width])
+        };
+        let mut set_ba = sum_of_members(members_na.clone());
+        if let Some(interplay) = &self.interplay {
+            let projected_na = interplay.forward(members_na);
+            let squares_ba = sum_of_members(projected_na.clone().square());
+            set_ba = set_ba + (sum_of_members(projected_na).square() - squares_ba).div_scalar(2.0);
+        }
         let duration_b1 = Tensor::<2>::from_data(TensorData::new(rows.duration.clone(), [batch, 1]), device);
         let set_ba = set_ba * (duration_b1 * self.duration.val()).tanh().add_scalar(1.0);
         let set_ba = set_ba.clone() + self.mix_out.forward(activation::silu(self.mix_in.forward(set_ba)));
@@ -248,6 +262,27 @@ mod tests {
         let in_company = encode(&encoder, &vocabulary, &[pair, treatment(&[("taxol", 0.5)])]);
         assert!(distance(&alone[0], &in_company[1]) < 1e-6);
         assert!(distance(&alone[0], &in_company[0]) > 1e-2);
+    }
+
+    #[test]
+    fn two_members_are_more_than_their_sum_where_training_holds_sets() {
+        let known = [treatment(&[("taxol", 0.5)]), treatment(&[("taxol", 0.5), ("colchicine", -1.0)])];
+        let vocabulary = Vocabulary::new(&known, BTreeMap::new());
+        let mut encoder = shaken(&vocabulary);
+        // Without the mixing behind it, what the encoder returns is the set itself.
+        encoder.mix_out = Linear { weight: Param::from_tensor(encoder.mix_out.weight.val().zeros_like()), bias: None };
+        let parts = [treatment(&[("colchicine", -1.0)]), known[0].clone(), known[1].clone(), treatment(&[])];
+        let found = encode(&encoder, &vocabulary, &parts);
+        let sum: Vec<f32> = (0..6).map(|index| found[0][index] + found[1][index] - found[3][index]).collect();
+        assert!(distance(&found[2], &sum) > 1e-2, "{:?} is the sum", found[2]);
+        let projected = |row: usize| -> Vec<f32> {
+            let members: Vec<f32> = (0..6).map(|index| found[row][index] - found[3][index]).collect();
+            let row = Tensor::<2>::from_data(TensorData::new(members, [1, 6]), &Device::flex());
+            encoder.interplay.as_ref().unwrap().forward(row).into_data().try_to_vec().unwrap()
+        };
+        let products: Vec<f32> = projected(0).iter().zip(projected(1)).map(|(one, other)| one * other).collect();
+        let expected: Vec<f32> = sum.iter().zip(products).map(|(sum, product)| sum + product).collect();
+        assert!(distance(&found[2], &expected) < 1e-5, "{:?} is not {expected:?}", found[2]);
     }
 
     #[test]

@@ -60,6 +60,7 @@ impl ModelConfig {
             times(known.descriptors, area(intervention.curves, intervention.width)),
             area(known.contexts, intervention.width),
             area(intervention.width, intervention.width),
+            times(usize::from(known.members > 1), area(intervention.width, intervention.width)),
             times(predictor.depth, area(intervention.width, *latent)),
             times(predictor.depth, area(predictor.mlp_width, *latent)),
         ];

@@ -1,10 +1,11 @@
 //! What a simple rule would predict for a dose: the place between its measured neighbors.
 
+use super::series::{SAME_DOSE, between_neighbors, log_differences, log_distance, series_of};
 use crate::screen::Treatment;
 
-/// Where log-dose interpolation between other doses of the same perturbation arrives.
+/// Where log-dose interpolation between other doses of the same perturbations arrives.
 ///
-/// Empty when the perturbation has no other dose in the context.
+/// Empty when they have no other dose in the context, for as long.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Anchor {
     /// Indices of treatments and their weights; the weights sum to 1.
@@ -25,53 +26,66 @@ impl Anchor {
     }
 }
 
-/// Same perturbation (exactly one) in the same context, with its log10 dose.
-fn log_dose_on_ladder_of(treatment: &Treatment, other: &Treatment) -> Option<f64> {
-    let (member, candidate) = (treatment.intervention.as_single()?, other.intervention.as_single()?);
-    let same = member.perturbation == candidate.perturbation && treatment.context == other.context;
-    if same { candidate.dose.map(|dose| dose.log10()) } else { None }
-}
-
-/// The anchor of `treatment` among `others`; an equal dose is left out, so that nothing is its own anchor.
+/// The anchor of `treatment` among `others`; an equal treatment is left out, so that nothing is its own anchor.
+///
+/// In a set one dose is varied at a time, the others being the treatment's own.
 pub fn anchor_of(treatment: &Treatment, others: &[Treatment]) -> Anchor {
-    let Some(dose) = treatment.intervention.as_single().and_then(|member| member.dose) else {
-        return Anchor::default();
-    };
-    let dose = dose.log10();
-    let ladder = || {
-        others.iter().enumerate().filter_map(|(index, other)| Some((index, log_dose_on_ladder_of(treatment, other)?)))
-    };
-    let lower = ladder().filter(|(_, other)| *other < dose).max_by(|a, b| a.1.total_cmp(&b.1));
-    let higher = ladder().filter(|(_, other)| *other > dose).min_by(|a, b| a.1.total_cmp(&b.1));
-    match (lower, higher) {
-        (Some((low, low_dose)), Some((high, high_dose))) => {
-            let share = (dose - low_dose) / (high_dose - low_dose);
-            Anchor { weights: vec![(low, 1.0 - share), (high, share)], below: dose - low_dose, above: high_dose - dose }
-        }
-        (Some((low, low_dose)), None) => Anchor { weights: vec![(low, 1.0)], below: dose - low_dose, above: 0.0 },
-        (None, Some((high, high_dose))) => Anchor { weights: vec![(high, 1.0)], below: 0.0, above: high_dose - dose },
-        (None, None) => Anchor::default(),
+    let mut series = series_of(treatment, others.iter());
+    series.retain(|other| log_distance(treatment, other) > SAME_DOSE);
+    let Some((_, neighbors)) = between_neighbors(treatment, &series) else { return Anchor::default() };
+    let mut anchor = Anchor::default();
+    let (mut n_below, mut n_above) = (0.0, 0.0);
+    for (neighbor, weight) in neighbors {
+        let index = others.iter().position(|other| other == neighbor).expect("a neighbor is one of the others");
+        anchor.weights.push((index, weight));
+        // All members but one have the treatment's own dose.
+        let distance: f64 = log_differences(treatment, neighbor).iter().sum();
+        let (sum, n) = if distance > 0.0 { (&mut anchor.below, &mut n_below) } else { (&mut anchor.above, &mut n_above) };
+        *sum += distance.abs();
+        *n += 1.0;
     }
+    anchor.below /= f64::max(n_below, 1.0);
+    anchor.above /= f64::max(n_above, 1.0);
+    anchor
 }
 
-/// Indices of the treatments in `others` that are a lower dose of `treatment`.
+/// Indices of the treatments in `others` that are a lower dose of `treatment`, a single perturbation.
 pub(super) fn lower_doses(treatment: &Treatment, others: &[Treatment]) -> Vec<usize> {
-    let Some(dose) = treatment.intervention.as_single().and_then(|member| member.dose) else {
+    if treatment.intervention.as_single().is_none() {
         return Vec::new();
-    };
-    let is_lower =
-        |other: &Treatment| log_dose_on_ladder_of(treatment, other).is_some_and(|other| other < dose.log10());
-    (0..others.len()).filter(|&index| is_lower(&others[index])).collect()
+    }
+    let series = series_of(treatment, others.iter());
+    let lower = series.into_iter().filter(|other| log_differences(treatment, other)[0] > SAME_DOSE);
+    lower.filter_map(|lower| others.iter().position(|other| other == lower)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::{Intervention, Kind, Micromolar};
+    use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation};
 
     fn dose(micromolar: f64) -> Treatment {
         let dose = Micromolar::new(micromolar);
         Treatment { intervention: Intervention::single("taxol", Kind::Compound, dose), context: String::new() }
+    }
+
+    #[test]
+    fn a_set_is_anchored_along_the_dose_that_varies_and_for_as_long() {
+        let set = |agonist: f64, corrector: f64, hours: f64| {
+            let member = |name: &str, dose| Application {
+                perturbation: Perturbation { name: name.into(), kind: Kind::Compound },
+                dose: Micromolar::new(dose),
+            };
+            let members = [member("agonist", agonist), member("corrector", corrector)];
+            Treatment { intervention: Intervention::of(members).lasting(hours), context: String::new() }
+        };
+        let others = [set(0.1, 3.0, 1.0), set(10.0, 3.0, 1.0), set(1.0, 30.0, 1.0), set(0.5, 3.0, 0.5), dose(1.0)];
+        // Along the agonist there are doses on both sides, along the corrector there is only a higher one.
+        let anchor = anchor_of(&set(1.0, 3.0, 1.0), &others);
+        assert_eq!(anchor.weights.iter().map(|weight| weight.0).collect::<Vec<_>>(), [0, 1]);
+        assert!((anchor.below - 1.0).abs() < 1e-12 && (anchor.above - 1.0).abs() < 1e-12, "{anchor:?}");
+        assert!(!anchor_of(&set(1.0, 3.0, 2.0), &others).exists(), "no other lasted for two hours");
+        assert!(lower_doses(&set(1.0, 3.0, 1.0), &others).is_empty(), "ladders are of single perturbations");
     }
 
     #[test]

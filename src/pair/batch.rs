@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Anchor, CropShape, PairConfig, PairSet, Start, Transition, Vocabulary};
-use crate::screen::{FeatureMatrix, Reference, Screen};
+use crate::screen::{FeatureMatrix, Reference, Screen, Treatment};
 
 /// Host-side description of a batch of interventions, as the intervention encoder reads it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -60,7 +60,8 @@ pub struct Batch {
     pub n_units: usize,
     /// Weights of the start, `[batch, unit]`; a row sums to 1.
     pub start_bu: Vec<f32>,
-    /// Weights of the anchor, `[batch, unit]`; equal to the start's where there is no anchor.
+    /// Weights of the anchor, `[batch, unit]`; equal to the start's where there is no anchor. In a time lapse the start's own
+    /// plus differences of other objects' frames, so that some are negative; a row sums to 1.
     pub anchor_bu: Vec<f32>,
     /// Weights of the target, `[batch, unit]`; a row sums to 1.
     pub target_bu: Vec<f32>,
@@ -121,6 +122,9 @@ impl Units {
 
 type Weights = Vec<(usize, f32)>;
 
+/// Earlier and later rows of the steps of a batch, by treatment.
+type FrameSteps = BTreeMap<usize, Vec<(usize, usize)>>;
+
 impl<'a> Sampler<'a> {
     /// Replicate wells of a neighboring dose that make up an anchor.
     const ANCHOR_WELLS: usize = 3;
@@ -144,23 +148,25 @@ impl<'a> Sampler<'a> {
         Self { crop, ..self }
     }
 
-    fn anchor_for(&self, treatment: usize) -> &'a Anchor {
-        const NONE: &Anchor = &Anchor::NONE;
-        if self.anchored { &self.pairs.anchors[treatment] } else { NONE }
-    }
-
     /// One batch, drawn from `rng`.
     pub fn batch(&self, rng: &mut ChaCha8Rng) -> Batch {
         let transitions = self.transitions(rng);
+        let by_treatment = self.by_treatment(&transitions);
         let mut units = Units::default();
         let targets: Vec<usize> = transitions.iter().map(|transition| units.of(transition.target)).collect();
         let bags = self.bags(&transitions, rng);
         let mut starts = Vec::with_capacity(transitions.len());
+        let mut anchored_at = Vec::with_capacity(transitions.len());
         let mut anchors = Vec::with_capacity(transitions.len());
         for transition in &transitions {
             let start = self.start(transition, &bags, &mut units, rng);
-            let anchor = self.anchor(transition, &mut units, rng);
-            anchors.push(anchor.unwrap_or_else(|| start.clone()));
+            let anchor = self.anchor_in_batch(transition, &by_treatment, rng);
+            anchored_at.push(match self.pairs.reference {
+                Reference::FirstFrame => Self::moved(&start, anchor, &by_treatment, &mut units),
+                _ if anchor.exists() => self.between_wells(anchor, &mut units, rng),
+                _ => start.clone(),
+            });
+            anchors.push(anchor);
             starts.push(start);
         }
         let n_units = units.rows.len();
@@ -174,8 +180,8 @@ impl<'a> Sampler<'a> {
             weights
         };
         let mut interventions =
-            self.vocabulary.rows(transitions.iter().map(|transition| {
-                (&self.pairs.treatments[transition.treatment], self.anchor_for(transition.treatment))
+            self.vocabulary.rows(transitions.iter().zip(&anchors).map(|(transition, anchor)| {
+                (&self.pairs.treatments[transition.treatment], *anchor)
             }));
         if self.identity_dropout > 0.0 {
             for known in &mut interventions.known {
@@ -192,7 +198,7 @@ impl<'a> Sampler<'a> {
             units_uf,
             n_units,
             start_bu: dense(&starts),
-            anchor_bu: dense(&anchors),
+            anchor_bu: dense(&anchored_at),
             target_bu: dense(&targets.iter().map(|&unit| vec![(unit, 1.0)]).collect::<Vec<_>>()),
             interventions,
         }
@@ -218,8 +224,8 @@ impl<'a> Sampler<'a> {
 
     fn stratified(&self, rng: &mut ChaCha8Rng) -> Vec<Transition> {
         let mut contexts = BTreeMap::<&str, Vec<usize>>::new();
-        for (index, treatment) in self.pairs.treatments.iter().enumerate() {
-            contexts.entry(&treatment.context).or_default().push(index);
+        for index in self.treatments_of_a_batch(rng) {
+            contexts.entry(&self.pairs.treatments[index].context).or_default().push(index);
         }
         let mut queues: Vec<Vec<usize>> = contexts.into_values().collect();
         for queue in &mut queues {
@@ -246,6 +252,20 @@ impl<'a> Sampler<'a> {
         }
         chosen.truncate(self.config.batch);
         chosen
+    }
+
+    /// All treatments; for an anchored model of a time lapse those of one length, so that neighboring doses come together.
+    fn treatments_of_a_batch(&self, rng: &mut ChaCha8Rng) -> Vec<usize> {
+        let all = 0..self.pairs.treatments.len();
+        if !self.anchored || self.pairs.reference != Reference::FirstFrame {
+            return all.collect();
+        }
+        let seconds = |treatment: &Treatment| treatment.intervention.hours().map(|hours| (3600.0 * hours).round() as i64);
+        let mut lengths: Vec<_> = self.pairs.treatments.iter().map(seconds).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        let length = lengths[rng.random_range(0..lengths.len())];
+        all.filter(|&index| seconds(&self.pairs.treatments[index]) == length).collect()
     }
 
     /// Controls drawn for each plate of the batch, such that about a third of all units are controls.
@@ -285,13 +305,52 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    fn anchor(&self, transition: &Transition, units: &mut Units, rng: &mut ChaCha8Rng) -> Option<Weights> {
-        let anchor = self.anchor_for(transition.treatment);
+    /// The steps of a batch from a frame to a later one, by treatment: what anchors of a time lapse are made of.
+    fn by_treatment(&self, transitions: &[Transition]) -> FrameSteps {
+        let mut steps = FrameSteps::new();
+        for transition in transitions {
+            if let (true, Start::Frame(earlier)) = (self.anchored, transition.start) {
+                steps.entry(transition.treatment).or_default().push((earlier, transition.target));
+            }
+        }
+        steps
+    }
+
+    /// The anchor of a transition, unless it is hidden or, in a time lapse, a neighbor has no step in the batch.
+    fn anchor_in_batch(&self, transition: &Transition, steps: &FrameSteps, rng: &mut ChaCha8Rng) -> &'a Anchor {
+        const NONE: &Anchor = &Anchor::NONE;
+        if !self.anchored {
+            return NONE;
+        }
+        let anchor = &self.pairs.anchors[transition.treatment];
+        let is_lapse = self.pairs.reference == Reference::FirstFrame;
+        if is_lapse && anchor.weights.iter().any(|(treatment, _)| !steps.contains_key(treatment)) {
+            return NONE;
+        }
+        let dropout = self.config.anchor_dropout;
+        if dropout > 0.0 && rng.random_bool(dropout) { NONE } else { anchor }
+    }
+
+    /// The start moved by what the batch's objects under the neighboring treatments moved, on average.
+    fn moved(start: &Weights, anchor: &Anchor, steps: &FrameSteps, units: &mut Units) -> Weights {
+        let mut weights = start.clone();
+        for (treatment, weight) in &anchor.weights {
+            let steps = &steps[treatment];
+            let share = *weight as f32 / steps.len() as f32;
+            for &(earlier, later) in steps {
+                weights.extend([(units.of(later), share), (units.of(earlier), -share)]);
+            }
+        }
+        weights
+    }
+
+    /// The place between wells of the neighboring doses.
+    fn between_wells(&self, anchor: &Anchor, units: &mut Units, rng: &mut ChaCha8Rng) -> Weights {
         let mut weights = Weights::new();
         for &(treatment, weight) in &anchor.weights {
             weights.extend(self.some_wells(treatment, weight as f32, units, rng));
         }
-        anchor.exists().then_some(weights)
+        weights
     }
 
     fn some_wells(&self, treatment: usize, total: f32, units: &mut Units, rng: &mut ChaCha8Rng) -> Weights {

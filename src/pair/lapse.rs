@@ -82,7 +82,7 @@ impl Split {
     /// [`Split::new`] gives all untreated rows to training, and first frames are untreated.
     pub fn of_tracks(mut self, lapse: &TimeLapse) -> Self {
         for track in &lapse.tracks {
-            let part = self.part(*track.rows.last().expect("a track has rows"));
+            let part = self.part(track.last());
             self.set(track.first(), part);
         }
         self

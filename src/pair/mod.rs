@@ -10,6 +10,7 @@ mod anchor;
 mod augment;
 mod batch;
 mod lapse;
+mod series;
 mod split;
 mod vocabulary;
 
@@ -19,6 +20,8 @@ pub use anchor::{Anchor, anchor_of};
 pub use augment::{Augment, CropShape};
 pub use batch::{Batch, InterventionRows, Sampler};
 use serde::{Deserialize, Serialize};
+pub use series::DosePosition;
+pub(crate) use series::{SAME_DOSE, between_neighbors, log_distance, series_of};
 pub use split::{Part, Split, SplitBy, SplitConfig};
 pub use vocabulary::{DoseCenters, InterventionSizes, Vocabulary};
 
@@ -87,13 +90,15 @@ pub struct PairConfig {
     pub bag: usize,
     /// Share of a batch's transitions that start at a lower dose of the same perturbation instead of at the controls.
     pub ladder: f64,
+    /// Share of the transitions of an anchored model whose anchor is hidden, so that it also learns to go without.
+    pub anchor_dropout: f64,
     /// How crops are changed in training; without effect on profiles.
     pub augment: Augment,
 }
 
 impl Default for PairConfig {
     fn default() -> Self {
-        Self { batch: 256, bag: 6, ladder: 0.3, augment: Augment::default() }
+        Self { batch: 256, bag: 6, ladder: 0.3, anchor_dropout: 0.0, augment: Augment::default() }
     }
 }
 

@@ -17,6 +17,8 @@ pub struct InterventionSizes {
     pub contexts: usize,
     /// Width of the descriptors; 0 without.
     pub descriptors: usize,
+    /// Perturbations in the largest set of training.
+    pub members: usize,
 }
 
 /// Where each perturbation's dose responses start out.
@@ -36,6 +38,8 @@ pub struct Vocabulary {
     /// Descriptors by perturbation name, of equal width; unseen perturbations may be among them.
     descriptors: BTreeMap<String, Vec<f32>>,
     dose_centers: DoseCenters,
+    /// Perturbations in the largest set of training.
+    most_members: usize,
 }
 
 impl Vocabulary {
@@ -50,7 +54,8 @@ impl Vocabulary {
             doses.extend(member.dose.map(|dose| dose.log10()));
         }
         let dose_centers = dose_centers(&log_doses);
-        Self { perturbations: log_doses.into_keys().collect(), contexts, descriptors, dose_centers }
+        let most_members = treatments.iter().map(|treatment| treatment.intervention.members().len()).max().unwrap_or(0);
+        Self { perturbations: log_doses.into_keys().collect(), contexts, descriptors, dose_centers, most_members }
     }
 
     /// Whether the model has met this perturbation in training.
@@ -79,6 +84,7 @@ impl Vocabulary {
             perturbations: self.perturbations.len(),
             contexts: self.contexts.len(),
             descriptors: self.descriptor_width(),
+            members: self.most_members,
         }
     }
 

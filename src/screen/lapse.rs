@@ -27,6 +27,11 @@ impl Track {
         self.rows[0]
     }
 
+    /// The row of the last frame.
+    pub fn last(&self) -> usize {
+        *self.rows.last().expect("a track has rows")
+    }
+
     /// The rows after the first frame.
     pub fn later(&self) -> &[usize] {
         &self.rows[1..]
@@ -36,6 +41,6 @@ impl Track {
 impl TimeLapse {
     /// What was done to an object over all of its track: the treatment of its last row.
     pub fn treatment(&self, track: &Track) -> Treatment {
-        self.screen.observations[*track.rows.last().expect("a track has rows")].treatment()
+        self.screen.observations[track.last()].treatment()
     }
 }

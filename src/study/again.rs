@@ -28,7 +28,7 @@ pub fn verdict_sentence(config: &Config, evaluation: Option<&Evaluation>) -> Str
         return format!("ranked by the baseline {} alone; `evaluate` shows what the model adds", config.rank.by);
     }
     match verdict {
-        Some(verdict) => verdict.clone().with_units_called("perturbations").to_string(),
+        Some(verdict) => verdict.to_string(),
         None => {
             "not judged: no treatment is held out for testing, so nothing is known of how far to trust this ranking"
                 .into()

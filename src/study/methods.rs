@@ -110,7 +110,7 @@ const LOOKS_AT_TARGET: [&str; 3] = ["cell_count_only", "batch_only", "well_posit
 /// The simple method that blends best with the model on the validation treatments, and the model's weight.
 ///
 /// The blend is judged, not the partner alone: what is already denoised leaves the model less to add than raw interpolation.
-fn choose_blend(
+pub(super) fn choose_blend(
     model: &Predictions,
     candidates: &[Predictions],
     truth: &Predictions,

@@ -4,6 +4,7 @@ mod again;
 mod embedding;
 mod ensemble;
 mod images;
+mod lapse;
 mod log;
 mod methods;
 mod prepare;

@@ -8,7 +8,8 @@ use burn::tensor::Device;
 use super::ensemble::checkpoint_steps;
 use super::log::TrainingLog;
 use super::methods::refuse_unknown_ranker;
-use super::readout::{readout_table, well_readouts};
+use super::lapse::Lapse;
+use super::readout::readout_table;
 use super::{Evaluation, Item, Members, Prepared, StudyError, again, methods, prepare, score, train_ensemble};
 use crate::config::Config;
 use crate::embed::{Level, embed};
@@ -290,7 +291,7 @@ fn results(
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
         tell(Event::Step("reading wells out of predictions".into()));
-        let readouts = well_readouts(config, prepared, served, device)?;
+        let readouts = Lapse::new(prepared, served, device)?.readouts(config)?;
         readout_table(&readouts).write_parquet(&Artifact::Readouts.path_in(&folder))?;
         let scored = score::pooled(config, Vec::new(), readouts)?;
         scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;

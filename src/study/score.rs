@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::embedding::EMBEDDING_TASKS;
-use super::readout::{READOUT_TASK, WellReadout, readout_score_rows};
+use super::readout::{READOUT_TASK, WellReadout, readout_score_rows, readout_verdict};
 use super::{Methods, Prepared, StudyError};
-use crate::baseline::{self, DosePosition, dose_position};
+use crate::baseline::{self, dose_position};
 use crate::config::Config;
 use crate::evaluate::{
     Direction, Distance, MethodScores, Origins, ScoreRow, Scores, Verdict, accuracy, replicate_ceiling, retrieval,
     verdict,
 };
-use crate::pair::{Part, SplitBy};
+use crate::pair::{DosePosition, Part, SplitBy};
 use crate::predict::Predictions;
 use crate::screen::Treatment;
 
@@ -149,9 +149,12 @@ pub fn pooled(config: &Config, items: Vec<Item>, readouts: Vec<WellReadout>) -> 
     let against = |method: &str| -> Result<Option<Verdict>, StudyError> {
         let Some(model) = mse.get(method) else { return Ok(None) };
         let bootstrap = &config.evaluate.bootstrap;
-        Ok(verdict(model, &baselines, "MSE", Direction::LowerIsBetter, ceiling.as_ref(), bootstrap)?)
+        Ok(verdict(model, &baselines, "MSE", Direction::LowerIsBetter, ceiling.as_ref(), &perturbations, bootstrap)?)
     };
-    let (verdict, verdict_model) = (against(USED)?, against("lewm")?);
+    let (verdict, verdict_model) = match readouts.is_empty() {
+        true => (against(USED)?, against("lewm")?),
+        false => (readout_verdict(config, &readouts, USED)?, readout_verdict(config, &readouts, "lewm")?),
+    };
     let configurations_tried = config.evaluate.configurations_tried;
     let notes = what_a_group_is(config.split.by, &items).into_iter().collect();
     scores.rows.extend(readout_score_rows(config, &readouts)?);
@@ -187,12 +190,18 @@ fn by_method<'a>(items: &'a [Item], metric: &str) -> BTreeMap<&'a str, MethodSco
     methods
 }
 
+/// The independent unit of a treatment: its perturbations, at whatever doses.
+fn perturbations(treatment: &Treatment) -> String {
+    treatment.intervention.perturbation_names()
+}
+
 /// The used prediction against one baseline.
 pub(super) fn against_one(config: &Config, items: &[Item], baseline: &str) -> Result<Option<Verdict>, StudyError> {
     let mse = by_method(items, "mse");
     let (Some(model), Some(simple)) = (mse.get(USED), mse.get(baseline)) else { return Ok(None) };
     let bootstrap = &config.evaluate.bootstrap;
-    Ok(verdict(model, std::slice::from_ref(simple), "MSE", Direction::LowerIsBetter, None, bootstrap)?)
+    let simple = std::slice::from_ref(simple);
+    Ok(verdict(model, simple, "MSE", Direction::LowerIsBetter, None, &perturbations, bootstrap)?)
 }
 
 /// The main scores as a table for people: a line for each method, best mean squared error first.

@@ -63,6 +63,8 @@ pub(super) fn mean_latent(model: &WorldModel, screen: &Screen, rows: &[usize], d
 pub struct Memory {
     /// Mean latent of each training treatment, `[treatment, latent]`.
     pub treatments: Vec<Vec<f32>>,
+    /// In a time lapse how far each training treatment moved its objects, on average, `[treatment, latent]`; else empty.
+    pub moves: Vec<Vec<f32>>,
     /// Mean latent of the training controls, or of the zero vector where values are relative to control.
     pub control: Vec<f32>,
 }
@@ -70,6 +72,9 @@ pub struct Memory {
 impl Memory {
     /// The memory of `model` after training on `pairs`.
     pub fn of(model: &WorldModel, screen: &Screen, pairs: &PairSet, device: &Device) -> Self {
+        if pairs.reference == Reference::FirstFrame {
+            return Self::of_time_lapse(model, screen, pairs, device);
+        }
         let treatments = pairs.rows.iter().map(|rows| mean_latent(model, screen, rows, device)).collect();
         let controls: Vec<usize> = pairs.controls.values().flatten().copied().collect();
         let control = if pairs.reference == Reference::Relative || controls.is_empty() {
@@ -77,7 +82,28 @@ impl Memory {
         } else {
             mean_latent(model, screen, &controls, device)
         };
-        Self { treatments, control }
+        Self { treatments, moves: Vec::new(), control }
+    }
+
+    /// Every frame takes part in many steps and is encoded once.
+    fn of_time_lapse(model: &WorldModel, screen: &Screen, pairs: &PairSet, device: &Device) -> Self {
+        let controls: Vec<usize> = pairs.controls.values().flatten().copied().collect();
+        let mut rows: Vec<usize> = pairs.frame_steps.iter().flatten().flat_map(|&(one, other)| [one, other]).collect();
+        rows.extend(pairs.rows.iter().flatten().chain(&controls));
+        rows.sort_unstable();
+        rows.dedup();
+        let latents = encode(model, &screen.features, &rows, device);
+        let latent = |row: &usize| &latents[rows.binary_search(row).expect("all rows of steps were encoded")];
+        let moved = |steps: &Vec<(usize, usize)>| {
+            let earlier = mean(steps.iter().map(|(earlier, _)| latent(earlier)));
+            let later = mean(steps.iter().map(|(_, later)| latent(later)));
+            later.iter().zip(earlier).map(|(later, earlier)| later - earlier).collect()
+        };
+        Self {
+            treatments: pairs.rows.iter().map(|rows| mean(rows.iter().map(latent))).collect(),
+            moves: pairs.frame_steps.iter().map(moved).collect(),
+            control: mean(controls.iter().map(latent)),
+        }
     }
 
     /// Mean start latent of treated rows: the controls of their plates.
@@ -117,7 +143,7 @@ impl Memory {
             let from: Vec<f32> = anchors
                 .iter()
                 .zip(&starts[range.clone()])
-                .flat_map(|(anchor, start)| self.anchor_latent(anchor).unwrap_or_else(|| start.clone()))
+                .flat_map(|(anchor, start)| self.anchor_latent(anchor, start))
                 .collect();
             let rows = vocabulary.rows(treatments[range.clone()].iter().copied().zip(anchors));
             let from_bl = Tensor::<2>::from_data(TensorData::new(from, [range.len(), self.control.len()]), device);
@@ -126,16 +152,23 @@ impl Memory {
         (0..treatments.len()).step_by(CHUNK).flat_map(chunk).collect()
     }
 
-    fn anchor_latent(&self, anchor: &Anchor) -> Option<Vec<f32>> {
-        anchor.exists().then(|| {
-            let mut latent = vec![0.0; self.control.len()];
-            for &(treatment, weight) in &anchor.weights {
-                for (sum, &value) in latent.iter_mut().zip(&self.treatments[treatment]) {
-                    *sum += weight as f32 * value;
-                }
+    /// Where an anchor is for something that starts at `start`: between the neighbors themselves, in a time lapse as far away
+    /// from the start as they moved; the start where there is no anchor.
+    pub fn anchor_latent(&self, anchor: &Anchor, start: &[f32]) -> Vec<f32> {
+        let is_lapse = !self.moves.is_empty();
+        if !anchor.exists() {
+            return start.to_vec();
+        }
+        let (mut latent, neighbors) = match is_lapse {
+            true => (start.to_vec(), &self.moves),
+            false => (vec![0.0; start.len()], &self.treatments),
+        };
+        for &(treatment, weight) in &anchor.weights {
+            for (sum, &value) in latent.iter_mut().zip(&neighbors[treatment]) {
+                *sum += weight as f32 * value;
             }
-            latent
-        })
+        }
+        latent
     }
 }
 
@@ -205,8 +238,8 @@ impl TrainedModel {
     /// Latents of anchors by each member, `[member][anchor][latent]`; zeros where there is no anchor.
     pub fn anchor_latents(&self, anchors: &[Anchor]) -> Vec<Vec<Vec<f32>>> {
         let of_member = |(_, memory): &(WorldModel, Memory)| {
-            let latent = |anchor| memory.anchor_latent(anchor).unwrap_or_else(|| vec![0.0; memory.control.len()]);
-            anchors.iter().map(latent).collect()
+            let nowhere = vec![0.0; memory.control.len()];
+            anchors.iter().map(|anchor| memory.anchor_latent(anchor, &nowhere)).collect()
         };
         self.members.iter().map(of_member).collect()
     }
@@ -220,6 +253,10 @@ impl TrainedModel {
             let shape = vec![memory.treatments.len(), memory.control.len()];
             let latents = Array { shape, values: memory.treatments.concat() };
             checkpoint.tensors.insert("memory.treatments".into(), latents);
+            if !memory.moves.is_empty() {
+                let shape = vec![memory.moves.len(), memory.control.len()];
+                checkpoint.tensors.insert("memory.moves".into(), Array { shape, values: memory.moves.concat() });
+            }
             let control = Array { shape: vec![memory.control.len()], values: memory.control.clone() };
             checkpoint.tensors.insert("memory.control".into(), control);
             let mut note = |key: &str, value: String| checkpoint.text.insert(key.to_owned(), value);
@@ -294,12 +331,16 @@ impl TrainedModel {
             checkpoint.tensors.get(name).ok_or_else(|| TrainError::damaged(format!("it has no tensor `{name}`")))
         };
         let (latents, control) = (part("memory.treatments")?, part("memory.control")?);
+        let moves = if self.reference == Reference::FirstFrame { Some(part("memory.moves")?) } else { None };
         let n_remembered = self.treatments.len() * self.config.latent;
-        if latents.values.len() != n_remembered || control.values.len() != self.config.latent {
+        let fits = |array: &Array| array.values.len() == n_remembered;
+        if !fits(latents) || moves.is_some_and(|moves| !fits(moves)) || control.values.len() != self.config.latent {
             return Err(TrainError::damaged("its remembered latents do not fit its treatments"));
         }
+        let rows = |array: &Array| array.values.chunks_exact(self.config.latent).map(<[f32]>::to_vec).collect();
         let memory = Memory {
-            treatments: latents.values.chunks_exact(self.config.latent).map(<[f32]>::to_vec).collect(),
+            treatments: rows(latents),
+            moves: moves.map(rows).unwrap_or_default(),
             control: control.values.clone(),
         };
         Ok((model, memory))

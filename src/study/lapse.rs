@@ -1,0 +1,374 @@
+//! A measured number of every object that the model never sees, read out of its predictions: the test of a time lapse.
+//!
+//! A ridge probe, fitted on training objects, turns latents into the logarithm of the number. Over the tracks of a well the
+//! numbers are summed, at the last frame and at the first, and their ratio is compared with the measured one. Simple
+//! methods predict that ratio from the measured ratios of training wells; the same methods also predict latents, from how
+//! far training conditions moved their objects, and those are read out as the model's are.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+
+use super::images::READOUT_LABEL;
+use super::methods::choose_blend;
+use super::readout::{MODEL, OF_LATENTS, REPLICATE, TRUE_FRAME, WellReadout};
+use super::{Prepared, Served, StudyError, USED};
+use crate::baseline;
+use crate::config::Config;
+use crate::evaluate::EvaluateError;
+use crate::pair::Part;
+use crate::predict::{Predictions, Ridge};
+use crate::screen::{FeatureMatrix, Observation, Reference, Role, Screen, Track, Treatment, Well};
+
+/// Penalties of the probe.
+const LAMBDAS: [f64; 6] = [1e-3, 1e-1, 1.0, 10.0, 100.0, 1000.0];
+
+/// A trained model's view of a time lapse: latents of every frame, and the probe that reads the number out of them.
+pub(super) struct Lapse<'a> {
+    prepared: &'a Prepared,
+    served: &'a Served,
+    device: &'a Device,
+    /// Latents of every row by member.
+    by_member: Vec<Vec<Vec<f32>>>,
+    wells: Vec<WellTracks<'a>>,
+    /// Logarithm of each row's measured number.
+    logs: Vec<Option<f64>>,
+    probe: Ridge,
+}
+
+/// One well with its followed objects that have the number in the first and in the last frame.
+struct WellTracks<'a> {
+    plate: &'a str,
+    well: Option<Well>,
+    treatment: Treatment,
+    part: Part,
+    tracks: Vec<&'a Track>,
+}
+
+/// A method with what it says of each well, in the order of the wells.
+type Method = (String, Vec<Option<f64>>);
+
+impl<'a> Lapse<'a> {
+    /// Encodes all frames and fits the probe on training objects.
+    ///
+    /// # Errors
+    /// When no training object has a number, or the fit fails.
+    pub(super) fn new(prepared: &'a Prepared, served: &'a Served, device: &'a Device) -> Result<Self, StudyError> {
+        let screen = &prepared.screen;
+        let logs = log_values(screen, READOUT_LABEL)?;
+        let wells = wells(prepared, &logs);
+        let n_rows = screen.n_observations();
+        let by_member = served.trained.encode(&screen.features, &(0..n_rows).collect::<Vec<_>>(), device);
+        let training: Vec<usize> = prepared
+            .tracks
+            .iter()
+            .filter(|track| prepared.split.part(track.first()) == Part::Train)
+            .flat_map(|track| track.rows.iter().copied())
+            .filter(|&row| logs[row].is_some())
+            .collect();
+        let truth = training.iter().map(|&row| logs[row].expect("filtered above") as f32).collect();
+        let truth = FeatureMatrix::new(vec!["log".into()], truth);
+        let probe = Ridge::fit_gcv(&side_by_side(&by_member, n_rows).select_rows(&training), &truth, &LAMBDAS)?;
+        Ok(Self { prepared, served, device, by_member, wells, logs, probe })
+    }
+
+    /// Read-outs of the wells of `config.evaluate.part` by every method.
+    ///
+    /// # Errors
+    /// When a fit fails.
+    pub(super) fn readouts(&self, config: &Config) -> Result<Vec<WellReadout>, StudyError> {
+        let measured_at = |row: usize| self.logs[row].expect("wells hold tracks with both numbers").exp();
+        let observed: Vec<f64> = self
+            .wells
+            .iter()
+            .map(|well| {
+                let sum = |row: &dyn Fn(&Track) -> usize| well.tracks.iter().map(|track| measured_at(row(track))).sum::<f64>();
+                sum(&Track::last) / sum(&Track::first)
+            })
+            .collect();
+        let followed: Vec<&Track> = self.wells.iter().flat_map(|well| well.tracks.iter().copied()).collect();
+        let starts = self.latents_at(&followed, Track::first);
+        let mut methods: Vec<Method> = Vec::new();
+        let mut add = |name: String, latents: &[Vec<f32>]| {
+            methods.push((name, self.calibrated(&self.ratios(&starts, latents), &observed)));
+        };
+        add(MODEL.into(), &self.predicted(&followed));
+        add(TRUE_FRAME.into(), &self.latents_at(&followed, Track::last));
+        for moves in self.simple_moves() {
+            if let Some(latents) = self.moved(&starts, &followed, &moves) {
+                add(format!("{}{OF_LATENTS}", moves.method), &latents);
+            }
+        }
+        let of_ratios = simple(&self.screen_of_ratios(&observed), |row| self.wells[row].part == Part::Train);
+        let n_measured = methods.len();
+        for predictions in &of_ratios {
+            methods.push((predictions.method.clone(), self.by_treatment(predictions)));
+        }
+        methods.push(self.blend(config, &observed, &methods[0].1, &methods[n_measured..])?);
+        methods.push((REPLICATE.into(), self.replicates(&observed)));
+        let scored = (0..self.wells.len()).filter(|&well| self.wells[well].part == config.evaluate.part);
+        let scored: Vec<usize> = scored.collect();
+        let mut found = Vec::new();
+        for (method, values) in methods {
+            for &index in &scored {
+                let WellTracks { plate, well, treatment, .. } = &self.wells[index];
+                found.extend(values[index].map(|predicted| WellReadout {
+                    plate: (*plate).to_owned(),
+                    well: *well,
+                    treatment: treatment.clone(),
+                    method: method.clone(),
+                    predicted,
+                    observed: observed[index],
+                }));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Latents of one frame of each track, members side by side.
+    fn latents_at(&self, tracks: &[&Track], row: fn(&Track) -> usize) -> Vec<Vec<f32>> {
+        let joined = |track: &&Track| self.by_member.iter().flat_map(|latents| latents[row(track)].clone()).collect();
+        tracks.iter().map(joined).collect()
+    }
+
+    /// Predicted latents at the last frame of each track from its first frame, members side by side.
+    fn predicted(&self, tracks: &[&Track]) -> Vec<Vec<f32>> {
+        let treatments: Vec<Treatment> =
+            tracks.iter().map(|track| self.prepared.screen.observations[track.last()].treatment()).collect();
+        let treatments: Vec<&Treatment> = treatments.iter().collect();
+        let start = |latents: &Vec<Vec<f32>>| tracks.iter().map(|track| latents[track.first()].clone()).collect();
+        let starts: Vec<Vec<Vec<f32>>> = self.by_member.iter().map(start).collect();
+        let by_member = self.served.trained.predict(&treatments, &starts, self.device);
+        (0..tracks.len()).map(|track| by_member.iter().flat_map(|member| member[track].clone()).collect()).collect()
+    }
+
+    /// What simple methods say of how far each condition moves its objects over the whole lapse, in latents.
+    fn simple_moves(&self) -> Vec<Predictions> {
+        let trained = &self.served.trained;
+        let whole: BTreeMap<&Treatment, usize> =
+            trained.treatments.iter().enumerate().map(|(index, treatment)| (treatment, index)).collect();
+        let mut treatments: Vec<Treatment> = self.wells.iter().map(|well| well.treatment.clone()).collect();
+        treatments.sort();
+        treatments.dedup();
+        let mut observations = Vec::new();
+        let mut values = Vec::new();
+        let mut is_training = Vec::new();
+        let width = trained.config.latent * trained.members.len();
+        for treatment in &treatments {
+            let known = whole.get(treatment);
+            observations.push(observation("", None, treatment));
+            is_training.push(known.is_some());
+            match known {
+                Some(&index) => values.extend(trained.members.iter().flat_map(|(_, memory)| memory.moves[index].clone())),
+                None => values.extend(std::iter::repeat_n(0.0, width)),
+            }
+        }
+        let features = FeatureMatrix::numbered("move_", width, values);
+        let mut found = simple(&relative_screen("moves of conditions", observations, features), |row| is_training[row]);
+        // Where nothing moves, latents and measured ratios say the same.
+        found.retain(|predictions| predictions.method != "no_change");
+        found
+    }
+
+    /// The starts of all tracks moved as `moves` says of their conditions; `None` where it says nothing of a condition.
+    fn moved(&self, starts: &[Vec<f32>], tracks: &[&Track], moves: &Predictions) -> Option<Vec<Vec<f32>>> {
+        let of = rows_by_treatment(moves);
+        let treatment = |track: &Track| self.prepared.screen.observations[track.last()].treatment();
+        let moved = |(start, track): (&Vec<f32>, &&Track)| -> Vec<f32> {
+            match of.get(&treatment(track)) {
+                Some(&row) => start.iter().zip(moves.profiles.row(row)).map(|(start, step)| start + step).collect(),
+                None => vec![f32::NAN; start.len()],
+            }
+        };
+        (!of.is_empty()).then(|| starts.iter().zip(tracks).map(moved).collect())
+    }
+
+    /// The ratio of sums over each well's objects, read out of latents at the end and at the start.
+    fn ratios(&self, starts: &[Vec<f32>], ends: &[Vec<f32>]) -> Vec<f64> {
+        let (starts, ends) = (self.read(starts), self.read(ends));
+        let mut first = 0;
+        let mut ratio = |well: &WellTracks| {
+            let range = first..first + well.tracks.len();
+            first = range.end;
+            ends[range.clone()].iter().sum::<f64>() / starts[range].iter().sum::<f64>()
+        };
+        self.wells.iter().map(&mut ratio).collect()
+    }
+
+    /// The measured number as the probe reads it out of latents.
+    fn read(&self, latents: &[Vec<f32>]) -> Vec<f64> {
+        let width = latents.first().map_or(0, Vec::len);
+        let matrix = FeatureMatrix::numbered("latent_", width, latents.concat());
+        self.probe.predict(&matrix).values().iter().map(|&log| f64::from(log).exp()).collect()
+    }
+
+    /// Ratios on the scale of measured ones, by the straight line that fits training wells; `None` where there is no ratio.
+    fn calibrated(&self, raw: &[f64], observed: &[f64]) -> Vec<Option<f64>> {
+        let is_usable = |well: &usize| self.wells[*well].part == Part::Train && raw[*well].is_finite();
+        let training: Vec<usize> = (0..raw.len()).filter(is_usable).collect();
+        let (slope, intercept) = line(&training, raw, observed);
+        raw.iter().map(|raw| raw.is_finite().then_some(intercept + slope * raw)).collect()
+    }
+
+    /// Ratios of whole wells as a screen, relative to no change.
+    fn screen_of_ratios(&self, observed: &[f64]) -> Screen {
+        let observations = self.wells.iter().map(|well| observation(well.plate, well.well, &well.treatment)).collect();
+        let changes = observed.iter().map(|ratio| (ratio - 1.0) as f32).collect();
+        relative_screen("ratios of wells", observations, FeatureMatrix::new(vec!["change".into()], changes))
+    }
+
+    /// What predictions of ratio − 1 say of each well.
+    fn by_treatment(&self, predictions: &Predictions) -> Vec<Option<f64>> {
+        let of = rows_by_treatment(predictions);
+        let ratio = |well: &WellTracks| Some(1.0 + f64::from(predictions.profiles.row(*of.get(&well.treatment)?)[0]));
+        self.wells.iter().map(ratio).collect()
+    }
+
+    /// The model averaged with the simple method of measured ratios that goes with it best on validation conditions.
+    fn blend(
+        &self,
+        config: &Config,
+        observed: &[f64],
+        model: &[Option<f64>],
+        simple: &[Method],
+    ) -> Result<Method, StudyError> {
+        let of_conditions = |name: &str, values: &[Option<f64>], keep: &dyn Fn(&WellTracks) -> bool| {
+            let mut conditions = BTreeMap::<&Treatment, Vec<f64>>::new();
+            for (well, value) in self.wells.iter().zip(values).filter(|(well, _)| keep(well)) {
+                conditions.entry(&well.treatment).or_default().extend(*value);
+            }
+            conditions.retain(|_, values| !values.is_empty());
+            let mean = |values: &Vec<f64>| (values.iter().sum::<f64>() / values.len() as f64) as f32;
+            Predictions {
+                method: name.to_owned(),
+                profiles: FeatureMatrix::new(vec!["ratio".into()], conditions.values().map(mean).collect()),
+                treatments: conditions.into_keys().cloned().collect(),
+            }
+        };
+        let is_validation = |well: &WellTracks| well.part == Part::Validation;
+        let measured: Vec<Option<f64>> = observed.iter().copied().map(Some).collect();
+        let truth = of_conditions("measured", &measured, &is_validation);
+        let candidates: Vec<Predictions> =
+            simple.iter().map(|(name, values)| of_conditions(name, values, &is_validation)).collect();
+        let own = of_conditions(MODEL, model, &is_validation);
+        let (partner, weight) = choose_blend(&own, &candidates, &truth, config.split.by)?;
+        let partner = simple.iter().find(|(name, _)| *name == partner).map(|(_, values)| values.as_slice());
+        let mixed = |well: usize| {
+            let own = model[well]?;
+            let other = partner.and_then(|partner| partner[well]);
+            Some(other.map_or(own, |other| weight * own + (1.0 - weight) * other))
+        };
+        Ok((USED.to_owned(), (0..self.wells.len()).map(mixed).collect()))
+    }
+
+    /// The mean measured ratio of the other wells of each well's condition.
+    fn replicates(&self, observed: &[f64]) -> Vec<Option<f64>> {
+        let replicate = |own: usize| {
+            let is_twin = |other: &usize| *other != own && self.wells[*other].treatment == self.wells[own].treatment;
+            let ratios: Vec<f64> = (0..self.wells.len()).filter(is_twin).map(|twin| observed[twin]).collect();
+            (!ratios.is_empty()).then(|| ratios.iter().sum::<f64>() / ratios.len() as f64)
+        };
+        (0..self.wells.len()).map(replicate).collect()
+    }
+}
+
+/// The natural logarithm of each row's number; `None` where there is none or it is not positive.
+fn log_values(screen: &Screen, label: &str) -> Result<Vec<Option<f64>>, StudyError> {
+    let found = screen
+        .label(label)
+        .ok_or_else(|| EvaluateError::MissingLabel { screen: screen.name.clone(), label: label.to_owned() })?;
+    let log = |value: &Option<String>| value.as_ref()?.parse::<f64>().ok().filter(|value| *value > 0.0).map(f64::ln);
+    Ok(found.values.iter().map(log).collect())
+}
+
+/// The wells with at least one object that has its number in the first and in the last frame.
+fn wells<'a>(prepared: &'a Prepared, logs: &[Option<f64>]) -> Vec<WellTracks<'a>> {
+    let screen = &prepared.screen;
+    let mut wells = BTreeMap::<(&str, Option<Well>), WellTracks>::new();
+    for track in &prepared.tracks {
+        if logs[track.first()].is_none() || logs[track.last()].is_none() {
+            continue;
+        }
+        let observation = &screen.observations[track.last()];
+        wells
+            .entry((&observation.plate, observation.well))
+            .or_insert_with(|| WellTracks {
+                plate: &observation.plate,
+                well: observation.well,
+                treatment: observation.treatment(),
+                part: prepared.split.part(track.last()),
+                tracks: Vec::new(),
+            })
+            .tracks
+            .push(track);
+    }
+    wells.into_values().collect()
+}
+
+/// The members' latents of each row side by side, `[row, member x latent]`.
+fn side_by_side(by_member: &[Vec<Vec<f32>>], n_rows: usize) -> FeatureMatrix {
+    let width: usize = by_member.iter().map(|member| member.first().map_or(0, Vec::len)).sum();
+    let values = (0..n_rows).flat_map(|row| by_member.iter().flat_map(move |member| member[row].iter().copied()));
+    FeatureMatrix::numbered("latent_", width, values.collect())
+}
+
+/// Slope and intercept of the least-squares line from `x` to `y` over `rows`; the line through the origin of slope 1 when `x`
+/// does not vary.
+fn line(rows: &[usize], x: &[f64], y: &[f64]) -> (f64, f64) {
+    let n = rows.len() as f64;
+    let mean = |values: &[f64]| rows.iter().map(|&row| values[row]).sum::<f64>() / n;
+    let (x_mean, y_mean) = (mean(x), mean(y));
+    let spread: f64 = rows.iter().map(|&row| (x[row] - x_mean).powi(2)).sum();
+    if rows.len() < 3 || spread <= 0.0 {
+        return (1.0, 0.0);
+    }
+    let shared: f64 = rows.iter().map(|&row| (x[row] - x_mean) * (y[row] - y_mean)).sum();
+    let slope = shared / spread;
+    (slope, y_mean - slope * x_mean)
+}
+
+fn observation(plate: &str, well: Option<Well>, treatment: &Treatment) -> Observation {
+    Observation {
+        plate: plate.to_owned(),
+        well,
+        role: Role::Treatment,
+        intervention: treatment.intervention.clone(),
+        context: treatment.context.clone(),
+        lab_batch: None,
+        replicate: None,
+        cell_count: None,
+    }
+}
+
+/// A screen whose values are changes.
+fn relative_screen(name: &str, observations: Vec<Observation>, features: FeatureMatrix) -> Screen {
+    Screen {
+        name: name.to_owned(),
+        reference: Reference::Relative,
+        observations,
+        features,
+        labels: Vec::new(),
+        dropped: Vec::new(),
+    }
+}
+
+/// What simple methods say of every condition of a screen of changes, from its training rows.
+fn simple(screen: &Screen, is_training: impl Fn(usize) -> bool) -> Vec<Predictions> {
+    let mut training = screen.treatments();
+    training.retain(|_, rows| {
+        rows.retain(|&row| is_training(row));
+        !rows.is_empty()
+    });
+    let targets: Vec<Treatment> = screen.treatments().into_keys().collect();
+    vec![
+        baseline::no_change(screen, &targets),
+        baseline::mean_shift(screen, &training, &targets),
+        baseline::nearest_dose(screen, &training, &targets),
+        baseline::interpolation(screen, &training, &targets),
+        baseline::additive(screen, &training, &targets),
+    ]
+}
+
+fn rows_by_treatment(predictions: &Predictions) -> BTreeMap<Treatment, usize> {
+    predictions.treatments.iter().cloned().zip(0..).collect()
+}
