@@ -40,7 +40,8 @@ pub fn anchor_of(treatment: &Treatment, others: &[Treatment]) -> Anchor {
         anchor.weights.push((index, weight));
         // All members but one have the treatment's own dose.
         let distance: f64 = log_differences(treatment, neighbor).iter().sum();
-        let (sum, n) = if distance > 0.0 { (&mut anchor.below, &mut n_below) } else { (&mut anchor.above, &mut n_above) };
+        let (sum, n) =
+            if distance > 0.0 { (&mut anchor.below, &mut n_below) } else { (&mut anchor.above, &mut n_above) };
         *sum += distance.abs();
         *n += 1.0;
     }

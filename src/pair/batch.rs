@@ -179,10 +179,12 @@ impl<'a> Sampler<'a> {
             }
             weights
         };
-        let mut interventions =
-            self.vocabulary.rows(transitions.iter().zip(&anchors).map(|(transition, anchor)| {
-                (&self.pairs.treatments[transition.treatment], *anchor)
-            }));
+        let mut interventions = self.vocabulary.rows(
+            transitions
+                .iter()
+                .zip(&anchors)
+                .map(|(transition, anchor)| (&self.pairs.treatments[transition.treatment], *anchor)),
+        );
         if self.identity_dropout > 0.0 {
             for known in &mut interventions.known {
                 if rng.random_bool(self.identity_dropout) {
@@ -260,7 +262,8 @@ impl<'a> Sampler<'a> {
         if !self.anchored || self.pairs.reference != Reference::FirstFrame {
             return all.collect();
         }
-        let seconds = |treatment: &Treatment| treatment.intervention.hours().map(|hours| (3600.0 * hours).round() as i64);
+        let seconds =
+            |treatment: &Treatment| treatment.intervention.hours().map(|hours| (3600.0 * hours).round() as i64);
         let mut lengths: Vec<_> = self.pairs.treatments.iter().map(seconds).collect();
         lengths.sort_unstable();
         lengths.dedup();

@@ -59,6 +59,18 @@ pub enum Part {
     Test,
 }
 
+impl Part {
+    /// The word for it in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Calibration => "calibration",
+            Self::Test => "test",
+        }
+    }
+}
+
 /// Settings of the split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

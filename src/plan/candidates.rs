@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::PlanError;
 use crate::load::{Place, TextTable, read_text_table};
 use crate::pair::Vocabulary;
-use crate::screen::{Intervention, Kind, Micromolar, Treatment};
+use crate::screen::{Application, Intervention, Kind, Micromolar, Treatment};
 
 /// Which interventions are candidates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -28,7 +28,8 @@ pub enum Candidates {
     /// The interventions of the screen.
     #[default]
     Measured,
-    /// These, and for each perturbation half-decade steps between its lowest and highest measured dose.
+    /// These, and for each perturbation, alone or beside the same others, half-decade steps between its lowest and highest
+    /// measured dose.
     DoseGrid,
     /// Those of a table with the columns `perturbation` and `dose_um`, in place of the screen's own.
     File(PathBuf),
@@ -138,24 +139,29 @@ fn kind_of(
     }
 }
 
-/// The measured interventions, and half-decade steps between each perturbation's lowest and highest dose.
+/// The measured interventions, and half-decade steps between the lowest and the highest dose of each perturbation beside
+/// the same others.
 fn dose_grid(measured: &Measured) -> Vec<Treatment> {
     let mut candidates: Vec<Treatment> = measured.keys().cloned().collect();
     let mut ranges = BTreeMap::new();
     for treatment in measured.keys() {
-        let Some(member) = treatment.intervention.as_single() else { continue };
-        let Some(dose) = member.dose else { continue };
-        let hours = treatment.intervention.hours().map(f64::to_bits);
-        let key = (member.perturbation.clone(), treatment.context.clone(), hours);
-        let (low, high) = ranges.entry(key).or_insert((dose, dose));
-        (*low, *high) = ((*low).min(dose), (*high).max(dose));
+        let members = treatment.intervention.members();
+        for (axis, member) in members.iter().enumerate() {
+            let Some(dose) = member.dose else { continue };
+            let others: Vec<Application> = [&members[..axis], &members[axis + 1..]].concat();
+            let hours = treatment.intervention.hours().map(f64::to_bits);
+            let key = (others, member.perturbation.clone(), treatment.context.clone(), hours);
+            let (low, high) = ranges.entry(key).or_insert((dose, dose));
+            (*low, *high) = ((*low).min(dose), (*high).max(dose));
+        }
     }
-    for ((perturbation, context, hours), (low, high)) in ranges {
+    for ((others, perturbation, context, hours), (low, high)) in ranges {
         let first = (2.0 * low.log10()).ceil() as i32;
         let last = (2.0 * high.log10()).floor() as i32;
         for step in first..=last {
             let dose = Micromolar::new(10f64.powf(f64::from(step) / 2.0));
-            let mut intervention = Intervention::single(perturbation.name.clone(), perturbation.kind, dose);
+            let varied = Application { perturbation: perturbation.clone(), dose };
+            let mut intervention = Intervention::of(others.iter().cloned().chain([varied]));
             if let Some(hours) = hours {
                 intervention = intervention.lasting(f64::from_bits(hours));
             }
@@ -164,26 +170,28 @@ fn dose_grid(measured: &Measured) -> Vec<Treatment> {
     }
     // Half-decade steps of 10^0.5 and doses written 0.3 are the same dose to a biologist.
     candidates.sort();
-    candidates.dedup_by(|later, first| nearly_same_dose(first, later));
+    candidates.dedup_by(|later, first| nearly_same_doses(first, later));
     candidates
 }
 
-fn nearly_same_dose(one: &Treatment, other: &Treatment) -> bool {
-    let (Some(a), Some(b)) = (one.intervention.as_single(), other.intervention.as_single()) else {
-        return one == other;
-    };
-    let same_dose = match (a.dose, b.dose) {
-        (Some(a), Some(b)) => (a.log10() - b.log10()).abs() < 0.05,
-        (None, None) => true,
-        _ => false,
+fn nearly_same_doses(one: &Treatment, other: &Treatment) -> bool {
+    let (own, others) = (one.intervention.members(), other.intervention.members());
+    let nearly_same = |(a, b): (&Application, &Application)| {
+        let same_dose = match (a.dose, b.dose) {
+            (Some(a), Some(b)) => (a.log10() - b.log10()).abs() < 0.05,
+            (None, None) => true,
+            _ => false,
+        };
+        a.perturbation == b.perturbation && same_dose
     };
     let same_hours = one.intervention.hours() == other.intervention.hours();
-    a.perturbation == b.perturbation && one.context == other.context && same_hours && same_dose
+    one.context == other.context && same_hours && own.len() == others.len() && own.iter().zip(others).all(nearly_same)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::screen::Perturbation;
 
     fn treatment(name: &str, kind: Kind, dose: f64, hours: f64) -> Treatment {
         let intervention = Intervention::single(name, kind, Micromolar::new(dose)).lasting(hours);
@@ -253,6 +261,29 @@ mod tests {
             assert_eq!(of_file(text).unwrap_err(), expected);
         }
         assert!(of_file("perturbation,dose_um\n").unwrap_err().starts_with("library.csv"));
+    }
+
+    #[test]
+    fn the_grid_of_a_set_varies_one_dose_beside_the_others() {
+        let set = |agonist: f64| {
+            let member = |name: &str, dose| Application {
+                perturbation: Perturbation { name: name.into(), kind: Kind::Compound },
+                dose: Micromolar::new(dose),
+            };
+            let intervention = Intervention::of([member("agonist", agonist), member("corrector", 3.2)]).lasting(1.0);
+            Treatment { intervention, context: String::new() }
+        };
+        let measured: Measured = [set(0.008), set(0.8)].into_iter().map(|treatment| (treatment, vec![])).collect();
+        let found: Vec<String> =
+            dose_grid(&measured).iter().map(|treatment| treatment.intervention.to_string()).collect();
+        let expected = ["0.008", "0.01", "0.0316", "0.1", "0.316", "0.8"];
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (found, agonist) in found.iter().zip(expected) {
+            assert!(
+                found.starts_with(&format!("agonist {agonist}")) && found.ends_with(" + corrector 3.2 µM"),
+                "{found}"
+            );
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The target phenotype as a query over the metadata: `moa == "Microtubule stabilizers" and dose_um >= 1`;
 //! or as a list of wells, `wells:FILE`, a table with the columns `plate` and `well`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::load::read_text_table;
-use crate::screen::{Role, Screen, Well};
+use crate::screen::{Reference, Role, Screen, Well};
 
 /// A query that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +73,8 @@ struct Condition {
 /// Rows of treated observations that satisfy `query`, in order; or those that `wells:FILE` lists.
 ///
 /// Columns are `perturbation`, `intervention`, `dose_um`, `hours`, `plate`, `well`, `context`, `lab_batch`, `replicate`
-/// and every label of the screen; conditions are joined by `and`.
+/// and every label of the screen; the name of a perturbation stands for its dose in µM, 0 where it was not given. Conditions
+/// are joined by `and`.
 ///
 /// # Errors
 /// When the query does not parse, names an unknown column, or no row satisfies it.
@@ -81,8 +83,14 @@ pub fn rows_of_query(screen: &Screen, query: &str) -> Result<Vec<usize>, QueryEr
         return rows_of_wells(screen, Path::new(path.trim()));
     }
     let conditions = parse(query)?;
+    let names: BTreeSet<&str> = screen
+        .observations
+        .iter()
+        .flat_map(|row| row.intervention.members())
+        .map(|member| member.perturbation.name.as_str())
+        .collect();
     for condition in &conditions {
-        if !is_column(screen, &condition.column) {
+        if !is_column(screen, &condition.column) && !names.contains(condition.column.as_str()) {
             let known =
                 COLUMNS.iter().map(ToString::to_string).chain(screen.labels.iter().map(|label| label.name.clone()));
             let known = known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -123,8 +131,12 @@ fn rows_of_wells(screen: &Screen, path: &Path) -> Result<Vec<usize>, QueryError>
     for ((plate, well), place) in plates.iter().zip(wells).zip(&table.places) {
         let (plate, text) = (plate.clone().unwrap_or_default(), well.clone().unwrap_or_default());
         let well: Well = text.parse().map_err(|error| QueryError::Wells(format!("{place}: column `well`: {error}")))?;
-        let own =
-            |row: &usize| screen.observations[*row].plate == plate && screen.observations[*row].well == Some(well);
+        let own = |row: &usize| {
+            let observation = &screen.observations[*row];
+            // The first frames of a time lapse are the state before.
+            let is_before = screen.reference == Reference::FirstFrame && observation.role == Role::NegativeControl;
+            observation.plate == plate && observation.well == Some(well) && !is_before
+        };
         let before = rows.len();
         rows.extend((0..screen.n_observations()).filter(own));
         if rows.len() == before {
@@ -158,7 +170,13 @@ fn value(screen: &Screen, row: usize, column: &str) -> Option<String> {
         "context" => Some(observation.context.clone()),
         "lab_batch" => observation.lab_batch.clone(),
         "replicate" => observation.replicate.clone(),
-        label => screen.label(label)?.values[row].clone(),
+        name => match screen.label(name) {
+            Some(label) => label.values[row].clone(),
+            None => {
+                let own = observation.intervention.members().iter().find(|member| member.perturbation.name == name);
+                own.map_or(Some("0".to_owned()), |member| Some(member.dose?.get().to_string()))
+            }
+        },
     }
 }
 
@@ -216,12 +234,44 @@ fn parse(query: &str) -> Result<Vec<Condition>, QueryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::screen::{Application, Intervention, Kind, Micromolar, Observation, Perturbation};
 
     #[test]
     fn reads_conditions_joined_by_and() {
         let conditions = parse("moa == \"Actin disruptors\" and dose_um>=1 and plate != 'P 1'").unwrap();
         let parts: Vec<_> = conditions.iter().map(|c| (c.column.as_str(), c.value.as_str())).collect();
         assert_eq!(parts, [("moa", "Actin disruptors"), ("dose_um", "1"), ("plate", "P 1")]);
+    }
+
+    #[test]
+    fn a_perturbations_name_stands_for_its_dose() {
+        let member = |name: &str, dose: f64| Application {
+            perturbation: Perturbation { name: name.into(), kind: Kind::Compound },
+            dose: Micromolar::new(dose),
+        };
+        let row = |members: Vec<Application>| Observation {
+            plate: "p".into(),
+            well: None,
+            role: Role::Treatment,
+            intervention: Intervention::of(members),
+            context: String::new(),
+            lab_batch: None,
+            replicate: None,
+            cell_count: None,
+        };
+        let observations = vec![
+            row(vec![member("agonist", 0.8)]),
+            row(vec![member("agonist", 5.0), member("VX-809", 3.2)]),
+            row(vec![member("VX-809", 3.2)]),
+        ];
+        let features = crate::screen::FeatureMatrix::numbered("f", 1, vec![0.0; 3]);
+        let reference = Reference::ControlWells;
+        let screen = Screen { name: "s".into(), reference, observations, features, labels: vec![], dropped: vec![] };
+        let check = |query: &str, rows: &[usize]| assert_eq!(rows_of_query(&screen, query).unwrap(), rows, "{query}");
+        check("agonist >= 0.8", &[0, 1]);
+        check("agonist > 0 and VX-809 == 0", &[0]);
+        check("agonist == 0", &[2]);
+        assert!(matches!(rows_of_query(&screen, "VX-770 > 0"), Err(QueryError::Column { .. })));
     }
 
     #[test]

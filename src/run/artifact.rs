@@ -39,6 +39,8 @@ pub enum Artifact {
     Scores,
     /// Read-outs of the wells of a time lapse, `readouts.parquet`.
     Readouts,
+    /// What the pictures of a time lapse show, `pictures.parquet`.
+    Pictures,
 }
 
 impl Artifact {
@@ -61,6 +63,7 @@ impl Artifact {
             Self::RankingCsv => "ranking.csv",
             Self::Scores => "scores.parquet",
             Self::Readouts => "readouts.parquet",
+            Self::Pictures => "pictures.parquet",
         };
         folder.join(name)
     }

@@ -7,6 +7,7 @@
 //!   metrics.jsonl     one line for each member and logged step
 //!   cache/            decoded crops of images, cache/KEY/shard-00000.crops, …
 //!   checkpoints/      member-0.safetensors, …
+//!   pictures/         start, prediction and outcome of objects of a time lapse
 //!   embeddings.parquet, predictions.parquet, ranking.parquet, scores.parquet, …
 //! ```
 //!
@@ -21,6 +22,7 @@ mod folder;
 mod metrics;
 mod checkpoint;
 mod crops;
+mod picture;
 mod table;
 mod parquet;
 mod interventions;
@@ -34,4 +36,5 @@ pub use folder::{Opened, RunDir};
 pub use interventions::INTERVENTION_COLUMNS;
 pub use manifest::{InputHash, Manifest, State};
 pub use metrics::{MetricsLine, MetricsLog};
+pub use picture::Picture;
 pub use table::{Column, NamedColumn, Table};

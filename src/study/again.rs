@@ -6,13 +6,14 @@ use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::lapse::Lapse;
 use super::methods::{blend_rule, one_baseline, unknown_ranker};
 use super::ranker::{BlendRanker, ProfileRanker};
 use super::{Evaluation, Prepared, Served, StudyError, methods, score, table};
 use crate::config::Config;
 use crate::evaluate::{Verdict, conformal_radius, coverage_over_splits};
 use crate::pair::{Part, SplitBy};
-use crate::plan::{ByModel, Judge, Query, Ranker, Ranking, rank};
+use crate::plan::{ByModel, Judge, PlanError, Query, Ranker, Ranking, rank};
 use crate::predict::{Starts, predict};
 use crate::run::Table;
 use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment};
@@ -81,6 +82,37 @@ pub(super) fn rank_by(
     Ok(rank(trained, screen, &query, ranker.as_ref(), &judge, device)?)
 }
 
+/// Ranks whole time lapses by the model: from the mean first frame to where each set leads by the last frame.
+///
+/// # Errors
+/// When the target cannot be used, or something else than the model is to rank.
+pub(super) fn rank_lapse(
+    config: &Config,
+    prepared: &Prepared,
+    served: &Served,
+    verdict: String,
+    device: &Device,
+) -> Result<Ranking, StudyError> {
+    if config.rank.by != "model" {
+        let known = "`model`, as the screen is a time lapse".to_owned();
+        return Err(PlanError::By { by: config.rank.by.clone(), known }.into());
+    }
+    let trained = &served.trained;
+    let ends: Vec<usize> = prepared.tracks.iter().flat_map(|track| [track.first(), track.last()]).collect();
+    let screen = prepared.screen.select(&ends);
+    let query = Query::new(trained, &screen, &config.rank, device)?;
+    let starts = Starts::of(trained, &screen, device);
+    let model = ByModel { trained, starts: &starts, device };
+    let misses = |part: Part| {
+        let mut rows = screen.treatments();
+        rows.retain(|_, rows| rows.iter().all(|&row| prepared.split.part(ends[row]) == part));
+        query.misses(trained, &screen, &model, &rows, device)
+    };
+    let (radius, calibration) = intervals(config, &misses(Part::Calibration)?, &misses(Part::Test)?)?;
+    let judge = Judge { by: config.rank.by.clone(), verdict, radius, calibration };
+    Ok(rank(trained, &screen, &query, &model, &judge, device)?)
+}
+
 /// Random splits over which the coverage of intervals is judged.
 const COVERAGE_SPLITS: usize = 200;
 
@@ -133,7 +165,11 @@ pub fn rank_again(
     device: &Device,
 ) -> Result<Ranking, StudyError> {
     if !prepared.tracks.is_empty() {
-        return Err(StudyError::TimeLapse { what: "`rank`" });
+        if other.is_some() {
+            return Err(StudyError::TimeLapse { what: "`rank` on another screen" });
+        }
+        let evaluation = evaluate_again(config, prepared, None, served, device)?;
+        return rank_lapse(config, prepared, served, verdict_sentence(config, Some(&evaluation)), device);
     }
     // The verdict alone: how good the embedding is does not head a ranking, and replicate retrieval takes long.
     let test = prepared.treatments(config.evaluate.part);
@@ -154,7 +190,10 @@ pub fn evaluate_again(
     device: &Device,
 ) -> Result<Evaluation, StudyError> {
     if !prepared.tracks.is_empty() {
-        return Err(StudyError::TimeLapse { what: "`evaluate` of a finished run" });
+        if other.is_some() {
+            return Err(StudyError::TimeLapse { what: "`evaluate` of another screen" });
+        }
+        return score::pooled(config, Vec::new(), Lapse::new(prepared, served, device)?.readouts(config)?);
     }
     let Some(screen) = other else {
         let test = prepared.treatments(config.evaluate.part);
@@ -196,7 +235,7 @@ fn scored(
 /// # Errors
 /// When a score is not finite.
 pub fn against(config: &Config, evaluation: &Evaluation, baseline: &str) -> Result<Option<Verdict>, StudyError> {
-    score::against_one(config, &evaluation.items, baseline)
+    score::against_one(config, evaluation, baseline)
 }
 
 /// Treatments written as `NAME`, `NAME@DOSE` (µM) or several joined by ` + `; all of the screen's when none is given.

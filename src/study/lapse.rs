@@ -72,7 +72,7 @@ impl<'a> Lapse<'a> {
         Ok(Self { prepared, served, device, by_member, wells, logs, probe })
     }
 
-    /// Read-outs of the wells of `config.evaluate.part` by every method.
+    /// Read-outs of all wells by every method.
     ///
     /// # Errors
     /// When a fit fails.
@@ -82,7 +82,9 @@ impl<'a> Lapse<'a> {
             .wells
             .iter()
             .map(|well| {
-                let sum = |row: &dyn Fn(&Track) -> usize| well.tracks.iter().map(|track| measured_at(row(track))).sum::<f64>();
+                let sum = |row: &dyn Fn(&Track) -> usize| {
+                    well.tracks.iter().map(|track| measured_at(row(track))).sum::<f64>()
+                };
                 sum(&Track::last) / sum(&Track::first)
             })
             .collect();
@@ -106,23 +108,59 @@ impl<'a> Lapse<'a> {
         }
         methods.push(self.blend(config, &observed, &methods[0].1, &methods[n_measured..])?);
         methods.push((REPLICATE.into(), self.replicates(&observed)));
-        let scored = (0..self.wells.len()).filter(|&well| self.wells[well].part == config.evaluate.part);
-        let scored: Vec<usize> = scored.collect();
         let mut found = Vec::new();
         for (method, values) in methods {
-            for &index in &scored {
-                let WellTracks { plate, well, treatment, .. } = &self.wells[index];
-                found.extend(values[index].map(|predicted| WellReadout {
-                    plate: (*plate).to_owned(),
-                    well: *well,
-                    treatment: treatment.clone(),
+            for ((well, value), &observed) in self.wells.iter().zip(values).zip(&observed) {
+                found.extend(value.map(|predicted| WellReadout {
+                    plate: well.plate.to_owned(),
+                    well: well.well,
+                    treatment: well.treatment.clone(),
+                    fold: config.split.fold,
+                    part: well.part,
                     method: method.clone(),
                     predicted,
-                    observed: observed[index],
+                    observed,
                 }));
             }
         }
         Ok(found)
+    }
+
+    /// The screen of all frames.
+    pub(super) fn screen(&self) -> &'a Screen {
+        &self.prepared.screen
+    }
+
+    /// Name and objects of every well of a part.
+    pub(super) fn wells_of(&self, part: Part) -> impl Iterator<Item = (String, &[&'a Track])> {
+        self.wells.iter().filter(move |well| well.part == part).map(|well| {
+            let name = well.well.map_or_else(|| well.plate.to_owned(), |name| format!("{}_{name}", well.plate));
+            (name, well.tracks.as_slice())
+        })
+    }
+
+    /// Objects in the order of their measured number in the first frame.
+    pub(super) fn by_first_number(&self, tracks: &[&'a Track]) -> Vec<&'a Track> {
+        let mut sorted = tracks.to_vec();
+        let number = |track: &Track| self.logs[track.first()].unwrap_or(f64::NEG_INFINITY);
+        sorted.sort_by(|one, other| number(one).total_cmp(&number(other)));
+        sorted
+    }
+
+    /// For each object the later frame of a training object that lies nearest to its predicted last one, and how far away.
+    pub(super) fn nearest_frames(&self, tracks: &[&Track]) -> Vec<(usize, f64)> {
+        let is_training = |track: &&Track| self.prepared.split.part(track.first()) == Part::Train;
+        let training = self.prepared.tracks.iter().filter(is_training);
+        let rows: Vec<usize> = training.flat_map(|track| track.later().iter().copied()).collect();
+        let distance = |predicted: &[f32], row: usize| -> f64 {
+            let found = self.by_member.iter().flat_map(|latents| &latents[row]);
+            predicted.iter().zip(found).map(|(one, other)| f64::from(one - other).powi(2)).sum::<f64>().sqrt()
+        };
+        let nearest = |predicted: &Vec<f32>| {
+            let distances = rows.iter().map(|&row| (row, distance(predicted, row)));
+            distances.min_by(|one, other| one.1.total_cmp(&other.1)).expect("a trained model has training objects")
+        };
+        self.predicted(tracks).iter().map(nearest).collect()
     }
 
     /// Latents of one frame of each track, members side by side.
@@ -159,7 +197,9 @@ impl<'a> Lapse<'a> {
             observations.push(observation("", None, treatment));
             is_training.push(known.is_some());
             match known {
-                Some(&index) => values.extend(trained.members.iter().flat_map(|(_, memory)| memory.moves[index].clone())),
+                Some(&index) => {
+                    values.extend(trained.members.iter().flat_map(|(_, memory)| memory.moves[index].clone()))
+                }
                 None => values.extend(std::iter::repeat_n(0.0, width)),
             }
         }

@@ -7,6 +7,7 @@ mod images;
 mod lapse;
 mod log;
 mod methods;
+mod pictures;
 mod prepare;
 mod ranker;
 mod readout;
@@ -40,9 +41,7 @@ use crate::train::TrainError;
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant is its room's own error, unchanged, but for a request to stop")]
 pub enum StudyError {
-    #[error(
-        "{what} is not there yet for a time lapse; `cytonaut run` scores it by read-outs, and leaves embeddings and `readouts.parquet`"
-    )]
+    #[error("{what} is not there yet for a time lapse; ask the run of its own screen")]
     TimeLapse { what: &'static str },
     #[error(transparent)]
     Config(#[from] ConfigError),

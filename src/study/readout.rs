@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::StudyError;
 use crate::config::Config;
 use crate::evaluate::{Direction, MethodScores, ScoreRow, Verdict, readout_scores, verdict};
+use crate::pair::Part;
 use crate::run::{Column, Table};
 use crate::screen::{Treatment, Well};
 
@@ -17,6 +18,10 @@ pub struct WellReadout {
     pub well: Option<Well>,
     /// What was done, for all of the lapse.
     pub treatment: Treatment,
+    /// Fold of the split.
+    pub fold: usize,
+    /// What the well's objects were for in that fold.
+    pub part: Part,
     /// The method.
     pub method: String,
     /// Ratio of the sums over the well's objects, last frame to first, as the method predicts it.
@@ -98,8 +103,11 @@ pub(super) fn readout_against(
     readouts: &[WellReadout],
     baseline: &str,
 ) -> Result<Option<Verdict>, StudyError> {
-    let simple: Vec<WellReadout> =
-        readouts.iter().filter(|readout| [super::USED, REPLICATE, baseline].contains(&readout.method.as_str())).cloned().collect();
+    let simple: Vec<WellReadout> = readouts
+        .iter()
+        .filter(|readout| [super::USED, REPLICATE, baseline].contains(&readout.method.as_str()))
+        .cloned()
+        .collect();
     readout_verdict(config, &simple, super::USED)
 }
 
@@ -131,6 +139,12 @@ pub(super) fn readout_table(readouts: &[WellReadout]) -> Table {
         .with("plate", "plate of the well", text(&|row| Some(row.plate.clone())))
         .with("well", "the well", text(&|row| row.well.map(|well| well.to_string())))
         .with_interventions(readouts.iter().map(|row| &row.treatment.intervention))
+        .with("fold", "fold of the split", number(&|row| row.fold as f64))
+        .with(
+            "part",
+            "what the well was for: train, validation, calibration or test",
+            text(&|row| Some(row.part.name().to_owned())),
+        )
         .with("method", "who predicts", text(&|row| Some(row.method.clone())))
         .with("predicted", "predicted ratio, last frame to first", number(&|row| row.predicted))
         .with("observed", "measured ratio, last frame to first", number(&|row| row.observed))

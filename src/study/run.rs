@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use super::ensemble::checkpoint_steps;
+use super::lapse::Lapse;
 use super::log::TrainingLog;
 use super::methods::refuse_unknown_ranker;
-use super::lapse::Lapse;
 use super::readout::readout_table;
-use super::{Evaluation, Item, Members, Prepared, StudyError, again, methods, prepare, score, train_ensemble};
+use super::{
+    Evaluation, Item, Members, Prepared, StudyError, again, methods, pictures, prepare, score, train_ensemble,
+};
 use crate::config::Config;
 use crate::embed::{Level, embed};
 use crate::load::Loaded;
@@ -148,9 +150,6 @@ pub fn run(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, StudyError> {
     refuse_unknown_ranker(&config.rank.by)?;
-    if !loaded.tracks.is_empty() && !config.rank.target.is_empty() {
-        return Err(StudyError::TimeLapse { what: "`rank.target`" });
-    }
     if config.evaluate.all_folds {
         return all_folds(config, loaded, folder, device, stop, tell);
     }
@@ -291,8 +290,10 @@ fn results(
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
         tell(Event::Step("reading wells out of predictions".into()));
-        let readouts = Lapse::new(prepared, served, device)?.readouts(config)?;
+        let lapse = Lapse::new(prepared, served, device)?;
+        let readouts = lapse.readouts(config)?;
         readout_table(&readouts).write_parquet(&Artifact::Readouts.path_in(&folder))?;
+        pictures::draw(config, &lapse, &folder)?;
         let scored = score::pooled(config, Vec::new(), readouts)?;
         scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
         evaluation = Some(scored);
@@ -319,7 +320,10 @@ fn results(
         dir.start_step("rank")?;
         tell(Event::Step(format!("ranking toward {}", config.rank.target)));
         let verdict = again::verdict_sentence(config, evaluation.as_ref());
-        let found = again::rank_by(config, prepared, None, served, verdict, device)?;
+        let found = match prepared.tracks.is_empty() {
+            true => again::rank_by(config, prepared, None, served, verdict, device)?,
+            false => again::rank_lapse(config, prepared, served, verdict, device)?,
+        };
         found.write_parquet(&Artifact::Ranking.path_in(&folder))?;
         found.write_csv(&Artifact::RankingCsv.path_in(&folder))?;
         ranking = Some(found);

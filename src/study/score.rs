@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::embedding::EMBEDDING_TASKS;
-use super::readout::{READOUT_TASK, WellReadout, readout_score_rows, readout_verdict};
+use super::readout::{READOUT_TASK, WellReadout, readout_against, readout_score_rows, readout_verdict};
 use super::{Methods, Prepared, StudyError};
 use crate::baseline::{self, dose_position};
 use crate::config::Config;
@@ -151,13 +151,15 @@ pub fn pooled(config: &Config, items: Vec<Item>, readouts: Vec<WellReadout>) -> 
         let bootstrap = &config.evaluate.bootstrap;
         Ok(verdict(model, &baselines, "MSE", Direction::LowerIsBetter, ceiling.as_ref(), &perturbations, bootstrap)?)
     };
-    let (verdict, verdict_model) = match readouts.is_empty() {
-        true => (against(USED)?, against("lewm")?),
-        false => (readout_verdict(config, &readouts, USED)?, readout_verdict(config, &readouts, "lewm")?),
+    let scored = scored_readouts(config, &readouts);
+    let verdict_of = |method: &str| match scored.is_empty() {
+        true => against(method),
+        false => readout_verdict(config, &scored, method),
     };
+    let (verdict, verdict_model) = (verdict_of(USED)?, verdict_of("lewm")?);
     let configurations_tried = config.evaluate.configurations_tried;
     let notes = what_a_group_is(config.split.by, &items).into_iter().collect();
-    scores.rows.extend(readout_score_rows(config, &readouts)?);
+    scores.rows.extend(readout_score_rows(config, &scored)?);
     Ok(Evaluation { scores, notes, configurations_tried, verdict, verdict_model, items, readouts })
 }
 
@@ -196,12 +198,24 @@ fn perturbations(treatment: &Treatment) -> String {
 }
 
 /// The used prediction against one baseline.
-pub(super) fn against_one(config: &Config, items: &[Item], baseline: &str) -> Result<Option<Verdict>, StudyError> {
-    let mse = by_method(items, "mse");
+pub(super) fn against_one(
+    config: &Config,
+    evaluation: &Evaluation,
+    baseline: &str,
+) -> Result<Option<Verdict>, StudyError> {
+    let scored = scored_readouts(config, &evaluation.readouts);
+    if !scored.is_empty() {
+        return readout_against(config, &scored, baseline);
+    }
+    let mse = by_method(&evaluation.items, "mse");
     let (Some(model), Some(simple)) = (mse.get(USED), mse.get(baseline)) else { return Ok(None) };
-    let bootstrap = &config.evaluate.bootstrap;
-    let simple = std::slice::from_ref(simple);
+    let (simple, bootstrap) = (std::slice::from_ref(simple), &config.evaluate.bootstrap);
     Ok(verdict(model, simple, "MSE", Direction::LowerIsBetter, None, &perturbations, bootstrap)?)
+}
+
+/// The read-outs of the wells of the part that is scored.
+fn scored_readouts(config: &Config, readouts: &[WellReadout]) -> Vec<WellReadout> {
+    readouts.iter().filter(|readout| readout.part == config.evaluate.part).cloned().collect()
 }
 
 /// The main scores as a table for people: a line for each method, best mean squared error first.
