@@ -91,6 +91,8 @@ impl Split {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -153,6 +155,20 @@ mod tests {
         for track in &lapse.tracks {
             assert!(track.rows.iter().all(|&row| split.part(row) == split.part(track.first())));
         }
+    }
+
+    #[test]
+    fn folds_do_not_all_choose_by_the_same_conditions() {
+        let lapse = lapse();
+        let validated: BTreeSet<Vec<usize>> = (0..4)
+            .map(|fold| {
+                let by = SplitBy::Condition;
+                let config =
+                    SplitConfig { by, folds: 4, fold, validation: 0.25, calibration: 0.0, ..Default::default() };
+                Split::new(&lapse.screen, &config).unwrap().rows(Part::Validation)
+            })
+            .collect();
+        assert!(validated.len() >= 3, "{validated:?}");
     }
 
     #[test]

@@ -351,8 +351,15 @@ fn assign(mut families: Vec<Family<Vec<Treatment>>>, config: &SplitConfig) -> BT
         family.units = stays;
     }
     families.shuffle(&mut rng);
+    // Every fold begins elsewhere, so that the folds do not all choose by the same few units.
+    let wanted = |share: f64| (share * n_units as f64).round() as usize;
+    let per_fold = (wanted(config.validation) + wanted(config.calibration)).div_ceil(families.len().max(1));
+    for family in &mut families {
+        let n_stays = family.units.len().max(1);
+        family.units.rotate_left(config.fold * per_fold % n_stays);
+    }
     for (part, share) in [(Part::Validation, config.validation), (Part::Calibration, config.calibration)] {
-        let mut wanted = (share * n_units as f64).round() as usize;
+        let mut wanted = wanted(share);
         // One unit of each family in turn, until there are enough or no family can spare one.
         while wanted > 0 {
             let before = wanted;
