@@ -124,4 +124,36 @@ fn growth_of_tracked_objects_is_read_out_of_predictions_at_unseen_doses() {
     assert!(rmse("interpolation") < rmse("nearest_dose"), "{said}");
     finish(run("two"), 0);
     assert_same(&folder.path().join("two"), &folder.path().join("one"));
+    for fold in 0..3 {
+        let pictures = folder.path().join(format!("one/fold-{fold}/pictures"));
+        assert_eq!(std::fs::read_dir(pictures).unwrap().count(), 4, "two conditions of two wells are tested");
+    }
+}
+
+#[test]
+fn a_time_lapse_is_ranked_toward_its_most_swollen_wells() {
+    let folder = tempfile::tempdir().unwrap();
+    write_screen(folder.path());
+    let run = folder.path().join("run");
+    let mut command = cytonaut(["run"]);
+    command.arg(folder.path().join("disks.toml")).arg("--out").arg(&run);
+    for setting in ["evaluate.all_folds=false", "split.folds=0", "model.predictor.head=anchored", "rank.by=model"] {
+        command.args(["--set", setting]);
+    }
+    finish(command, 0);
+    let ranked = |more: &[&str], code| {
+        let mut command = cytonaut(["rank"]);
+        command.arg(&run).args(["--target", "drug >= 3", "--json"]).args(more);
+        finish(command, code)
+    };
+    let interventions = |said: &str| -> Vec<String> {
+        let field = |line: &str| Some(line.split("\"intervention\":\"").nth(1)?.split('"').next()?.to_owned());
+        said.lines().filter_map(field).collect()
+    };
+    let measured = interventions(&ranked(&[], 0));
+    assert_eq!(measured.len(), 6, "one candidate for each condition, whatever the frame: {measured:?}");
+    assert_eq!(measured[0], "drug 3.16 µM", "{measured:?}");
+    assert_eq!(measured[5], "drug 0.01 µM", "{measured:?}");
+    let refused = ranked(&["--by", "blend"], 2);
+    assert!(refused.contains("`model`, as the screen is a time lapse"), "{refused}");
 }

@@ -261,6 +261,8 @@ pub fn rank(
             flags: flags(trained, query, treatment, rows, &facts),
             measured_distance: own.map(|own| query.score(&own.place).1),
             moa: facts.moa_of(&own_name, rows),
+            readout: None,
+            measured_readout: None,
         }
     };
     let mut rows: Vec<RankedIntervention> = query

@@ -47,6 +47,10 @@ pub struct RankedIntervention {
     pub measured_distance: Option<f64>,
     /// Mechanism of action of the candidate, where the screen names one.
     pub moa: Option<String>,
+    /// In a time lapse the ratio of the measured number, last frame to first, as it is predicted.
+    pub readout: Option<f64>,
+    /// The same ratio as it was measured, the mean over wells.
+    pub measured_readout: Option<f64>,
 }
 
 /// Candidate interventions in order, best first.
@@ -162,6 +166,16 @@ impl Ranking {
                 number(&|row| row.measured_distance),
             )
             .with("moa", "mechanism of action, where the screen names one", text(&|row| row.moa.clone()))
+            .with(
+                "readout",
+                "of a time lapse: predicted ratio of the objects' measured number, last frame to first",
+                number(&|row| row.readout),
+            )
+            .with(
+                "measured_readout",
+                "the same ratio as measured, mean over wells",
+                number(&|row| row.measured_readout),
+            )
             .with("start", "where the cells start", text(&|_| Some(self.start.clone())))
             .with("target", "the target phenotype", text(&|_| Some(self.target.clone())))
             .with("by", "what ranks: model, blend, or a baseline", text(&|_| Some(self.by.clone())))
@@ -184,6 +198,7 @@ fn rows(table: &Table) -> Result<Vec<RankedIntervention>, RunError> {
     let (scores, distances) = (present("score")?, present("distance")?);
     let (lower, upper) = (table.numbers("lower")?, table.numbers("upper")?);
     let (support, measured) = (table.numbers("support")?, table.numbers("measured_distance")?);
+    let (readouts, measured_readouts) = (table.numbers("readout")?, table.numbers("measured_readout")?);
     let (contexts, flags, moas) = (table.text("context")?, table.text("flags")?, table.text("moa")?);
     let (references, nearest_moas) = (table.text("nearest_reference")?, table.text("nearest_moa")?);
     let interventions = table.interventions()?.into_iter().enumerate();
@@ -202,6 +217,8 @@ fn rows(table: &Table) -> Result<Vec<RankedIntervention>, RunError> {
         flags: flags[row].iter().flat_map(|flags| flags.split(SEPARATOR)).map(str::to_owned).collect(),
         measured_distance: measured[row],
         moa: moas[row].clone(),
+        readout: readouts[row],
+        measured_readout: measured_readouts[row],
     });
     Ok(ranked.collect())
 }
@@ -232,6 +249,8 @@ pub(super) mod tests {
             flags: vec![],
             measured_distance: Some(0.25),
             moa: Some("Microtubule stabilizers".into()),
+            readout: Some(1.5),
+            measured_readout: Some(1.75),
         };
         let second = RankedIntervention {
             rank: 2,
@@ -247,6 +266,8 @@ pub(super) mod tests {
             flags: vec!["far from training".into(), "toxic".into()],
             measured_distance: None,
             moa: None,
+            readout: None,
+            measured_readout: None,
             ..first.clone()
         };
         Ranking {
@@ -280,7 +301,7 @@ pub(super) mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].starts_with("rank,intervention,perturbation,dose_um,hours,intervention_json,context,score,"));
         assert!(lines[1].starts_with("1,taxol 0.3 µM,taxol,0.3,,"), "{}", lines[1]);
-        assert!(lines[2].contains(",-0.125,,,12.5,0,,,3.75,far from training; toxic,,,DMSO,Eg5 inhibitors,model"));
+        assert!(lines[2].contains(",-0.125,,,12.5,0,,,3.75,far from training; toxic,,,,,DMSO,Eg5 inhibitors,model"));
     }
 
     #[test]

@@ -22,6 +22,10 @@ impl Ranking {
             }),
             Cells::numbers("distance", shown, |row| significant(row.distance)),
             Cells::numbers("measured", shown, |row| row.measured_distance.map_or(String::new(), significant)),
+            Cells::numbers("read-out", shown, |row| row.readout.map_or(String::new(), |ratio| format!("{ratio:.2}"))),
+            Cells::numbers("measured read-out", shown, |row| {
+                row.measured_readout.map_or(String::new(), |ratio| format!("{ratio:.2}"))
+            }),
             Cells::numbers("wells", shown, |row| row.n_wells.to_string()),
             Cells::texts("nearest", shown, |row| row.nearest_reference.clone().unwrap_or_default()),
             Cells::texts("its moa", shown, |row| row.nearest_moa.clone().unwrap_or_default()),
@@ -160,6 +164,8 @@ struct CandidateLine<'a> {
     flags: &'a [String],
     measured_distance: Option<f64>,
     moa: Option<&'a str>,
+    readout: Option<f64>,
+    measured_readout: Option<f64>,
 }
 
 impl<'a> CandidateLine<'a> {
@@ -183,6 +189,8 @@ impl<'a> CandidateLine<'a> {
             flags: &row.flags,
             measured_distance: row.measured_distance,
             moa: row.moa.as_deref(),
+            readout: row.readout,
+            measured_readout: row.measured_readout,
         }
     }
 }
@@ -205,9 +213,9 @@ DMSO -> Eg5 inhibitors, by model: 2 of 2 candidates
 score: fraction of the way from start to target; distance: left to the target, in latent units
 80 % intervals: set by 12 calibration treatments
 
-rank  intervention                 score      interval  distance  measured  wells  nearest            its moa                  moa                      flags
-   1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250      3  epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
-   2  AZ138 10 µM + taxol 0.03 µM  -0.12                    12.5                0                                                                       far from training, toxic
+rank  intervention                 score      interval  distance  measured  read-out  measured read-out  wells  nearest            its moa                  moa                      flags
+   1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250      1.50               1.75      3  epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
+   2  AZ138 10 µM + taxol 0.03 µM  -0.12                    12.5                                             0                                                                       far from training, toxic
 
 not ranked: unobtainium 1 µM: `unobtainium` is neither in training nor described
 ";

@@ -13,7 +13,7 @@ use super::{Evaluation, Prepared, Served, StudyError, methods, score, table};
 use crate::config::Config;
 use crate::evaluate::{Verdict, conformal_radius, coverage_over_splits};
 use crate::pair::{Part, SplitBy};
-use crate::plan::{ByModel, Judge, PlanError, Query, Ranker, Ranking, rank};
+use crate::plan::{ByModel, Judge, PlanError, Query, RankedIntervention, Ranker, Ranking, rank};
 use crate::predict::{Starts, predict};
 use crate::run::Table;
 use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment};
@@ -88,8 +88,7 @@ pub(super) fn rank_by(
 /// When the target cannot be used, or something else than the model is to rank.
 pub(super) fn rank_lapse(
     config: &Config,
-    prepared: &Prepared,
-    served: &Served,
+    lapse: &Lapse,
     verdict: String,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
@@ -97,7 +96,7 @@ pub(super) fn rank_lapse(
         let known = "`model`, as the screen is a time lapse".to_owned();
         return Err(PlanError::By { by: config.rank.by.clone(), known }.into());
     }
-    let trained = &served.trained;
+    let (prepared, trained) = (lapse.prepared(), &lapse.served().trained);
     let ends: Vec<usize> = prepared.tracks.iter().flat_map(|track| [track.first(), track.last()]).collect();
     let screen = prepared.screen.select(&ends);
     let query = Query::new(trained, &screen, &config.rank, device)?;
@@ -110,7 +109,16 @@ pub(super) fn rank_lapse(
     };
     let (radius, calibration) = intervals(config, &misses(Part::Calibration)?, &misses(Part::Test)?)?;
     let judge = Judge { by: config.rank.by.clone(), verdict, radius, calibration };
-    Ok(rank(trained, &screen, &query, &model, &judge, device)?)
+    let mut ranking = rank(trained, &screen, &query, &model, &judge, device)?;
+    let treatment =
+        |row: &RankedIntervention| Treatment { intervention: row.intervention.clone(), context: row.context.clone() };
+    let treatments: Vec<Treatment> = ranking.rows.iter().map(treatment).collect();
+    let (predicted, measured) = lapse.predicted_ratios(&treatments);
+    for ((row, treatment), predicted) in ranking.rows.iter_mut().zip(&treatments).zip(predicted) {
+        row.readout = Some(predicted);
+        row.measured_readout = measured.get(treatment).copied();
+    }
+    Ok(ranking)
 }
 
 /// Random splits over which the coverage of intervals is judged.
@@ -168,8 +176,9 @@ pub fn rank_again(
         if other.is_some() {
             return Err(StudyError::TimeLapse { what: "`rank` on another screen" });
         }
-        let evaluation = evaluate_again(config, prepared, None, served, device)?;
-        return rank_lapse(config, prepared, served, verdict_sentence(config, Some(&evaluation)), device);
+        let lapse = Lapse::new(prepared, served, device)?;
+        let evaluation = score::pooled(config, Vec::new(), lapse.readouts(config)?)?;
+        return rank_lapse(config, &lapse, verdict_sentence(config, Some(&evaluation)), device);
     }
     // The verdict alone: how good the embedding is does not head a ranking, and replicate retrieval takes long.
     let test = prepared.treatments(config.evaluate.part);

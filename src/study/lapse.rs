@@ -23,6 +23,9 @@ use crate::screen::{FeatureMatrix, Observation, Reference, Role, Screen, Track, 
 /// Penalties of the probe.
 const LAMBDAS: [f64; 6] = [1e-3, 1e-1, 1.0, 10.0, 100.0, 1000.0];
 
+/// Objects from which a candidate's ratio is predicted, at most; of more, every n-th.
+const MOST_STARTS: usize = 400;
+
 /// A trained model's view of a time lapse: latents of every frame, and the probe that reads the number out of them.
 pub(super) struct Lapse<'a> {
     prepared: &'a Prepared,
@@ -72,22 +75,22 @@ impl<'a> Lapse<'a> {
         Ok(Self { prepared, served, device, by_member, wells, logs, probe })
     }
 
+    /// The measured ratio of every well.
+    fn observed(&self) -> Vec<f64> {
+        let measured_at = |row: usize| self.logs[row].expect("wells hold tracks with both numbers").exp();
+        let ratio = |well: &WellTracks| {
+            let sum = |row: fn(&Track) -> usize| well.tracks.iter().map(|track| measured_at(row(track))).sum::<f64>();
+            sum(Track::last) / sum(Track::first)
+        };
+        self.wells.iter().map(ratio).collect()
+    }
+
     /// Read-outs of all wells by every method.
     ///
     /// # Errors
     /// When a fit fails.
     pub(super) fn readouts(&self, config: &Config) -> Result<Vec<WellReadout>, StudyError> {
-        let measured_at = |row: usize| self.logs[row].expect("wells hold tracks with both numbers").exp();
-        let observed: Vec<f64> = self
-            .wells
-            .iter()
-            .map(|well| {
-                let sum = |row: &dyn Fn(&Track) -> usize| {
-                    well.tracks.iter().map(|track| measured_at(row(track))).sum::<f64>()
-                };
-                sum(&Track::last) / sum(&Track::first)
-            })
-            .collect();
+        let observed = self.observed();
         let followed: Vec<&Track> = self.wells.iter().flat_map(|well| well.tracks.iter().copied()).collect();
         let starts = self.latents_at(&followed, Track::first);
         let mut methods: Vec<Method> = Vec::new();
@@ -126,9 +129,38 @@ impl<'a> Lapse<'a> {
         Ok(found)
     }
 
-    /// The screen of all frames.
-    pub(super) fn screen(&self) -> &'a Screen {
-        &self.prepared.screen
+    /// The ratio that the model predicts for each of `treatments`, over objects of all wells, and the measured ones by treatment.
+    pub(super) fn predicted_ratios(&self, treatments: &[Treatment]) -> (Vec<f64>, BTreeMap<Treatment, f64>) {
+        let observed = self.observed();
+        let followed: Vec<&Track> = self.wells.iter().flat_map(|well| well.tracks.iter().copied()).collect();
+        let raw = self.ratios(&self.latents_at(&followed, Track::first), &self.predicted(&followed));
+        let (slope, intercept) = self.line_to(&raw, &observed);
+        let some: Vec<&Track> = followed.iter().step_by(followed.len().div_ceil(MOST_STARTS)).copied().collect();
+        let starts = self.latents_at(&some, Track::first);
+        let first: f64 = self.read(&starts).iter().sum();
+        let ratio = |treatment: &Treatment| {
+            let later: f64 = self.read(&self.predicted_under(&some, &vec![treatment; some.len()])).iter().sum();
+            intercept + slope * later / first
+        };
+        let mut measured = BTreeMap::<Treatment, Vec<f64>>::new();
+        for (well, &ratio) in self.wells.iter().zip(&observed) {
+            measured.entry(well.treatment.clone()).or_default().push(ratio);
+        }
+        let mean = |ratios: Vec<f64>| ratios.iter().sum::<f64>() / ratios.len() as f64;
+        (
+            treatments.iter().map(ratio).collect(),
+            measured.into_iter().map(|(key, ratios)| (key, mean(ratios))).collect(),
+        )
+    }
+
+    /// The screen that it is a view of.
+    pub(super) fn prepared(&self) -> &'a Prepared {
+        self.prepared
+    }
+
+    /// The model whose view it is.
+    pub(super) fn served(&self) -> &'a Served {
+        self.served
     }
 
     /// Name and objects of every well of a part.
@@ -173,10 +205,14 @@ impl<'a> Lapse<'a> {
     fn predicted(&self, tracks: &[&Track]) -> Vec<Vec<f32>> {
         let treatments: Vec<Treatment> =
             tracks.iter().map(|track| self.prepared.screen.observations[track.last()].treatment()).collect();
-        let treatments: Vec<&Treatment> = treatments.iter().collect();
+        self.predicted_under(tracks, &treatments.iter().collect::<Vec<_>>())
+    }
+
+    /// Predicted latents of each track from its first frame under one treatment each, members side by side.
+    fn predicted_under(&self, tracks: &[&Track], treatments: &[&Treatment]) -> Vec<Vec<f32>> {
         let start = |latents: &Vec<Vec<f32>>| tracks.iter().map(|track| latents[track.first()].clone()).collect();
         let starts: Vec<Vec<Vec<f32>>> = self.by_member.iter().map(start).collect();
-        let by_member = self.served.trained.predict(&treatments, &starts, self.device);
+        let by_member = self.served.trained.predict(treatments, &starts, self.device);
         (0..tracks.len()).map(|track| by_member.iter().flat_map(|member| member[track].clone()).collect()).collect()
     }
 
@@ -242,12 +278,16 @@ impl<'a> Lapse<'a> {
         self.probe.predict(&matrix).values().iter().map(|&log| f64::from(log).exp()).collect()
     }
 
-    /// Ratios on the scale of measured ones, by the straight line that fits training wells; `None` where there is no ratio.
+    /// Ratios on the scale of measured ones; `None` where there is no ratio.
     fn calibrated(&self, raw: &[f64], observed: &[f64]) -> Vec<Option<f64>> {
-        let is_usable = |well: &usize| self.wells[*well].part == Part::Train && raw[*well].is_finite();
-        let training: Vec<usize> = (0..raw.len()).filter(is_usable).collect();
-        let (slope, intercept) = line(&training, raw, observed);
+        let (slope, intercept) = self.line_to(raw, observed);
         raw.iter().map(|raw| raw.is_finite().then_some(intercept + slope * raw)).collect()
+    }
+
+    /// Slope and intercept of the straight line that fits measured ratios of training wells.
+    fn line_to(&self, raw: &[f64], observed: &[f64]) -> (f64, f64) {
+        let is_usable = |well: &usize| self.wells[*well].part == Part::Train && raw[*well].is_finite();
+        line(&(0..raw.len()).filter(is_usable).collect::<Vec<_>>(), raw, observed)
     }
 
     /// Ratios of whole wells as a screen, relative to no change.

@@ -39,7 +39,7 @@ struct Shown<'a> {
 /// [`RunError::Write`].
 pub(super) fn draw(config: &Config, lapse: &Lapse, folder: &Path) -> Result<(), StudyError> {
     let Some((channels, side)) = config.model.encoder.crop() else { return Ok(()) };
-    let screen = lapse.screen();
+    let screen = &lapse.prepared().screen;
     let pictures = folder.join("pictures");
     std::fs::create_dir_all(&pictures).map_err(RunError::write(&pictures))?;
     let zoom = SIDE.div_ceil(side);

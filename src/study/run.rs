@@ -322,7 +322,7 @@ fn results(
         let verdict = again::verdict_sentence(config, evaluation.as_ref());
         let found = match prepared.tracks.is_empty() {
             true => again::rank_by(config, prepared, None, served, verdict, device)?,
-            false => again::rank_lapse(config, prepared, served, verdict, device)?,
+            false => again::rank_lapse(config, &Lapse::new(prepared, served, device)?, verdict, device)?,
         };
         found.write_parquet(&Artifact::Ranking.path_in(&folder))?;
         found.write_csv(&Artifact::RankingCsv.path_in(&folder))?;
