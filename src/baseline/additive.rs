@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::consensus::{consensus, control_states, predict_each, shifted};
-use super::dose::{interpolation_weights, mix};
+use super::consensus::{consensus, control_states, predict_each};
+use crate::pair::additive_weights;
 use crate::predict::Predictions;
-use crate::screen::{Application, Intervention, Screen, Treatment};
+use crate::screen::{Screen, Treatment};
 
 /// Control plus the sum of the members' single effects in the same context and for the same duration.
 ///
@@ -16,32 +16,18 @@ use crate::screen::{Application, Intervention, Screen, Treatment};
 pub fn additive(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>, targets: &[Treatment]) -> Predictions {
     let controls = control_states(screen);
     let profiles = consensus(screen, training);
+    let known: Vec<&Treatment> = profiles.keys().collect();
     predict_each("additive", screen, targets, |target| {
-        let members = target.intervention.members();
-        if members.len() < 2 {
-            return None;
-        }
         let control = controls.get(&target.context)?;
-        let profile_of = |members: &[&Application]| {
-            let mut intervention = Intervention::of(members.iter().copied().cloned());
-            if let Some(hours) = target.intervention.hours() {
-                intervention = intervention.lasting(hours);
+        let effects = additive_weights(target, &known)?;
+        let of_control = 1.0 - effects.iter().map(|(_, weight)| weight).sum::<f64>();
+        let mut sum: Vec<f64> = control.iter().map(|&value| of_control * f64::from(value)).collect();
+        for (treatment, weight) in effects {
+            for (sum, &value) in sum.iter_mut().zip(&profiles[treatment]) {
+                *sum += weight * f64::from(value);
             }
-            let part = Treatment { intervention, context: target.context.clone() };
-            mix(&interpolation_weights(&part, profiles.keys()), &profiles)
-        };
-        let of_singles = members
-            .iter()
-            .try_fold(control.clone(), |sum, member| Some(shifted(&sum, 1.0, &profile_of(&[member])?, control)));
-        let over_common = |common: &Application| {
-            let base = profile_of(&[common])?;
-            let others = members.iter().filter(|member| *member != common);
-            others
-                .into_iter()
-                .try_fold(base.clone(), |sum, member| Some(shifted(&sum, 1.0, &profile_of(&[common, member])?, &base)))
-        };
-        let of_pairs = || if members.len() > 2 { members.iter().find_map(over_common) } else { None };
-        of_singles.or_else(of_pairs)
+        }
+        Some(sum.into_iter().map(|value| value as f32).collect())
     })
 }
 

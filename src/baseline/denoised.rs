@@ -6,8 +6,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::consensus::{consensus, control_states, predict_each, shifted};
-use super::dose::{interpolation_weights, mix};
+use super::dose::mix;
 use super::{BaselineError, Pca};
+use crate::pair::interpolation_weights;
 use crate::predict::Predictions;
 use crate::screen::{Screen, Treatment};
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::consensus::{consensus, predict_each, weighted_mean};
-use crate::pair::{DosePosition, SAME_DOSE, between_neighbors, log_distance, series_of};
+use crate::pair::{DosePosition, between_neighbors, interpolation_weights, nearest_weights, series_of};
 use crate::predict::Predictions;
 use crate::screen::{Screen, Treatment};
 
@@ -44,32 +44,6 @@ pub fn interpolation(
     predict_each("interpolation", screen, targets, |target| {
         mix(&interpolation_weights(target, profiles.keys()), &profiles)
     })
-}
-
-/// The training treatments that interpolation mixes for `target`, with weights that sum to 1; empty when it abstains.
-pub(super) fn interpolation_weights<'a>(
-    target: &Treatment,
-    training: impl Iterator<Item = &'a Treatment>,
-) -> Vec<(&'a Treatment, f64)> {
-    let series = series_of(target, training);
-    match between_neighbors(target, &series) {
-        Some((_, weights)) => weights,
-        None => nearest_weights(target, &series),
-    }
-}
-
-/// The series members nearest to `target`, with equal weights.
-pub(super) fn nearest_weights<'a>(target: &Treatment, series: &[&'a Treatment]) -> Vec<(&'a Treatment, f64)> {
-    let distances: Vec<f64> = series.iter().map(|member| log_distance(target, member)).collect();
-    let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
-    let nearest: Vec<_> = series
-        .iter()
-        .zip(&distances)
-        .filter(|(_, distance)| **distance <= least + SAME_DOSE)
-        .map(|(member, _)| *member)
-        .collect();
-    let share = 1.0 / nearest.len() as f64;
-    nearest.into_iter().map(|member| (member, share)).collect()
 }
 
 /// The weighted mean of the named profiles.

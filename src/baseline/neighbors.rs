@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::BaselineError;
 use super::consensus::{consensus, predict_each, weighted_mean};
-use super::dose::{mix, nearest_weights};
+use super::dose::mix;
 use super::features::descriptor_width;
-use crate::pair::series_of;
+use crate::pair::{nearest_weights, series_of};
 use crate::predict::Predictions;
 use crate::screen::{Application, Intervention, Perturbation, Screen, Treatment};
 

@@ -1,14 +1,14 @@
 //! What a simple rule would predict for a dose: the place between its measured neighbors.
 
-use super::series::{SAME_DOSE, between_neighbors, log_differences, log_distance, series_of};
-use crate::screen::Treatment;
+use super::series::{SAME_DOSE, additive_weights, between_neighbors, log_differences, log_distance, series_of};
+use crate::screen::{Reference, Treatment};
 
 /// Where log-dose interpolation between other doses of the same perturbations arrives.
 ///
 /// Empty when they have no other dose in the context, for as long.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Anchor {
-    /// Indices of treatments and their weights; the weights sum to 1.
+    /// Indices of treatments and their weights; the weights sum to 1, but for those of [`anchor_of_moves`].
     pub weights: Vec<(usize, f64)>,
     /// log10-dose distance to the nearest lower dose; 0 when there is none.
     pub below: f64,
@@ -50,6 +50,27 @@ pub fn anchor_of(treatment: &Treatment, others: &[Treatment]) -> Anchor {
     anchor
 }
 
+/// The anchor of `treatment` in a screen of that reference: [`anchor_of`], or in a time lapse [`anchor_of_moves`].
+pub fn anchor_in(reference: Reference, treatment: &Treatment, others: &[Treatment]) -> Anchor {
+    match reference {
+        Reference::FirstFrame => anchor_of_moves(treatment, others),
+        Reference::ControlWells | Reference::Relative => anchor_of(treatment, others),
+    }
+}
+
+/// The anchor of `treatment` where anchors are moves away from a start: that of [`anchor_of`], else for a set the sum of its
+/// parts' moves, so that its weights need not sum to 1.
+fn anchor_of_moves(treatment: &Treatment, others: &[Treatment]) -> Anchor {
+    let anchor = anchor_of(treatment, others);
+    if anchor.exists() {
+        return anchor;
+    }
+    let others_than_it: Vec<&Treatment> = others.iter().filter(|other| *other != treatment).collect();
+    let moves = additive_weights(treatment, &others_than_it).unwrap_or_default();
+    let index = |part: &Treatment| others.iter().position(|other| other == part).expect("a part is one of the others");
+    Anchor { weights: moves.into_iter().map(|(part, weight)| (index(part), weight)).collect(), below: 0.0, above: 0.0 }
+}
+
 /// Indices of the treatments in `others` that are a lower dose of `treatment`, a single perturbation.
 pub(super) fn lower_doses(treatment: &Treatment, others: &[Treatment]) -> Vec<usize> {
     if treatment.intervention.as_single().is_none() {
@@ -87,6 +108,22 @@ mod tests {
         assert!((anchor.below - 1.0).abs() < 1e-12 && (anchor.above - 1.0).abs() < 1e-12, "{anchor:?}");
         assert!(!anchor_of(&set(1.0, 3.0, 2.0), &others).exists(), "no other lasted for two hours");
         assert!(lower_doses(&set(1.0, 3.0, 1.0), &others).is_empty(), "ladders are of single perturbations");
+    }
+
+    #[test]
+    fn an_unseen_pair_is_anchored_at_the_sum_of_its_parts() {
+        let set = |names: &[&str]| {
+            let member = |name: &&str| Application {
+                perturbation: Perturbation { name: (*name).into(), kind: Kind::Compound },
+                dose: Micromolar::new(1.0),
+            };
+            Treatment { intervention: Intervention::of(names.iter().map(member)), context: String::new() }
+        };
+        let others = [set(&["agonist"]), set(&["agonist", "x"]), set(&["agonist", "y"])];
+        let anchor = anchor_of_moves(&set(&["agonist", "x", "y"]), &others);
+        assert_eq!(anchor.weights, [(1, 1.0), (2, 1.0), (0, -1.0)]);
+        assert!(!anchor_of(&set(&["agonist", "x", "y"]), &others).exists());
+        assert!(!anchor_of_moves(&set(&["agonist", "z"]), &others).exists());
     }
 
     #[test]

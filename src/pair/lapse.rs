@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{PairError, PairSet, Part, Split, Start, Transition, anchor, anchor_of};
+use super::{PairError, PairSet, Part, Split, Start, Transition, anchor, anchor_in};
 use crate::screen::{TimeLapse, Treatment};
 
 impl PairSet {
@@ -60,7 +60,7 @@ impl PairSet {
                 })
             })
             .collect();
-        let anchors = treatments.iter().map(|treatment| anchor_of(treatment, &treatments)).collect();
+        let anchors = treatments.iter().map(|treatment| anchor_in(screen.reference, treatment, &treatments)).collect();
         let lower_doses = treatments.iter().map(|treatment| anchor::lower_doses(treatment, &treatments)).collect();
         Ok(Self {
             reference: screen.reference,

@@ -16,12 +16,12 @@ mod vocabulary;
 
 use std::collections::BTreeMap;
 
-pub use anchor::{Anchor, anchor_of};
+pub use anchor::{Anchor, anchor_in, anchor_of};
 pub use augment::{Augment, CropShape};
 pub use batch::{Batch, InterventionRows, Sampler};
 use serde::{Deserialize, Serialize};
 pub use series::DosePosition;
-pub(crate) use series::{SAME_DOSE, between_neighbors, log_distance, series_of};
+pub(crate) use series::{additive_weights, between_neighbors, interpolation_weights, nearest_weights, series_of};
 pub use split::{Part, Split, SplitBy, SplitConfig};
 pub use vocabulary::{DoseCenters, InterventionSizes, Vocabulary};
 
@@ -164,7 +164,7 @@ impl PairSet {
                 rows.iter().map(move |&target| Transition { start: Start::Control, target, treatment })
             })
             .collect();
-        let anchors = treatments.iter().map(|treatment| anchor_of(treatment, &treatments)).collect();
+        let anchors = treatments.iter().map(|treatment| anchor_in(screen.reference, treatment, &treatments)).collect();
         let lower_doses = treatments.iter().map(|treatment| anchor::lower_doses(treatment, &treatments)).collect();
         Ok(Self {
             reference: screen.reference,

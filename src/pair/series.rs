@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::screen::Treatment;
+use crate::screen::{Application, Intervention, Treatment};
 
 /// Doses nearer than this on the log10 scale are the same dose.
 pub(crate) const SAME_DOSE: f64 = 1e-9;
@@ -53,6 +53,67 @@ pub(crate) fn between_neighbors<'a>(
     let share = 1.0 / chosen.len() as f64;
     let weights = chosen.into_iter().flat_map(|(_, weights)| weights).map(|(member, weight)| (member, weight * share));
     Some((best, weights.collect()))
+}
+
+/// The training treatments that interpolation mixes for `target`, with weights that sum to 1; empty when it abstains.
+pub(crate) fn interpolation_weights<'a>(
+    target: &Treatment,
+    training: impl Iterator<Item = &'a Treatment>,
+) -> Vec<(&'a Treatment, f64)> {
+    let series = series_of(target, training);
+    match between_neighbors(target, &series) {
+        Some((_, weights)) => weights,
+        None => nearest_weights(target, &series),
+    }
+}
+
+/// The series members nearest to `target`, with equal weights.
+pub(crate) fn nearest_weights<'a>(target: &Treatment, series: &[&'a Treatment]) -> Vec<(&'a Treatment, f64)> {
+    let distances: Vec<f64> = series.iter().map(|member| log_distance(target, member)).collect();
+    let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
+    let nearest: Vec<_> = series
+        .iter()
+        .zip(&distances)
+        .filter(|(_, distance)| **distance <= least + SAME_DOSE)
+        .map(|(member, _)| *member)
+        .collect();
+    let share = 1.0 / nearest.len() as f64;
+    nearest.into_iter().map(|member| (member, share)).collect()
+}
+
+/// The treatments whose effects add up to that of a set, with weights; `None` where training does not hold its parts.
+///
+/// The sum is over the members' single effects, interpolated where a dose was not measured; the weights then sum to the
+/// number of members, and the control counts for the rest to 1. Where members were never applied alone but always with one
+/// common member (two correctors, each with the same agonist), the effects of the pairs are added and the common member's
+/// own, which each of them holds, is counted once; the weights then sum to 1.
+pub(crate) fn additive_weights<'a>(
+    target: &Treatment,
+    training: &[&'a Treatment],
+) -> Option<Vec<(&'a Treatment, f64)>> {
+    let members = target.intervention.members();
+    if members.len() < 2 {
+        return None;
+    }
+    let effect_of = |members: &[&Application], weight: f64| {
+        let mut intervention = Intervention::of(members.iter().copied().cloned());
+        if let Some(hours) = target.intervention.hours() {
+            intervention = intervention.lasting(hours);
+        }
+        let part = Treatment { intervention, context: target.context.clone() };
+        let found = interpolation_weights(&part, training.iter().copied());
+        let weighted: Vec<_> = found.into_iter().map(|(treatment, share)| (treatment, weight * share)).collect();
+        (!weighted.is_empty()).then_some(weighted)
+    };
+    let of_singles = || members.iter().map(|member| effect_of(&[member], 1.0)).collect::<Option<Vec<_>>>();
+    let over_common = |common: &Application| {
+        let others = members.iter().filter(|member| *member != common);
+        let mut effects = others.map(|member| effect_of(&[common, member], 1.0)).collect::<Option<Vec<_>>>()?;
+        effects.push(effect_of(&[common], 2.0 - members.len() as f64)?);
+        Some(effects)
+    };
+    let of_pairs = || if members.len() > 2 { members.iter().find_map(over_common) } else { None };
+    Some(of_singles().or_else(of_pairs)?.concat())
 }
 
 /// Neighbors of `target` that differ from it in the dose of member `axis` only.

@@ -11,7 +11,7 @@ use super::optimizer::Optimizer;
 use super::trained::Memory;
 use super::{TrainConfig, TrainError};
 use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
-use crate::pair::{Anchor, Batch, Sampler, anchor_of};
+use crate::pair::{Anchor, Batch, Sampler, anchor_in};
 use crate::run::Checkpoint;
 use crate::screen::Treatment;
 
@@ -177,7 +177,11 @@ fn validation_error(model: &WorldModel, data: TrainingData, device: &Device) -> 
     let memory = Memory::of(model, data.screen, data.pairs, device);
     let treatments: Vec<&Treatment> = data.validation.keys().collect();
     let anchor = |treatment: &Treatment| {
-        if model.is_anchored() { anchor_of(treatment, &data.pairs.treatments) } else { Anchor::NONE }
+        if model.is_anchored() {
+            anchor_in(data.pairs.reference, treatment, &data.pairs.treatments)
+        } else {
+            Anchor::NONE
+        }
     };
     let anchors: Vec<_> = treatments.iter().copied().map(anchor).collect();
     let starts: Vec<Vec<f32>> = data

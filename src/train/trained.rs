@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::TrainError;
 use super::chance::{Purpose, stream};
 use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
-use crate::pair::{Anchor, PairSet, Vocabulary};
+use crate::pair::{Anchor, PairSet, Vocabulary, anchor_in};
 use crate::run::Checkpoint;
 use crate::screen::{FeatureMatrix, Reference, Screen, Treatment};
 
@@ -229,8 +229,9 @@ impl TrainedModel {
     /// The anchors that an anchored model's predictions start from; none for another model.
     fn anchors(&self, treatments: &[&Treatment]) -> Vec<Anchor> {
         let is_anchored = self.members.first().is_some_and(|(model, _)| model.is_anchored());
-        let anchor = |treatment: &Treatment| {
-            if is_anchored { crate::pair::anchor_of(treatment, &self.treatments) } else { Anchor::NONE }
+        let anchor = |treatment: &Treatment| match is_anchored {
+            true => anchor_in(self.reference, treatment, &self.treatments),
+            false => Anchor::NONE,
         };
         treatments.iter().copied().map(anchor).collect()
     }
