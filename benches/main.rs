@@ -2,18 +2,18 @@
 //!
 //! `benches/against_python/compare.py` runs them beside their Python equivalents and prints ratios.
 
+#[path = "../src/allocator.rs"]
+mod allocator;
 mod screens;
 
+mod crops;
 mod images;
 mod ranking;
 mod retrieval;
 mod tables;
 mod training;
 
-/// The allocator of the binary, without which tensors on the CPU take half as long again.
-#[global_allocator]
-static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
+    allocator::keep_freed_memory();
     divan::main();
 }

@@ -97,7 +97,7 @@ fn well_name(well: usize) -> String {
 }
 
 /// A number that looks drawn from a normal distribution, the same for one index whatever the machine: four hashed uniforms.
-fn noise(index: usize) -> f32 {
+pub fn noise(index: usize) -> f32 {
     let mut bits = index as u64;
     let mut sum = 0.0f32;
     for _ in 0..2 {
@@ -112,11 +112,16 @@ fn noise(index: usize) -> f32 {
     (sum - 2.0) * 1.732_050_8
 }
 
-/// A file `NAME.EXTENSION` of a screen, written first where it is not there yet.
-pub fn table(name: &str, extension: &str, screen: impl Fn() -> Screen) -> PathBuf {
+/// The folder of generated files; it is there.
+pub fn folder() -> PathBuf {
     let folder = std::env::var_os(FOLDER).map_or_else(|| std::env::temp_dir().join("cytonaut-bench"), PathBuf::from);
     std::fs::create_dir_all(&folder).expect("a folder that can be made");
-    let path = folder.join(format!("{name}.{extension}"));
+    folder
+}
+
+/// A file `NAME.EXTENSION` of a screen, written first where it is not there yet.
+pub fn table(name: &str, extension: &str, screen: impl Fn() -> Screen) -> PathBuf {
+    let path = folder().join(format!("{name}.{extension}"));
     if !path.exists() {
         let table = as_table(&screen());
         let written = if extension == "csv" { table.write_csv(&path) } else { table.write_parquet(&path) };

@@ -1,10 +1,10 @@
 //! The `cytonaut` command line.
 
+mod allocator;
+
 use std::process::ExitCode;
 
-#[global_allocator]
-static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::keep_freed_memory();
     cytonaut::cli::main()
 }

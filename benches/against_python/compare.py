@@ -1,7 +1,7 @@
 """Cytonaut beside the Python tools for the same work: same machine, same data, same number of threads.
 
     python3 -m venv /tmp/bench && /tmp/bench/bin/pip install -r benches/against_python/requirements.txt
-    /tmp/bench/bin/python benches/against_python/compare.py [--rounds 5] [--only training,images,sigreg,load,bbbc021,map]
+    /tmp/bench/bin/python benches/against_python/compare.py [--rounds 5] [--only training,images,sigreg,load,bbbc021,map,crops]
 
 Each round runs both sides one after the other, so that whatever else the machine does falls on both, and the order is
 turned round from one round to the next. A side's time in a round is the median of its samples after a warm-up. Printed
@@ -31,6 +31,7 @@ TASKS = {
         ("training_step", "training:recurrence", 15, 8, 1.0),
     ],
     "images": [
+        ("image_training_step_small", "images:small", 10, 8, 1.0),
         ("image_training_step", "images:patch16", 8, 5, 1.0),
         ("image_training_step_patch_8", "images:patch8", 3, 2, None),
         ("crop_training_step_attention", "images:attention", 15, 10, None),
@@ -41,11 +42,15 @@ TASKS = {
         ("sigreg_forward_and_backward", "sigreg:recurrence", 30, 8, None),
     ],
     "load": [
-        ("loads_and_normalizes_csv", "load:csv", 1, 1, 10.0),
-        ("loads_and_normalizes_parquet", "load:parquet", 1, 1, 10.0),
+        ("loads_and_normalizes_csv", "load:csv", 3, 1, 10.0),
+        ("loads_and_normalizes_parquet", "load:parquet", 3, 1, 10.0),
     ],
     "bbbc021": [("loads_and_normalizes_bbbc021", "load:bbbc021", 5, 3, 10.0)],
-    "map": [("replicate_map_generated", "map", 1, 1, 20.0)],
+    "map": [("replicate_map_generated", "map", 5, 1, 20.0)],
+    "crops": [
+        ("decodes_and_crops_lzw", "crops:lzw", 5, 5, None),
+        ("decodes_and_crops_deflate", "crops:deflate", 5, 5, None),
+    ],
 }
 UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 
@@ -141,10 +146,12 @@ def python_side(task, samples, folder, threads):
 
         torch.set_num_threads(threads)
         run, warm_up = images.Training(which).step, 3
+    elif kind == "crops":
+        run, warm_up = decode_and_crop(folder, which, threads), 1
     elif kind == "load":
-        run, warm_up = {"csv": load_csv, "parquet": load_parquet, "bbbc021": load_bbbc021}[which](folder), 0
+        run, warm_up = {"csv": load_csv, "parquet": load_parquet, "bbbc021": load_bbbc021}[which](folder), 1
     else:
-        run, warm_up = replicate_map(folder), 0
+        run, warm_up = replicate_map(folder), 1
     for _ in range(warm_up):
         run()
     times = []
@@ -233,6 +240,29 @@ def replicate_map(folder):
         )
 
     return run
+
+
+def decode_and_crop(folder, name, threads):
+    """Every plane by tifffile, sites side by side, and crops through all channels around the centers of benches/crops.rs."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy
+    import tifffile
+
+    side, sites, channels, size, n_objects = 1080, 4, 5, 96, 200
+    # A frame of zeros, which crops at the edge reach into.
+    half = size // 2
+    centers = [((index * 611 + 13) % side, (index * 377 + 13) % side) for index in range(n_objects)]
+
+    def site(index):
+        stack = numpy.zeros((channels, side + size, side + size), numpy.uint16)
+        for channel in range(channels):
+            plane = tifffile.imread(folder / "planes" / f"{name}-{index}-{channel}.tif", maxworkers=1)
+            stack[channel, half : half + side, half : half + side] = plane
+        return numpy.stack([stack[:, y : y + size, x : x + size] for y, x in centers])
+
+    pool = ThreadPoolExecutor(threads)
+    return lambda: list(pool.map(site, range(sites)))
 
 
 def cpu():

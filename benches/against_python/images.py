@@ -93,6 +93,7 @@ class Training:
     def __init__(self, which):
         torch.manual_seed(0)
         encoder, width, channels, size = {
+            "small": lambda: (Vit(5, 96, 16, 192, 6, 3, 768, False), 192, 5, 96),
             "patch16": lambda: (Vit(5, 96, 16, 192, 12, 3, 768, True), 192, 5, 96),
             "patch8": lambda: (Vit(5, 96, 8, 192, 12, 3, 768, True), 192, 5, 96),
             "attention": lambda: (Vit(2, 48, 8, 128, 4, 4, 256, False), 128, 2, 48),

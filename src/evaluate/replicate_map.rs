@@ -8,13 +8,18 @@
 //! Under the hypothesis that the treatment does nothing, all relabelings are equally likely, whatever the plate effects.
 //! Effects of the well position are not removed: a treatment that always stands in a corner well is found for that.
 
+mod draws;
 mod null;
 mod pool;
+mod search;
+mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::draws::{Design, Draws};
 use self::null::Relabelings;
-use self::pool::{Pool, Shared, Units};
+use self::pool::{Pools, Shared};
+use self::units::Units;
 use super::average_precision::expected_average_precision;
 use super::{EvaluateError, benjamini_hochberg, expect_same_length};
 use crate::screen::{FeatureMatrix, Role, Screen, Treatment};
@@ -41,7 +46,7 @@ pub struct MapSettings {
     /// Up to this many relabelings all are counted; of more, those that reach the observed value are counted where the
     /// search for them takes at most this many steps. The p-value is then exact.
     pub most_enumerated: usize,
-    /// Relabelings drawn otherwise, at most.
+    /// Relabelings drawn otherwise, at most; the same ones for all treatments of one design.
     pub draws: usize,
     /// Drawing stops after this many relabelings that reach the observed value.
     pub hits: usize,
@@ -113,7 +118,8 @@ impl ReplicateMaps {
 /// Replicate mean average precision of each of `treatments`, by cosine among the rows of `vectors`.
 ///
 /// `vectors` are profiles or embeddings, one row for each observation of `screen`; `treatments` maps to rows of both.
-/// Treatments on one set of plates share one table of similarities. Results do not depend on the number of threads.
+/// Treatments on one set of plates share one table of similarities, and those with as many wells on each the relabelings
+/// that are drawn. Results depend neither on the number of threads nor on which other treatments are scored.
 ///
 /// # Errors
 /// When `vectors` does not have one row for each observation.
@@ -142,11 +148,19 @@ pub fn replicate_map(
             let negatives: Vec<&[usize]> =
                 plates.iter().map(|plate| negatives_by_plate.get(plate).map_or(&[][..], Vec::as_slice)).collect();
             let shared = Shared::new(&negatives, &units);
-            let one = |&(index, treatment, rows): &(usize, &Treatment, &[usize])| {
-                let pool = |rows: &[usize]| Pool::new(screen, plates, rows, &shared, &units);
-                (index, score(treatment, rows, pool, settings, index as u64))
+            let pools = Pools { screen, plates: plates.iter().copied().collect(), shared: &shared, units: &units };
+            let mut by_design = BTreeMap::<Design, Vec<&(usize, &Treatment, &[usize])>>::new();
+            for treatment in group {
+                by_design.entry(pools.design(treatment.2)).or_default().push(treatment);
+            }
+            let of_design = |(design, group): (Design, Vec<&(usize, &Treatment, &[usize])>)| {
+                let draws = Draws::new(&pools, design, settings);
+                let one = |&&(index, treatment, rows): &&(usize, &Treatment, &[usize])| {
+                    (index, score(treatment, rows, &pools, settings, &draws))
+                };
+                group.par_iter().map(one).collect::<Vec<_>>()
             };
-            group.par_iter().map(one).collect::<Vec<_>>()
+            by_design.into_par_iter().flat_map(of_design).collect::<Vec<_>>()
         })
         .collect();
     outcomes.sort_by_key(|(index, _)| *index);
@@ -168,28 +182,30 @@ pub fn replicate_map(
 fn score(
     treatment: &Treatment,
     rows: &[usize],
-    pool: impl FnOnce(&[usize]) -> (Pool, Vec<usize>),
+    pools: &Pools<'_>,
     settings: &MapSettings,
-    stream: u64,
+    draws: &Draws<'_>,
 ) -> Result<ReplicateMap, Unscored> {
     let unscored = |reason| Unscored { treatment: treatment.clone(), reason };
     if rows.len() < 2 {
         return Err(unscored("fewer than two replicates"));
     }
-    let (pool, members) = pool(rows);
+    let (pool, members) = pools.pool(rows);
     let n_negatives = |query: usize| pool.n_negatives(pool.plate(query), &members);
     let queries: Vec<usize> = members.iter().copied().filter(|&query| n_negatives(query) > 0).collect();
     if queries.is_empty() {
         return Err(unscored("no negative wells on its plates"));
     }
-    let precisions: Vec<f64> = queries.iter().map(|&query| pool.average_precision(query, &members)).collect();
+    let mut seen = Vec::new();
+    let precisions: Vec<f64> =
+        queries.iter().map(|&query| pool.average_precision(query, &members, &mut seen)).collect();
     let map = mean(&precisions);
     let n_positives = members.len() - 1;
     let chance = |&query: &usize| expected_average_precision(n_positives, n_positives + n_negatives(query));
     let chances: Vec<f64> = queries.iter().map(chance).collect();
     let normalized: Vec<f64> =
         precisions.iter().zip(&chances).map(|(precision, chance)| (precision - chance) / (1.0 - chance)).collect();
-    let null = Relabelings::new(&pool, &members, map).null(settings, stream);
+    let null = Relabelings::new(&pool, draws.design(), map).null(settings, draws);
     Ok(ReplicateMap {
         treatment: treatment.clone(),
         n_queries: queries.len(),

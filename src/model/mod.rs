@@ -37,6 +37,7 @@ pub(crate) use fused::epps_pulley_in_graph;
 pub use image::{ImageEncoder, ImageEncoderConfig, Pool};
 pub use intervention::{DoseEncoding, InterventionConfig, InterventionEncoder};
 pub use kernels::Quadrature;
+pub(crate) use kernels::for_this_cpu;
 pub use layer::{BatchNorm, BatchStatistics, Init, LayerNorm, Noise};
 pub use lewm::{ActionConfig, ActionEncoder, Lewm, LewmConfig};
 pub(crate) use parameters::ParameterPath;

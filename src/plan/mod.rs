@@ -2,6 +2,7 @@
 
 mod candidates;
 mod target;
+mod facts;
 mod reference;
 mod rank;
 mod by_model;

@@ -7,11 +7,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::candidates::{Candidates, Measured};
+use super::facts::{Facts, flags};
 use super::ranking::{RankedIntervention, Ranking};
 use super::reference::{References, distance, measured_place};
 use super::target::{QueryError, rows_of_query};
 use crate::predict::{PredictError, Starts};
-use crate::screen::{Intervention, Reference, Screen, Treatment};
+use crate::screen::{Intervention, Perturbation, Reference, Screen, Treatment};
 use crate::train::TrainedModel;
 
 /// What is ranked, toward what.
@@ -78,15 +79,15 @@ pub enum PlanError {
     },
 }
 
-/// Start, target and candidates of a ranking.
+/// The way from start to target, and the candidates of a ranking.
 #[derive(Debug)]
 pub struct Query {
     /// Candidate interventions in their context.
     pub candidates: Vec<Treatment>,
-    /// Start for each member, `[member][latent]`.
-    start: Place,
     /// Target for each member, `[member][latent]`.
     target: Place,
+    /// How far the target is from the start for each member.
+    way: Vec<f64>,
     /// Treatments whose wells define the target, sorted.
     defines_target: Vec<Treatment>,
     /// Rows of the screen by treatment of the context.
@@ -165,10 +166,11 @@ impl Query {
             target_rows.iter().map(|&row| screen.observations[row].treatment()).collect();
         defines_target.sort();
         defines_target.dedup();
+        let target = mean_of(&target_rows);
         Ok(Self {
             candidates: config.candidates.treatments(&measured, &trained.vocabulary, &context)?,
-            start,
-            target: mean_of(&target_rows),
+            way: start.iter().zip(&target).map(|(start, target)| distance(start, target)).collect(),
+            target,
             defines_target,
             measured,
             target_text: config.target.clone(),
@@ -204,9 +206,9 @@ impl Query {
         let n_members = place.len() as f64;
         let mut score = 0.0;
         let mut left = 0.0;
-        for ((place, start), target) in place.iter().zip(&self.start).zip(&self.target) {
+        for ((place, way), target) in place.iter().zip(&self.way).zip(&self.target) {
             let remaining = distance(place, target);
-            score += 1.0 - remaining / distance(start, target);
+            score += 1.0 - remaining / way;
             left += remaining;
         }
         (score / n_members, left / n_members)
@@ -234,18 +236,19 @@ pub fn rank(
     judge: &Judge,
     device: &Device,
 ) -> Result<Ranking, PlanError> {
-    if query.start.iter().zip(&query.target).any(|(start, target)| distance(start, target) < 1e-9) {
+    if query.way.iter().any(|&way| way < 1e-9) {
         return Err(PlanError::NoWay);
     }
-    let references = References::of(trained, screen, &query.measured, device);
-    let places = ranker.places(&query.candidates)?;
     let facts = Facts::of(screen);
-    let ranked = |treatment: &Treatment, place: &Place| {
+    let references = References::of(trained, screen, &query.measured, &facts, device);
+    let places = ranker.places(&query.candidates)?;
+    let (shared, which) = shared_by_perturbations(&query.candidates, trained, &references, &facts);
+    let ranked = |room: &mut Vec<f32>, treatment: &Treatment, place: &Place, shared: &Shared<'_>| {
         let (score, remaining) = query.score(place);
         let own = references.own(treatment);
         let rows = own.map(|own| own.rows).unwrap_or_default();
-        let own_name = treatment.intervention.perturbation_names();
-        let nearest = references.nearest(place, &own_name);
+        let nearest = references.nearest(place, shared.number, room);
+        let defines_target = query.defines_target.binary_search(treatment).is_ok();
         RankedIntervention {
             rank: 0,
             intervention: treatment.intervention.clone(),
@@ -255,12 +258,12 @@ pub fn rank(
             lower: judge.radius.map(|radius| score - radius),
             upper: judge.radius.map(|radius| score + radius),
             n_wells: rows.len(),
-            nearest_reference: nearest.map(|(_, reference)| reference.treatment.intervention.to_string()),
-            nearest_moa: nearest.and_then(|(_, reference)| facts.moa(reference.rows)),
+            nearest_reference: nearest.map(|(_, reference)| reference.text.clone()),
+            nearest_moa: nearest.and_then(|(_, reference)| reference.moa.clone()),
             support: nearest.map(|(distance, _)| distance),
-            flags: flags(trained, query, treatment, rows, &facts),
+            flags: flags(trained, treatment, rows, &facts, defines_target, shared.is_known),
             measured_distance: own.map(|own| query.score(&own.place).1),
-            moa: facts.moa_of(&own_name, rows),
+            moa: facts.moa(rows).or_else(|| shared.moa.map(str::to_owned)),
             readout: None,
             measured_readout: None,
         }
@@ -269,7 +272,11 @@ pub fn rank(
         .candidates
         .par_iter()
         .zip(&places)
-        .filter_map(|(treatment, place)| place.as_ref().map(|place| ranked(treatment, place)))
+        .zip(&which)
+        .map_init(Vec::new, |room, ((treatment, place), &which)| {
+            place.as_ref().map(|place| ranked(room, treatment, place, &shared[which]))
+        })
+        .flatten_iter()
         .collect();
     rows.par_sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.intervention.cmp(&b.intervention)));
     for (index, row) in rows.iter_mut().enumerate() {
@@ -287,6 +294,39 @@ pub fn rank(
     })
 }
 
+/// What candidates under the same perturbations have in common.
+struct Shared<'a> {
+    /// The number of the perturbations among the references.
+    number: Option<usize>,
+    /// Whether the model has met all of them in training.
+    is_known: bool,
+    moa: Option<&'a str>,
+}
+
+fn perturbations(treatment: &Treatment) -> impl Iterator<Item = &Perturbation> {
+    treatment.intervention.members().iter().map(|member| &member.perturbation)
+}
+
+/// What runs of candidates under the same perturbations share, and the run of each candidate.
+fn shared_by_perturbations<'a>(
+    candidates: &[Treatment],
+    trained: &TrainedModel,
+    references: &References<'_>,
+    facts: &'a Facts<'_>,
+) -> (Vec<Shared<'a>>, Vec<usize>) {
+    let (mut shared, mut which) = (Vec::new(), Vec::with_capacity(candidates.len()));
+    for run in candidates.chunk_by(|one, next| perturbations(one).eq(perturbations(next))) {
+        let name = run[0].intervention.perturbation_names();
+        which.resize(which.len() + run.len(), shared.len());
+        shared.push(Shared {
+            number: references.number(&name),
+            is_known: perturbations(&run[0]).all(|perturbation| trained.vocabulary.knows(perturbation)),
+            moa: facts.moa_of_name(&name),
+        });
+    }
+    (shared, which)
+}
+
 /// Why there is no prediction of a candidate, in words.
 fn why_abstained(trained: &TrainedModel, treatment: &Treatment, by: &str) -> String {
     let members = treatment.intervention.members();
@@ -294,81 +334,4 @@ fn why_abstained(trained: &TrainedModel, treatment: &Treatment, by: &str) -> Str
         Some(member) => format!("{treatment}: `{}` is neither in training nor described", member.perturbation.name),
         None => format!("{treatment}: {by} has no prediction of it"),
     }
-}
-
-/// Plate-level facts that flags are made of.
-struct Facts<'a> {
-    screen: &'a Screen,
-    /// Mean cell count of each plate's controls.
-    control_count: BTreeMap<&'a str, f64>,
-    moa_by_name: BTreeMap<String, String>,
-}
-
-impl<'a> Facts<'a> {
-    fn of(screen: &'a Screen) -> Self {
-        let mut control_count = BTreeMap::new();
-        for (plate, rows) in screen.controls_by_plate() {
-            let counts: Vec<f64> = rows.iter().filter_map(|&row| screen.observations[row].cell_count).collect();
-            if !counts.is_empty() {
-                control_count.insert(plate, counts.iter().sum::<f64>() / counts.len() as f64);
-            }
-        }
-        let mut moa_by_name = BTreeMap::new();
-        if let Some(label) = screen.label("moa") {
-            for (observation, moa) in screen.observations.iter().zip(&label.values) {
-                if let Some(moa) = moa {
-                    moa_by_name.entry(observation.intervention.perturbation_names()).or_insert_with(|| moa.clone());
-                }
-            }
-        }
-        Self { screen, control_count, moa_by_name }
-    }
-
-    fn moa(&self, rows: &[usize]) -> Option<String> {
-        let label = self.screen.label("moa")?;
-        rows.iter().find_map(|&row| label.values[row].clone())
-    }
-
-    fn moa_of(&self, name: &str, rows: &[usize]) -> Option<String> {
-        self.moa(rows).or_else(|| self.moa_by_name.get(name).cloned())
-    }
-
-    /// Mean cell count relative to the controls of the same plates.
-    fn relative_count(&self, rows: &[usize]) -> Option<f64> {
-        let ratios: Vec<f64> = rows
-            .iter()
-            .filter_map(|&row| {
-                let observation = &self.screen.observations[row];
-                Some(observation.cell_count? / self.control_count.get(observation.plate.as_str())?)
-            })
-            .collect();
-        (!ratios.is_empty()).then(|| ratios.iter().sum::<f64>() / ratios.len() as f64)
-    }
-}
-
-fn flags(trained: &TrainedModel, query: &Query, treatment: &Treatment, rows: &[usize], facts: &Facts) -> Vec<String> {
-    let mut flags = Vec::new();
-    if query.defines_target.binary_search(treatment).is_ok() {
-        flags.push("defines the target".to_owned());
-    }
-    if treatment.intervention.members().iter().any(|member| !trained.vocabulary.knows(&member.perturbation)) {
-        flags.push("perturbation not in training".to_owned());
-    }
-    if rows.is_empty() {
-        flags.push("dose not measured".to_owned());
-    } else if !trained.treatments.contains(treatment) {
-        flags.push("held out of training".to_owned());
-    }
-    let mut plates: Vec<&str> = rows.iter().map(|&row| facts.screen.observations[row].plate.as_str()).collect();
-    plates.sort_unstable();
-    plates.dedup();
-    match (rows.len(), plates.len()) {
-        (1, _) => flags.push("one well".to_owned()),
-        (2.., 1) => flags.push("one plate: may be a plate effect".to_owned()),
-        _ => {}
-    }
-    if let Some(ratio) = facts.relative_count(rows).filter(|&ratio| ratio < 0.5) {
-        flags.push(format!("cell count {:.0} % of control", 100.0 * ratio));
-    }
-    flags
 }

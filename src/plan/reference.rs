@@ -6,8 +6,13 @@ use burn::tensor::Device;
 
 use super::Place;
 use super::candidates::Measured;
+use super::facts::Facts;
+use crate::model::for_this_cpu;
 use crate::screen::{Screen, Treatment};
 use crate::train::{TrainedModel, mean};
+
+/// References that a place is compared with at once.
+const LANES: usize = 64;
 
 /// Measured treatments with their places.
 pub(super) struct References<'a> {
@@ -15,24 +20,40 @@ pub(super) struct References<'a> {
     measured: Vec<Reference<'a>>,
     /// A number for each set of perturbations.
     names: BTreeMap<String, usize>,
+    /// `[member][block, latent, reference of the block]`: their places, [`LANES`] references a block, the last one filled
+    /// up with zeros.
+    blocks: Vec<Vec<f32>>,
 }
 
 pub(super) struct Reference<'a> {
     pub treatment: &'a Treatment,
     pub rows: &'a [usize],
     pub place: Place,
+    /// The intervention in words.
+    pub text: String,
+    pub moa: Option<String>,
     name: usize,
 }
 
 impl<'a> References<'a> {
-    pub(super) fn of(trained: &TrainedModel, screen: &Screen, measured: &'a Measured, device: &Device) -> Self {
+    pub(super) fn of(
+        trained: &TrainedModel,
+        screen: &Screen,
+        measured: &'a Measured,
+        facts: &Facts<'_>,
+        device: &Device,
+    ) -> Self {
         let mut names = BTreeMap::new();
-        let mut reference = |(treatment, rows): (&'a Treatment, &'a Vec<usize>)| {
+        let reference = |(treatment, rows): (&'a Treatment, &'a Vec<usize>)| {
             let next = names.len();
             let name = *names.entry(treatment.intervention.perturbation_names()).or_insert(next);
-            Reference { treatment, rows, place: measured_place(trained, screen, rows, device), name }
+            let place = measured_place(trained, screen, rows, device);
+            Reference { treatment, rows, place, text: treatment.intervention.to_string(), moa: facts.moa(rows), name }
         };
-        Self { measured: measured.iter().map(&mut reference).collect(), names }
+        let measured: Vec<Reference> = measured.iter().map(reference).collect();
+        let n_members = measured.first().map_or(0, |first| first.place.len());
+        let blocks = (0..n_members).map(|member| in_blocks(measured.iter().map(|reference| &*reference.place[member])));
+        Self { blocks: blocks.collect(), measured, names }
     }
 
     /// The reference that is this treatment itself, if it was measured.
@@ -41,45 +62,67 @@ impl<'a> References<'a> {
         found.ok().map(|index| &self.measured[index])
     }
 
-    /// The nearest reference under other perturbations than `own_name`, and its mean distance over the members.
-    pub(super) fn nearest(&self, place: &Place, own_name: &str) -> Option<(f64, &Reference<'a>)> {
-        let reference = self.about_nearest(place, self.names.get(own_name).copied())?;
+    /// The number of the references under perturbations of this name.
+    pub(super) fn number(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
+    /// The nearest reference whose number is not `own`, and its mean distance over the members. `room` is to work in.
+    pub(super) fn nearest(
+        &self,
+        place: &Place,
+        own: Option<usize>,
+        room: &mut Vec<f32>,
+    ) -> Option<(f64, &Reference<'a>)> {
+        room.clear();
+        room.resize(self.measured.len().next_multiple_of(LANES), 0.0);
+        for (place, blocks) in place.iter().zip(&self.blocks) {
+            add_distances_fast(place, blocks, room);
+        }
+        let mut nearest: Option<(f32, &Reference)> = None;
+        for (&total, reference) in room.iter().zip(&self.measured) {
+            if nearest.is_none_or(|(least, _)| total < least) && Some(reference.name) != own {
+                nearest = Some((total, reference));
+            }
+        }
+        // Which one is the nearest is told by distances to six digits, how far it is by all of them.
+        let (_, reference) = nearest?;
         let total: f64 = place.iter().zip(&reference.place).map(|(one, other)| distance(one, other)).sum();
         Some((total / place.len() as f64, reference))
     }
-
-    /// The nearest reference not named `own`, by distances to six digits.
-    fn about_nearest(&self, place: &Place, own: Option<usize>) -> Option<&Reference<'a>> {
-        #[cfg(target_arch = "x86_64")]
-        {
-            #[target_feature(enable = "avx2")]
-            fn avx2<'r, 'a>(
-                measured: &'r [Reference<'a>],
-                place: &Place,
-                own: Option<usize>,
-            ) -> Option<&'r Reference<'a>> {
-                least(measured, place, own)
-            }
-            if is_x86_feature_detected!("avx2") {
-                // SAFETY: the processor has the feature that the function was compiled for.
-                return unsafe { avx2(&self.measured, place, own) };
-            }
-        }
-        least(&self.measured, place, own)
-    }
 }
 
+/// Latents, block by block and within a block value by value.
+fn in_blocks<'a>(latents: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
+    let latents: Vec<&[f32]> = latents.collect();
+    let mut blocks = Vec::new();
+    for block in latents.chunks(LANES) {
+        for place in 0..block[0].len() {
+            blocks.extend(block.iter().map(|latent| latent[place]));
+            blocks.resize(blocks.len().next_multiple_of(LANES), 0.0);
+        }
+    }
+    blocks
+}
+
+/// Adds the distance of `place` from each reference to `totals`.
 #[inline(always)]
-fn least<'r, 'a>(measured: &'r [Reference<'a>], place: &Place, own: Option<usize>) -> Option<&'r Reference<'a>> {
-    let mut nearest: Option<(f32, &Reference)> = None;
-    for reference in measured.iter().filter(|reference| Some(reference.name) != own) {
-        let total: f32 = place.iter().zip(&reference.place).map(|(one, other)| roughly(one, other)).sum();
-        if nearest.is_none_or(|(least, _)| total < least) {
-            nearest = Some((total, reference));
+fn add_distances(place: &[f32], blocks: &[f32], totals: &mut [f32]) {
+    for (block, totals) in blocks.chunks_exact((LANES * place.len()).max(1)).zip(totals.chunks_exact_mut(LANES)) {
+        let mut squares = [0.0f32; LANES];
+        for (&value, others) in place.iter().zip(block.chunks_exact(LANES)) {
+            let others: &[f32; LANES] = others.try_into().expect("exact chunks");
+            for lane in 0..LANES {
+                squares[lane] += (value - others[lane]) * (value - others[lane]);
+            }
+        }
+        for (total, square) in totals.iter_mut().zip(squares) {
+            *total += square.sqrt();
         }
     }
-    nearest.map(|(_, reference)| reference)
 }
+
+for_this_cpu!(add_distances_fast, add_distances, (place: &[f32], blocks: &[f32], totals: &mut [f32]));
 
 /// Mean latents of the observations at `rows`, for each member.
 pub(super) fn measured_place(trained: &TrainedModel, screen: &Screen, rows: &[usize], device: &Device) -> Place {
@@ -88,22 +131,38 @@ pub(super) fn measured_place(trained: &TrainedModel, screen: &Screen, rows: &[us
 
 /// Distance between two latents.
 pub(super) fn distance(one: &[f32], other: &[f32]) -> f64 {
-    one.iter().zip(other).map(|(one, other)| f64::from(one - other).powi(2)).sum::<f64>().sqrt()
-}
-
-/// [`distance`] to six digits, in running sums that the compiler keeps in vector registers: to find the least of many.
-#[inline(always)]
-fn roughly(one: &[f32], other: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut sums = [0.0f32; LANES];
-    let (one_blocks, other_blocks) = (one.chunks_exact(LANES), other.chunks_exact(LANES));
-    let rest = one_blocks.remainder().iter().zip(other_blocks.remainder()).map(|(a, b)| (a - b) * (a - b));
-    let mut total: f32 = rest.sum();
-    for (one, other) in one_blocks.zip(other_blocks) {
-        for lane in 0..LANES {
-            sums[lane] += (one[lane] - other[lane]) * (one[lane] - other[lane]);
+    /// Sums that do not wait for each other.
+    const SUMS: usize = 8;
+    let square = |(one, other): (&f32, &f32)| f64::from(one - other).powi(2);
+    let mut sums = [0.0; SUMS];
+    let (ones, others) = (one.chunks_exact(SUMS), other.chunks_exact(SUMS));
+    let rest: f64 = ones.remainder().iter().zip(others.remainder()).map(square).sum();
+    for (one, other) in ones.zip(others) {
+        for (sum, pair) in sums.iter_mut().zip(one.iter().zip(other)) {
+            *sum += square(pair);
         }
     }
-    total += sums.iter().sum::<f32>();
-    total.sqrt()
+    (sums.iter().sum::<f64>() + rest).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_in_blocks_are_distances() {
+        for (n_references, width) in [(1, 3), (64, 16), (130, 21)] {
+            let value = |index: usize| ((index * index * 13 + 37 * index) % 128) as f32 / 64.0 - 1.0;
+            let latents: Vec<Vec<f32>> =
+                (0..n_references).map(|row| (0..width).map(|place| value(row * width + place)).collect()).collect();
+            let place: Vec<f32> = (0..width).map(|place| value(7 + place)).collect();
+            let mut totals = vec![1.0; n_references.next_multiple_of(LANES)];
+            add_distances_fast(&place, &in_blocks(latents.iter().map(Vec::as_slice)), &mut totals);
+            for (total, latent) in totals.iter().zip(&latents) {
+                let plain: f64 = place.iter().zip(latent).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+                assert!((f64::from(*total) - 1.0 - plain).abs() < 1e-5, "{total} {plain}");
+                assert!((distance(&place, latent) - plain).abs() < 1e-12);
+            }
+        }
+    }
 }

@@ -140,8 +140,9 @@ pub fn predict_latents(
     Ok(PredictedLatents { latents, placed })
 }
 
-/// Treatments predicted by one task.
-const AT_ONCE: usize = 1024;
+/// Treatments predicted by one task: their activations are to stay in the cache, and to be memory that is used again
+/// rather than asked of the system anew.
+const AT_ONCE: usize = 256;
 
 /// Predicts `treatments` from the negative controls that `starts` offers, and decodes what is predicted.
 ///

@@ -140,11 +140,13 @@ impl Memory {
         let chunk = |first: usize| {
             let range = first..(first + CHUNK).min(treatments.len());
             let anchors = &anchors[range.clone()];
-            let from: Vec<f32> = anchors
-                .iter()
-                .zip(&starts[range.clone()])
-                .flat_map(|(anchor, start)| self.anchor_latent(anchor, start))
-                .collect();
+            let mut from = Vec::with_capacity(range.len() * self.control.len());
+            for (anchor, start) in anchors.iter().zip(&starts[range.clone()]) {
+                match anchor.exists() {
+                    true => from.extend(self.anchor_latent(anchor, start)),
+                    false => from.extend_from_slice(start),
+                }
+            }
             let rows = vocabulary.rows(treatments[range.clone()].iter().copied().zip(anchors));
             let from_bl = Tensor::<2>::from_data(TensorData::new(from, [range.len(), self.control.len()]), device);
             to_rows(model.predict(from_bl, &rows))

@@ -5,19 +5,14 @@
 //! the valid p-value h / l). Where hardly any does, those that do are counted after all, by a search that leaves out
 //! every choice of wells which cannot reach it any more; for a strong effect it is short, however many relabelings there are.
 
-use rand::RngExt;
-use rand::SeedableRng;
-use rand::seq::index;
-use rand_chacha::ChaCha8Rng;
-
 use super::super::average_precision::{SAME_PRECISION, n_combinations};
 use super::MapSettings;
-use super::pool::Pool;
+use super::draws::{Apart, BLOCK, Block, Design, Draws};
+use super::pool::{Pool, Positive};
+use super::search::Search;
+use crate::model::for_this_cpu;
 
-/// Draws before a search is tried.
-const FIRST_LOOK: usize = 200;
-
-/// So few hits among the first draws that a search may be short.
+/// So few hits in the first block of draws that a search may be short.
 const FEW: usize = 2;
 
 /// What relabeling says of an observed mean average precision.
@@ -30,187 +25,186 @@ pub(super) struct Null {
 
 /// The relabelings of a pool: every choice of as many wells on each plate as the treatment has there.
 pub(super) struct Relabelings<'a> {
-    pool: &'a Pool,
-    /// Treated wells of each plate.
-    n_treated: Vec<usize>,
+    pub(super) pool: &'a Pool<'a>,
+    pub(super) design: &'a Design,
     /// Whether wells of a plate ask: those with a negative left.
-    asks: Vec<bool>,
+    pub(super) asks: Vec<bool>,
     /// Sum over queries and positives that the observed mean corresponds to.
-    needed: f64,
-    /// `[negatives, positives]`: the precision down to a positive with so many of each as near; empty where a plate holds
-    /// several treated wells, or there are more than [`FEW_LABELS`].
-    precisions: Vec<f64>,
+    pub(super) needed: f64,
+    /// How many there are: the sum of perfect precisions.
+    pub(super) n_pairs: usize,
 }
 
-/// Up to so many labels, each on a plate of its own, precisions are looked up.
-const FEW_LABELS: usize = 8;
-
 impl<'a> Relabelings<'a> {
-    /// `members` are the treatment's wells, `observed` their mean average precision.
-    pub(super) fn new(pool: &'a Pool, members: &[usize], observed: f64) -> Self {
-        let mut n_treated = vec![0usize; pool.n_plates()];
-        members.iter().for_each(|&member| n_treated[pool.plate(member)] += 1);
-        let asks: Vec<bool> = (0..pool.n_plates()).map(|plate| pool.n_wells(plate) > n_treated[plate]).collect();
-        let n_queries: usize = n_treated.iter().zip(&asks).filter(|(_, asks)| **asks).map(|(treated, _)| treated).sum();
-        let needed = (observed - SAME_PRECISION) * (n_queries * (members.len() - 1)) as f64;
-        let n_labels = members.len();
-        let is_apart = n_labels <= FEW_LABELS && n_treated.iter().all(|&treated| treated == 1);
-        let most_wells = (0..pool.n_plates()).map(|plate| pool.n_wells(plate)).max().unwrap_or(0);
-        let n_negatives = if is_apart { most_wells + 1 } else { 0 };
-        let precision = |n_negative: usize, n_positive: usize| n_positive as f64 / (n_positive + n_negative) as f64;
-        let precisions =
-            (0..n_negatives).flat_map(|negative| (0..n_labels).map(move |positive| precision(negative, positive)));
-        let precisions = precisions.collect();
-        Self { pool, n_treated, asks, needed, precisions }
+    /// `observed` is the mean average precision of the treatment itself.
+    pub(super) fn new(pool: &'a Pool<'a>, design: &'a Design, observed: f64) -> Self {
+        let plates = design.n_treated.iter().enumerate();
+        let asks: Vec<bool> = plates.map(|(plate, &n_treated)| pool.n_wells(plate) > n_treated).collect();
+        let asking = design.n_treated.iter().zip(&asks).filter(|(_, asks)| **asks);
+        let n_queries: usize = asking.map(|(n_treated, _)| n_treated).sum();
+        let n_pairs = n_queries * (design.n_labels() - 1);
+        Self { pool, design, asks, needed: (observed - SAME_PRECISION) * n_pairs as f64, n_pairs }
     }
 
-    /// How likely a relabeling is to reach the observed value; `stream` numbers the treatment's draws.
-    pub(super) fn null(&self, settings: &MapSettings, stream: u64) -> Null {
-        let counts = self.n_treated.iter().enumerate();
+    /// How likely a relabeling is to reach the observed value.
+    pub(super) fn null(&self, settings: &MapSettings, draws: &Draws<'_>) -> Null {
+        let counts = self.design.n_treated.iter().enumerate();
         let n_all: f64 = counts.map(|(plate, &treated)| n_combinations(self.pool.n_wells(plate), treated)).product();
         let exact = |n_hits: u64| Null { p_value: n_hits as f64 / n_all, least_p_value: 1.0 / n_all, is_exact: true };
         if n_all <= settings.most_enumerated as f64 {
-            return exact(self.count(u64::MAX).expect("without a limit the search ends"));
+            return exact(Search::count(self, u64::MAX).expect("without a limit the search ends"));
         }
-        let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
-        rng.set_stream(stream);
-        let mut labels = Vec::new();
+        let mut work = Work::default();
         let (mut n_hits, mut n_drawn) = (0, 0);
-        while n_drawn < settings.draws {
-            self.draw(&mut labels, &mut rng);
-            n_drawn += 1;
-            n_hits += usize::from(self.reaches(&labels));
-            if n_hits == settings.hits {
-                let p_value = n_hits as f64 / n_drawn as f64;
-                return Null { p_value, least_p_value: 1.0 / (1 + settings.draws) as f64, is_exact: false };
+        let least_p_value = 1.0 / (1 + draws.n_draws()) as f64;
+        for block in draws.blocks() {
+            self.find_reached(block, &mut work);
+            for &is_hit in work.reached.iter().take(draws.n_draws() - n_drawn) {
+                n_drawn += 1;
+                n_hits += usize::from(is_hit);
+                if n_hits == settings.hits {
+                    return Null { p_value: n_hits as f64 / n_drawn as f64, least_p_value, is_exact: false };
+                }
             }
-            if n_drawn == FIRST_LOOK
+            if n_drawn == BLOCK
                 && n_hits <= FEW
-                && let Some(n_hits) = self.count(settings.most_enumerated as u64)
+                && let Some(n_hits) = Search::count(self, settings.most_enumerated as u64)
             {
                 return exact(n_hits);
             }
         }
-        let n_all = (1 + settings.draws) as f64;
-        Null { p_value: (1 + n_hits) as f64 / n_all, least_p_value: 1.0 / n_all, is_exact: false }
+        Null { p_value: (1 + n_hits) as f64 * least_p_value, least_p_value, is_exact: false }
     }
 
-    fn draw(&self, labels: &mut Vec<usize>, rng: &mut ChaCha8Rng) {
-        labels.clear();
-        for (plate, &n_treated) in self.n_treated.iter().enumerate() {
-            let n_wells = self.pool.n_wells(plate);
-            if n_treated == 1 {
-                labels.push(self.pool.well(plate, rng.random_range(0..n_wells)));
-            } else if n_treated > 1 {
-                let chosen = index::sample(rng, n_wells, n_treated);
-                labels.extend(chosen.into_iter().map(|index| self.pool.well(plate, index)));
+    /// Finds out which relabelings of a block would be found as well as the treatment.
+    fn find_reached(&self, block: &Block, work: &mut Work) {
+        work.reached.clear();
+        match &block.apart {
+            Some(apart) => {
+                if work.own_beside.is_empty() {
+                    work.own_beside = self.pool.own_beside();
+                }
+                work.sums.resize(BLOCK, 0.0);
+                add_up_fast(apart, &self.asks, &work.own_beside, &mut work.sums);
+                work.reached.extend(work.sums.iter().map(|&sum| sum >= self.needed));
+                for &draw in &apart.with_own {
+                    work.reached[draw] = self.reaches(block.relabeling(draw), &mut work.seen);
+                }
             }
+            None => work.reached.extend(block.relabelings().map(|labels| self.reaches(labels, &mut work.seen))),
         }
     }
 
-    fn reaches(&self, labels: &[usize]) -> bool {
-        if !self.precisions.is_empty() {
-            return self.sum_apart(labels) >= self.needed;
+    /// Which relabelings of a block would be found as well as the treatment.
+    #[cfg(test)]
+    pub(super) fn reached(&self, block: &Block) -> Vec<bool> {
+        let mut work = Work::default();
+        self.find_reached(block, &mut work);
+        work.reached
+    }
+
+    /// Whether the treatment would be found as well with these labels; `seen` is room to work in.
+    pub(super) fn reaches(&self, labels: &[usize], seen: &mut Vec<Positive>) -> bool {
+        if self.design.is_apart() {
+            let sum = match labels.len() {
+                2 => self.sum_apart::<2>(labels),
+                3 => self.sum_apart::<3>(labels),
+                4 => self.sum_apart::<4>(labels),
+                5 => self.sum_apart::<5>(labels),
+                6 => self.sum_apart::<6>(labels),
+                7 => self.sum_apart::<7>(labels),
+                _ => self.sum_apart::<8>(labels),
+            };
+            return sum >= self.needed;
         }
         let queries = labels.iter().filter(|&&query| self.asks[self.pool.plate(query)]);
-        let sum: f64 = queries.map(|&query| self.pool.average_precision(query, labels)).sum();
+        let sum: f64 = queries.map(|&query| self.pool.average_precision(query, labels, seen)).sum();
         sum * (labels.len() - 1) as f64 >= self.needed
     }
 
     /// Sum of the precisions of labels on plates of their own, in the order of the plates: none is a negative's neighbor.
-    fn sum_apart(&self, labels: &[usize]) -> f64 {
-        let n_labels = labels.len();
+    fn sum_apart<const N: usize>(&self, labels: &[usize]) -> f64 {
+        let labels: &[usize; N] = labels.try_into().expect("as many labels as the treatment has wells");
         let mut sum = 0.0;
         for (place, &query) in labels.iter().enumerate().filter(|(place, _)| self.asks[*place]) {
-            let (similarities, n_as_near) = self.pool.of_query(query);
-            let mut found = [f32::NEG_INFINITY; FEW_LABELS];
-            for (found, &label) in found.iter_mut().zip(labels) {
-                *found = similarities[label];
-            }
             // Below every threshold, so that the query is no positive of its own.
-            found[place] = f32::NEG_INFINITY;
-            for (other, &positive) in labels.iter().enumerate().filter(|(other, _)| *other != place) {
-                let n_positive: usize = found.iter().map(|&near| usize::from(near >= found[other])).sum();
-                sum += self.precisions[n_as_near[positive] as usize * n_labels + n_positive];
+            let (mut found, mut n_as_near) = ([f32::NEG_INFINITY; N], [0; N]);
+            for other in (0..N).filter(|&other| other != place) {
+                let near = self.pool.near(query, labels[other]);
+                (found[other], n_as_near[other]) = (near.similarity, near.n_as_near);
+            }
+            for other in (0..N).filter(|&other| other != place) {
+                let n_positive: i32 = found.iter().map(|&near| i32::from(near >= found[other])).sum();
+                sum += f64::from(n_positive) / f64::from(n_positive + n_as_near[other]);
             }
         }
         sum
     }
+}
 
-    /// How many relabelings reach the observed value, or `None` if that takes more than `most_steps`.
-    pub(super) fn count(&self, most_steps: u64) -> Option<u64> {
-        let n_labels: usize = self.n_treated.iter().sum();
-        let n_positives = (n_labels - 1) as f64;
-        let most_wells = (0..self.pool.n_plates()).map(|plate| self.pool.n_wells(plate)).max().unwrap_or(0);
-        let mut search = Search {
-            relabelings: self,
-            shortfall: (0..=most_wells).map(|n| 1.0 - n_positives / (n_positives + n as f64)).collect(),
-            labels: Vec::with_capacity(n_labels),
-            steps_left: most_steps,
-            n_hits: 0,
-        };
-        let asking = self.n_treated.iter().zip(&self.asks).filter(|(_, asks)| **asks);
-        let best = asking.map(|(treated, _)| *treated as f64).sum::<f64>() * n_positives;
-        search.descend(0, 0, self.n_treated.first().copied().unwrap_or(0), best).then_some(search.n_hits)
+/// Room that a treatment works in.
+#[derive(Default)]
+struct Work {
+    /// What [`Pool::own_beside`] says, once it is needed.
+    own_beside: Vec<f32>,
+    /// Sum of precisions of each draw of a block.
+    sums: Vec<f64>,
+    /// Whether it reaches the observed one.
+    reached: Vec<bool>,
+    seen: Vec<Positive>,
+}
+
+/// Draws that are worked on together.
+const LANES: usize = 16;
+
+/// The sums of [`Relabelings::sum_apart`] of all draws of a block but those with own wells.
+#[inline(always)]
+fn add_up(apart: &Apart, asks: &[bool], own_beside: &[f32], sums: &mut [f64]) {
+    match asks.len() {
+        2 => add_up_of::<2>(apart, asks, own_beside, sums),
+        3 => add_up_of::<3>(apart, asks, own_beside, sums),
+        4 => add_up_of::<4>(apart, asks, own_beside, sums),
+        5 => add_up_of::<5>(apart, asks, own_beside, sums),
+        6 => add_up_of::<6>(apart, asks, own_beside, sums),
+        7 => add_up_of::<7>(apart, asks, own_beside, sums),
+        _ => add_up_of::<8>(apart, asks, own_beside, sums),
     }
 }
 
-/// A walk through all choices of wells, plate by plate.
-struct Search<'a> {
-    relabelings: &'a Relabelings<'a>,
-    /// By how much a positive with that many negatives before it falls short of precision 1, at least.
-    shortfall: Vec<f64>,
-    labels: Vec<usize>,
-    steps_left: u64,
-    n_hits: u64,
-}
+for_this_cpu!(add_up_fast, add_up, (apart: &Apart, asks: &[bool], own_beside: &[f32], sums: &mut [f64]));
 
-impl Search<'_> {
-    /// Chooses `n_left` more wells of `plate` from its `first`-th on, then those of the next plates. `reachable` is the most
-    /// that the sum of precisions can still become. Returns false when the steps are used up.
-    fn descend(&mut self, plate: usize, first: usize, n_left: usize, reachable: f64) -> bool {
-        let relabelings = self.relabelings;
-        if n_left == 0 {
-            return match relabelings.n_treated.get(plate + 1) {
-                Some(&next) => self.descend(plate + 1, 0, next, reachable),
-                None => {
-                    self.n_hits += u64::from(relabelings.reaches(&self.labels));
-                    true
+#[inline(always)]
+fn add_up_of<const N: usize>(apart: &Apart, asks: &[bool], own_beside: &[f32], sums: &mut [f64]) {
+    for (part, sums) in sums.chunks_exact_mut(LANES).enumerate() {
+        let first = part * LANES;
+        let mut total = [0.0; LANES];
+        for place in (0..N).filter(|&place| asks[place]) {
+            let queries = lanes(&apart.labels, place, first);
+            let own: [f32; LANES] = std::array::from_fn(|lane| own_beside[queries[lane] as usize]);
+            for other in (0..N).filter(|&other| other != place) {
+                let thresholds = lanes(&apart.similarities, place * N + other, first);
+                let mut n_negative = *lanes(&apart.n_as_near, place * N + other, first);
+                let mut n_positive = [1; LANES];
+                for lane in 0..LANES {
+                    n_negative[lane] += i32::from(own[lane] >= thresholds[lane]);
                 }
-            };
-        }
-        for index in first..=relabelings.pool.n_wells(plate) - n_left {
-            if self.steps_left == 0 {
-                return false;
-            }
-            self.steps_left -= 1;
-            let well = relabelings.pool.well(plate, index);
-            let reachable = reachable - self.lost_with(well, plate);
-            // A margin for sums that were rounded in another order.
-            if reachable + SAME_PRECISION < relabelings.needed {
-                continue;
-            }
-            self.labels.push(well);
-            let is_done = self.descend(plate, index + 1, n_left - 1, reachable);
-            self.labels.pop();
-            if !is_done {
-                return false;
+                for third in (0..N).filter(|&third| third != place && third != other) {
+                    let found = lanes(&apart.similarities, place * N + third, first);
+                    for lane in 0..LANES {
+                        n_positive[lane] += i32::from(found[lane] >= thresholds[lane]);
+                    }
+                }
+                for lane in 0..LANES {
+                    total[lane] += f64::from(n_positive[lane]) / f64::from(n_positive[lane] + n_negative[lane]);
+                }
             }
         }
-        true
+        sums.copy_from_slice(&total);
     }
+}
 
-    /// What the sum of precisions loses at least when `well` joins the labels.
-    fn lost_with(&self, well: usize, plate: usize) -> f64 {
-        let Relabelings { pool, n_treated, asks, .. } = self.relabelings;
-        let lost = |query: usize, query_plate: usize, positive: usize| {
-            if !asks[query_plate] {
-                return 0.0;
-            }
-            // Of the wells as near, those of the same label are no negatives.
-            let n_negatives = (pool.of_query(query).1[positive] as usize).saturating_sub(n_treated[query_plate] - 1);
-            self.shortfall[n_negatives]
-        };
-        self.labels.iter().map(|&label| lost(well, plate, label) + lost(label, pool.plate(label), well)).sum()
-    }
+/// [`LANES`] draws from the `first` on, of one row of a block.
+#[inline(always)]
+fn lanes<T>(values: &[T], row: usize, first: usize) -> &[T; LANES] {
+    values[row * BLOCK + first..][..LANES].try_into().expect("blocks are whole lanes")
 }

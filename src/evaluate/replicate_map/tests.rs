@@ -56,6 +56,12 @@ fn noise(n_compounds: usize, n_replicates: usize, n_controls: usize, seed: u64) 
     screen(&wells)
 }
 
+fn similarities(units: &Units, row: usize, others: &[usize]) -> Vec<f64> {
+    let mut similarities = vec![0.0; others.len()];
+    units.compare(&[row], others, &mut similarities);
+    similarities.into_iter().map(f64::from).collect()
+}
+
 /// Numbers of `tests/oracles/copairs_map.py`.
 #[test]
 fn agrees_with_copairs() {
@@ -91,7 +97,7 @@ fn the_counting_form_equals_average_precision_with_ties() {
         .map(|query| {
             let others = (0..24).filter(|&row| row != query && (row < 6 || wells[row].0 == wells[query].0));
             let others: Vec<usize> = others.collect();
-            let similarities: Vec<f64> = units.similarities(query, &others).into_iter().map(f64::from).collect();
+            let similarities = similarities(&units, query, &others);
             let is_positive: Vec<bool> = others.iter().map(|&row| row < 6).collect();
             average_precision(&similarities, &is_positive).unwrap()
         })
@@ -179,7 +185,7 @@ fn the_search_counts_what_brute_force_counts() {
                         let others: Vec<usize> = (0..17)
                             .filter(|&row| row != query && (labels.contains(&row) || wells[row].0 == wells[query].0))
                             .collect();
-                        let found: Vec<f64> = units.similarities(query, &others).into_iter().map(f64::from).collect();
+                        let found = similarities(&units, query, &others);
                         let is_positive: Vec<bool> = others.iter().map(|row| labels.contains(row)).collect();
                         average_precision(&found, &is_positive).unwrap()
                     };
@@ -248,4 +254,101 @@ fn other_treatments_serve_as_negatives() {
     let found = maps(&screen, &settings);
     assert_eq!(found.scored.len(), 30);
     assert!(found.scored.iter().all(|score| score.is_exact && (score.least_p_value - 1.0 / 1770.0).abs() < 1e-12));
+}
+
+/// Wells without any effect: as many plates as replicates, each with `n_controls` controls.
+fn noise_on_plates(n_compounds: usize, n_plates: usize, n_controls: usize, seed: u64) -> Screen {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut wells = Vec::new();
+    for plate in 0..n_plates {
+        let compounds = (0..n_compounds).map(|compound| format!("c{compound:03}"));
+        for compound in std::iter::repeat_n(String::new(), n_controls).chain(compounds) {
+            let vector = (0..8).map(|_| (0..4).map(|_| rng.random::<f32>() - 0.5).sum()).collect();
+            wells.push((format!("p{plate}"), compound, vector));
+        }
+    }
+    screen(&wells)
+}
+
+/// All treatments of these screens are judged by the same relabelings.
+#[test]
+fn pure_noise_passes_as_often_as_promised_where_treatments_share_their_draws() {
+    let settings = MapSettings { most_enumerated: 1000, draws: 1000, ..Default::default() };
+    let (mut p_values, mut n_found) = (Vec::new(), 0);
+    for seed in 0..60 {
+        let found = maps(&noise_on_plates(20, 3, 30, seed), &settings);
+        assert_eq!(found.scored.len(), 20);
+        n_found += found.scored.iter().filter(|score| score.q_value <= 0.05).count();
+        p_values.extend(found.scored.iter().map(|score| score.p_value));
+    }
+    for level in [0.01, 0.05, 0.2, 0.5] {
+        let n_passed = p_values.iter().filter(|&&p_value| p_value <= level).count() as f64;
+        let expected = level * p_values.len() as f64;
+        // Treatments of a screen share their controls too, which adds to the binomial spread.
+        let within = 4.0 * (expected * (1.0 - level)).sqrt();
+        assert!((n_passed - expected).abs() <= within, "{n_passed} of {} at {level}", p_values.len());
+    }
+    // Where nothing is there, a screen with anything found is a false discovery: at most one in twenty.
+    assert!(n_found <= 8, "{n_found} in 60 screens");
+}
+
+#[test]
+fn neither_threads_nor_other_treatments_change_a_result() {
+    let screen = noise_on_plates(12, 3, 30, 5);
+    let settings = MapSettings { most_enumerated: 1000, draws: 700, ..Default::default() };
+    let all = maps(&screen, &settings);
+    for n_threads in [1, 3] {
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        assert_eq!(threads.install(|| maps(&screen, &settings)), all);
+    }
+    let mut treatments = screen.treatments();
+    let (first, rows) = treatments.pop_first().unwrap();
+    let alone = replicate_map(&screen, &screen.features, &BTreeMap::from([(first, rows)]), &settings).unwrap();
+    assert_eq!((alone.scored[0].map, alone.scored[0].p_value), (all.scored[0].map, all.scored[0].p_value));
+}
+
+/// Few levels, so that wells tie; own wells are among the labels of some draws.
+#[test]
+fn many_draws_at_once_are_found_as_each_for_itself() {
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    for n_plates in 2..=8 {
+        let wells: Vec<_> = (0..n_plates * 9)
+            .map(|index| {
+                let compound = if index < n_plates { "a" } else { "" };
+                let vector = (0..3).map(|_| f32::from(rng.random_range(0..3u8)) - 0.9).collect();
+                (format!("p{}", index % n_plates), compound.to_owned(), vector)
+            })
+            .collect();
+        let screen = screen(&wells);
+        let units = Units::of(&screen.features);
+        let names: Vec<String> = (0..n_plates).map(|plate| format!("p{plate}")).collect();
+        let negatives = screen.rows_by_plate(|observation| observation.role == Role::NegativeControl);
+        let negatives: Vec<&[usize]> = negatives.values().map(Vec::as_slice).collect();
+        let shared = Shared::new(&negatives, &units);
+        let pools = Pools {
+            screen: &screen,
+            plates: names.iter().map(String::as_str).collect(),
+            shared: &shared,
+            units: &units,
+        };
+        let rows: Vec<usize> = (0..n_plates).collect();
+        let (pool, _) = pools.pool(&rows);
+        let settings = MapSettings { draws: 256, ..Default::default() };
+        let draws = Draws::new(&pools, pools.design(&rows), &settings);
+        let mut n_hits = 0;
+        for observed in [0.3, 0.5, 0.7] {
+            let relabelings = Relabelings::new(&pool, draws.design(), observed);
+            for block in draws.blocks() {
+                let found = relabelings.reached(block);
+                let queries = |labels: &[usize]| {
+                    labels.iter().map(|&query| pool.average_precision(query, labels, &mut Vec::new())).sum::<f64>()
+                };
+                let expected: Vec<bool> =
+                    block.relabelings().map(|labels| queries(labels) / n_plates as f64 >= observed - 1e-9).collect();
+                assert_eq!(found, expected, "{n_plates} labels, {observed}");
+                n_hits += found.iter().filter(|&&is_hit| is_hit).count();
+            }
+        }
+        assert!(0 < n_hits && n_hits < 3 * 256, "{n_plates} labels: {n_hits}");
+    }
 }

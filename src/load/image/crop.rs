@@ -1,5 +1,7 @@
 //! Crops of a stack around objects, and a grid of tiles where no objects are known.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::pixels::PixelValues;
@@ -31,8 +33,7 @@ pub fn crop(stack: &Stack, object: &Object, size: usize, edge: Edge) -> Option<P
     if edge == Edge::Drop && !(is_inside(left, stack.width) && is_inside(top, stack.height)) {
         return None;
     }
-    let columns: Vec<Option<usize>> = (0..size as i64).map(|x| position(left + x, stack.width, edge)).collect();
-    let rows: Vec<Option<usize>> = (0..size as i64).map(|y| position(top + y, stack.height, edge)).collect();
+    let (columns, rows) = (Along::new(left, size, stack.width, edge), Along::new(top, size, stack.height, edge));
     Some(match &stack.values {
         PixelValues::U8(values) => PixelValues::U8(gathered(values, stack, &rows, &columns)),
         PixelValues::U16(values) => PixelValues::U16(gathered(values, stack, &rows, &columns)),
@@ -71,20 +72,40 @@ fn position(at: i64, length: usize, edge: Edge) -> Option<usize> {
     Some(at.min(period - at).min(length - 1) as usize)
 }
 
-fn gathered<T: Copy + Default>(
-    values: &[T],
-    stack: &Stack,
-    rows: &[Option<usize>],
-    columns: &[Option<usize>],
-) -> Vec<T> {
-    let mut crop = Vec::with_capacity(stack.n_channels * rows.len() * columns.len());
-    for channel in values.chunks_exact(stack.height * stack.width) {
-        for row in rows {
-            let row = row.map(|row| &channel[row * stack.width..(row + 1) * stack.width]);
-            crop.extend(columns.iter().map(|column| match (row, column) {
-                (Some(row), Some(column)) => row[*column],
-                _ => T::default(),
-            }));
+/// Where the pixels of a crop stand along one side of the image.
+struct Along {
+    /// Of each pixel of the crop; `None` is beyond the edge and dark.
+    positions: Vec<Option<usize>>,
+    /// The pixels of the crop that lie within the image, which are all next to each other.
+    inside: Range<usize>,
+}
+
+impl Along {
+    fn new(start: i64, size: usize, length: usize, edge: Edge) -> Self {
+        let within = |at: i64| at.clamp(0, size as i64) as usize;
+        Self {
+            positions: (start..start + size as i64).map(|at| position(at, length, edge)).collect(),
+            inside: within(start.saturating_neg())..within((length as i64).saturating_sub(start)),
+        }
+    }
+}
+
+fn gathered<T: Copy + Default>(values: &[T], stack: &Stack, rows: &Along, columns: &Along) -> Vec<T> {
+    let size = columns.positions.len();
+    let mut crop = vec![T::default(); stack.n_channels * size * size];
+    let inside = columns.inside.clone();
+    let channels = values.chunks_exact(stack.height * stack.width).zip(crop.chunks_exact_mut((size * size).max(1)));
+    for (channel, crop) in channels {
+        for (row, crop) in rows.positions.iter().zip(crop.chunks_exact_mut(size)) {
+            let Some(row) = row.map(|row| &channel[row * stack.width..(row + 1) * stack.width]) else { continue };
+            if let Some(first) = columns.positions.get(inside.start).copied().flatten().filter(|_| !inside.is_empty()) {
+                crop[inside.clone()].copy_from_slice(&row[first..first + inside.len()]);
+            }
+            for place in (0..inside.start).chain(inside.end..size) {
+                if let Some(column) = columns.positions[place] {
+                    crop[place] = row[column];
+                }
+            }
         }
     }
     crop

@@ -228,11 +228,20 @@ fn copy<T: Copy, U>(from: &[T], to: &mut [U], chunk: &Chunk, region: Region, con
     let (left, top, width) = (region.x as usize, region.y as usize, region.width as usize);
     let (right, bottom) = (left + width, top + region.height as usize);
     let columns = chunk.x.max(left)..(chunk.x + chunk.width).min(right);
+    if columns.is_empty() {
+        return true;
+    }
     for y in chunk.y.max(top)..(chunk.y + chunk.height).min(bottom) {
         let row = (y - chunk.y) * chunk.width;
-        let target = (y - top) * width;
-        for x in columns.clone() {
-            to[target + x - left] = convert(from[(row + x - chunk.x) * chunk.samples + chunk.sample]);
+        let source = (row + columns.start - chunk.x) * chunk.samples;
+        let source = &from[source..source + columns.len() * chunk.samples];
+        let target = (y - top) * width + columns.start - left;
+        let target = to[target..target + columns.len()].iter_mut();
+        if chunk.samples == 1 {
+            target.zip(source).for_each(|(to, &value)| *to = convert(value));
+        } else {
+            let values = source.chunks_exact(chunk.samples);
+            target.zip(values).for_each(|(to, pixel)| *to = convert(pixel[chunk.sample]));
         }
     }
     true
