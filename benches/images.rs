@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use cytonaut::model::{
     ConvEncoderConfig, EncoderConfig, ImageEncoderConfig, Init, ModelConfig, ModelSizes, WorldModel,
 };
-use cytonaut::pair::{Anchor, Batch, Vocabulary};
+use cytonaut::pair::{Anchor, Batch, InterventionRows, Vocabulary};
 use cytonaut::screen::{Intervention, Kind, Micromolar, Treatment};
 use cytonaut::train::{Optimizer, Purpose, TrainConfig, one_step, stream};
 use divan::Bencher;
@@ -65,6 +65,7 @@ fn batch(pool: &[f32], vocabulary: &Vocabulary, treatments: &[Treatment], step: 
         start_bu,
         target_bu,
         interventions: vocabulary.rows(drawn),
+        then: InterventionRows::default(),
     }
 }
 

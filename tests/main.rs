@@ -12,3 +12,4 @@ mod mutate;
 mod stop;
 mod full_disk;
 mod time_lapse;
+mod tracks;

@@ -7,7 +7,7 @@ use clap::Args;
 use super::options::DeviceArgs;
 use super::serve::OpenRun;
 use super::{AskedWrongly, print};
-use crate::study;
+use crate::study::{self, StudyError};
 
 /// Predict latents and decoded features of interventions
 ///
@@ -39,6 +39,9 @@ impl PredictArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { run, files, intervention, context, out, device } = self;
         let open = OpenRun::open(&run, &device)?;
+        if open.config.tracks.is_some() {
+            return Err(StudyError::Tracks { what: "`predict`" }.into());
+        }
         let screen = open.screen(&files)?;
         let treatments =
             study::treatments_of(&open.served, &screen, &intervention, context.as_deref()).map_err(AskedWrongly)?;

@@ -44,7 +44,7 @@ fn show(finished: &Finished) -> anyhow::Result<()> {
         text += &study::summary_table(evaluation);
         text.push('\n');
         for verdict in [&evaluation.verdict, &evaluation.verdict_model].into_iter().flatten() {
-            text += &format!("{}\n", verdict);
+            text += &format!("{verdict}\n");
         }
         text.push('\n');
     }

@@ -79,6 +79,22 @@ impl Default for ImageConfig {
     }
 }
 
+/// How a table of tracks becomes observations, and what of it is to be predicted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrackConfig {
+    /// Times that an observation spans, its own the last.
+    pub window: usize,
+    /// Minutes that are seen of a held-out track; the rest is predicted.
+    pub seen_minutes: f64,
+}
+
+impl Default for TrackConfig {
+    fn default() -> Self {
+        Self { window: 8, seen_minutes: 40.0 }
+    }
+}
+
 /// How evaluation is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -122,6 +138,9 @@ pub struct Config {
     /// How images are cut and scaled; absent for profile tables.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<ImageConfig>,
+    /// How a table of tracks is read; absent for profile tables and images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracks: Option<TrackConfig>,
     /// How features are scaled.
     pub normalize: NormalizeSettings,
     /// Which observations train, validate, calibrate and test.

@@ -3,7 +3,7 @@
 //! Upper ends are far above any use: they keep a slip of the keyboard from asking for more memory than there is.
 
 use super::{Config, ConfigError};
-use crate::model::{EncoderConfig, ImageEncoderConfig, ProjectorNorm};
+use crate::model::{EncoderConfig, Head, ImageEncoderConfig, ProjectorNorm};
 use crate::normalize::{Compress, NormalizeError, NormalizeSettings, PerPlate, Sphere};
 use crate::pair::SplitBy;
 
@@ -26,6 +26,7 @@ impl Config {
         self.check_split()?;
         self.check_model()?;
         self.check_images()?;
+        self.check_tracks()?;
         self.check_train()?;
         let lambdas = &self.decoder.lambdas;
         each(
@@ -73,6 +74,21 @@ impl Config {
         check("normalize", "a change of features", is_none, expected)
     }
 
+    /// What tracks and the other settings ask of each other.
+    fn check_tracks(&self) -> Result<(), ConfigError> {
+        let Some(tracks) = &self.tracks else { return Ok(()) };
+        whole("tracks.window", tracks.window, 1, MAX_CROP)?;
+        not_below("tracks.seen_minutes", tracks.seen_minutes)?;
+        check("images", "given beside [tracks]", self.images.is_none(), "one of [images] and [tracks]")?;
+        let is_free = self.model.predictor.head != Head::Anchored;
+        check(
+            "model.predictor.head",
+            "anchored",
+            is_free,
+            "`residual` or `published` with [tracks], whose steps have no anchor",
+        )
+    }
+
     fn check_split(&self) -> Result<(), ConfigError> {
         let split = &self.split;
         share("split.validation", split.validation)?;
@@ -117,6 +133,7 @@ impl Config {
         whole("pair.bag", self.pair.bag, 1, 1_000_000)?;
         share("pair.ladder", self.pair.ladder)?;
         share("pair.anchor_dropout", self.pair.anchor_dropout)?;
+        whole("pair.rollout", self.pair.rollout, 1, 10_000)?;
         let train = &self.train;
         whole("train.members", train.members, 1, 1_000)?;
         whole("train.steps", train.steps, 1, 1_000_000_000)?;
@@ -264,6 +281,10 @@ mod tests {
         check("model.predictor.dropout = 1.0", "model.predictor.dropout");
         check("model.predictor.history = 3", "model.predictor.history");
         check("pair.bag = 0", "pair.bag");
+        check("pair.rollout = 0", "pair.rollout");
+        check("[tracks]\nwindow = 0", "tracks.window");
+        check("[tracks]\nseen_minutes = -1.0", "tracks.seen_minutes");
+        check("[tracks]\n[model.predictor]\nhead = \"anchored\"", "model.predictor.head");
         check("train.members = 0", "train.members");
         check("train.learning_rate = nan", "train.learning_rate");
         check("train.learning_rate = inf", "train.learning_rate");

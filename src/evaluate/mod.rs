@@ -16,6 +16,7 @@ mod replicate_map;
 mod retrieval;
 mod scores;
 mod significance;
+mod trajectory;
 mod verdict;
 
 pub use accuracy::{Origins, TreatmentAccuracy, accuracy};
@@ -30,6 +31,7 @@ pub use replicate_map::{MapSettings, Negatives, ReplicateMap, ReplicateMaps, Uns
 pub use retrieval::{Distance, Retrieval, RetrievalRank, retrieval};
 pub use scores::{ScoreRow, Scores};
 pub use significance::benjamini_hochberg;
+pub use trajectory::{FieldSums, TRAJECTORY_METRICS, TrajectoryScore, trajectory_scores};
 pub use verdict::{Direction, MethodScores, Verdict, verdict};
 
 use crate::run::RunError;

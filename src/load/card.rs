@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use super::error::LoadError;
 use super::image::ImageSettings;
 use super::text::read_small_text;
+use super::tracks::TrackSettings;
 use crate::screen::{DoseUnit, Kind, Reference};
 
 /// What a data set's files mean: the content of `dataset.toml`.
@@ -54,6 +55,8 @@ pub struct Card {
     pub kind: Option<Kind>,
     /// Unit of the dose column, which then counts for more than what the column's name says.
     pub dose_unit: Option<DoseUnit>,
+    /// Molar mass in kDa of perturbations whose dose is a mass (`ng/mL`), by name.
+    pub molar_mass_kda: BTreeMap<String, f64>,
     /// Globs on the names of feature columns; empty for the default rule.
     pub features: Vec<String>,
     /// Globs on the names of columns that are no features.
@@ -70,6 +73,8 @@ pub struct Card {
     pub descriptors: Option<DescriptorFile>,
     /// Where the pixels are, for screens of images.
     pub images: Option<ImageSettings>,
+    /// What the columns of a table of tracks mean, for time lapses of measured numbers.
+    pub tracks: Option<TrackSettings>,
     /// sha256 of files, by their path relative to the card; a file that differs is refused.
     pub checksums: BTreeMap<String, String>,
     /// Where the card was read from.
@@ -217,8 +222,16 @@ impl Card {
         card.path = path.to_path_buf();
         let joined = card.join.iter().map(|join| &join.file);
         let described = card.descriptors.iter().map(|descriptors| &descriptors.file);
-        for entry in card.files.iter().chain(joined).chain(described) {
+        let scheduled = card.tracks.iter().map(|tracks| &tracks.stimuli.file);
+        let excluded = card.tracks.iter().filter_map(|tracks| tracks.exclude.as_ref()).map(|exclude| &exclude.file);
+        for entry in card.files.iter().chain(joined).chain(described).chain(scheduled).chain(excluded) {
             card.resolve(entry)?;
+        }
+        if let Some(message) = card.tracks.as_ref().and_then(TrackSettings::fault) {
+            return Err(error(message));
+        }
+        if let Some((name, mass)) = card.molar_mass_kda.iter().find(|(_, mass)| !(mass.is_finite() && **mass > 0.0)) {
+            return Err(error(format!("the molar mass of `{name}` is {mass}, expected a positive number of kDa")));
         }
         if let Some(join) = card.join.iter().find(|join| join.on.is_empty()) {
             return Err(error(format!("the join of `{}` has no key; give `on = [\"plate\", \"well\"]`", join.file)));
@@ -229,6 +242,19 @@ impl Card {
     /// The folder that the card's paths are relative to.
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// How many µM one `unit` of a perturbation is.
+    ///
+    /// # Errors
+    /// [`LoadError::Card`] if the unit is a mass and the card does not tell the perturbation's molar mass.
+    pub(super) fn in_micromolar(&self, unit: DoseUnit, perturbation: &str) -> Result<f64, LoadError> {
+        unit.in_micromolar(self.molar_mass_kda.get(perturbation).copied()).ok_or_else(|| LoadError::Card {
+            path: self.path.clone(),
+            message: format!(
+                "doses in ng/mL need the molar mass of `{perturbation}`; give it in kDa under [molar_mass_kda], as in `{perturbation} = 17.2`"
+            ),
+        })
     }
 
     /// The path that an entry of the card means.

@@ -341,6 +341,7 @@ fn unit_in_name(column: &str) -> Option<DoseUnit> {
         () if ends(&["_um", "_µm", "_μm", "micromolar"]) => Some(DoseUnit::Micromolar),
         () if ends(&["_nm", "nanomolar"]) => Some(DoseUnit::Nanomolar),
         () if ends(&["_mm", "mmoles_per_liter", "millimolar"]) => Some(DoseUnit::Millimolar),
+        () if ends(&["_ng_ml", "_ng_per_ml"]) => Some(DoseUnit::NanogramPerMilliliter),
         () => None,
     }
 }

@@ -17,6 +17,7 @@ mod parquet;
 mod rows;
 mod table;
 mod text;
+mod tracks;
 mod values;
 mod write;
 
@@ -32,9 +33,10 @@ pub(crate) use parquet::quietly;
 use rayon::prelude::*;
 use table::{ColumnSketch, RawTable};
 pub(crate) use text::read_small_text;
+pub use tracks::{ExcludeSettings, OneOrMore, StimulusSettings, TrackKey, TrackSettings, load_tracks};
 pub use write::write_card;
 
-use crate::screen::{DoseUnit, Dropped, FeatureMatrix, Label, Observation, Reference, Screen, Track};
+use crate::screen::{Course, DoseUnit, Dropped, FeatureMatrix, Label, Observation, Reference, Screen, Track};
 
 /// Which files to load and how to read them; flags fill it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -79,6 +81,8 @@ pub struct Loaded {
     pub notes: Vec<String>,
     /// Rows that are one object at several times; empty but for time lapses.
     pub tracks: Vec<Track>,
+    /// The grid of times of each track and what was present in between; empty where interventions do not change in time.
+    pub courses: Vec<Course>,
 }
 
 /// A table read as text, for what stands beside a screen (descriptors).
@@ -137,8 +141,12 @@ impl Source {
 /// If a file, the card or a cell is wrong; see [`LoadError`].
 pub fn load(source: &Source) -> Result<Loaded, LoadError> {
     let card = source.effective_card()?;
+    if card.tracks.is_some() {
+        // To look at them, single times will do; a job says how many times an observation spans.
+        return load_tracks(source, 1);
+    }
     if card.reference == Reference::FirstFrame {
-        let message = "`reference = \"first_frame\"` is for time lapses of images; profile tables know `control_wells` and `relative`";
+        let message = "`reference = \"first_frame\"` is for time lapses, of images or with a section [tracks]; profile tables know `control_wells` and `relative`";
         return Err(LoadError::Card { path: card.path, message: message.to_owned() });
     }
     let paths = inputs::tables(&card, &source.files)?;
@@ -212,7 +220,15 @@ pub fn load(source: &Source) -> Result<Loaded, LoadError> {
         labels,
         dropped,
     };
-    Ok(Loaded { screen, mapping, inputs, card: source.card.as_ref().map(|_| card), notes, tracks: Vec::new() })
+    Ok(Loaded {
+        screen,
+        mapping,
+        inputs,
+        card: source.card.as_ref().map(|_| card),
+        notes,
+        tracks: Vec::new(),
+        courses: Vec::new(),
+    })
 }
 
 /// Reads a table of any format as text.

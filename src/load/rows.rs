@@ -124,7 +124,8 @@ impl<'a> RowReader<'a> {
             Some(perturbation) if self.doses.is_empty() => {
                 const EXPECTED: &str = "the name of a perturbation (declare under [controls] what an empty cell means)";
                 let kind = self.kind(row)?;
-                Intervention::single(self.required(perturbation, row, EXPECTED)?, kind, self.dose(row, kind)?)
+                let name = self.required(perturbation, row, EXPECTED)?;
+                Intervention::single(name, kind, self.dose(row, name, kind)?)
             }
             _ => Intervention::of(self.applications(row)?),
         };
@@ -144,7 +145,7 @@ impl<'a> RowReader<'a> {
             let unit = unit_of(self.card, cells.column).or(self.mapping.dose_unit);
             let unit = unit.expect("a dose column without a unit was refused");
             let dose = self.number(Some(cells), row, EXPECTED, |dose| dose >= 0.0)?.unwrap_or(0.0);
-            if let Some(dose) = Micromolar::new(rounded(dose * unit.in_micromolar())) {
+            if let Some(dose) = Micromolar::new(rounded(dose * self.card.in_micromolar(unit, name)?)) {
                 let perturbation = Perturbation { name: name.to_owned(), kind };
                 applications.push(Application { perturbation, dose: Some(dose) });
             }
@@ -169,7 +170,7 @@ impl<'a> RowReader<'a> {
         })
     }
 
-    fn dose(&self, row: usize, kind: Kind) -> Result<Option<Micromolar>, LoadError> {
+    fn dose(&self, row: usize, perturbation: &str, kind: Kind) -> Result<Option<Micromolar>, LoadError> {
         let Some(dose) = self.dose else { return Ok(None) };
         let unit = self.mapping.dose_unit.expect("a dose column without a unit was refused");
         let expected = match unit {
@@ -177,12 +178,14 @@ impl<'a> RowReader<'a> {
             DoseUnit::Nanomolar => "a positive number in nM (a well without dose is a control)",
             DoseUnit::Millimolar => "a positive number in mM (a well without dose is a control)",
             DoseUnit::Molar => "a positive number in M (a well without dose is a control)",
+            DoseUnit::NanogramPerMilliliter => "a positive number in ng/mL (a well without dose is a control)",
         };
         let Some(text) = dose.values[row].as_deref() else {
             // Genes have no concentration; a compound that has none among others that do is a gap in the file.
             return if kind == Kind::Compound { Err(self.wrong(dose, row, "", expected)) } else { Ok(None) };
         };
-        let value = text.parse::<f64>().ok().and_then(|value| Micromolar::new(rounded(value * unit.in_micromolar())));
+        let micromolar = self.card.in_micromolar(unit, perturbation)?;
+        let value = text.parse::<f64>().ok().and_then(|value| Micromolar::new(rounded(value * micromolar)));
         value.map(Some).ok_or_else(|| self.wrong(dose, row, text, expected))
     }
 
@@ -237,7 +240,7 @@ impl<'a> RowReader<'a> {
 }
 
 /// To 12 digits, so that 0.3 µM and 300 nM are one dose.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     format!("{value:.11e}").parse().expect("a formatted float parses")
 }
 

@@ -28,7 +28,7 @@ pub fn write_card(loaded: &Loaded, path: &Path) -> Result<(), LoadError> {
 }
 
 fn card_text(loaded: &Loaded, folder: &Path) -> String {
-    let Loaded { screen, mapping, inputs, card, notes, tracks: _ } = loaded;
+    let Loaded { screen, mapping, inputs, card, notes, tracks: _, courses: _ } = loaded;
     let empty = Card::default();
     let card = card.as_ref().unwrap_or(&empty);
     let mut text = String::new();
@@ -62,6 +62,7 @@ fn card_text(loaded: &Loaded, folder: &Path) -> String {
             DoseUnit::Millimolar => "mM",
             DoseUnit::Micromolar => "uM",
             DoseUnit::Nanomolar => "nM",
+            DoseUnit::NanogramPerMilliliter => "ng/mL",
         };
         line(format!("dose_unit = {}  # {}", quoted(unit), mapping.dose_unit_why));
     }
@@ -103,6 +104,8 @@ fn append_declared(text: &mut String, card: &Card) {
         kinds: card.kinds.clone(),
         join: card.join.clone(),
         descriptors: card.descriptors.clone(),
+        molar_mass_kda: card.molar_mass_kda.clone(),
+        tracks: card.tracks.clone(),
         checksums: card.checksums.clone(),
         ..Card::default()
     };
@@ -110,7 +113,8 @@ fn append_declared(text: &mut String, card: &Card) {
     let tables: toml::Table = tables
         .into_iter()
         .filter(|(key, value)| {
-            let is_declared = ["controls", "kinds", "join", "descriptors", "checksums"].contains(&key.as_str());
+            let is_declared = ["controls", "kinds", "join", "descriptors", "molar_mass_kda", "tracks", "checksums"]
+                .contains(&key.as_str());
             is_declared && !matches!(value, toml::Value::Table(table) if table.is_empty())
         })
         .filter(|(_, value)| !matches!(value, toml::Value::Array(array) if array.is_empty()))

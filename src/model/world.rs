@@ -154,6 +154,9 @@ impl WorldModel {
 
     /// Predictions from the latents of a batch's units, with dropout.
     pub fn predict_train(&self, units_ul: Tensor<2>, batch: &Batch, noise: &mut Noise, device: &Device) -> TrainOutput {
+        if !batch.then.is_empty() {
+            return self.roll_out_train(units_ul, batch, noise, device);
+        }
         let shape = [batch.interventions.len(), batch.n_units];
         let mean_of = |weights: &[f32]| {
             Tensor::<2>::from_data(TensorData::new(weights.to_vec(), shape), device).matmul(units_ul.clone())
@@ -170,6 +173,55 @@ impl WorldModel {
             units_ul,
             head_statistics,
         }
+    }
+
+    /// As [`WorldModel::predict_train`] over several steps, each from the prediction before it: predictions and targets of
+    /// all steps, one below the other.
+    fn roll_out_train(&self, units_ul: Tensor<2>, batch: &Batch, noise: &mut Noise, device: &Device) -> TrainOutput {
+        let n = batch.interventions.len();
+        let start_bl = units_ul.clone().narrow(0, 0, n);
+        let mut latest_bl = start_bl.clone();
+        let mut predicted = Vec::with_capacity(batch.then.len() + 1);
+        let mut head_statistics = None;
+        let first_ba = self.interventions.forward(&batch.interventions, device);
+        let then_ba = self.interventions.forward(&batch.then, device);
+        let encodings = std::iter::once(first_ba).chain(then_ba.split(n, 0));
+        for encoding_ba in encodings {
+            let (predicted_btl, statistics) =
+                self.predictor.forward(latest_bl.unsqueeze_dim(1), encoding_ba.unsqueeze_dim(1), Some(noise));
+            latest_bl = predicted_btl.squeeze_dim(1);
+            predicted.push(latest_bl.clone());
+            head_statistics = head_statistics.or(statistics);
+        }
+        let n_targets = n * predicted.len();
+        TrainOutput {
+            target_bl: units_ul.clone().narrow(0, n, n_targets),
+            predicted_bl: Tensor::cat(predicted, 0),
+            start_bl,
+            units_ul,
+            head_statistics,
+        }
+    }
+
+    /// Predicted latents of a batch's steps, one below the other, without noise.
+    ///
+    /// # Shapes
+    /// - `from_bl`: `[batch, latent]`; `first`: what is done in the first step, `then`: in those after it, step by step
+    /// - returns: `[step * batch, latent]`
+    pub fn roll_out(&self, from_bl: Tensor<2>, first: &InterventionRows, then: &InterventionRows) -> Tensor<2> {
+        let n = first.len();
+        let device = from_bl.device();
+        let mut latest_bl = self.predict(from_bl, first);
+        let mut predicted = vec![latest_bl.clone()];
+        if !then.is_empty() {
+            for encoding_ba in self.interventions.forward(then, &device).split(n, 0) {
+                let (next_btl, _) =
+                    self.predictor.forward(latest_bl.unsqueeze_dim(1), encoding_ba.unsqueeze_dim(1), None);
+                latest_bl = next_btl.squeeze_dim(1);
+                predicted.push(latest_bl.clone());
+            }
+        }
+        Tensor::cat(predicted, 0)
     }
 
     /// The model with the running statistics of a training pass folded in.
@@ -237,6 +289,7 @@ mod tests {
             anchor_bu: [0.0, 0.0, 0.25, 0.0, 0.75].repeat(3),
             target_bu: (0..3).flat_map(target).collect(),
             interventions: vocabulary.rows(treatments.iter().map(|treatment| (treatment, NO_ANCHOR))),
+            then: InterventionRows::default(),
         };
         let dose_centers = vocabulary.dose_centers().clone();
         (batch, ModelSizes { features: 4, interventions: vocabulary.sizes(), dose_centers })

@@ -28,7 +28,7 @@ pub struct InterventionRows {
     pub known: Vec<f32>,
     /// Descriptors, `[batch * member, descriptor]`; empty when the model has none.
     pub descriptors: Vec<f32>,
-    /// log2 of the duration over 24 h, `[batch]`; 0 where unknown.
+    /// log2 of the duration over the usual one (24 h in screens), `[batch]`; 0 where unknown.
     pub duration: Vec<f32>,
     /// Index of the context, `[batch]`; the number of contexts for an unseen one.
     pub context: Vec<i32>,
@@ -67,6 +67,11 @@ pub struct Batch {
     pub target_bu: Vec<f32>,
     /// What was done.
     pub interventions: InterventionRows,
+    /// What was done in the steps that follow, step by step, each predicted from the prediction before it; empty for
+    /// single steps.
+    ///
+    /// Where there are some, units lie step by step too: what transition `i` of `n` is after `s` steps is unit `s * n + i`.
+    pub then: InterventionRows,
 }
 
 /// Draws batches from a [`PairSet`], stratified by context, then treatment.
@@ -150,6 +155,9 @@ impl<'a> Sampler<'a> {
 
     /// One batch, drawn from `rng`.
     pub fn batch(&self, rng: &mut ChaCha8Rng) -> Batch {
+        if let Some(rollouts) = &self.pairs.rollouts {
+            return rollouts.batch(self.screen, self.vocabulary, self.config, rng);
+        }
         let transitions = self.transitions(rng);
         let by_treatment = self.by_treatment(&transitions);
         let mut units = Units::default();
@@ -203,6 +211,7 @@ impl<'a> Sampler<'a> {
             anchor_bu: dense(&anchored_at),
             target_bu: dense(&targets.iter().map(|&unit| vec![(unit, 1.0)]).collect::<Vec<_>>()),
             interventions,
+            then: InterventionRows::default(),
         }
     }
 

@@ -72,18 +72,19 @@ impl PairSet {
             lower_doses,
             frame_steps,
             first_frames,
+            rollouts: None,
         })
     }
 }
 
 impl Split {
-    /// The split in which the first frame of every object goes where its later frames go.
+    /// The split in which every object goes where its last frame goes.
     ///
     /// [`Split::new`] gives all untreated rows to training, and first frames are untreated.
     pub fn of_tracks(mut self, lapse: &TimeLapse) -> Self {
         for track in &lapse.tracks {
             let part = self.part(track.last());
-            self.set(track.first(), part);
+            track.rows.iter().for_each(|&row| self.set(row, part));
         }
         self
     }

@@ -10,6 +10,7 @@ mod anchor;
 mod augment;
 mod batch;
 mod lapse;
+mod rollout;
 mod series;
 mod split;
 mod vocabulary;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 pub use anchor::{Anchor, anchor_in, anchor_of};
 pub use augment::{Augment, CropShape};
 pub use batch::{Batch, InterventionRows, Sampler};
+pub use rollout::{Rollouts, Trajectory};
 use serde::{Deserialize, Serialize};
 pub use series::DosePosition;
 pub(crate) use series::{additive_weights, between_neighbors, interpolation_weights, nearest_weights, series_of};
@@ -47,6 +49,12 @@ pub enum PairError {
         held_out: usize,
         /// Treatments of the screen.
         treatments: usize,
+    },
+    /// No track is long enough to be rolled out.
+    #[error("no training track has {steps} steps without a gap; lower pair.rollout")]
+    NoRollout {
+        /// Steps of a roll-out.
+        steps: usize,
     },
     /// A split that the screen does not allow.
     #[error("cannot split by {by}: {reason}")]
@@ -92,13 +100,16 @@ pub struct PairConfig {
     pub ladder: f64,
     /// Share of the transitions of an anchored model whose anchor is hidden, so that it also learns to go without.
     pub anchor_dropout: f64,
+    /// Steps that training predicts one after the other, each from the prediction before it, where interventions change in
+    /// time; without effect elsewhere.
+    pub rollout: usize,
     /// How crops are changed in training; without effect on profiles.
     pub augment: Augment,
 }
 
 impl Default for PairConfig {
     fn default() -> Self {
-        Self { batch: 256, bag: 6, ladder: 0.3, anchor_dropout: 0.0, augment: Augment::default() }
+        Self { batch: 256, bag: 6, ladder: 0.3, anchor_dropout: 0.0, rollout: 20, augment: Augment::default() }
     }
 }
 
@@ -123,6 +134,8 @@ pub struct PairSet {
     pub frame_steps: Vec<Vec<(usize, usize)>>,
     /// The first frame of every later row of a time lapse, whatever its part; empty otherwise.
     pub first_frames: BTreeMap<usize, usize>,
+    /// The tracks of a time lapse in which what is present changes; `None` otherwise.
+    pub rollouts: Option<Rollouts>,
 }
 
 impl PairSet {
@@ -176,6 +189,7 @@ impl PairSet {
             lower_doses,
             frame_steps: Vec::new(),
             first_frames: BTreeMap::new(),
+            rollouts: None,
         })
     }
 

@@ -40,6 +40,13 @@ pub struct Vocabulary {
     dose_centers: DoseCenters,
     /// Perturbations in the largest set of training.
     most_members: usize,
+    /// The duration that is told as 0: a day in screens, the grid's step in tables of tracks.
+    #[serde(default = "a_day")]
+    usual_hours: f64,
+}
+
+fn a_day() -> f64 {
+    24.0
 }
 
 impl Vocabulary {
@@ -55,7 +62,19 @@ impl Vocabulary {
         }
         let dose_centers = dose_centers(&log_doses);
         let most_members = treatments.iter().map(|treatment| treatment.intervention.members().len()).max().unwrap_or(0);
-        Self { perturbations: log_doses.into_keys().collect(), contexts, descriptors, dose_centers, most_members }
+        Self {
+            perturbations: log_doses.into_keys().collect(),
+            contexts,
+            descriptors,
+            dose_centers,
+            most_members,
+            usual_hours: a_day(),
+        }
+    }
+
+    /// The same vocabulary, in which durations are told against `hours`.
+    pub fn with_usual_hours(self, hours: f64) -> Self {
+        Self { usual_hours: hours, ..self }
     }
 
     /// Whether the model has met this perturbation in training.
@@ -99,6 +118,8 @@ impl Vocabulary {
         self.perturbations.is_sorted()
             && self.contexts.is_sorted()
             && self.descriptors.values().all(|values| values.len() == width)
+            && self.usual_hours.is_finite()
+            && self.usual_hours > 0.0
             && self.dose_centers.log_dose.len() == self.perturbations.len() + 1
     }
 
@@ -131,7 +152,7 @@ impl Vocabulary {
                 }
             }
             let hours = treatment.intervention.hours();
-            rows.duration.push(hours.map_or(0.0, |hours| (hours.max(1.0 / 60.0) / 24.0).log2() as f32));
+            rows.duration.push(hours.map_or(0.0, |hours| (hours.max(1.0 / 60.0) / self.usual_hours).log2() as f32));
             let context = self.contexts.binary_search(&treatment.context).unwrap_or(self.contexts.len());
             rows.context.push(context as i32);
             rows.anchor.extend([anchor.below as f32, anchor.above as f32, f32::from(u8::from(anchor.exists()))]);

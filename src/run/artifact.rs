@@ -41,6 +41,8 @@ pub enum Artifact {
     Readouts,
     /// What the pictures of a time lapse show, `pictures.parquet`.
     Pictures,
+    /// Measured and predicted values of held-out tracks, `trajectories.parquet`.
+    Trajectories,
 }
 
 impl Artifact {
@@ -64,6 +66,7 @@ impl Artifact {
             Self::Scores => "scores.parquet",
             Self::Readouts => "readouts.parquet",
             Self::Pictures => "pictures.parquet",
+            Self::Trajectories => "trajectories.parquet",
         };
         folder.join(name)
     }

@@ -105,16 +105,21 @@ pub enum DoseUnit {
     /// nmol/L.
     #[serde(rename = "nM")]
     Nanomolar,
+    /// ng/mL: a mass, which is a concentration only with the molar mass of what is weighed.
+    #[serde(rename = "ng/mL", alias = "ng/ml")]
+    NanogramPerMilliliter,
 }
 
 impl DoseUnit {
-    /// How many µM one of this unit is.
-    pub fn in_micromolar(self) -> f64 {
+    /// How many µM one of this unit is; `None` for a mass of unknown molar mass (kDa, that is kg/mol).
+    pub fn in_micromolar(self, molar_mass_kda: Option<f64>) -> Option<f64> {
         match self {
-            Self::Molar => 1e6,
-            Self::Millimolar => 1e3,
-            Self::Micromolar => 1.0,
-            Self::Nanomolar => 1e-3,
+            Self::Molar => Some(1e6),
+            Self::Millimolar => Some(1e3),
+            Self::Micromolar => Some(1.0),
+            Self::Nanomolar => Some(1e-3),
+            // 1 ng/mL is 1e-6 g/L; over 1e3 g/mol that is 1e-9 mol/L.
+            Self::NanogramPerMilliliter => molar_mass_kda.map(|kda| 1e-3 / kda),
         }
     }
 }

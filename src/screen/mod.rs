@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 pub use image::{ImageScreen, ImageSite, Mask, MaskValues, Object, Plane, Projection, Selector, Time};
 pub use intervention::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
-pub use lapse::{TimeLapse, Track};
+pub use lapse::{Course, TimeLapse, Track};
 pub use matrix::FeatureMatrix;
 use serde::{Deserialize, Serialize};
 pub use well::{Well, WellError};

@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use super::lapse::Lapse;
 use super::methods::{blend_rule, one_baseline, unknown_ranker};
 use super::ranker::{BlendRanker, ProfileRanker};
-use super::{Evaluation, Prepared, Served, StudyError, methods, score, table};
+use super::trajectory::track_predictions;
+use super::{Evaluation, Prepared, Served, StudyError, methods, score, table, trajectory_score};
 use crate::config::Config;
 use crate::evaluate::{Verdict, conformal_radius, coverage_over_splits};
 use crate::pair::{Part, SplitBy};
@@ -172,6 +173,9 @@ pub fn rank_again(
     served: &Served,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
+    if !prepared.courses.is_empty() {
+        return Err(StudyError::Tracks { what: "`rank`" });
+    }
     if !prepared.tracks.is_empty() {
         if other.is_some() {
             return Err(StudyError::TimeLapse { what: "`rank` on another screen" });
@@ -198,6 +202,12 @@ pub fn evaluate_again(
     served: &Served,
     device: &Device,
 ) -> Result<Evaluation, StudyError> {
+    if !prepared.courses.is_empty() {
+        if other.is_some() {
+            return Err(StudyError::Tracks { what: "`evaluate` of another screen" });
+        }
+        return trajectory_score::scored(config, track_predictions(config, prepared, served, device)?.tracks);
+    }
     if !prepared.tracks.is_empty() {
         if other.is_some() {
             return Err(StudyError::TimeLapse { what: "`evaluate` of another screen" });

@@ -43,7 +43,7 @@ pub fn load_image_screen(source: &Source, config: &ImageConfig) -> Result<Loaded
     screen.dropped.extend(dropped);
     let LoadedImages { mapping, inputs, card, mut notes, .. } = loaded;
     notes.push(format!("{} crops of {size} x {size} pixels", crops.len(), size = cache.size()));
-    Ok(Loaded { screen, mapping, inputs, card, notes, tracks })
+    Ok(Loaded { screen, mapping, inputs, card, notes, tracks, courses: Vec::new() })
 }
 
 /// Sites that stand for untreated cells: negative controls, or first frames, or all where there is neither.

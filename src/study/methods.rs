@@ -101,6 +101,11 @@ const PRIOR_WEIGHT: f64 = 0.3;
 /// How many validation treatments the prior weight counts for: a handful of them cannot tell 0.1 from 0.4.
 const PRIOR_TREATMENTS: f64 = 4.0;
 
+/// The model's weight in a blend, as fitted on `n` validation treatments and pulled toward the prior.
+pub(super) fn toward_prior(fitted: f64, n: f64) -> f64 {
+    (n * fitted + PRIOR_TREATMENTS * PRIOR_WEIGHT) / (n + PRIOR_TREATMENTS)
+}
+
 /// Contexts up to which each is looked up in by itself; of more, only their mean is, so that the table can be read.
 const MOST_CONTEXTS: usize = 12;
 
@@ -124,7 +129,7 @@ pub(super) fn choose_blend(
             continue;
         }
         let fitted = baseline::fit_blend_weight(model, simple, truth)?;
-        let weight = (n * fitted + PRIOR_TREATMENTS * PRIOR_WEIGHT) / (n + PRIOR_TREATMENTS);
+        let weight = toward_prior(fitted, n);
         let error = squared_error(&baseline::blend(model, simple, weight)?, truth);
         if best.as_ref().is_none_or(|(least, ..)| error < *least) {
             best = Some((error, simple.method.clone(), weight));

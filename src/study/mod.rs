@@ -11,9 +11,12 @@ mod pictures;
 mod prepare;
 mod ranker;
 mod readout;
+mod response;
 mod run;
 mod score;
 mod table;
+mod trajectory;
+mod trajectory_score;
 
 pub use again::{against, evaluate_again, predict_table, rank_again, treatments_of};
 pub use embedding::embed_screen;
@@ -24,6 +27,7 @@ pub use prepare::{Prepared, load_screen, prepare};
 pub use readout::WellReadout;
 pub use run::{Event, Finished, Served, run};
 pub use score::{Evaluation, Item, USED, evaluate, pooled, summary_table};
+pub use trajectory::TrackPrediction;
 
 use crate::baseline::BaselineError;
 use crate::config::ConfigError;
@@ -43,6 +47,14 @@ use crate::train::TrainError;
 pub enum StudyError {
     #[error("{what} is not there yet for a time lapse; ask the run of its own screen")]
     TimeLapse { what: &'static str },
+    #[error(
+        "{what} is not there for a table of tracks; `cytonaut run` predicts held-out tracks, and leaves `trajectories.parquet`"
+    )]
+    Tracks { what: &'static str },
+    #[error(
+        "the card has tracks; say under [tracks] in the configuration how many times an observation spans (`window`) and how many minutes are seen (`seen_minutes`)"
+    )]
+    NoTrackConfig,
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]

@@ -6,12 +6,12 @@ use super::StudyError;
 use super::images::load_image_screen;
 use crate::config::Config;
 use crate::descriptor::Descriptors;
-use crate::load::{Loaded, Source, load};
+use crate::load::{Loaded, Source, load, load_tracks};
 use crate::model::ModelSizes;
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, Vocabulary};
 use crate::plan::{PlanError, rows_of_query};
-use crate::screen::{FeatureMatrix, Screen, TimeLapse, Track, Treatment};
+use crate::screen::{Course, FeatureMatrix, Screen, TimeLapse, Track, Treatment};
 
 /// A screen that is ready to be learned from.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Prepared {
     pub descriptors: BTreeMap<String, Vec<f32>>,
     /// Rows that are one object at several times; empty but for time lapses.
     pub tracks: Vec<Track>,
+    /// What was present along each track; empty where interventions do not change in time.
+    pub courses: Vec<Course>,
 }
 
 impl Prepared {
@@ -71,6 +73,7 @@ impl Prepared {
             vocabulary: self.vocabulary.clone(),
             descriptors: self.descriptors.clone(),
             tracks: self.tracks.clone(),
+            courses: self.courses.clone(),
         }
     }
 }
@@ -88,7 +91,12 @@ pub fn load_screen(config: &Config) -> Result<Loaded, StudyError> {
     if let Some(images) = &config.images {
         return load_image_screen(&source_of(config), images);
     }
-    Ok(load(&source_of(config))?)
+    let source = source_of(config);
+    if let Some(tracks) = &config.tracks {
+        return Ok(load_tracks(&source, tracks.window)?);
+    }
+    let loaded = load(&source)?;
+    if loaded.courses.is_empty() { Ok(loaded) } else { Err(StudyError::NoTrackConfig) }
 }
 
 /// Splits first, then fits what is fitted on the training part, then pairs.
@@ -114,16 +122,24 @@ pub fn prepare(config: &Config, loaded: &Loaded) -> Result<Prepared, StudyError>
         None => BTreeMap::new(),
     };
     let vocabulary = Vocabulary::new(&pairs.treatments, descriptors.clone());
-    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors, tracks: Vec::new() })
+    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors, tracks: Vec::new(), courses: Vec::new() })
 }
 
-/// A time lapse: what is seen is scaled already, and transitions run along the tracks.
+/// A time lapse: transitions run along the tracks. Crops are scaled already, so that their normalizer changes nothing.
 fn prepare_time_lapse(config: &Config, loaded: &Loaded, split: Split) -> Result<Prepared, StudyError> {
     let lapse = TimeLapse { screen: loaded.screen.clone(), tracks: loaded.tracks.clone() };
     let split = split.of_tracks(&lapse);
     let normalizer = Normalizer::fit(&lapse.screen, &split.rows(Part::Train), &config.normalize)?;
-    let pairs = PairSet::of_time_lapse(&lapse, &split)?;
+    let lapse = TimeLapse { screen: normalizer.apply(&lapse.screen)?, ..lapse };
+    let courses = loaded.courses.clone();
+    let pairs = match courses.is_empty() {
+        true => PairSet::of_time_lapse(&lapse, &split)?,
+        false => PairSet::of_courses(&lapse, &courses, &split, config.pair.rollout)?,
+    };
     let TimeLapse { screen, tracks } = lapse;
-    let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
-    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors: BTreeMap::new(), tracks })
+    let mut vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
+    if let Some([first, second, ..]) = courses.first().map(|course| course.minutes.as_slice()) {
+        vocabulary = vocabulary.with_usual_hours((second - first) / 60.0);
+    }
+    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors: BTreeMap::new(), tracks, courses })
 }

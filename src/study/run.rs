@@ -10,8 +10,10 @@ use super::lapse::Lapse;
 use super::log::TrainingLog;
 use super::methods::refuse_unknown_ranker;
 use super::readout::readout_table;
+use super::trajectory::{track_predictions, trajectory_table};
 use super::{
     Evaluation, Item, Members, Prepared, StudyError, again, methods, pictures, prepare, score, train_ensemble,
+    trajectory_score,
 };
 use crate::config::Config;
 use crate::embed::{Level, embed};
@@ -150,6 +152,9 @@ pub fn run(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, StudyError> {
     refuse_unknown_ranker(&config.rank.by)?;
+    if !loaded.courses.is_empty() && !config.rank.target.is_empty() {
+        return Err(StudyError::Tracks { what: "`rank.target`" });
+    }
     if config.evaluate.all_folds {
         return all_folds(config, loaded, folder, device, stop, tell);
     }
@@ -279,14 +284,29 @@ fn results(
     go_on(stop, "embeddings")?;
     dir.start_step("embed")?;
     tell(Event::Step("writing embeddings".into()));
-    // A row of an image screen is a crop.
-    let level = if config.images.is_some() { Level::Cell } else { Level::Well };
+    // A row of an image screen is a crop, one of a table of tracks a cell at a time.
+    let is_of_objects = config.images.is_some() || !prepared.courses.is_empty();
+    let level = if is_of_objects { Level::Cell } else { Level::Well };
     let rows = embed(&served.trained, &prepared.screen, level, device);
     rows.write(&Artifact::Embeddings.path_in(&folder))?;
     rows.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(&folder))?;
     let test = prepared.treatments(config.evaluate.part);
     let mut evaluation = None;
-    if !prepared.tracks.is_empty() {
+    if !prepared.courses.is_empty() {
+        go_on(stop, "scores")?;
+        dir.start_step("evaluate")?;
+        tell(Event::Step("predicting held-out tracks".into()));
+        let found = track_predictions(config, prepared, served, device)?;
+        tell(Event::Note(format!(
+            "blend: the response of the neighboring doses and {:.2} of what the model says of their difference",
+            found.blend_weight
+        )));
+        found.notes.into_iter().for_each(|note| tell(Event::Note(note)));
+        trajectory_table(&found.tracks).write_parquet(&Artifact::Trajectories.path_in(&folder))?;
+        let scored = trajectory_score::scored(config, found.tracks)?;
+        scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
+        evaluation = Some(scored);
+    } else if !prepared.tracks.is_empty() {
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
         tell(Event::Step("reading wells out of predictions".into()));
@@ -343,6 +363,7 @@ fn all_folds(
     let (mut dir, was_finished) = open(config, loaded, folder)?;
     let mut items = Vec::<Item>::new();
     let mut readouts = Vec::new();
+    let mut trajectories = Vec::new();
     for fold in 0..config.split.folds {
         go_on(stop, "the next fold")?;
         dir.start_step(&format!("fold-{fold}"))?;
@@ -355,12 +376,18 @@ fn all_folds(
         if let Some(evaluation) = finished.evaluation {
             items.extend(evaluation.items);
             readouts.extend(evaluation.readouts);
+            trajectories.extend(evaluation.trajectories);
         }
     }
     if !readouts.is_empty() {
         readout_table(&readouts).write_parquet(&Artifact::Readouts.path_in(folder))?;
     }
-    let evaluation = score::pooled(config, items, readouts)?;
+    let evaluation = if trajectories.is_empty() {
+        score::pooled(config, items, readouts)?
+    } else {
+        trajectory_table(&trajectories).write_parquet(&Artifact::Trajectories.path_in(folder))?;
+        trajectory_score::scored(config, trajectories)?
+    };
     evaluation.scores.write_parquet(&Artifact::Scores.path_in(folder))?;
     dir.finish()?;
     Ok(Finished {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::embedding::EMBEDDING_TASKS;
 use super::readout::{READOUT_TASK, WellReadout, readout_against, readout_score_rows, readout_verdict};
-use super::{Methods, Prepared, StudyError};
+use super::trajectory_score::trajectory_summary;
+use super::{Methods, Prepared, StudyError, TrackPrediction};
 use crate::baseline::{self, dose_position};
 use crate::config::Config;
 use crate::evaluate::{
@@ -39,6 +40,8 @@ pub struct Evaluation {
     pub items: Vec<Item>,
     /// Read-outs of the wells of a time lapse; empty otherwise.
     pub readouts: Vec<WellReadout>,
+    /// Predicted trajectories of held-out tracks; empty where interventions do not change in time.
+    pub trajectories: Vec<TrackPrediction>,
     /// The prediction that the tool uses (the blend) against the best simple method, by mean squared error.
     pub verdict: Option<Verdict>,
     /// What has to be known to read the scores, each a sentence.
@@ -160,7 +163,16 @@ pub fn pooled(config: &Config, items: Vec<Item>, readouts: Vec<WellReadout>) -> 
     let configurations_tried = config.evaluate.configurations_tried;
     let notes = what_a_group_is(config.split.by, &items).into_iter().collect();
     scores.rows.extend(readout_score_rows(config, &scored)?);
-    Ok(Evaluation { scores, notes, configurations_tried, verdict, verdict_model, items, readouts })
+    Ok(Evaluation {
+        scores,
+        notes,
+        configurations_tried,
+        verdict,
+        verdict_model,
+        items,
+        readouts,
+        trajectories: Vec::new(),
+    })
 }
 
 /// What was held out with a plate or lab batch, where it is more than plate or batch effects.
@@ -270,7 +282,7 @@ pub fn summary_table(evaluation: &Evaluation) -> String {
     for note in &evaluation.notes {
         text += &format!("{note}\n");
     }
-    text + &readout_summary(evaluation) + &embedding_table(rows)
+    text + &readout_summary(evaluation) + &trajectory_summary(evaluation) + &embedding_table(rows)
 }
 
 /// The scores of the read-outs of wells: a line for each method, best first.

@@ -51,12 +51,21 @@ impl Diagnostics {
         };
         let units_ul = model.encode(matrix(&batch.units_uf, batch.n_units, n_features));
         let mean_of = |weights: &[f32]| matrix(weights, n_batch, batch.n_units).matmul(units_ul.clone());
-        let (start_bl, target_bl) = (mean_of(&batch.start_bu), mean_of(&batch.target_bu));
+        let start_bl = mean_of(&batch.start_bu);
         let from_bl = if model.is_anchored() { mean_of(&batch.anchor_bu) } else { start_bl.clone() };
+        // Of a roll-out, all steps.
+        let n_steps = 1 + batch.then.len() / n_batch;
+        let target_bl = match n_steps {
+            1 => mean_of(&batch.target_bu),
+            _ => units_ul.clone().narrow(0, n_batch, n_steps * n_batch),
+        };
+        let start_bl = start_bl.repeat_dim(0, n_steps);
         let loss = |predicted_bl: Tensor<2>| scalar((predicted_bl - target_bl.clone()).square().mean());
         let mut order: Vec<usize> = (0..n_batch).collect();
         order.shuffle(rng);
         let shuffled = shuffle(&batch.interventions, &order);
+        let orders = (1..n_steps).flat_map(|step| order.iter().map(move |&row| (step - 1) * n_batch + row));
+        let then_shuffled = shuffle(&batch.then, &orders.collect::<Vec<_>>());
         let latent = units_ul.dims()[1];
         let directions_lk = directions(rng, latent, config.slices, device);
         let values: Vec<f32> = units_ul.to_data().try_to_vec().expect("latents are f32");
@@ -66,10 +75,10 @@ impl Diagnostics {
             effective_rank: effective_rank(&values, latent),
             least_spread: spreads.iter().copied().fold(f64::INFINITY, f64::min),
             mean_spread: spreads.iter().sum::<f64>() / latent as f64,
-            loss_true: loss(model.predict(from_bl.clone(), &batch.interventions)),
-            loss_shuffled: loss(model.predict(from_bl, &shuffled)),
+            loss_true: loss(model.roll_out(from_bl.clone(), &batch.interventions, &batch.then)),
+            loss_shuffled: loss(model.roll_out(from_bl, &shuffled, &then_shuffled)),
             loss_persistence: loss(start_bl),
-            loss_mean_shift: loss(target_bl.clone().mean_dim(0).expand([n_batch, latent])),
+            loss_mean_shift: loss(target_bl.clone().mean_dim(0).expand([n_steps * n_batch, latent])),
         }
     }
 

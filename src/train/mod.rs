@@ -4,6 +4,7 @@ mod chance;
 mod diagnostics;
 mod member;
 mod optimizer;
+mod rollout;
 mod state;
 mod stop;
 mod trained;

@@ -171,6 +171,9 @@ fn batch_latent(model: &WorldModel, batch: &Batch, device: &Device) -> usize {
 
 /// Squared distance of predicted to measured consensus latents of the validation treatments, relative to no change.
 fn validation_error(model: &WorldModel, data: TrainingData, device: &Device) -> Option<f64> {
+    if let Some(rollouts) = &data.pairs.rollouts {
+        return super::rollout::validation_error(model, data, rollouts, device);
+    }
     if data.validation.is_empty() {
         return None;
     }

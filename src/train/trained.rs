@@ -22,7 +22,7 @@ const CHUNK: usize = 4096;
 const CHUNK_VALUES: usize = 1 << 23;
 
 /// Latents of rows of a feature matrix, one `Vec` for each row.
-fn encode(model: &WorldModel, features: &FeatureMatrix, rows: &[usize], device: &Device) -> Vec<Vec<f32>> {
+pub(super) fn encode(model: &WorldModel, features: &FeatureMatrix, rows: &[usize], device: &Device) -> Vec<Vec<f32>> {
     let mut latents = Vec::with_capacity(rows.len());
     let n_rows = (CHUNK_VALUES / features.n_features().max(1)).clamp(1, CHUNK);
     for chunk in rows.chunks(n_rows) {
@@ -33,7 +33,7 @@ fn encode(model: &WorldModel, features: &FeatureMatrix, rows: &[usize], device: 
     latents
 }
 
-fn to_rows(tensor: Tensor<2>) -> Vec<Vec<f32>> {
+pub(super) fn to_rows(tensor: Tensor<2>) -> Vec<Vec<f32>> {
     let width = tensor.dims()[1];
     let values: Vec<f32> = tensor.into_data().try_to_vec().expect("latents are f32");
     values.chunks_exact(width).map(<[f32]>::to_vec).collect()

@@ -1,0 +1,333 @@
+//! Held-out tracks from what was seen of them: by the model, open loop, and by simple methods.
+//!
+//! From the last observation within the time that is seen, the model predicts latent after latent from the schedule of
+//! what is present; ridge probes, fitted on training tracks, read the measured number out of each, and members are averaged.
+//!
+//! The mean response of the neighboring doses, interpolated in log dose and shifted to the track's own beginning, is hard to
+//! beat, because it is free of noise. The blend is that response plus a share of what the model says of the difference
+//! between the dose and its neighbors: the model is rolled out from the same start with the track's own schedule and
+//! with the neighbors' doses in its place, so that what the model gets wrong of all doses alike cancels.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use burn::tensor::Device;
+
+use super::methods::toward_prior;
+use super::response::{Mean, MeanResponse, Responses, beginning, later};
+use super::{Prepared, Served, StudyError};
+use crate::config::Config;
+use crate::pair::{Anchor, Part};
+use crate::predict::Ridge;
+use crate::run::{Column, Table};
+use crate::screen::{Application, Course, FeatureMatrix, Intervention, Micromolar, Perturbation, Treatment};
+
+/// One track as one method predicts it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrackPrediction {
+    /// The field of view.
+    pub field: String,
+    /// The track.
+    pub track: String,
+    /// What the track got over all of its time.
+    pub treatment: Treatment,
+    /// The method.
+    pub method: String,
+    /// Times after those that were seen.
+    pub minutes: Vec<f64>,
+    /// What the method predicts.
+    pub predicted: Vec<Option<f64>>,
+    /// What was measured.
+    pub observed: Vec<Option<f64>>,
+}
+
+/// Predictions of all methods, and what has to be known of them.
+pub(super) struct TrackPredictions {
+    pub tracks: Vec<TrackPrediction>,
+    /// Share of the model in the blend.
+    pub blend_weight: f64,
+    /// In sentences.
+    pub notes: Vec<String>,
+}
+
+/// The mean of the other half of the fields of the same dose: what repeating the experiment would reach.
+pub(super) const REPLICATE: &str = "replicate_shifted";
+
+/// The same without regard to the track's own beginning.
+const REPLICATE_MEAN: &str = "replicate";
+
+/// Penalties of the probe.
+const LAMBDAS: [f64; 6] = [1e-3, 1e-1, 1.0, 10.0, 100.0, 1000.0];
+
+/// Predictions of the tracks of `config.evaluate.part` by every method.
+///
+/// # Errors
+/// When the probe cannot be fitted.
+pub(super) fn track_predictions(
+    config: &Config,
+    prepared: &Prepared,
+    served: &Served,
+    device: &Device,
+) -> Result<TrackPredictions, StudyError> {
+    let seen = config.tracks.clone().unwrap_or_default().seen_minutes;
+    let of_part = |part: Part| -> Vec<&Course> {
+        let tracks = prepared.tracks.iter().zip(&prepared.courses);
+        tracks.filter(|(track, _)| prepared.split.part(track.first()) == part).map(|(_, course)| course).collect()
+    };
+    let training = of_part(Part::Train);
+    let forecaster = Forecaster::new(prepared, served, seen, device)?;
+    let responses = Responses::of(&training, seen);
+    let blend_weight = blend_weight(&forecaster, &responses, &of_part(Part::Validation));
+
+    let all = of_part(config.evaluate.part);
+    let scored: Vec<&Course> = all.iter().copied().filter(|course| course.last_row_until(seen).is_some()).collect();
+    let mut notes = Vec::new();
+    if scored.len() < all.len() {
+        notes.push(format!(
+            "{} of {} held-out tracks have no whole window until {seen} min and are not predicted",
+            all.len() - scored.len(),
+            all.len()
+        ));
+    }
+    let model = forecaster.predict(&scored, None);
+    let contrasts = forecaster.contrasts(&scored, &model, &responses);
+    let halves = halves(&scored);
+    let mut tracks = Vec::new();
+    for (index, course) in scored.iter().enumerate() {
+        let later = later(course, seen);
+        let own = beginning(course, seen);
+        let shifted = |response: &dyn Fn(f64) -> Option<f64>| -> Vec<Option<f64>> {
+            later.clone().map(|at| Some(own? + response(course.minutes[at])?)).collect()
+        };
+        let plain = |response: &dyn Fn(f64) -> Option<f64>| -> Vec<Option<f64>> {
+            later.clone().map(|at| response(course.minutes[at])).collect()
+        };
+        let constant = |value: Option<f64>| vec![value; later.len()];
+        let last = (0..later.start).rev().find_map(|at| course.measured[at]);
+        let anchor = responses.anchor(&course.treatment);
+        let neighbors = shifted(&|minutes| responses.neighbors(&anchor, minutes, Mean::Shifted));
+        let blend = neighbors
+            .iter()
+            .zip(&contrasts[index])
+            .map(|(response, contrast)| Some((*response)? + blend_weight * contrast.unwrap_or(0.0)));
+        let other_half: Vec<&Course> = halves
+            .iter()
+            .filter(|half| !half.contains(&course.field))
+            .flat_map(|half| {
+                scored
+                    .iter()
+                    .copied()
+                    .filter(|other| other.treatment == course.treatment && half.contains(&other.field))
+            })
+            .collect();
+        let replicate = MeanResponse::of(&other_half, seen);
+        let methods = [
+            ("lewm", model[index].clone()),
+            (super::USED, blend.collect()),
+            ("no_change", constant(last)),
+            ("start_mean", constant(own)),
+            ("mean_response", plain(&|minutes| responses.overall.at(minutes, Mean::Plain))),
+            ("mean_response_shifted", shifted(&|minutes| responses.overall.at(minutes, Mean::Shifted))),
+            ("neighbor_doses", plain(&|minutes| responses.neighbors(&anchor, minutes, Mean::Plain))),
+            ("neighbor_doses_shifted", neighbors),
+            (REPLICATE_MEAN, plain(&|minutes| replicate.at(minutes, Mean::Plain))),
+            (REPLICATE, shifted(&|minutes| replicate.at(minutes, Mean::Shifted))),
+        ];
+        tracks.extend(methods.into_iter().map(|(method, predicted)| TrackPrediction {
+            field: course.field.clone(),
+            track: course.track.clone(),
+            treatment: course.treatment.clone(),
+            method: method.to_owned(),
+            minutes: course.minutes[later.clone()].to_vec(),
+            predicted,
+            observed: course.measured[later.clone()].to_vec(),
+        }));
+    }
+    Ok(TrackPredictions { tracks, blend_weight, notes })
+}
+
+/// The model with its probe.
+struct Forecaster<'a> {
+    prepared: &'a Prepared,
+    served: &'a Served,
+    /// One for each member: members that agree on what is measured may differ in what they predict, and a probe over all
+    /// of them would lean on differences between them.
+    probes: Vec<Ridge>,
+    seen: f64,
+    device: &'a Device,
+}
+
+impl<'a> Forecaster<'a> {
+    fn new(prepared: &'a Prepared, served: &'a Served, seen: f64, device: &'a Device) -> Result<Self, StudyError> {
+        let tracks = prepared.tracks.iter().zip(&prepared.courses);
+        let training = tracks.filter(|(track, _)| prepared.split.part(track.first()) == Part::Train);
+        let (rows, numbers): (Vec<usize>, Vec<f32>) = training
+            .flat_map(|(_, course)| course.rows.iter().zip(&course.measured))
+            .filter_map(|(row, measured)| Some(((*row)?, (*measured)? as f32)))
+            .unzip();
+        let measured = FeatureMatrix::new(vec!["measured".into()], numbers);
+        let by_member = served.trained.encode(&prepared.screen.features, &rows, device);
+        let probes = by_member.iter().map(|latents| Ridge::fit_gcv(&matrix(latents), &measured, &LAMBDAS));
+        let probes = probes.collect::<Result<_, _>>()?;
+        Ok(Self { prepared, served, probes, seen, device })
+    }
+
+    /// The number read out of the predicted latents at every time after those that were seen; the doses of a track's
+    /// schedule are those of its neighbor, if neighbors are given.
+    fn predict(&self, courses: &[&Course], neighbors: Option<&[&Treatment]>) -> Vec<Vec<Option<f64>>> {
+        let starts: Vec<usize> =
+            courses.iter().map(|course| course.last_row_until(self.seen).expect("a predicted track has one")).collect();
+        let rows: Vec<usize> =
+            courses.iter().zip(&starts).map(|(course, &at)| course.rows[at].expect("found as a row")).collect();
+        let latents = self.served.trained.encode(&self.prepared.screen.features, &rows, self.device);
+        let schedules: Vec<Vec<Treatment>> = courses
+            .iter()
+            .zip(&starts)
+            .enumerate()
+            .map(|(index, (course, &at))| {
+                let context = &course.treatment.context;
+                let of = |set: &Intervention| {
+                    let set = neighbors.map_or_else(
+                        || set.clone(),
+                        |neighbors| with_doses_of(set, &course.treatment, neighbors[index]),
+                    );
+                    Treatment { intervention: set, context: context.clone() }
+                };
+                course.present[at..].iter().map(of).collect()
+            })
+            .collect();
+        let schedules: Vec<&[Treatment]> = schedules.iter().map(Vec::as_slice).collect();
+        let by_member = self.served.trained.roll_out(&latents, &schedules, self.device);
+        let of_track = |track: usize| -> Vec<Option<f64>> {
+            let mut sums = vec![0.0; schedules[track].len()];
+            if sums.is_empty() {
+                return Vec::new();
+            }
+            for (probe, tracks) in self.probes.iter().zip(&by_member) {
+                let read = probe.predict(&matrix(&tracks[track]));
+                sums.iter_mut().zip(read.values()).for_each(|(sum, &value)| *sum += f64::from(value));
+            }
+            // Step s arrives at time start + 1 + s.
+            let steps = later(courses[track], self.seen).map(|at| at - starts[track] - 1);
+            steps.map(|step| Some(sums[step] / self.probes.len() as f64)).collect()
+        };
+        (0..courses.len()).map(of_track).collect()
+    }
+
+    /// What the model says that a track's dose does beyond the interpolation of its neighboring doses; `None` without them.
+    fn contrasts(
+        &self,
+        courses: &[&Course],
+        model: &[Vec<Option<f64>>],
+        responses: &Responses,
+    ) -> Vec<Vec<Option<f64>>> {
+        let mut found: Vec<Vec<Option<f64>>> = model.to_vec();
+        let anchors: Vec<Anchor> = courses.iter().map(|course| responses.anchor(&course.treatment)).collect();
+        let most = anchors.iter().map(|anchor| anchor.weights.len()).max().unwrap_or(0);
+        for neighbor in 0..most {
+            let with: Vec<usize> =
+                (0..courses.len()).filter(|&track| neighbor < anchors[track].weights.len()).collect();
+            let doses: Vec<&Treatment> =
+                with.iter().map(|&track| &responses.treatments[anchors[track].weights[neighbor].0]).collect();
+            let chosen: Vec<&Course> = with.iter().map(|&track| courses[track]).collect();
+            for (&track, predicted) in with.iter().zip(self.predict(&chosen, Some(&doses))) {
+                let (_, weight) = anchors[track].weights[neighbor];
+                for (value, predicted) in found[track].iter_mut().zip(predicted) {
+                    *value = value.zip(predicted).map(|(value, predicted)| value - weight * predicted);
+                }
+            }
+        }
+        for (values, anchor) in found.iter_mut().zip(&anchors) {
+            if !anchor.exists() {
+                values.iter_mut().for_each(|value| *value = None);
+            }
+        }
+        found
+    }
+}
+
+/// The share of the model's contrast that comes nearest to the validation tracks, from 0 to 1, by least squares, pulled
+/// toward the prior because validation doses are few.
+fn blend_weight(forecaster: &Forecaster, responses: &Responses, validation: &[&Course]) -> f64 {
+    let seen = forecaster.seen;
+    let tracks: Vec<&Course> =
+        validation.iter().copied().filter(|course| course.last_row_until(seen).is_some()).collect();
+    let contrasts = forecaster.contrasts(&tracks, &forecaster.predict(&tracks, None), responses);
+    let (mut shared, mut squared) = (0.0, 0.0);
+    for (course, contrast) in tracks.iter().zip(&contrasts) {
+        let anchor = responses.anchor(&course.treatment);
+        for (at, contrast) in later(course, seen).zip(contrast) {
+            let response = responses.neighbors(&anchor, course.minutes[at], Mean::Shifted);
+            let own = beginning(course, seen);
+            if let (Some(observed), Some(response), Some(own), Some(contrast)) =
+                (course.measured[at], response, own, contrast)
+            {
+                shared += contrast * (observed - own - response);
+                squared += contrast * contrast;
+            }
+        }
+    }
+    if squared <= 0.0 {
+        return toward_prior(0.0, 0.0);
+    }
+    let doses: BTreeSet<&Treatment> = tracks.iter().map(|course| &course.treatment).collect();
+    toward_prior((shared / squared).clamp(0.0, 1.0), doses.len() as f64)
+}
+
+/// The set with every dose of `from` replaced by that of `to`, in proportion where a mean over the interval is told.
+fn with_doses_of(set: &Intervention, from: &Treatment, to: &Treatment) -> Intervention {
+    let dose_in = |treatment: &Treatment, perturbation: &Perturbation| {
+        let mut members = treatment.intervention.members().iter();
+        members.find(|member| member.perturbation == *perturbation)?.dose.map(Micromolar::get)
+    };
+    let members = set.members().iter().map(|member| {
+        let ratio =
+            dose_in(to, &member.perturbation).zip(dose_in(from, &member.perturbation)).map(|(to, from)| to / from);
+        let dose = member.dose.and_then(|dose| Micromolar::new(dose.get() * ratio.unwrap_or(1.0)));
+        Application { dose, ..member.clone() }
+    });
+    let replaced = Intervention::of(members);
+    set.hours().map_or(replaced.clone(), |hours| replaced.lasting(hours))
+}
+
+/// The fields of each treatment in two halves, by their order.
+fn halves(courses: &[&Course]) -> [BTreeSet<String>; 2] {
+    let mut fields = BTreeMap::<&Treatment, BTreeSet<&String>>::new();
+    for course in courses {
+        fields.entry(&course.treatment).or_default().insert(&course.field);
+    }
+    let mut halves = [BTreeSet::new(), BTreeSet::new()];
+    for fields in fields.values() {
+        for (number, field) in fields.iter().enumerate() {
+            halves[number % 2].insert((*field).clone());
+        }
+    }
+    halves
+}
+
+/// Latents as a matrix, `[row, latent]`.
+fn matrix(latents: &[Vec<f32>]) -> FeatureMatrix {
+    FeatureMatrix::numbered("latent_", latents.first().map_or(0, Vec::len), latents.concat())
+}
+
+/// `trajectories.parquet`: one row for each track, method and time.
+pub(super) fn trajectory_table(tracks: &[TrackPrediction]) -> Table {
+    let each = || tracks.iter().flat_map(|track| (0..track.minutes.len()).map(move |at| (track, at)));
+    let text =
+        |of: &dyn Fn(&TrackPrediction) -> String| Column::Text(each().map(|(track, _)| Some(of(track))).collect());
+    let number = |of: &dyn Fn(&TrackPrediction, usize) -> Option<f64>| {
+        Column::Number(each().map(|(track, at)| of(track, at)).collect())
+    };
+    Table::new()
+        .with("field", "field of view of the track", text(&|track| track.field.clone()))
+        .with("track", "the track", text(&|track| track.track.clone()))
+        .with_interventions(each().map(|(track, _)| &track.treatment.intervention))
+        .with(
+            "context",
+            "what stays fixed; empty in a screen of one context",
+            text(&|track| track.treatment.context.clone()),
+        )
+        .with("method", "who predicts", text(&|track| track.method.clone()))
+        .with("minutes", "time of the value", number(&|track, at| Some(track.minutes[at])))
+        .with("predicted", "predicted value; null where the method abstains", number(&|track, at| track.predicted[at]))
+        .with("observed", "measured value; null where it is missing", number(&|track, at| track.observed[at]))
+}
