@@ -35,7 +35,7 @@ pub fn assert_same(found: &Path, expected: &Path) {
 }
 
 /// Waits until `is_there`, then kills; `false` where the run ended before.
-fn kill_when(child: &mut Child, is_there: impl Fn() -> bool) -> bool {
+pub fn kill_when(child: &mut Child, is_there: impl Fn() -> bool) -> bool {
     let begin = Instant::now();
     while !is_there() {
         if child.try_wait().unwrap().is_some() {

@@ -13,3 +13,5 @@ mod stop;
 mod full_disk;
 mod time_lapse;
 mod tracks;
+mod ingest;
+mod published;

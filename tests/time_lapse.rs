@@ -2,13 +2,22 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::Command;
 
-use tiff::encoder::{TiffEncoder, colortype::Gray8};
+use tiff::encoder::{Compression, DeflateLevel, TiffEncoder, colortype::Gray8};
 
 use super::command::{cytonaut, finish};
 use super::kill::assert_same;
 
-const SIDE: usize = 64;
+/// How large a screen of disks is made.
+pub struct Disks {
+    /// An even number; two of each dose.
+    pub n_wells: usize,
+    pub n_frames: usize,
+    /// Side of the pictures; the disks stay as large as they are.
+    pub side: usize,
+}
+
 const CENTERS: [(usize, usize); 4] = [(16, 16), (48, 16), (16, 48), (48, 48)];
 
 /// Radius of a disk: its own at first, then growing by up to a third a frame at the highest dose.
@@ -18,19 +27,20 @@ fn radius(well: usize, object: usize, frame: usize) -> f64 {
     own * (1.0 + 0.33 * dose * frame as f64)
 }
 
-/// Twelve wells at six doses, three frames ten minutes apart, four objects each; and a fifth object that is lost.
-fn write_screen(folder: &Path) {
+/// Wells at doses half a decade apart, frames ten minutes apart, four objects each; and a fifth object that is lost.
+pub fn write_screen(folder: &Path, disks: &Disks) {
+    let &Disks { n_wells, n_frames, side } = disks;
     let mut frames = String::from("well,frame,time_min,image,drug_um\n");
     let mut objects = String::from("well,frame,object,track,center_x,center_y,area\n");
-    for well in 0..12 {
+    for well in 0..n_wells {
         let name = format!("{}{:02}", ["A", "B"][well % 2], well / 2 + 1);
         let dose = 0.01 * 10f64.powf(0.5 * (well / 2) as f64);
-        for frame in 0..3 {
-            let mut pixels = vec![10u8; SIDE * SIDE];
+        for frame in 0..n_frames {
+            let mut pixels = vec![10u8; side * side];
             for (object, &(x, y)) in CENTERS.iter().enumerate() {
                 let radius = radius(well, object, frame);
                 for (index, pixel) in pixels.iter_mut().enumerate() {
-                    let (dx, dy) = ((index % SIDE) as f64 - x as f64, (index / SIDE) as f64 - y as f64);
+                    let (dx, dy) = ((index % side) as f64 - x as f64, (index / side) as f64 - y as f64);
                     if dx.hypot(dy) <= radius {
                         *pixel = 200;
                     }
@@ -38,12 +48,14 @@ fn write_screen(folder: &Path) {
                 let area = std::f64::consts::PI * radius * radius;
                 writeln!(objects, "{name},{frame},{},{},{x},{y},{area:.2}", object + 1, object + 1).unwrap();
             }
-            if frame < 2 {
+            if frame + 1 < n_frames {
                 writeln!(objects, "{name},{frame},9,9,32,32,10").unwrap();
             }
             let image = format!("{name}_{frame}.tif");
             let file = std::fs::File::create(folder.join(&image)).unwrap();
-            TiffEncoder::new(file).unwrap().write_image::<Gray8>(SIDE as u32, SIDE as u32, &pixels).unwrap();
+            let mut encoder =
+                TiffEncoder::new(file).unwrap().with_compression(Compression::Deflate(DeflateLevel::Fast));
+            encoder.write_image::<Gray8>(side as u32, side as u32, &pixels).unwrap();
             writeln!(frames, "{name},{frame},{},{image},{dose}", 10 * frame).unwrap();
         }
     }
@@ -99,6 +111,13 @@ bootstrap = {{ resamples = 200 }}
     std::fs::write(folder.join("disks.toml"), config).unwrap();
 }
 
+/// `cytonaut run` of the screen that [`write_screen`] made in `folder`, into `name` beside it.
+pub fn run_of(folder: &Path, name: &str, more: &[&str]) -> Command {
+    let mut command = cytonaut(["run"]);
+    command.arg(folder.join("disks.toml")).arg("--out").arg(folder.join(name)).args(more);
+    command
+}
+
 /// The number in a column of a method's line in the table of read-outs.
 fn number(said: &str, method: &str, column: usize) -> f64 {
     let line = said.lines().find(|line| line.starts_with(&format!("{method} "))).unwrap_or_else(|| panic!("{said}"));
@@ -108,13 +127,8 @@ fn number(said: &str, method: &str, column: usize) -> f64 {
 #[test]
 fn growth_of_tracked_objects_is_read_out_of_predictions_at_unseen_doses() {
     let folder = tempfile::tempdir().unwrap();
-    write_screen(folder.path());
-    let run = |name: &str| {
-        let mut command = cytonaut(["run"]);
-        command.arg(folder.path().join("disks.toml")).arg("--out").arg(folder.path().join(name));
-        command
-    };
-    let said = finish(run("one"), 0);
+    write_screen(folder.path(), &Disks { n_wells: 12, n_frames: 3, side: 64 });
+    let said = finish(run_of(folder.path(), "one", &[]), 0);
     assert!(said.contains("left out 24 rows: objects of tracks that miss a frame"), "{said}");
     assert!(said.contains("12 wells of 6 conditions"), "{said}");
     let rmse = |method| number(&said, method, 1);
@@ -122,7 +136,7 @@ fn growth_of_tracked_objects_is_read_out_of_predictions_at_unseen_doses() {
     assert!(rmse("lewm") < 0.5 * rmse("no_change"), "{said}");
     assert!(rmse("true_frame") < 0.5 * rmse("no_change"), "{said}");
     assert!(rmse("interpolation") < rmse("nearest_dose"), "{said}");
-    finish(run("two"), 0);
+    finish(run_of(folder.path(), "two", &[]), 0);
     assert_same(&folder.path().join("two"), &folder.path().join("one"));
     for fold in 0..3 {
         let pictures = folder.path().join(format!("one/fold-{fold}/pictures"));

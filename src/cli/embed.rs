@@ -1,46 +1,61 @@
 //! `cytonaut embed`: latents of every observation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
 
 use super::options::DeviceArgs;
-use super::serve::OpenRun;
+use super::progress::Reporter;
+use super::run::teller;
+use super::serve::{OpenRun, stop_on_signals};
 use super::{AskedWrongly, print};
-use crate::embed::Level;
+use crate::embed::{Embeddings, Level};
+use crate::load::Source;
+use crate::load::image::ImageSource;
 use crate::study;
+use crate::train::Stop;
 
 /// Write the latents of every well or intervention to parquet
 ///
 /// FILES are tables that the run has never seen; they are normalized on their own control wells.
 /// Without FILES the run's own screen is embedded.
 ///
+/// In place of a run, RUN may be the safetensors file of a published LeWorldModel; FILES are then images of three
+/// channels, and a row is a tile of 224 x 224 pixels.
+///
 /// Example: cytonaut embed runs/quickstart new_plates/*.parquet --out new.parquet
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct EmbedArgs {
-    /// A run folder
+    /// A run folder, or the weights of a published model
     run: PathBuf,
-    /// Profile tables, globs or a dataset card
+    /// Profile tables, globs or a dataset card; with published weights image sheets, folders or a card
     files: Vec<PathBuf>,
-    /// What a row is: `well` or `intervention`
-    #[arg(long, default_value = "well", value_name = "LEVEL")]
-    level: String,
+    /// What a row is: `well` or `intervention`; with published weights `cell` (a tile) or `intervention` [default: well,
+    /// with published weights cell]
+    #[arg(long, value_name = "LEVEL")]
+    level: Option<String>,
     /// Whiten the latents by the negative controls and align lab batches (typical variation normalization)
     #[arg(long)]
     tvn: bool,
     /// The table to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Folder of the tiles that are cut for published weights
+    #[arg(long, value_name = "DIR", default_value = "runs/cache")]
+    cache: PathBuf,
     #[command(flatten)]
     device: DeviceArgs,
 }
 
 impl EmbedArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { run, files, level, tvn, out, device } = self;
-        let level: Level = level.parse().map_err(AskedWrongly)?;
+        if self.run.extension().is_some_and(|extension| extension == "safetensors") {
+            return self.run_published();
+        }
+        let Self { run, files, level, tvn, out, cache: _, device } = self;
+        let level: Level = level.as_deref().unwrap_or("well").parse().map_err(AskedWrongly)?;
         if matches!(level, Level::Cell | Level::Site) {
             return Err(AskedWrongly(
                 "this run has one observation for each well; ask for `well` or `intervention`".into(),
@@ -50,12 +65,36 @@ impl EmbedArgs {
         let open = OpenRun::open(&run, &device)?;
         let screen = open.screen(&files)?;
         let embeddings = study::embed_screen(&open.served, &screen, level, tvn, &open.device)?;
-        embeddings.write(&out).map_err(|error| anyhow!(error))?;
-        print(&format!(
-            "{} rows of {} latent dimensions: {}",
-            embeddings.observations.len(),
-            embeddings.latents.n_features(),
-            out.display()
-        ))
+        write(&embeddings, &out)
     }
+
+    /// Images through published weights.
+    fn run_published(self) -> anyhow::Result<()> {
+        let Self { run, files, level, tvn, out, cache, device } = self;
+        let level: Level = level.as_deref().unwrap_or("cell").parse().map_err(AskedWrongly)?;
+        let refused = match (level, tvn, files.is_empty()) {
+            (Level::Well | Level::Site, ..) => Some("published weights embed tiles; ask for `cell` or `intervention`"),
+            (_, true, _) => Some("--tvn is for the wells of a run; published weights embed tiles"),
+            (.., true) => Some("name the images to embed: a sheet, a folder or a card"),
+            _ => None,
+        };
+        if let Some(words) = refused {
+            return Err(AskedWrongly(words.to_owned()).into());
+        }
+        let device = device.resolve()?;
+        let stop = Stop::default();
+        stop_on_signals(&stop)?;
+        let reporter = Reporter::new(0, 0);
+        let source = ImageSource { source: Source::of(files), ..ImageSource::default() };
+        let found = study::embed_published(&run, &source, &cache, &device, &stop, &teller(&reporter))?;
+        found.notes.iter().for_each(|note| tracing::info!("  {note}"));
+        let embeddings = if level == Level::Intervention { found.tiles.by_intervention() } else { found.tiles };
+        write(&embeddings, &out)
+    }
+}
+
+fn write(embeddings: &Embeddings, out: &Path) -> anyhow::Result<()> {
+    embeddings.write(out).map_err(|error| anyhow!(error))?;
+    let (n_rows, n_latents) = (embeddings.observations.len(), embeddings.latents.n_features());
+    print(&format!("{n_rows} rows of {n_latents} latent dimensions: {}", out.display()))
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AskedWrongly, inspect_images, print};
-use crate::load::image::{PathMap, is_image_source};
+use super::{inspect_images, print};
+use crate::load::image::{ImageSource, PathMap, is_image_source};
 use crate::load::{Source, load, write_card};
 use crate::qc::{Severity, findings, summary};
 use crate::study::StudyError;
@@ -38,13 +38,7 @@ impl InspectArgs {
         let Self { paths, path_maps, root, json, write_card: card } = self;
         let source = Source::of(paths);
         if is_image_source(&source).map_err(StudyError::from)? {
-            if card.is_some() {
-                return Err(AskedWrongly(
-                    "--write-card is for profile tables; docs/images.md shows a card of images".to_owned(),
-                )
-                .into());
-            }
-            return inspect_images::inspect(source, root, path_maps, json);
+            return inspect_images::inspect(&ImageSource { source, root, path_maps }, card.as_deref(), json);
         }
         let loaded = load(&source).map_err(StudyError::from)?;
         if let Some(path) = &card {

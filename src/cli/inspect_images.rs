@@ -1,23 +1,21 @@
 //! `cytonaut inspect` of images.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::print;
-use crate::load::image::{ImageSource, LoadedImages, Missing, PathMap, Shape, load_images};
-use crate::load::{InputFile, Source};
+use crate::load::image::{ImageSource, LoadedImages, Missing, Shape, load_images};
+use crate::load::{InputFile, write_image_card};
 use crate::qc::{Finding, Severity, Summary, findings, summary};
 use crate::screen::Screen;
 use crate::study::StudyError;
 
 /// What is in a screen of images.
-pub(super) fn inspect(
-    source: Source,
-    root: Option<PathBuf>,
-    path_maps: Vec<PathMap>,
-    json: bool,
-) -> anyhow::Result<()> {
-    let loaded = load_images(&ImageSource { source, root, path_maps }).map_err(StudyError::from)?;
+pub(super) fn inspect(source: &ImageSource, card: Option<&Path>, json: bool) -> anyhow::Result<()> {
+    let loaded = load_images(source).map_err(StudyError::from)?;
+    if let Some(path) = card {
+        write_image_card(&loaded, source, path).map_err(StudyError::from)?;
+    }
     // One row for each well: sites and frames of a well are no replicates of its treatment.
     let wells = wells(&loaded.screen.table);
     let counted = summary(&wells, std::iter::empty());
@@ -152,6 +150,7 @@ fn text(loaded: &LoadedImages, counted: &Summary, findings: &[Finding]) -> Strin
         text += &format!("  {:<22} {} ({})\n", mapped.role.word(), mapped.column, mapped.why);
     }
     text += &format!("  {:<22} {}\n", "controls", loaded.mapping.controls_why);
+    text += "  if one is wrong, change its line in the card (`--write-card dataset.toml` writes one)\n";
     for InputFile { path, .. } in &loaded.inputs {
         text += &format!("read {}\n", path.display());
     }

@@ -128,7 +128,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         if let Some(error) = cause.downcast_ref::<StudyError>() {
             return match error {
                 error if error.is_stop() => STOPPED,
-                StudyError::Config(_) | StudyError::NoTrackConfig | StudyError::Tracks { .. } => 2,
+                StudyError::Config(_)
+                | StudyError::NoTrackConfig
+                | StudyError::Tracks { .. }
+                | StudyError::Published { .. } => 2,
                 StudyError::Load(error) if error.is_request() => 2,
                 StudyError::Plan(PlanError::Query(_) | PlanError::Context { .. } | PlanError::By { .. }) => 2,
                 StudyError::Pair(PairError::Split { .. }) => 2,

@@ -15,8 +15,10 @@ pub(super) fn start_log(level: tracing::Level) {
     let _ = log.with_ansi(false).with_target(false).with_level(false).try_init();
 }
 
-/// Shows a job's events: log lines, and a bar of all members' steps where stderr is a terminal.
+/// Shows a job's events: log lines, and a bar of decoded pictures and then of all members' steps where stderr is a
+/// terminal.
 pub(super) struct Reporter {
+    decoding: ProgressBar,
     bar: ProgressBar,
     /// Step of each member.
     steps: Mutex<Vec<usize>>,
@@ -25,12 +27,16 @@ pub(super) struct Reporter {
 impl Reporter {
     /// A reporter of a job that trains `members` models for `steps` steps each.
     pub(super) fn new(members: usize, steps: usize) -> Self {
-        let is_terminal = std::io::stderr().is_terminal();
-        let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some((members * steps) as u64), target);
-        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} steps, {eta} left  {msg}");
-        bar.set_style(style.expect("the template is right"));
-        Self { bar, steps: Mutex::new(vec![0; members]) }
+        let bar = |length: usize, things: &str| {
+            let is_terminal = std::io::stderr().is_terminal();
+            let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+            let bar = ProgressBar::with_draw_target(Some(length as u64), target);
+            let style =
+                ProgressStyle::with_template(&format!("{{bar:40}} {{pos}}/{{len}} {things}, {{eta}} left  {{msg}}"));
+            bar.with_style(style.expect("the template is right"))
+        };
+        let steps_bar = bar(members * steps, "steps");
+        Self { decoding: bar(0, "pictures"), bar: steps_bar, steps: Mutex::new(vec![0; members]) }
     }
 
     /// Shows one event.
@@ -39,6 +45,13 @@ impl Reporter {
             Event::Step(words) => self.bar.suspend(|| tracing::info!("{words}")),
             Event::Note(words) => self.bar.suspend(|| tracing::info!("  {words}")),
             Event::Warning(words) => self.bar.suspend(|| tracing::warn!("warning: {words}")),
+            Event::Decoding { done, total } => {
+                self.decoding.set_length(total as u64);
+                self.decoding.set_position(done as u64);
+                if done == total {
+                    self.decoding.finish_and_clear();
+                }
+            }
             Event::Training(Progress::Losses { member, step, values }) => {
                 self.moved(member, step);
                 let shown: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
@@ -66,6 +79,7 @@ impl Reporter {
 
 impl Drop for Reporter {
     fn drop(&mut self) {
+        self.decoding.finish_and_clear();
         self.bar.finish_and_clear();
     }
 }

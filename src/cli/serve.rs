@@ -31,17 +31,23 @@ pub(super) fn run_config(
     change(&mut config);
     let name = path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
     let folder = out.unwrap_or_else(|| Path::new("runs").join(name));
-    let loaded = study::load_screen(&config)?;
-    say_loaded(&loaded);
     let reporter = Reporter::new(config.train.members, config.train.steps);
-    // From here on there is something to save; until now Ctrl-C ends the process at once.
     let stop = Stop::default();
-    stop_on_signals(&stop).map_err(|error| anyhow!("signals cannot be listened to: {error}"))?;
+    let listen = || stop_on_signals(&stop).map_err(|error| anyhow!("signals cannot be listened to: {error}"));
+    // Of images there is something to keep while they are loaded; of tables Ctrl-C ends the process at once until then.
+    if config.images.is_some() {
+        listen()?;
+    }
+    let loaded = study::load_screen_until(&config, &stop, &teller(&reporter))?;
+    say_loaded(&loaded);
+    if config.images.is_none() {
+        listen()?;
+    }
     Ok(study::run(&config, &loaded, &folder, &device, &stop, &teller(&reporter))?)
 }
 
 /// The first SIGINT or SIGTERM asks to stop, the second ends the process with code 130 as it stands.
-fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
+pub(super) fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
         // Runs before the one that sets the flag, so that it acts from the second signal on.
         flag::register_conditional_shutdown(signal, i32::from(STOPPED), stop.flag())?;

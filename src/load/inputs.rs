@@ -13,6 +13,8 @@ use super::error::LoadError;
 /// A file that was read, for the manifest of a run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct InputFile {
+    /// Name without folders, by which a run tells its inputs apart.
+    pub name: String,
     /// As given or as the card's folder and entry.
     pub path: PathBuf,
     /// Of the bytes on disk, in hexadecimal.
@@ -106,6 +108,6 @@ pub(super) fn examined(path: &Path, rows: usize, card: &Card) -> Result<InputFil
             expected: expected.clone(),
             card: Box::new(card.path.clone()),
         }),
-        _ => Ok(InputFile { path: path.to_path_buf(), sha256, bytes, rows }),
+        _ => Ok(InputFile { name, path: path.to_path_buf(), sha256, bytes, rows }),
     }
 }

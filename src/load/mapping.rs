@@ -53,6 +53,8 @@ pub struct MappedColumn {
     pub column: String,
     /// Why this column, in words.
     pub why: String,
+    /// Whether it stands in no file and was made of other columns or of a declaration.
+    pub is_made: bool,
 }
 
 /// The resolved meaning of all columns.
@@ -265,13 +267,13 @@ impl Mapping {
                 mend: format!("it is declared as `{role}`; the columns are {}", shortened(names)),
             });
         }
-        self.columns.push(MappedColumn { role, column: column.to_owned(), why: "declared".to_owned() });
+        self.columns.push(MappedColumn { role, column: column.to_owned(), why: "declared".to_owned(), is_made: false });
         Ok(())
     }
 
     fn infer(&mut self, role: ColumnRole, column: &str) {
         let why = format!("a usual name for `{role}`");
-        self.columns.push(MappedColumn { role, column: column.to_owned(), why });
+        self.columns.push(MappedColumn { role, column: column.to_owned(), why, is_made: false });
     }
 
     fn map_context(&mut self, path: &Path, names: &[String], card: &Card) -> Result<(), LoadError> {

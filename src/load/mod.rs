@@ -34,7 +34,7 @@ use rayon::prelude::*;
 use table::{ColumnSketch, RawTable};
 pub(crate) use text::read_small_text;
 pub use tracks::{ExcludeSettings, OneOrMore, StimulusSettings, TrackKey, TrackSettings, load_tracks};
-pub use write::write_card;
+pub use write::{write_card, write_image_card};
 
 use crate::screen::{Course, DoseUnit, Dropped, FeatureMatrix, Label, Observation, Reference, Screen, Track};
 

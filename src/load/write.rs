@@ -2,35 +2,69 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::LoadError;
-use super::mapping::ColumnRole;
+use super::image::{ImageSettings, ImageSource, LoadedImages};
+use super::mapping::Mapping;
+use super::mapping::{ColumnRole, MappedColumn};
 use super::{Card, Loaded};
-use crate::screen::{DoseUnit, Reference, Role};
+use crate::screen::{DoseUnit, Reference, Role, Screen};
+
+/// What a card says.
+struct Told<'a> {
+    screen: &'a Screen,
+    mapping: &'a Mapping,
+    /// The tables, or what images are read from.
+    files: Vec<PathBuf>,
+    card: Card,
+    notes: &'a [String],
+    images: Option<&'a ImageSettings>,
+}
 
 /// Writes a commented card that says what `loaded` was read as; the file appears whole or not at all.
 ///
 /// # Errors
 /// If `path` exists already or cannot be written.
 pub fn write_card(loaded: &Loaded, path: &Path) -> Result<(), LoadError> {
+    let Loaded { screen, mapping, inputs, card, notes, tracks: _, courses: _ } = loaded;
+    let card = card.clone().unwrap_or_default();
+    let is_joined = |path: &Path| card.join.iter().any(|join| path.ends_with(&join.file));
+    let files = inputs.iter().map(|input| input.path.clone()).filter(|path| !is_joined(path)).collect();
+    write(Told { screen, mapping, files, card, notes, images: None }, path)
+}
+
+/// The same for images that were loaded from `source`.
+///
+/// # Errors
+/// As [`write_card`].
+pub fn write_image_card(loaded: &LoadedImages, source: &ImageSource, path: &Path) -> Result<(), LoadError> {
+    let LoadedImages { screen, mapping, paths, card, notes, settings, .. } = loaded;
+    let card = card.clone().unwrap_or_default();
+    let mut notes = notes.clone();
+    if source.root.is_some() || !source.path_maps.is_empty() {
+        notes.push("it was read with `--root` or `--path-map`, which are to be given with this card too".to_owned());
+    }
+    let files = paths.clone();
+    write(Told { screen: &screen.table, mapping, files, card, notes: &notes, images: Some(settings) }, path)
+}
+
+fn write(told: Told, path: &Path) -> Result<(), LoadError> {
     let io = |cause| LoadError::io(path, cause);
     if path.exists() {
         let message = "the file exists; move it away or write the card elsewhere".to_owned();
         return Err(LoadError::Card { path: path.to_path_buf(), message });
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let text = card_text(loaded, folder);
+    let text = card_text(told, folder);
     let partial = folder.join(format!(".{}.partial", path.file_name().unwrap_or_default().to_string_lossy()));
     let mut file = std::fs::File::create(&partial).map_err(io)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
     std::fs::rename(&partial, path).map_err(io)
 }
 
-fn card_text(loaded: &Loaded, folder: &Path) -> String {
-    let Loaded { screen, mapping, inputs, card, notes, tracks: _, courses: _ } = loaded;
-    let empty = Card::default();
-    let card = card.as_ref().unwrap_or(&empty);
+fn card_text(told: Told, folder: &Path) -> String {
+    let Told { screen, mapping, files, card, notes, images } = told;
     let mut text = String::new();
     let mut line = |content: String| {
         text.push_str(&content);
@@ -44,12 +78,13 @@ fn card_text(loaded: &Loaded, folder: &Path) -> String {
     line(format!("description = {}", quoted(&card.description)));
     line(format!("license = {}", quoted(&card.license)));
     line(format!("citation = {}", quoted(&card.citation)));
-    let joined: Vec<&str> = card.join.iter().map(|join| join.file.as_str()).collect();
-    let tables = inputs.iter().filter(|input| !joined.iter().any(|joined| input.path.ends_with(joined)));
-    let files: Vec<String> = tables.map(|input| relative(&input.path, folder)).collect();
+    let files: Vec<String> = files.iter().map(|path| relative(path, folder)).filter(|path| !path.is_empty()).collect();
     line("# Globs relative to this card; files elsewhere are given as arguments.".to_owned());
     line(format!("files = {}", list(&files)));
-    line("# \"control_wells\", or \"relative\" if the values are already differences from control.".to_owned());
+    line(match images {
+        None => "# \"control_wells\", or \"relative\" if the values are already differences from control.".to_owned(),
+        Some(_) => "# \"control_wells\", or \"first_frame\" for a time lapse.".to_owned(),
+    });
     let reference = match screen.reference {
         Reference::ControlWells => "control_wells",
         Reference::Relative => "relative",
@@ -69,13 +104,20 @@ fn card_text(loaded: &Loaded, folder: &Path) -> String {
     if let Some(kind) = card.kind {
         line(format!("kind = {}", toml::Value::try_from(kind).expect("a kind is a word")));
     }
-    line(format!("# Features: {} ({} columns).", mapping.features_why, mapping.features.len()));
-    line(format!("features = {}", list(&card.features)));
-    line(format!("exclude_features = {}", list(&card.exclude_features)));
+    if images.is_none() {
+        line(format!("# Features: {} ({} columns).", mapping.features_why, mapping.features.len()));
+        line(format!("features = {}", list(&card.features)));
+        line(format!("exclude_features = {}", list(&card.exclude_features)));
+    }
     line("\n[columns]  # \"\" means that no column plays the role".to_owned());
     for role in ColumnRole::ALL.into_iter().filter(|role| *role != ColumnRole::Context) {
-        let why = mapping.columns.iter().find(|mapped| mapped.role == role).map_or("none found", |mapped| &mapped.why);
-        line(format!("{} = {}  # {why}", role.word(), quoted(mapping.column(role).unwrap_or(""))));
+        let word = role.word();
+        match mapping.columns.iter().find(|mapped| mapped.role == role) {
+            // Of rows and columns, or of a declaration, it is made again.
+            Some(MappedColumn { is_made: true, why, .. }) => line(format!("# {word} = \"…\"  # {why}")),
+            Some(MappedColumn { column, why, .. }) => line(format!("{word} = {}  # {why}", quoted(column))),
+            None => line(format!("{word} = \"\"  # none found")),
+        }
     }
     line("# What stays fixed over a transition beside the plate.".to_owned());
     line(format!("context = {}", list(&mapping.context())));
@@ -93,7 +135,10 @@ fn card_text(loaded: &Loaded, folder: &Path) -> String {
     line("# negative = { column = \"compound\", values = [\"DMSO\"], empty = false }".to_owned());
     line("# positive = { column = \"control_type\", values = [\"poscon*\"] }".to_owned());
     line("# empty_wells = { column = \"compound\", empty = true }".to_owned());
-    append_declared(&mut text, card);
+    append_declared(&mut text, &card);
+    if let Some(images) = images {
+        append_images(&mut text, images);
+    }
     text
 }
 
@@ -123,6 +168,21 @@ fn append_declared(text: &mut String, card: &Card) {
         let body = toml::to_string(&tables).expect("a card's tables are plain values");
         write!(text, "\n{body}").expect("writing to a text does not fail");
     }
+}
+
+/// The section of images, as it was declared or found.
+fn append_images(text: &mut String, images: &ImageSettings) {
+    let is_empty = |value: &toml::Value| match value {
+        toml::Value::Array(array) => array.is_empty(),
+        toml::Value::Table(table) => table.is_empty(),
+        _ => false,
+    };
+    let table = toml::Table::try_from(images).expect("settings of images are plain values");
+    let table: toml::Table = table.into_iter().filter(|(_, value)| !is_empty(value)).collect();
+    let table = toml::Table::from_iter([("images".to_owned(), toml::Value::Table(table))]);
+    let body = toml::to_string(&table).expect("settings of images are plain values");
+    let about = "# Where the pixels are and how they are taken, as declared or as it was found.";
+    write!(text, "\n{about}\n{body}").expect("writing to a text does not fail");
 }
 
 fn relative(path: &Path, folder: &Path) -> String {

@@ -82,6 +82,23 @@ impl Default for LewmConfig {
     }
 }
 
+impl LewmConfig {
+    /// The released model whose tensors these are: they differ in the size of their actions and in the length of the
+    /// history.
+    pub fn of_published(tensors: &BTreeMap<String, Array>) -> Self {
+        let mut config = Self::default();
+        let side = |name: &str, axis: usize| {
+            tensors.get(name).and_then(|array| array.shape.get(axis)).copied().filter(|&side| side > 0)
+        };
+        let ActionConfig { inputs, smoothed, hidden } = &mut config.actions;
+        *smoothed = side("action_encoder.patch_embed.weight", 0).unwrap_or(*smoothed);
+        *inputs = side("action_encoder.patch_embed.weight", 1).unwrap_or(*inputs);
+        *hidden = side("action_encoder.embed.0.weight", 0).unwrap_or(*hidden);
+        config.predictor.history = side("predictor.pos_embedding", 1).unwrap_or(config.predictor.history);
+        config
+    }
+}
+
 /// Actions to the encodings that steer the predictor.
 #[derive(Module, Debug)]
 pub struct ActionEncoder {
@@ -384,6 +401,15 @@ mod tests {
         let latents = model.encode(Tensor::ones([1, 3 * 224 * 224], &device));
         let predicted = model.predict(latents.reshape([1, 1, 192]), Tensor::ones([1, 1, 10], &device));
         assert!(predicted.into_data().try_to_vec::<f32>().unwrap().iter().all(|value| value.is_finite()));
+    }
+
+    #[test]
+    fn models_of_other_actions_are_known_by_their_shapes() {
+        let mut config = LewmConfig::default();
+        config.actions = ActionConfig { inputs: 25, smoothed: 12, hidden: 700 };
+        config.predictor.history = 2;
+        assert_eq!(LewmConfig::of_published(&checkpoint(&config)), config);
+        assert_eq!(LewmConfig::of_published(&BTreeMap::new()), LewmConfig::default());
     }
 
     #[test]

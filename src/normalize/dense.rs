@@ -16,12 +16,14 @@ const BLOCK: usize = 48;
 
 /// The rows at `rows`, less `mean`, as `[row, feature]`.
 pub(crate) fn centered_rows(matrix: &FeatureMatrix, rows: &[usize], mean: &[f64]) -> Mat<f64> {
-    let mut centered = Mat::zeros(rows.len(), matrix.n_features());
+    let n_features = matrix.n_features();
+    let values = matrix.gather(rows);
+    let mut centered = Mat::zeros(rows.len(), n_features);
     centered.as_mut().par_col_chunks_mut(BLOCK).enumerate().for_each(|(block, mut columns)| {
         for local in 0..columns.ncols() {
             let feature = block * BLOCK + local;
-            for (index, &row) in rows.iter().enumerate() {
-                columns[(index, local)] = f64::from(matrix.row(row)[feature]) - mean[feature];
+            for (index, row) in values.chunks_exact(n_features.max(1)).enumerate() {
+                columns[(index, local)] = f64::from(row[feature]) - mean[feature];
             }
         }
     });
@@ -32,7 +34,7 @@ pub(crate) fn centered_rows(matrix: &FeatureMatrix, rows: &[usize], mean: &[f64]
 pub(crate) fn column_means(matrix: &FeatureMatrix, rows: &[usize]) -> Vec<f64> {
     let mut sums = vec![0.0; matrix.n_features()];
     for &row in rows {
-        for (sum, &value) in sums.iter_mut().zip(matrix.row(row)) {
+        for (sum, &value) in sums.iter_mut().zip(matrix.read_row(row).iter()) {
             *sum += f64::from(value);
         }
     }

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::NormalizeError;
 use super::numbers::Numbers;
+use super::{FlatField, NormalizeError};
 use crate::load::image::pixels::PixelValues;
 use crate::load::image::{Stack, read_site};
-use crate::screen::ImageScreen;
+use crate::screen::{ChannelScale, ImageScreen};
 
 /// Most pixels of a channel that percentiles are taken of.
 pub const MAX_SAMPLES: usize = 1 << 22;
@@ -40,11 +40,13 @@ pub struct IntensitySettings {
     pub high_percentile: f64,
     /// Which sites share a scale.
     pub level: IntensityLevel,
+    /// Whether pictures are first divided by the illumination that the fitted sites share; see [`FlatField`].
+    pub flat_field: bool,
 }
 
 impl Default for IntensitySettings {
     fn default() -> Self {
-        Self { low_percentile: 0.5, high_percentile: 99.5, level: IntensityLevel::Plate }
+        Self { low_percentile: 0.5, high_percentile: 99.5, level: IntensityLevel::Plate, flat_field: false }
     }
 }
 
@@ -66,12 +68,17 @@ struct Ranges {
 }
 
 impl IntensityScale {
-    /// Fits on the sites at `rows`, which are decoded on all cores.
+    /// Fits on the sites at `rows`, which are decoded on all cores and divided by their illumination, if that is given.
     ///
     /// # Errors
     /// If the percentiles are not ascending within 0 to 100, there are no rows, or a site cannot be decoded.
-    pub fn fit(screen: &ImageScreen, rows: &[usize], settings: &IntensitySettings) -> Result<Self, NormalizeError> {
-        let &IntensitySettings { low_percentile, high_percentile, level } = settings;
+    pub fn fit(
+        screen: &ImageScreen,
+        rows: &[usize],
+        settings: &IntensitySettings,
+        flat_field: Option<&FlatField>,
+    ) -> Result<Self, NormalizeError> {
+        let &IntensitySettings { low_percentile, high_percentile, level, flat_field: _ } = settings;
         if !(0.0 <= low_percentile && low_percentile < high_percentile && high_percentile <= 100.0) {
             return Err(NormalizeError::Setting {
                 key: "low_percentile".to_owned(),
@@ -94,16 +101,18 @@ impl IntensityScale {
         let mut ranges = BTreeMap::new();
         for (group, rows) in groups {
             let share = MAX_SAMPLES.div_ceil(rows.len()).max(1);
-            let samples: Vec<Result<Vec<Vec<f32>>, String>> = rows
-                .par_iter()
-                .map(|&row| {
-                    read_site(&screen.sites[row]).map(|stack| sampled(&stack, share)).map_err(|e| e.to_string())
-                })
-                .collect();
+            let sampled = |&row: &usize| -> Result<Vec<Vec<f32>>, NormalizeError> {
+                let read = read_site(&screen.sites[row]);
+                let mut stack = read.map_err(|error| NormalizeError::Image { message: error.to_string() })?;
+                if let Some(flat_field) = flat_field {
+                    flat_field.apply(&screen.table.observations[row].plate, &mut stack)?;
+                }
+                Ok(sampled(&stack, share))
+            };
+            let samples: Vec<_> = rows.par_iter().map(sampled).collect();
             let mut channels = vec![Vec::new(); n_channels];
             for sampled in samples {
-                let sampled = sampled.map_err(|message| NormalizeError::Image { message })?;
-                channels.iter_mut().zip(sampled).for_each(|(all, own)| all.extend(own));
+                channels.iter_mut().zip(sampled?).for_each(|(all, own)| all.extend(own));
             }
             channels.par_iter_mut().for_each(|values| values.sort_unstable_by(f32::total_cmp));
             let at = |percent: f64| Numbers(channels.iter().map(|values| percentile(values, percent)).collect());
@@ -118,19 +127,30 @@ impl IntensityScale {
         Some(ranges.low.iter().copied().zip(ranges.high.iter().copied()).collect())
     }
 
-    /// Scales the pixels of a crop or a site of `plate` in place, `[channel, …]`, to numbers from 0 to 1.
-    ///
-    /// A channel that was constant where it was fitted becomes 0.
+    /// How each channel of `plate` is scaled; one that was constant where it was fitted becomes 0.
     ///
     /// # Errors
-    /// If no site of the plate was fitted, or `values` do not fill the channels.
-    pub fn apply(&self, plate: &str, values: &mut [f32]) -> Result<(), NormalizeError> {
-        let n_channels = self.channels.len();
+    /// If no site of the plate was fitted.
+    pub fn of_channels(&self, plate: &str) -> Result<Vec<ChannelScale>, NormalizeError> {
         let ranges = self.range(plate).ok_or_else(|| NormalizeError::Image {
             message: format!(
                 "no site of plate `{plate}` was given to fit intensities on; give it control wells, or scale the whole screen with `level = \"screen\"`"
             ),
         })?;
+        let scale = |(low, high): (f64, f64)| {
+            let factor = if high > low { 1.0 / (high - low) } else { 0.0 };
+            ChannelScale { low: low as f32, factor: factor as f32 }
+        };
+        Ok(ranges.into_iter().map(scale).collect())
+    }
+
+    /// Scales the pixels of a crop or a site of `plate` in place, `[channel, …]`, to numbers from 0 to 1.
+    ///
+    /// # Errors
+    /// If no site of the plate was fitted, or `values` do not fill the channels.
+    pub fn apply(&self, plate: &str, values: &mut [f32]) -> Result<(), NormalizeError> {
+        let n_channels = self.channels.len();
+        let scales = self.of_channels(plate)?;
         if n_channels == 0 || !values.len().is_multiple_of(n_channels) {
             let message = format!("{} pixels do not fill {n_channels} channels", values.len());
             return Err(NormalizeError::Image { message });
@@ -139,16 +159,12 @@ impl IntensityScale {
         if n_pixels == 0 {
             return Ok(());
         }
-        for (channel, (low, high)) in values.chunks_exact_mut(n_pixels).zip(ranges) {
-            let factor = if high > low { 1.0 / (high - low) } else { 0.0 };
-            let (low, factor) = (low as f32, factor as f32);
-            channel.iter_mut().for_each(|value| *value = ((*value - low) * factor).clamp(0.0, 1.0));
-        }
+        values.chunks_exact_mut(n_pixels).zip(scales).for_each(|(channel, scale)| scale.apply(channel));
         Ok(())
     }
 }
 
-fn group_of(level: IntensityLevel, plate: &str) -> &str {
+pub(super) fn group_of(level: IntensityLevel, plate: &str) -> &str {
     match level {
         IntensityLevel::Plate => plate,
         IntensityLevel::Screen => "",
@@ -205,7 +221,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let screen = screen(folder.path());
         // numpy.percentile(range(101), [0.5, 99.5]) is [0.5, 99.5].
-        let scale = IntensityScale::fit(&screen, &[0, 1], &IntensitySettings::default()).unwrap();
+        let scale = IntensityScale::fit(&screen, &[0, 1], &IntensitySettings::default(), None).unwrap();
         assert_eq!(scale.range("P").unwrap(), [(0.5, 99.5)]);
         assert_eq!(scale.range("Q").unwrap(), [(5.0, 995.0)]);
         let mut values = vec![0.0, 0.5, 50.0, 99.5, 100.0];
@@ -219,15 +235,23 @@ mod tests {
     fn a_plate_without_fitted_sites_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let screen = screen(folder.path());
-        let scale = IntensityScale::fit(&screen, &[0], &IntensitySettings::default()).unwrap();
+        let scale = IntensityScale::fit(&screen, &[0], &IntensitySettings::default(), None).unwrap();
         let error = scale.apply("Q", &mut [1.0]).unwrap_err().to_string();
         assert!(error.starts_with("no site of plate `Q` was given"), "{error}");
         let settings = IntensitySettings { level: IntensityLevel::Screen, ..IntensitySettings::default() };
-        let scale = IntensityScale::fit(&screen, &[0], &settings).unwrap();
+        let scale = IntensityScale::fit(&screen, &[0], &settings, None).unwrap();
         assert!(scale.apply("Q", &mut [1.0]).is_ok());
-        assert!(matches!(IntensityScale::fit(&screen, &[], &settings), Err(NormalizeError::NoTrainingRows { .. })));
+        assert!(matches!(
+            IntensityScale::fit(&screen, &[], &settings, None),
+            Err(NormalizeError::NoTrainingRows { .. })
+        ));
         let settings = IntensitySettings { low_percentile: 99.9, ..settings };
-        assert!(IntensityScale::fit(&screen, &[0], &settings).unwrap_err().to_string().contains("the lower one first"));
+        assert!(
+            IntensityScale::fit(&screen, &[0], &settings, None)
+                .unwrap_err()
+                .to_string()
+                .contains("the lower one first")
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@
 
 mod compress;
 pub(crate) mod dense;
+mod flat_field;
 mod intensity;
 mod normalizer;
 pub(crate) mod numbers;
@@ -31,6 +32,7 @@ mod properties;
 #[cfg(test)]
 mod refusals;
 
+pub use flat_field::FlatField;
 pub use intensity::{IntensityLevel, IntensityScale, IntensitySettings, MAX_SAMPLES};
 pub use normalizer::{Normalizer, Removed};
 pub use pca::PrincipalComponents;

@@ -285,7 +285,7 @@ fn summarize_column(values: &mut [f64], estimator: Estimator, origin: Option<f64
 }
 
 /// Median, the mean of the middle two for an even count, NaN of nothing; reorders its argument.
-fn median(values: &mut [f64]) -> f64 {
+pub(super) fn median(values: &mut [f64]) -> f64 {
     if values.is_empty() {
         return f64::NAN;
     }

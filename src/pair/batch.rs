@@ -117,7 +117,7 @@ impl Units {
         let mut values = Vec::with_capacity(self.rows.len() * features.n_features());
         for row in &self.rows {
             match row {
-                Some(row) => values.extend_from_slice(features.row(*row)),
+                Some(row) => values.extend_from_slice(&features.read_row(*row)),
                 None => values.extend(std::iter::repeat_n(0.0, features.n_features())),
             }
         }

@@ -220,8 +220,11 @@ impl Ridge {
     }
 }
 
+/// Most centered outputs that are in memory at once: those of images are more than there is room for.
+const BLOCK_VALUES: usize = 1 << 23;
+
 /// The centered inputs taken apart once, so that any λ is cheap.
-struct Spectrum {
+struct Spectrum<'a> {
     /// Squared singular values of the centered inputs.
     squares: Vec<f64>,
     /// Right singular vectors, `[input, direction]`.
@@ -230,26 +233,27 @@ struct Spectrum {
     scores: Mat<f64>,
     /// `scoresᵀ targets`, `[direction, output]`.
     projected: Mat<f64>,
-    /// Centered outputs, `[row, output]`.
-    targets: Mat<f64>,
+    outputs: &'a FeatureMatrix,
     input_means: Vec<f64>,
     output_means: Vec<f64>,
 }
 
-impl Spectrum {
-    fn of(x: &FeatureMatrix, y: &FeatureMatrix) -> Result<Self, RidgeError> {
+impl<'a> Spectrum<'a> {
+    fn of(x: &FeatureMatrix, y: &'a FeatureMatrix) -> Result<Self, RidgeError> {
         check(x, y, &[])?;
         if x.n_rows() < 2 {
             return Err(RidgeError::TooFewRows(x.n_rows()));
         }
         let (input_means, output_means) = (means(x, None), means(y, None));
         let inputs = all_rows_less(x, &input_means);
-        let targets = all_rows_less(y, &output_means);
         let (squares, directions) =
             principal_directions(inputs.as_ref(), 1.0).expect("finite f32 inputs have a finite Gram matrix in f64");
         let scores = product(inputs.as_ref(), directions.as_ref());
-        let projected = product(scores.transpose(), targets.as_ref());
-        Ok(Self { squares, directions, scores, projected, targets, input_means, output_means })
+        let mut projected = Mat::zeros(scores.ncols(), y.n_features());
+        for (first, targets) in blocks(y, &output_means) {
+            projected += product(scores.subrows(first, targets.nrows()).transpose(), targets.as_ref());
+        }
+        Ok(Self { squares, directions, scores, projected, outputs: y, input_means, output_means })
     }
 
     fn shrunk(&self, lambda: f64) -> Mat<f64> {
@@ -265,13 +269,29 @@ impl Spectrum {
 
     fn leave_one_out_mse(&self, lambdas: &[f64]) -> Result<Vec<f64>, RidgeError> {
         lambdas.iter().try_for_each(|&lambda| check_lambda(lambda))?;
-        Ok(lambdas.iter().map(|&lambda| self.leave_one_out_mse_at(lambda)).collect())
+        let (n_rows, n_outputs) = (self.outputs.n_rows(), self.outputs.n_features());
+        let shrunk: Vec<Mat<f64>> = lambdas.iter().map(|&lambda| self.shrunk(lambda)).collect();
+        let mut of_rows = vec![Vec::with_capacity(n_rows); lambdas.len()];
+        for (first, targets) in blocks(self.outputs, &self.output_means) {
+            for ((&lambda, shrunk), of_rows) in lambdas.iter().zip(&shrunk).zip(&mut of_rows) {
+                of_rows.extend(self.left_out_squares(first, targets.as_ref(), lambda, shrunk.as_ref()));
+            }
+        }
+        Ok(of_rows.iter().map(|of_rows| of_rows.iter().sum::<f64>() / (n_rows * n_outputs) as f64).collect())
     }
 
-    fn leave_one_out_mse_at(&self, lambda: f64) -> f64 {
-        let (n_rows, n_outputs) = (self.targets.nrows(), self.targets.ncols());
-        let fitted = product(self.scores.as_ref(), self.shrunk(lambda).as_ref());
-        let of_row = |row: usize| {
+    /// The squared residuals, summed over outputs, of rows from `first` on, each predicted without it.
+    fn left_out_squares(
+        &self,
+        first: usize,
+        targets: MatRef<'_, f64>,
+        lambda: f64,
+        shrunk: MatRef<'_, f64>,
+    ) -> Vec<f64> {
+        let n_rows = self.scores.nrows();
+        let fitted = product(self.scores.subrows(first, targets.nrows()), shrunk);
+        let of_row = |local: usize| {
+            let row = first + local;
             let leverage = self.squares.iter().enumerate().fold(1.0 / n_rows as f64, |sum, (direction, square)| {
                 sum + self.scores[(row, direction)].powi(2) / (square + lambda)
             });
@@ -279,13 +299,21 @@ impl Spectrum {
             if freedom < 1e-10 {
                 return f64::INFINITY;
             }
-            let squares =
-                (0..n_outputs).map(|output| ((self.targets[(row, output)] - fitted[(row, output)]) / freedom).powi(2));
-            squares.sum::<f64>()
+            let residuals = (0..targets.ncols()).map(|output| targets[(local, output)] - fitted[(local, output)]);
+            residuals.map(|residual| (residual / freedom).powi(2)).sum::<f64>()
         };
-        let of_rows: Vec<f64> = (0..n_rows).into_par_iter().map(of_row).collect();
-        of_rows.iter().sum::<f64>() / (n_rows * n_outputs) as f64
+        (0..targets.nrows()).into_par_iter().map(of_row).collect()
     }
+}
+
+/// The rows of `table` less `means`, some after the other, `[row, output]`; each block with its first row.
+fn blocks(table: &FeatureMatrix, means: &[f64]) -> impl Iterator<Item = (usize, Mat<f64>)> {
+    let n_rows = table.n_rows();
+    let n_at_once = (BLOCK_VALUES / table.n_features().max(1)).max(1);
+    (0..n_rows).step_by(n_at_once).map(move |first| {
+        let rows: Vec<usize> = (first..(first + n_at_once).min(n_rows)).collect();
+        (first, centered_rows(table, &rows, means))
+    })
 }
 
 /// Solves `(square + λI) solution = right` for a positive semidefinite matrix.
@@ -321,9 +349,9 @@ fn check(x: &FeatureMatrix, y: &FeatureMatrix, lambdas: &[f64]) -> Result<(), Ri
         return Err(RidgeError::Rows { inputs: x.n_rows(), outputs: y.n_rows() });
     }
     for table in [x, y] {
-        if let Some(position) = table.values().iter().position(|value| !value.is_finite()) {
-            let feature = table.names()[position % table.n_features()].clone();
-            return Err(RidgeError::Missing { feature, row: position / table.n_features() });
+        let not_finite = |row: usize| table.read_row(row).iter().position(|value| !value.is_finite());
+        if let Some((row, column)) = (0..table.n_rows()).find_map(|row| Some((row, not_finite(row)?))) {
+            return Err(RidgeError::Missing { feature: table.names()[column].clone(), row });
         }
     }
     Ok(())
@@ -351,7 +379,7 @@ fn means(table: &FeatureMatrix, weights: Option<&[f64]>) -> Vec<f64> {
     let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
     let mut sums = vec![0.0; table.n_features()];
     for row in 0..table.n_rows() {
-        for (sum, &value) in sums.iter_mut().zip(table.row(row)) {
+        for (sum, &value) in sums.iter_mut().zip(table.read_row(row).iter()) {
             *sum += weight(row) * f64::from(value);
         }
     }

@@ -25,6 +25,14 @@ pub enum RunError {
     /// An image of the screen cannot be decoded.
     #[error(transparent)]
     Image(#[from] crate::load::LoadError),
+    /// A request to stop while crops are made; every finished file of crops is kept.
+    #[error("stopped while images were decoded, with {done} of {total} pictures done and kept")]
+    StoppedIngest {
+        /// Sites at their times whose crops are on the disk.
+        done: usize,
+        /// All of them.
+        total: usize,
+    },
     /// A file of ours does not hold what it should.
     #[error("{}: {problem}", path.display())]
     Damaged {

@@ -30,7 +30,7 @@ mod interventions;
 pub use artifact::Artifact;
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, NonFinite};
-pub use crops::{Centers, Crop, CropCache, CropSettings, SITES_PER_SHARD};
+pub use crops::{Centers, Crop, CropCache, CropSettings, SITES_PER_SHARD, fingerprint};
 pub use error::RunError;
 pub use folder::{Opened, RunDir};
 pub use interventions::INTERVENTION_COLUMNS;

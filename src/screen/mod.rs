@@ -7,6 +7,7 @@ mod image;
 mod intervention;
 mod lapse;
 mod matrix;
+mod stored;
 mod well;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ pub use intervention::{Application, DoseUnit, Intervention, Kind, Micromolar, Pe
 pub use lapse::{Course, TimeLapse, Track};
 pub use matrix::FeatureMatrix;
 use serde::{Deserialize, Serialize};
+pub use stored::{ChannelScale, MappedFile, StoredRow, StoredRows, StoredType};
 pub use well::{Well, WellError};
 
 /// What an observation's well was for.

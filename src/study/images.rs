@@ -1,16 +1,18 @@
 //! From images to a screen: crops of objects, or of tiles, whose pixels are the features.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use super::StudyError;
+use super::fitted::{fitted_field, fitted_scale, notes_of, pixels, progress};
+use super::{Event, StudyError};
 use crate::config::ImageConfig;
 use crate::load::image::{ImageSource, LoadedImages, UsableImages, load_images};
-use crate::load::{Loaded, Source};
-use crate::normalize::IntensityScale;
-use crate::run::{Crop, CropCache};
+use crate::load::{InputFile, Loaded, Source};
+use crate::run::{Crop, CropCache, InputHash};
 use crate::screen::{
     Dropped, FeatureMatrix, ImageScreen, Intervention, Label, Observation, Reference, Role, Screen, Track,
 };
+use crate::train::Stop;
 
 /// The label that holds the read-out of a crop's object.
 pub(super) const READOUT_LABEL: &str = "readout";
@@ -22,32 +24,45 @@ pub(super) const READOUT_LABEL: &str = "readout";
 /// intervention lasts from the first frame to the row's; tracks that miss a frame, or hold two objects in one, are left out
 /// and counted.
 ///
+/// Pixels stay in the files of crops and are read when they are needed. Asked to stop, it keeps what is cut already.
+///
 /// # Errors
-/// What loading, cutting or scaling says.
-pub fn load_image_screen(source: &Source, config: &ImageConfig) -> Result<Loaded, StudyError> {
+/// What loading, cutting or scaling says, or that it was stopped.
+pub fn load_image_screen(
+    source: &Source,
+    config: &ImageConfig,
+    stop: &Stop,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<Loaded, StudyError> {
     let loaded = load_images(&ImageSource { source: source.clone(), ..ImageSource::default() })?;
     let UsableImages { screen: images, objects } = loaded.usable()?;
-    let cache = CropCache::build(&config.cache, &images, objects.as_deref(), &config.crop, &|_, _| {})?;
-    let scale = IntensityScale::fit(&images, &sites_of_reference(&images), &config.intensity)?;
+    let progress = progress(stop, tell);
+    let sites = sites_of_reference(&images);
+    let flat_field = fitted_field(&config.cache, &images, &sites, &config.intensity)?;
+    let objects = objects.as_deref();
+    let cache = CropCache::build(&config.cache, &images, objects, &config.crop, flat_field.as_ref(), &progress)?;
+    let scale = fitted_scale(cache.folder(), &images, &sites, &config.intensity, flat_field.as_ref())?;
     let (kept, tracks, dropped) = match images.table.reference {
         Reference::FirstFrame => followed(&images, cache.crops()),
         _ => ((0..cache.crops().len()).collect(), Vec::new(), Vec::new()),
     };
-    let mut values = cache.gather(&kept)?;
-    let n_pixels = cache.n_channels() * cache.size() * cache.size();
     let crops: Vec<&Crop> = kept.iter().map(|&crop| &cache.crops()[crop]).collect();
-    for (crop, pixels) in crops.iter().zip(values.chunks_exact_mut(n_pixels)) {
-        scale.apply(&images.table.observations[crop.row].plate, pixels)?;
-    }
-    let mut screen = table(&images, &crops, values, &pixel_names(&images.channels, cache.size()));
+    let features = pixels(&cache, &images, &kept, |plate| Ok(scale.of_channels(plate)?))?;
+    let mut screen = table(&images, &crops, features);
     screen.dropped.extend(dropped);
-    let LoadedImages { mapping, inputs, card, mut notes, .. } = loaded;
+    let LoadedImages { mapping, mut inputs, card, mut notes, .. } = loaded;
+    let of_plates = cache.inputs(&images).into_iter();
+    inputs.extend(of_plates.map(|InputHash { name, bytes, sha256 }| {
+        let rows = 0;
+        InputFile { path: PathBuf::from(&name), name, bytes, sha256, rows }
+    }));
+    notes.extend(flat_field.iter().flat_map(|flat_field| notes_of(flat_field, &images.channels)));
     notes.push(format!("{} crops of {size} x {size} pixels", crops.len(), size = cache.size()));
     Ok(Loaded { screen, mapping, inputs, card, notes, tracks, courses: Vec::new() })
 }
 
 /// Sites that stand for untreated cells: negative controls, or first frames, or all where there is neither.
-fn sites_of_reference(images: &ImageScreen) -> Vec<usize> {
+pub(super) fn sites_of_reference(images: &ImageScreen) -> Vec<usize> {
     if images.table.reference == Reference::FirstFrame {
         return images.fields().iter().map(|field| field[0]).collect();
     }
@@ -97,7 +112,7 @@ fn followed(images: &ImageScreen, crops: &[Crop]) -> (Vec<usize>, Vec<Track>, Ve
 }
 
 /// The screen of crops, with the metadata of their sites.
-fn table(images: &ImageScreen, crops: &[&Crop], values: Vec<f32>, names: &[String]) -> Screen {
+pub(super) fn table(images: &ImageScreen, crops: &[&Crop], features: FeatureMatrix) -> Screen {
     let first_hours: BTreeMap<usize, f64> = images
         .fields()
         .iter()
@@ -140,7 +155,7 @@ fn table(images: &ImageScreen, crops: &[&Crop], values: Vec<f32>, names: &[Strin
         name: images.table.name.clone(),
         reference: images.table.reference,
         observations: crops.iter().map(observation).collect(),
-        features: FeatureMatrix::new(names.to_vec(), values),
+        features,
         labels,
         dropped: images.table.dropped.clone(),
     }
@@ -149,16 +164,4 @@ fn table(images: &ImageScreen, crops: &[&Crop], values: Vec<f32>, names: &[Strin
 /// When a site was taken; frames count as hours where the files tell no time.
 fn hours(images: &ImageScreen, row: usize) -> f64 {
     images.sites[row].time.map_or(0.0, |time| time.hours.unwrap_or(time.frame as f64))
-}
-
-/// `DNA_12_5`: channel, line and column.
-fn pixel_names(channels: &[String], size: usize) -> Vec<String> {
-    let mut names = Vec::with_capacity(channels.len() * size * size);
-    for (index, channel) in channels.iter().enumerate() {
-        let channel = if channel.is_empty() { format!("channel{index}") } else { channel.clone() };
-        for y in 0..size {
-            names.extend((0..size).map(|x| format!("{channel}_{y}_{x}")));
-        }
-    }
-    names
 }

@@ -3,12 +3,14 @@
 mod again;
 mod embedding;
 mod ensemble;
+mod fitted;
 mod images;
 mod lapse;
 mod log;
 mod methods;
 mod pictures;
 mod prepare;
+mod published;
 mod ranker;
 mod readout;
 mod response;
@@ -23,11 +25,14 @@ pub use embedding::embed_screen;
 pub use ensemble::{Members, train_ensemble};
 pub use images::load_image_screen;
 pub use methods::{Methods, methods};
-pub use prepare::{Prepared, load_screen, prepare};
+pub use prepare::{Prepared, load_screen, load_screen_until, prepare};
+pub use published::{PublishedEmbeddings, embed_published};
 pub use readout::WellReadout;
 pub use run::{Event, Finished, Served, run};
 pub use score::{Evaluation, Item, USED, evaluate, pooled, summary_table};
 pub use trajectory::TrackPrediction;
+
+use std::path::PathBuf;
 
 use crate::baseline::BaselineError;
 use crate::config::ConfigError;
@@ -55,6 +60,8 @@ pub enum StudyError {
         "the card has tracks; say under [tracks] in the configuration how many times an observation spans (`window`) and how many minutes are seen (`seen_minutes`)"
     )]
     NoTrackConfig,
+    #[error("{}: {problem}", path.display())]
+    Published { path: PathBuf, problem: String },
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -86,6 +93,9 @@ pub enum StudyError {
 impl StudyError {
     /// Whether nothing is wrong but that somebody asked to stop.
     pub fn is_stop(&self) -> bool {
-        matches!(self, Self::Stopped { .. } | Self::Train(TrainError::Stopped { .. }))
+        matches!(
+            self,
+            Self::Stopped { .. } | Self::Train(TrainError::Stopped { .. }) | Self::Run(RunError::StoppedIngest { .. })
+        )
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn draw(config: &Config, lapse: &Lapse, folder: &Path) -> Result<(), 
         let mut picture = Picture::white(3 * step - GAP, n_shown * channels * step - GAP);
         for (line, (track, (nearest, distance))) in chosen.iter().zip(lapse.nearest_frames(&chosen)).enumerate() {
             for (column, row) in [track.first(), nearest, track.last()].into_iter().enumerate() {
-                for (channel, values) in screen.features.row(row).chunks_exact(side * side).enumerate() {
+                for (channel, values) in screen.features.read_row(row).chunks_exact(side * side).enumerate() {
                     picture.draw(column * step, (line * channels + channel) * step, side, zoom, values);
                 }
             }

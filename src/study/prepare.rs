@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::StudyError;
 use super::images::load_image_screen;
+use super::{Event, StudyError};
 use crate::config::Config;
 use crate::descriptor::Descriptors;
 use crate::load::{Loaded, Source, load, load_tracks};
@@ -12,6 +12,7 @@ use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, Vocabulary};
 use crate::plan::{PlanError, rows_of_query};
 use crate::screen::{Course, FeatureMatrix, Screen, TimeLapse, Track, Treatment};
+use crate::train::Stop;
 
 /// A screen that is ready to be learned from.
 #[derive(Debug)]
@@ -88,10 +89,18 @@ pub fn source_of(config: &Config) -> Source {
 /// # Errors
 /// What loading says.
 pub fn load_screen(config: &Config) -> Result<Loaded, StudyError> {
-    if let Some(images) = &config.images {
-        return load_image_screen(&source_of(config), images);
-    }
+    load_screen_until(config, &Stop::default(), &|_| {})
+}
+
+/// Reads the screen of a configuration, and tells how far images are decoded; asked to stop, it keeps what is decoded.
+///
+/// # Errors
+/// What loading says, or that it was stopped.
+pub fn load_screen_until(config: &Config, stop: &Stop, tell: &(dyn Fn(Event) + Sync)) -> Result<Loaded, StudyError> {
     let source = source_of(config);
+    if let Some(images) = &config.images {
+        return load_image_screen(&source, images, stop, tell);
+    }
     if let Some(tracks) = &config.tracks {
         return Ok(load_tracks(&source, tracks.window)?);
     }

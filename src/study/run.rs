@@ -35,6 +35,13 @@ pub enum Event {
     Note(String),
     /// Something that the user may want to change.
     Warning(String),
+    /// Images are decoded.
+    Decoding {
+        /// Sites at their times that are done.
+        done: usize,
+        /// All of them.
+        total: usize,
+    },
     /// Training goes on.
     Training(Progress),
 }
@@ -198,11 +205,7 @@ fn open(config: &Config, loaded: &Loaded, folder: &Path) -> Result<(RunDir, bool
     let mut inputs: Vec<InputHash> = loaded
         .inputs
         .iter()
-        .map(|input| InputHash {
-            name: input.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-            bytes: input.bytes,
-            sha256: input.sha256.clone(),
-        })
+        .map(|input| InputHash { name: input.name.clone(), bytes: input.bytes, sha256: input.sha256.clone() })
         .collect();
     // Weights to start from are data too: they may be others by the time the run is resumed.
     if let Some(from) = &config.train.from {

@@ -26,7 +26,7 @@ pub(super) fn encode(model: &WorldModel, features: &FeatureMatrix, rows: &[usize
     let mut latents = Vec::with_capacity(rows.len());
     let n_rows = (CHUNK_VALUES / features.n_features().max(1)).clamp(1, CHUNK);
     for chunk in rows.chunks(n_rows) {
-        let values = features.select_rows(chunk).values().to_vec();
+        let values = features.gather(chunk);
         let input = Tensor::<2>::from_data(TensorData::new(values, [chunk.len(), features.n_features()]), device);
         latents.extend(to_rows(model.encode(input)));
     }

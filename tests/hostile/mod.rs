@@ -5,6 +5,7 @@
 
 mod cards;
 mod configs;
+mod images;
 pub mod make;
 mod runs;
 mod tables;
@@ -75,6 +76,7 @@ fn broken_input_is_refused_as_written_down() {
     cases.extend(cards::cases());
     cases.extend(configs::cases());
     cases.extend(runs::cases());
+    cases.extend(images::cases());
     assert!(cases.len() >= 40, "{} cases", cases.len());
     let (text, wrong) = told(&cases);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

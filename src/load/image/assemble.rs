@@ -121,7 +121,7 @@ fn complete(table: &mut RawTable, mapping: &mut Mapping, card: &Card, notes: &mu
     let mut add = |table: &mut RawTable, role: ColumnRole, name: &str, why: &str, values: Vec<Option<String>>| {
         table.columns.retain(|column| column.name != name);
         table.columns.push(RawColumn { name: name.to_owned(), values: Values::Text(values) });
-        mapping.columns.push(MappedColumn { role, column: name.to_owned(), why: why.to_owned() });
+        mapping.columns.push(MappedColumn { role, column: name.to_owned(), why: why.to_owned(), is_made: true });
     };
     if !has_well
         && card.columns.well.is_none()

@@ -156,7 +156,10 @@ fn plate_folder(file: &Path) -> PathBuf {
 /// `"WaveName1", "DAPI"` in the HTD file of a plate's folder.
 fn wave_names(folder: &Path) -> BTreeMap<String, String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let is_htd = |path: &PathBuf| path.extension().is_some_and(|end| end.eq_ignore_ascii_case("htd"));
+    let is_htd = |path: &PathBuf| {
+        path.extension().is_some_and(|end| end.eq_ignore_ascii_case("htd"))
+            && path.metadata().is_ok_and(|about| about.is_file() && about.len() <= 64 << 20)
+    };
     let mut htds: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_htd).collect();
     htds.sort();
     let Some(bytes) = htds.first().and_then(|path| std::fs::read(path).ok()) else { return BTreeMap::new() };

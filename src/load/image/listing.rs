@@ -43,6 +43,9 @@ pub(super) struct Listed {
     pub plane: Plane,
 }
 
+/// Most planes of one image; a header may claim any number.
+pub(super) const MAX_PLANES: u64 = 1 << 22;
+
 /// A table that a layout writes row by row.
 pub(super) struct Writer {
     names: Vec<&'static str>,

@@ -25,6 +25,7 @@ pub mod pixels;
 mod rxrx1;
 mod settings;
 mod sheet;
+mod split;
 mod stack;
 mod survey;
 mod xml;
@@ -70,6 +71,10 @@ pub struct LoadedImages {
     pub objects: Option<Vec<Vec<Object>>>,
     /// What lies in the files.
     pub layout: Layout,
+    /// The sheets, indices or folders that were read as that.
+    pub paths: Vec<PathBuf>,
+    /// The card's section `[images]`, with what was found of it.
+    pub settings: ImageSettings,
     /// Which column meant what.
     pub mapping: Mapping,
     /// The sheets and indices that were read; images are not among them.
@@ -96,7 +101,7 @@ pub struct UsableImages {
 /// [`LoadedImages::survey`].
 pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
     let card = source.source.effective_card()?;
-    let settings = card.images.clone().unwrap_or_default();
+    let mut settings = card.images.clone().unwrap_or_default();
     let found = detect::detect(&source.source.files, &card)?;
     let roots = |path: &PathBuf| -> Result<paths::Roots, LoadError> {
         let beside = || path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
@@ -107,7 +112,11 @@ pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
     let roots = found.paths.iter().map(roots).collect::<Result<Vec<_>, _>>()?;
     let first = &found.paths[0];
     let mut listing = match found.layout {
-        Layout::Sheet => sheet::list(&found.paths, &roots, &settings)?,
+        Layout::Sheet => {
+            let listing;
+            (listing, settings) = sheet::list(&found.paths, &roots, &settings)?;
+            listing
+        }
         Layout::LoadData => load_data::list(&found.paths, &roots, &settings)?,
         Layout::Bbbc021 => load_data::list_bbbc021(&found.paths, &roots, &settings)?,
         Layout::Rxrx1 => rxrx1::list(first)?,
@@ -135,7 +144,11 @@ pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
         inputs.push(inputs::examined(path, 0, &card)?);
     }
     let survey = survey(&assembled.screen);
+    settings.layout = Some(layout);
+    settings.channels.clone_from(&assembled.screen.channels);
     Ok(LoadedImages {
+        paths: found.paths,
+        settings,
         screen: assembled.screen,
         survey,
         objects,

@@ -1,10 +1,12 @@
 //! A built-in finder of nuclei, for screens without masks and object tables.
 //!
-//! The picture is smoothed by the mean of 3 x 3 pixels, split at Otsu's threshold (256 bins between the smallest and
-//! the largest smoothed value), and bright pixels that touch by a side are one object. Objects with fewer pixels than
-//! asked for are left out. Nuclei that touch are one object: there is no watershed. It is good enough to cut crops, and
-//! no substitute for a segmentation.
+//! It is a threshold and a watershed, and knows nothing of nuclei: the picture is smoothed by the mean of 3 x 3 pixels
+//! and split at Otsu's threshold (256 bins between the smallest and the largest smoothed value); bright pixels that touch
+//! by a side are one object, unless it has a neck, where it is cut ([`split`](super::split)). Objects with fewer pixels
+//! than asked for are left out. One threshold serves the whole picture, so that dim nuclei beside bright ones are missed.
+//! It is good enough to cut crops, and no substitute for a segmentation.
 
+use super::split::{sides, split};
 use super::stack::LabelImage;
 
 const N_BINS: usize = 256;
@@ -21,7 +23,13 @@ pub fn find_nuclei(values: &[f32], height: usize, width: usize, min_area: usize)
     let smoothed = smoothed(values, height, width);
     let threshold = otsu(&smoothed).unwrap_or(f32::INFINITY);
     let is_object: Vec<bool> = smoothed.iter().map(|&value| value > threshold).collect();
-    components(&is_object, height, width, min_area)
+    let labels = split(&is_object, height, width);
+    let mut areas = vec![0usize; labels.iter().max().map_or(1, |&label| label as usize + 1)];
+    labels.iter().for_each(|&label| areas[label as usize] += 1);
+    let mut numbers = vec![0u32; areas.len()];
+    let large = (1..areas.len()).filter(|&label| areas[label] >= min_area);
+    large.zip(1..).for_each(|(label, number)| numbers[label] = number);
+    LabelImage { height, width, labels: labels.into_iter().map(|label| numbers[label as usize]).collect() }
 }
 
 /// Pixels of objects that touch by a side get one label, numbered from 1 in the order of first pixels.
@@ -40,14 +48,7 @@ pub(super) fn components(is_object: &[bool], height: usize, width: usize, min_ar
         let mut next = 0;
         while let Some(&pixel) = members.get(next) {
             next += 1;
-            let (x, y) = (pixel % width, pixel / width);
-            let neighbors = [
-                (x > 0).then(|| pixel - 1),
-                (x + 1 < width).then(|| pixel + 1),
-                (y > 0).then(|| pixel - width),
-                (y + 1 < height).then(|| pixel + width),
-            ];
-            for neighbor in neighbors.into_iter().flatten() {
+            for neighbor in sides(pixel, height, width) {
                 if !is_seen[neighbor] && is_object[neighbor] {
                     is_seen[neighbor] = true;
                     members.push(neighbor);
@@ -126,6 +127,22 @@ mod tests {
         let objects = objects_of_labels(&find_nuclei(&values, height, width, 30));
         let centers: Vec<(u32, u32)> = objects.iter().map(|o| (o.x.round() as u32, o.y.round() as u32)).collect();
         assert_eq!(centers, [(15, 20), (60, 30)]);
+    }
+
+    #[test]
+    fn nuclei_that_touch_are_two() {
+        let (height, width) = (60, 90);
+        let disks = [(30.0, 30.0, 12.0), (51.0, 30.0, 12.0)];
+        let is_in = |x: f32, y: f32| disks.iter().any(|&(cx, cy, r): &(f32, f32, f32)| (x - cx).hypot(y - cy) <= r);
+        let pixel = |index: usize| {
+            let noise = (index * 7919 % 13) as f32;
+            noise + if is_in((index % width) as f32, (index / width) as f32) { 1000.0 } else { 100.0 }
+        };
+        let values: Vec<f32> = (0..height * width).map(pixel).collect();
+        let objects = objects_of_labels(&find_nuclei(&values, height, width, 30));
+        assert_eq!(objects.len(), 2);
+        assert!((objects[0].x - 30.0).abs() < 1.0 && (objects[1].x - 51.0).abs() < 1.0, "{objects:?}");
+        assert!(find_nuclei(&values, height, width, 1000).labels.iter().all(|&label| label == 0), "both are small");
     }
 
     #[test]

@@ -17,16 +17,13 @@ use std::path::{Component, Path, PathBuf};
 
 use roxmltree::Node;
 
-use super::listing::{Listed, Listing, Row, Writer};
+use super::listing::{Listed, Listing, MAX_PLANES, Row, Writer};
 use super::pixels::{self, bad};
 use super::settings::Layout;
 use super::xml;
 use crate::load::error::{LoadError, Place};
 use crate::load::table::RawTable;
 use crate::screen::{Plane, Selector, Time, Well};
-
-/// Most planes of one image.
-const MAX_PLANES: u64 = 1 << 24;
 
 /// The images that OME-XML describes.
 pub(super) fn list(files: &[PathBuf]) -> Result<Listing, LoadError> {
@@ -197,7 +194,7 @@ impl<'a, 'b> Pixels<'a, 'b> {
 
     /// The planes of each frame, and how many lie beyond the sizes.
     fn planes(&self, file: &Path) -> Result<(BTreeMap<i64, Vec<Listed>>, usize), LoadError> {
-        let mut n_beyond = 0;
+        let (mut n_beyond, mut n_listed) = (0, 0);
         let n_planes = self.order.iter().fold(1u64, |n, (_, size)| n * size);
         let mut frames = BTreeMap::<i64, Vec<Listed>>::new();
         for data in self.node.children().filter(|child| child.tag_name().name() == "TiffData") {
@@ -231,7 +228,12 @@ impl<'a, 'b> Pixels<'a, 'b> {
                 None => file.to_path_buf(),
                 Some(name) => beside(file, data, name)?,
             };
-            for step in 0..count.min(n_planes - start) {
+            let count = count.min(n_planes - start);
+            n_listed += count;
+            if n_listed > MAX_PLANES {
+                return Err(wrong(file, data, format!("gives more than {MAX_PLANES} planes of one image")));
+            }
+            for step in 0..count {
                 let at = self.indices(start + step);
                 let listed = Listed {
                     channel: self.channels[at[&'C'] as usize].clone(),

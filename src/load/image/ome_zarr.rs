@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::listing::{Listed, Listing, Row, Writer, natural};
+use super::listing::{Listed, Listing, MAX_PLANES, Row, Writer, natural};
 use super::pixels::bad;
 use super::settings::Layout;
 use super::zarr;
@@ -130,6 +130,10 @@ impl Found {
         if let Some(other) = axes[..leading.len()].iter().find(|axis| !["t", "c", "z"].contains(&axis.as_str())) {
             return Err(bad(group, format!("has an axis `{other}`, expected t, c, z, y and x")));
         }
+        let n_planes = leading.iter().fold(1u64, |n, size| n.saturating_mul(*size));
+        if n_planes > MAX_PLANES {
+            return Err(bad(&array, format!("{n_planes} planes of {leading:?}, expected at most {MAX_PLANES}")));
+        }
         let size = |axis: &str| position(axis).map_or(1, |at| leading[at]);
         let scale = |axis: &str| -> Option<f64> {
             let steps = dataset["coordinateTransformations"].as_array()?;
@@ -197,8 +201,7 @@ fn label(group: &Path, sides: (u32, u32), t: u64) -> Option<Plane> {
 fn attributes(group: &Path) -> Result<(Value, PathBuf), LoadError> {
     let third = group.join("zarr.json");
     let (file, is_third) = if third.is_file() { (third, true) } else { (group.join(".zattrs"), false) };
-    let text = std::fs::read_to_string(&file).map_err(|cause| LoadError::io(&file, cause))?;
-    let value: Value = serde_json::from_str(&text).map_err(|error| bad(&file, format!("is no JSON: {error}")))?;
+    let value = zarr::read_json(&file)?;
     let attributes = match (is_third, value["attributes"]["ome"].is_object()) {
         (true, true) => value["attributes"]["ome"].clone(),
         (true, false) => value["attributes"].clone(),

@@ -13,7 +13,7 @@
 //! channels; one that is called `mask` or `label` holds label images. Paths are relative to the sheet's folder, or to
 //! the declared `root`, and may not leave it. Metadata goes through the same mapping as that of profile tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::listing::{Listed, Listing, Row};
@@ -27,8 +27,13 @@ use crate::screen::{Plane, Time};
 /// Values that are looked at to tell whether a column holds paths.
 const LOOKED_AT: usize = 100;
 
-/// The rows of `tables` and what they name; `roots` says for each table where its paths lead.
-pub(super) fn list(tables: &[PathBuf], roots: &[Roots], settings: &ImageSettings) -> Result<Listing, LoadError> {
+/// The rows of `tables` and what they name; `roots` says for each table where its paths lead. The settings come back
+/// with the columns that were found.
+pub(super) fn list(
+    tables: &[PathBuf],
+    roots: &[Roots],
+    settings: &ImageSettings,
+) -> Result<(Listing, ImageSettings), LoadError> {
     let table = read(tables)?;
     let columns = SheetColumns::of(&table, settings)?;
     let paths = Paths { table: &table, roots };
@@ -57,7 +62,8 @@ pub(super) fn list(tables: &[PathBuf], roots: &[Roots], settings: &ImageSettings
     };
     let used = columns.used();
     let inputs = tables.to_vec();
-    Ok(Listing {
+    let found = columns.told(settings);
+    let listing = Listing {
         layout: Layout::Sheet,
         table,
         rows,
@@ -66,7 +72,8 @@ pub(super) fn list(tables: &[PathBuf], roots: &[Roots], settings: &ImageSettings
         inputs,
         notes: columns.notes,
         n_skipped: Vec::new(),
-    })
+    };
+    Ok((listing, found))
 }
 
 /// Whether a table has a column of image paths, or one that CellProfiler would call so.
@@ -195,6 +202,25 @@ impl SheetColumns {
         };
         let z = declared(&settings.z)?.or_else(|| usual(&["z", "z_plane", "z_index", "z_slice", "plane"]));
         Ok(Self { files, channel, mask, frame, time, z, notes })
+    }
+
+    /// The settings that say the same of the columns without anything being told from names and values.
+    fn told(&self, settings: &ImageSettings) -> ImageSettings {
+        let (path, files) = match self.files.as_slice() {
+            [(channel, column)] if channel.is_empty() => (Some(column.clone()), BTreeMap::new()),
+            several => (None, several.iter().cloned().collect()),
+        };
+        ImageSettings {
+            path,
+            files,
+            channel: self.channel.clone(),
+            mask: self.mask.clone(),
+            frame: self.frame.clone(),
+            time: self.time.as_ref().map(|(column, _)| column.clone()),
+            time_unit: self.time.as_ref().map(|(_, unit)| *unit),
+            z: self.z.clone(),
+            ..settings.clone()
+        }
     }
 
     fn used(&self) -> BTreeSet<String> {

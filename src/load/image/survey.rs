@@ -77,6 +77,8 @@ pub fn survey(screen: &ImageScreen) -> Survey {
         ..Survey::default()
     };
     let headers: BTreeMap<&Path, Header> = files.into_iter().map(|(path, _)| path).zip(headers).collect();
+    // Of each channel the first file, and how many samples its pixels have.
+    let mut first_of: Vec<Option<(u16, &Path)>> = vec![None; screen.channels.len()];
     for (row, site) in screen.sites.iter().enumerate() {
         survey.n_planes += site.channels.iter().map(Vec::len).sum::<usize>();
         survey.n_unnamed_channels += site.channels.iter().filter(|stack| stack.is_empty()).count();
@@ -85,7 +87,9 @@ pub fn survey(screen: &ImageScreen) -> Survey {
                 *survey.shapes.entry(shape).or_default() += 1;
             }
         }
-        if let Err(reason) = check(site, &screen.channels, &headers) {
+        let checked =
+            check(site, &screen.channels, &headers).and_then(|()| check_samples(site, &headers, &mut first_of));
+        if let Err(reason) = checked {
             survey.incomplete.push(Incomplete { row, reason });
         }
     }
@@ -149,6 +153,33 @@ fn check(site: &ImageSite, channels: &[String], headers: &BTreeMap<&Path, Header
                     ));
                 }
                 Some(_) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a channel is gray in one file and in color in another: which of the colors it would be is not told.
+fn check_samples<'a>(
+    site: &'a ImageSite,
+    headers: &BTreeMap<&Path, Header>,
+    first_of: &mut [Option<(u16, &'a Path)>],
+) -> Result<(), String> {
+    for (stack, first) in site.channels.iter().zip(first_of) {
+        for plane in stack {
+            let (Header::Pages(pages), &Selector::Page { page, .. }) =
+                (&headers[plane.path.as_path()], &plane.selector)
+            else {
+                continue;
+            };
+            let n_samples = pages[page as usize].1;
+            let &mut (n_first, path) = first.get_or_insert((n_samples, &plane.path));
+            if n_first != n_samples {
+                return Err(format!(
+                    "{}: each pixel has {n_samples} samples, but {n_first} in {} of the same channel",
+                    plane.path.display(),
+                    path.display()
+                ));
             }
         }
     }

@@ -1,167 +1,151 @@
 //! One file of crops; its form is told in the parent module.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Crop;
 use crate::load::image::pixels::PixelValues;
-use crate::run::{RunError, write_atomically};
+use crate::run::{InputHash, RunError};
+use crate::screen::{MappedFile, Object, StoredType};
 
 const MAGIC: &[u8; 8] = b"cytocrop";
-/// Longest header that is read.
-const MAX_HEADER: u64 = 1 << 30;
+/// Bytes behind the index: its length, and the magic.
+const END: u64 = 16;
+/// Longest index that is read.
+const MAX_INDEX: u64 = 1 << 30;
 
-/// An open file of crops.
-#[derive(Debug)]
-pub(super) struct Shard {
-    path: PathBuf,
-    file: File,
-    sample: Sample,
-    /// Where the pixels begin.
-    start: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Sample {
-    U8,
-    U16,
-    U32,
-    F32,
-}
-
+/// What a file of crops holds, behind its pixels.
 #[derive(Debug, Serialize, Deserialize)]
-struct Header {
+struct Index {
     n_channels: usize,
     size: usize,
-    sample: Sample,
-    crops: Vec<Crop>,
+    sites: Vec<SiteIndex>,
+    files: Vec<FileIndex>,
 }
 
-/// Writes crops of `size` pixels and `n_channels` channels; of several sample types, all become `f32`.
-pub(super) fn write(
-    path: &Path,
-    n_channels: usize,
-    size: usize,
-    crops: &[(Crop, PixelValues)],
-) -> Result<(), RunError> {
-    let mut samples: Vec<Sample> = crops.iter().map(|(_, values)| Sample::of(values)).collect();
-    samples.dedup();
-    let sample = match samples.as_slice() {
-        [] => Sample::U8,
-        [one] => *one,
-        _ => Sample::F32,
-    };
-    let header = Header { n_channels, size, sample, crops: crops.iter().map(|(crop, _)| *crop).collect() };
-    let header = serde_json::to_vec(&header).expect("a header is plain numbers and words");
-    write_atomically(path, |file| {
+/// The crops of one site.
+#[derive(Debug, Serialize, Deserialize)]
+struct SiteIndex {
+    row: usize,
+    sample: StoredType,
+    objects: Vec<Object>,
+}
+
+/// An image file whose first use is by a site of this shard.
+#[derive(Debug, Serialize, Deserialize)]
+struct FileIndex {
+    row: usize,
+    #[serde(flatten)]
+    hash: InputHash,
+}
+
+/// What was cut out of one site.
+pub(super) struct SiteCrops {
+    /// Row of the screen.
+    pub row: usize,
+    /// What the crops were cut around.
+    pub objects: Vec<Object>,
+    /// One for each object, all of one type.
+    pub pixels: Vec<PixelValues>,
+    /// The image files that no site before this one uses.
+    pub files: Vec<InputHash>,
+}
+
+/// Writes crops one site after the other, so that no more than what is at hand has to be in memory.
+pub(super) struct Writer<W> {
+    file: W,
+    index: Index,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a file of crops of `size` pixels and `n_channels` channels.
+    pub(super) fn new(mut file: W, n_channels: usize, size: usize) -> io::Result<Self> {
         file.write_all(MAGIC)?;
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(&header)?;
-        for (_, values) in crops {
-            file.write_all(&bytes_of(values, sample))?;
+        Ok(Self { file, index: Index { n_channels, size, sites: Vec::new(), files: Vec::new() } })
+    }
+
+    /// Appends the crops of a site.
+    pub(super) fn add(&mut self, site: SiteCrops) -> io::Result<()> {
+        let SiteCrops { row, objects, pixels, files } = site;
+        let sample = pixels.first().map_or(StoredType::U8, type_of);
+        for values in &pixels {
+            self.file.write_all(&bytes_of(values))?;
         }
+        self.index.sites.push(SiteIndex { row, sample, objects });
+        self.index.files.extend(files.into_iter().map(|hash| FileIndex { row, hash }));
         Ok(())
-    })
+    }
+
+    /// Writes the index.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        let index = serde_json::to_vec(&self.index)?;
+        self.file.write_all(&index)?;
+        self.file.write_all(&(index.len() as u64).to_le_bytes())?;
+        self.file.write_all(MAGIC)
+    }
+}
+
+/// A file of crops that was opened and checked.
+pub(super) struct Shard {
+    pub file: MappedFile,
+    /// Row of the screen, object, first byte and type of each crop.
+    pub crops: Vec<(usize, Object, u64, StoredType)>,
+    /// Row of the screen that uses it first, and hash of each image file.
+    pub files: Vec<(usize, InputHash)>,
 }
 
 impl Shard {
-    /// Opens a file that should hold crops of `size` pixels and `n_channels` channels, and says which.
-    pub(super) fn open(path: &Path, n_channels: usize, size: usize) -> Result<(Self, Vec<Crop>), RunError> {
+    /// Opens a file that should hold crops of `size` pixels and `n_channels` channels.
+    pub(super) fn open(path: &Path, n_channels: usize, size: usize) -> Result<Self, RunError> {
         let damaged =
             |problem: &str| RunError::damaged(path, format!("{problem}; remove the file to have it made anew"));
-        let open = || -> std::io::Result<(File, u64, [u8; 16])> {
-            let mut file = File::open(path)?;
-            let length = file.metadata()?.len();
-            let mut start = [0u8; 16];
-            if length >= 16 {
-                file.read_exact(&mut start)?;
-            }
-            Ok((file, length, start))
-        };
-        let (mut file, length, start) = open().map_err(RunError::read(path))?;
-        let header_length = u64::from_le_bytes(start[8..].try_into().expect("eight bytes"));
-        if start[..8] != *MAGIC || header_length > MAX_HEADER.min(length - 16) {
+        let length = path.metadata().map_err(RunError::read(path))?.len();
+        if length < END + MAGIC.len() as u64 {
+            return Err(damaged("is cut short"));
+        }
+        let file = MappedFile::open(path).map_err(RunError::read(path))?;
+        let end = &file.bytes()[(length - END) as usize..];
+        let index_length = u64::from_le_bytes(end[..8].try_into().expect("eight bytes"));
+        let is_ours = file.bytes().starts_with(MAGIC) && end[8..] == *MAGIC;
+        let most = length - END - MAGIC.len() as u64;
+        if !is_ours || index_length > MAX_INDEX.min(most) {
             return Err(damaged("holds no crops"));
         }
-        let mut text = vec![0u8; header_length as usize];
-        file.read_exact(&mut text).map_err(RunError::read(path))?;
-        let header: Header = serde_json::from_slice(&text).map_err(|_| damaged("has a header that cannot be read"))?;
-        let start = 16 + header_length;
-        let bytes = n_channels * size * size * header.sample.bytes() * header.crops.len();
-        if length != start + bytes as u64 || header.size != size || header.n_channels != n_channels {
-            return Err(damaged("holds other crops than its header says"));
-        }
-        Ok((Self { path: path.to_path_buf(), file, sample: header.sample, start }, header.crops))
-    }
-
-    /// Reads the crop at `position` into `values`, which it fills.
-    pub(super) fn read(&self, position: u32, values: &mut [f32]) -> Result<(), RunError> {
-        let mut bytes = vec![0u8; values.len() * self.sample.bytes()];
-        let offset = self.start + u64::from(position) * bytes.len() as u64;
-        read_at(&self.file, &mut bytes, offset).map_err(RunError::read(&self.path))?;
-        match self.sample {
-            Sample::U8 => values.iter_mut().zip(&bytes).for_each(|(value, &byte)| *value = f32::from(byte)),
-            Sample::U16 => {
-                let pairs = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
-                values.iter_mut().zip(pairs).for_each(|(value, read)| *value = f32::from(read));
-            }
-            Sample::U32 => {
-                let words = bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-                values.iter_mut().zip(words).for_each(|(value, read)| *value = read as f32);
-            }
-            Sample::F32 => {
-                let words = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-                values.iter_mut().zip(words).for_each(|(value, read)| *value = read);
+        let end_of_pixels = length - END - index_length;
+        let text = &file.bytes()[end_of_pixels as usize..(length - END) as usize];
+        let index: Index = serde_json::from_slice(text).map_err(|_| damaged("has an index that cannot be read"))?;
+        let n_samples = (n_channels * size * size) as u64;
+        let mut crops = Vec::new();
+        let mut offset = MAGIC.len() as u64;
+        for SiteIndex { row, sample, objects } in index.sites {
+            for object in objects {
+                crops.push((row, object, offset, sample));
+                offset = offset.saturating_add(n_samples * sample.bytes() as u64);
             }
         }
-        Ok(())
-    }
-}
-
-impl Sample {
-    fn bytes(self) -> usize {
-        match self {
-            Self::U8 => 1,
-            Self::U16 => 2,
-            Self::U32 | Self::F32 => 4,
+        if offset != end_of_pixels || index.size != size || index.n_channels != n_channels {
+            return Err(damaged("holds other crops than its index says"));
         }
-    }
-
-    fn of(values: &PixelValues) -> Self {
-        match values {
-            PixelValues::U8(_) => Self::U8,
-            PixelValues::U16(_) => Self::U16,
-            PixelValues::U32(_) => Self::U32,
-            PixelValues::F32(_) => Self::F32,
-        }
+        let files = index.files.into_iter().map(|FileIndex { row, hash }| (row, hash)).collect();
+        Ok(Self { file, crops, files })
     }
 }
 
-fn bytes_of(values: &PixelValues, sample: Sample) -> Vec<u8> {
-    match (values, sample) {
-        (PixelValues::U8(values), Sample::U8) => values.clone(),
-        (PixelValues::U16(values), Sample::U16) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        (PixelValues::U32(values), Sample::U32) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        (values, _) => values.to_f32().iter().flat_map(|value| value.to_le_bytes()).collect(),
+fn type_of(values: &PixelValues) -> StoredType {
+    match values {
+        PixelValues::U8(_) => StoredType::U8,
+        PixelValues::U16(_) => StoredType::U16,
+        PixelValues::U32(_) => StoredType::U32,
+        PixelValues::F32(_) => StoredType::F32,
     }
 }
 
-#[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> std::io::Result<()> {
-    while !bytes.is_empty() {
-        match std::os::windows::fs::FileExt::seek_read(file, bytes, offset)? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            n => (bytes, offset) = (&mut bytes[n..], offset + n as u64),
-        }
+fn bytes_of(values: &PixelValues) -> Vec<u8> {
+    match values {
+        PixelValues::U8(values) => values.clone(),
+        PixelValues::U16(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        PixelValues::U32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        PixelValues::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
     }
-    Ok(())
 }

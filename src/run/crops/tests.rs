@@ -21,7 +21,8 @@ fn screen(folder: &Path) -> ImageScreen {
 }
 
 fn build(folder: &Path, screen: &ImageScreen, settings: &CropSettings) -> Result<CropCache, String> {
-    CropCache::build(&folder.join("cache"), screen, None, settings, &|_, _| {}).map_err(|error| error.to_string())
+    CropCache::build(&folder.join("cache"), screen, None, settings, None, &|_, _| ControlFlow::Continue(()))
+        .map_err(|error| error.to_string())
 }
 
 fn settings(size: usize) -> CropSettings {
@@ -37,7 +38,7 @@ fn crops_are_those_of_the_sites() {
     assert_eq!((cache.crops().len(), cache.n_channels(), cache.size()), (160, 1, 3));
     let crop = &cache.crops()[4 * 39 + 3];
     assert_eq!((crop.row, crop.object.id, crop.object.x, crop.object.y), (39, 3, 5.0, 4.0));
-    let values = cache.gather(&[4 * 39 + 3, 0]).unwrap();
+    let values = cache.gather(&[4 * 39 + 3, 0]);
     let expected: Vec<f32> = [3900.0, 0.0]
         .into_iter()
         .zip([(4, 3), (1, 0)])
@@ -62,7 +63,10 @@ fn tracked_organoids_are_cut_around_their_centers() {
     let (screen, objects) = (loaded.screen.select(&[0, 6]), loaded.objects.unwrap());
     let objects = [objects[0].clone(), objects[6].clone()];
     let settings = CropSettings { size: 48, centers: Centers::Objects, edge: Edge::Zero };
-    let build = |settings| CropCache::build(folder.path(), &screen, Some(&objects), settings, &|_, _| {}).unwrap();
+    let build = |settings| {
+        let go_on = |_, _| ControlFlow::Continue(());
+        CropCache::build(folder.path(), &screen, Some(&objects), settings, None, &go_on).unwrap()
+    };
     let cache = build(&settings);
     assert_eq!(cache.crops().len(), objects[0].len() + objects[1].len());
     let tracks = |row: usize| -> std::collections::BTreeSet<u32> {
@@ -71,7 +75,7 @@ fn tracked_organoids_are_cut_around_their_centers() {
     assert!(tracks(0).intersection(&tracks(1)).count() > 20);
     // An organoid is brighter than the picture around it.
     let all: Vec<usize> = (0..cache.crops().len()).collect();
-    let crops = cache.gather(&all).unwrap();
+    let crops = cache.gather(&all);
     let middle: f32 = crops.chunks_exact(48 * 48).map(|crop| crop[24 * 48 + 24]).sum::<f32>() / all.len() as f32;
     assert!(middle > 2.0 * crops.iter().sum::<f32>() / crops.len() as f32);
     let nuclei = CropSettings { centers: Centers::Nuclei { channel: String::new(), min_area: 40 }, ..settings };
@@ -92,6 +96,68 @@ fn a_stopped_build_goes_on_and_ends_with_the_same_bytes() {
     assert_eq!(std::fs::metadata(&paths[0]).unwrap().modified().unwrap(), kept);
     let after: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
     assert!(before == after);
+}
+
+#[test]
+fn a_build_that_is_asked_to_stop_keeps_its_finished_shards() {
+    let folder = tempfile::tempdir().unwrap();
+    let screen = screen(folder.path());
+    let cache = |progress: &dyn Fn(usize, usize) -> ControlFlow<()>| {
+        CropCache::build(&folder.path().join("cache"), &screen, None, &settings(4), None, progress)
+    };
+    let stop_at =
+        |n: usize| move |done: usize, _| if done >= n { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let error = cache(&stop_at(34)).unwrap_err();
+    assert!(matches!(error, RunError::StoppedIngest { done: 32, total: 40 }), "{error}");
+    let told = std::cell::RefCell::new(Vec::new());
+    let whole = cache(&|done, total| {
+        told.borrow_mut().push((done, total));
+        ControlFlow::Continue(())
+    });
+    assert_eq!(told.borrow().first(), Some(&(32, 40)));
+    assert_eq!(told.borrow().last(), Some(&(40, 40)));
+    assert_eq!(whole.unwrap().crops().len(), 40 * 2);
+    assert!(cache(&stop_at(0)).is_ok(), "nothing is left to be stopped");
+}
+
+#[test]
+fn image_files_are_hashed_once_for_each_plate() {
+    let folder = tempfile::tempdir().unwrap();
+    let screen = screen(folder.path());
+    let inputs = build(folder.path(), &screen, &settings(4)).unwrap().inputs(&screen);
+    let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+    assert_eq!(names, ["35 image files of plate P", "5 image files of plate Q"]);
+    let lengths = |sites: std::ops::Range<usize>| -> u64 {
+        sites.map(|site| folder.path().join(format!("{site}.tif")).metadata().unwrap().len()).sum()
+    };
+    assert_eq!([inputs[0].bytes, inputs[1].bytes], [lengths(0..35), lengths(35..40)]);
+    // The same content written later is the same input; another content is another.
+    let path = folder.path().join("36.tif");
+    let bytes = std::fs::read(&path).unwrap();
+    let after = |seconds: u64, bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        build(folder.path(), &screen, &settings(4)).unwrap().inputs(&screen)
+    };
+    assert_eq!(after(7, &bytes), inputs);
+    let changed = after(8, &std::fs::read(folder.path().join("37.tif")).unwrap());
+    assert_eq!(changed[0], inputs[0]);
+    assert!(changed[1].sha256 != inputs[1].sha256);
+}
+
+#[test]
+fn chunks_of_an_array_are_part_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let array = folder.path().join("0");
+    std::fs::create_dir_all(array.join("0/1")).unwrap();
+    std::fs::write(array.join(".zarray"), "{}").unwrap();
+    std::fs::write(array.join("0/1/2"), "pixels").unwrap();
+    let before = (files::stamp(&array), files::hash(&array).unwrap());
+    assert_eq!((before.1.name.as_str(), before.1.bytes), ("0", 8));
+    std::fs::write(array.join("0/1/3"), "more").unwrap();
+    let after = (files::stamp(&array), files::hash(&array).unwrap());
+    assert!(before.0 != after.0 && before.1.sha256 != after.1.sha256);
 }
 
 #[test]
@@ -117,11 +183,20 @@ fn damaged_shards_and_impossible_settings_are_refused() {
     let cache = build(folder.path(), &screen, &settings(4)).unwrap();
     let path = cache.folder().join("shard-00001.crops");
     let bytes = std::fs::read(&path).unwrap();
+    let mut of_another_site = bytes.clone();
+    let place = bytes.windows(8).position(|bytes| bytes == b"\"row\":32").unwrap();
+    of_another_site[place + 6] = b'9';
+    let mut longer = bytes.clone();
+    longer.insert(20, 0);
     for damaged in [
         &bytes[..bytes.len() - 1],
+        &bytes[1..],
         &bytes[..20],
+        b"",
         b"something else that is long",
-        &b"cytocrop\xff\xff\xff\xff\xff\xff\xff\xff"[..],
+        &b"cytocrop\xff\xff\xff\xff\xff\xff\xff\xffcytocrop"[..],
+        &of_another_site,
+        &longer,
     ] {
         std::fs::write(&path, damaged).unwrap();
         assert!(build(folder.path(), &screen, &settings(4)).unwrap_err().contains("remove the file"));

@@ -213,9 +213,16 @@ impl Raster {
 
 /// Tells the format by the first bytes; says what else the file is.
 fn sniff(path: &Path) -> Result<ImageFormat, LoadError> {
+    let io = |cause| LoadError::io(path, cause);
+    // Opening a pipe may wait for ever.
+    let kind = std::fs::metadata(path).map_err(io)?;
+    if !kind.is_file() {
+        let found = if kind.is_dir() { "a folder" } else { "a device or a pipe" };
+        return Err(bad(path, format!("is {found}, expected an image file")));
+    }
     let mut start = Vec::new();
-    let file = File::open(path).map_err(|cause| LoadError::io(path, cause))?;
-    file.take(64).read_to_end(&mut start).map_err(|cause| LoadError::io(path, cause))?;
+    let file = File::open(path).map_err(io)?;
+    file.take(64).read_to_end(&mut start).map_err(io)?;
     let found = match start.as_slice() {
         [] => return Err(bad(path, "the file is empty, expected an image")),
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => return Ok(ImageFormat::Tiff),

@@ -89,6 +89,20 @@ fn every_pixel_sum_is_that_of_other_programs() {
                 (found != expected).then(|| format!("{}: {found}, expected {expected}", text("path", row)))
             })
             .collect();
+        // And no picture among the formats is left out.
+        let known: std::collections::BTreeSet<String> =
+            (0..table.places.len()).map(|row| text("path", row)).filter(|path| path.starts_with("formats/")).collect();
+        let mut folders = vec![data.join("formats")];
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if sheet::is_image_name(&path.to_string_lossy()) {
+                    let path = path.strip_prefix(data).unwrap().to_string_lossy().replace('\\', "/");
+                    assert!(known.contains(&path), "{path} is in no row of {}", oracle.display());
+                }
+            }
+        }
         assert!(faults.is_empty(), "{} of {}: {:#?}", faults.len(), table.places.len(), &faults[..faults.len().min(5)]);
     });
 }
@@ -278,7 +292,12 @@ fn every_vendor_and_index_is_read() {
                 let with_card = Source { card: Some(card.path("dataset.toml")), ..source.clone() };
                 let needs_plate = path.ends_with("tiff-rgb-lzw");
                 let source = ImageSource { source: if needs_plate { with_card } else { source }, ..Default::default() };
-                (*path, load_images(&source).map_or_else(|error| error.to_string(), |loaded| describe(&loaded)))
+                let described = |loaded: LoadedImages| {
+                    let (again, files) = (card.path("again.toml"), source.source.files.clone());
+                    assert_card_reads_back(&loaded, &source, &again, files);
+                    describe(&loaded)
+                };
+                (*path, load_images(&source).map_or_else(|error| error.to_string(), described))
             })
             .collect();
         let wrong: Vec<String> = table

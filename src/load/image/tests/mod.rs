@@ -49,6 +49,26 @@ impl Folder {
     }
 }
 
+/// Writes a card of what was loaded, reads it with `source`'s other paths, and compares all that it says.
+#[track_caller]
+fn assert_card_reads_back(loaded: &LoadedImages, source: &ImageSource, card: &Path, files: Vec<PathBuf>) {
+    crate::load::write_image_card(loaded, source, card).unwrap();
+    let text = std::fs::read_to_string(card).unwrap();
+    let again = Source { card: Some(card.to_path_buf()), files, ..source.source.clone() };
+    let again = ImageSource { source: again, ..source.clone() };
+    let again = load_images(&again).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert!(is_image_source(&Source { card: Some(card.to_path_buf()), ..Source::default() }).unwrap());
+    assert_eq!(again.layout, loaded.layout, "{text}");
+    assert_eq!(again.screen.channels, loaded.screen.channels, "{text}");
+    assert_eq!(again.screen.sites, loaded.screen.sites, "{text}");
+    let (one, other) = (&again.screen.table, &loaded.screen.table);
+    assert_eq!(one.observations, other.observations, "{text}");
+    assert_eq!(one.labels, other.labels, "{text}");
+    assert_eq!((one.reference, &one.name, &one.dropped), (other.reference, &other.name, &other.dropped), "{text}");
+    assert_eq!(again.objects, loaded.objects, "{text}");
+    assert_eq!(again.settings, loaded.settings, "{text}");
+}
+
 fn picture(width: u32, height: u32, value: u8) -> Vec<u8> {
     pixels::encode_png(width, height, 0, 8, &vec![value; (width * height) as usize])
 }
@@ -164,6 +184,46 @@ fn reads_a_time_lapse_with_joins_doses_masks_and_objects() {
         [(1, None), (2, Some(7))]
     );
     assert_eq!((objects[1][0].x, objects[2].len()), (2.0, 0));
+}
+
+#[test]
+fn a_written_card_reads_back_as_the_same_screen() {
+    let check = |folder: Folder, name: &str| {
+        let source = ImageSource { source: Source::of([folder.path(name)]), ..ImageSource::default() };
+        let loaded = folder.load_from(&source).unwrap_or_else(|error| panic!("{error}"));
+        assert_card_reads_back(&loaded, &source, &folder.path("again.toml"), Vec::new());
+        folder
+    };
+    let folder = check(by_image(), "sheet.csv");
+    let text = std::fs::read_to_string(folder.path("again.toml")).unwrap();
+    for line in [
+        "files = [\"sheet.csv\"]",
+        "plate = \"plate\"",
+        "[images]",
+        "channel = \"channel\"",
+        "channels = [\"DNA\", \"actin\"]",
+        "layout = \"sheet\"",
+        "path = \"picture\"",
+    ] {
+        assert!(text.lines().any(|found| found.split("  #").next() == Some(line)), "{line}\n{text}");
+    }
+    let by_site = "plate,well,site,b_file,a_file,compound\nP1,A01,1,i/a1_dna.png,i/a1_actin.png,DMSO\n";
+    check(by_image().with("sheet.csv", by_site), "sheet.csv");
+    check(time_lapse(), "dataset.toml");
+    // The plate is declared and the well is made of two columns: neither is a column of a file.
+    let card = "files = [\"s.csv\"]\n[images]\nplate = \"P\"\n";
+    let sheet = "row,column,image\n1,2,i/a1_dna.png\n";
+    check(by_image().with("s.csv", sheet).with("dataset.toml", card), "dataset.toml");
+    // A folder, into which the card is written.
+    let pictures = || Folder::new().with_picture("a.png", 1).with_picture("b/c.png", 2);
+    check(pictures(), ".");
+    // The card lies elsewhere: the files are given as before.
+    let (folder, elsewhere) = (pictures(), Folder::new());
+    let files = vec![folder.path("b")];
+    let source = Source { files: files.clone(), ..Source::default() };
+    let source = ImageSource { source, ..ImageSource::default() };
+    let loaded = folder.load_from(&source).unwrap();
+    assert_card_reads_back(&loaded, &source, &elsewhere.path("a.toml"), files);
 }
 
 #[test]

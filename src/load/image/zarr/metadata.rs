@@ -32,6 +32,18 @@ pub(super) struct Shards {
     pub is_index_first: bool,
 }
 
+/// A file of metadata, of 64 MiB at most.
+pub(in crate::load::image) fn read_json(path: &Path) -> Result<Value, LoadError> {
+    const MAX_BYTES: u64 = 64 << 20;
+    let about = std::fs::metadata(path).map_err(|cause| LoadError::io(path, cause))?;
+    // Reading a pipe may wait for ever.
+    if !about.is_file() || about.len() > MAX_BYTES {
+        return Err(bad(path, format!("is no file of at most {MAX_BYTES} bytes, expected metadata as JSON")));
+    }
+    let bytes = std::fs::read(path).map_err(|cause| LoadError::io(path, cause))?;
+    serde_json::from_slice(&bytes).map_err(|error| bad(path, format!("is no JSON: {error}")))
+}
+
 impl Array {
     /// The array in a folder.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
@@ -39,9 +51,8 @@ impl Array {
             file if file.is_file() => (file, true),
             _ => (path.join(".zarray"), false),
         };
-        let text = std::fs::read_to_string(&file).map_err(|cause| LoadError::io(&file, cause))?;
+        let value = read_json(&file)?;
         let refused = |message: String| bad(&file, message);
-        let value: Value = serde_json::from_str(&text).map_err(|error| refused(format!("is no JSON: {error}")))?;
         let array = if is_third { third(&value) } else { second(&value) }.map_err(refused)?;
         let n_axes = array.shape.len();
         let inner = array.shards.as_ref().map_or(&array.chunk, |shards| &shards.inner);

@@ -21,6 +21,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use codec::Codec;
+pub(super) use metadata::read_json;
 use metadata::{Array, Shards};
 
 use super::pixels::{PixelValues, Raster, SampleType, bad, check_size};
