@@ -147,14 +147,10 @@ fn growth_of_tracked_objects_is_read_out_of_predictions_at_unseen_doses() {
 #[test]
 fn a_time_lapse_is_ranked_toward_its_most_swollen_wells() {
     let folder = tempfile::tempdir().unwrap();
-    write_screen(folder.path());
+    write_screen(folder.path(), &Disks { n_wells: 12, n_frames: 3, side: 64 });
     let run = folder.path().join("run");
-    let mut command = cytonaut(["run"]);
-    command.arg(folder.path().join("disks.toml")).arg("--out").arg(&run);
-    for setting in ["evaluate.all_folds=false", "split.folds=0", "model.predictor.head=anchored", "rank.by=model"] {
-        command.args(["--set", setting]);
-    }
-    finish(command, 0);
+    let settings = ["evaluate.all_folds=false", "split.folds=0", "model.predictor.head=anchored", "rank.by=model"];
+    finish(run_of(folder.path(), "run", &settings.map(|setting| ["--set", setting]).concat()), 0);
     let ranked = |more: &[&str], code| {
         let mut command = cytonaut(["rank"]);
         command.arg(&run).args(["--target", "drug >= 3", "--json"]).args(more);

@@ -154,7 +154,7 @@ impl Rollouts {
         for step in 0..=self.steps {
             for (track, start) in &chosen {
                 let row = track.rows[start + step].expect("a start has all rows of its roll-out");
-                units_uf.extend_from_slice(screen.features.row(row));
+                units_uf.extend_from_slice(&screen.features.read_row(row));
             }
         }
         let interventions = |steps: std::ops::Range<usize>| {

@@ -113,7 +113,7 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
     mapping.controls_why = "rows up to the first stimulus of their track".to_owned();
     if let Some(plate) = &card.columns.plate {
         let why = "named in the card".to_owned();
-        mapping.columns.push(MappedColumn { role: ColumnRole::Plate, column: plate.clone(), why, is_made: true });
+        mapping.columns.push(MappedColumn { role: ColumnRole::Plate, column: plate.clone(), why, is_made: false });
     }
     if let Some(dose) = &settings.stimuli.dose {
         mapping.dose_unit = unit_of(&card, dose);
