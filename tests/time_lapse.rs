@@ -162,7 +162,7 @@ fn a_time_lapse_is_ranked_toward_its_most_swollen_wells() {
     };
     let measured = interventions(&ranked(&[], 0));
     assert_eq!(measured.len(), 6, "one candidate for each condition, whatever the frame: {measured:?}");
-    assert_eq!(measured[0], "drug 3.16 µM", "{measured:?}");
+    assert_eq!(measured[0], "drug 3.16228 µM", "{measured:?}");
     assert_eq!(measured[5], "drug 0.01 µM", "{measured:?}");
     let refused = ranked(&["--by", "blend"], 2);
     assert!(refused.contains("`model`, as the screen is a time lapse"), "{refused}");

@@ -1,5 +1,7 @@
 //! What a simple rule would predict for a dose: the place between its measured neighbors.
 
+use std::collections::BTreeMap;
+
 use super::series::{SAME_DOSE, additive_weights, between_neighbors, log_differences, log_distance, series_of};
 use crate::screen::{Reference, Treatment};
 
@@ -67,8 +69,12 @@ fn anchor_of_moves(treatment: &Treatment, others: &[Treatment]) -> Anchor {
     }
     let others_than_it: Vec<&Treatment> = others.iter().filter(|other| *other != treatment).collect();
     let moves = additive_weights(treatment, &others_than_it).unwrap_or_default();
-    let index = |part: &Treatment| others.iter().position(|other| other == part).expect("a part is one of the others");
-    Anchor { weights: moves.into_iter().map(|(part, weight)| (index(part), weight)).collect(), below: 0.0, above: 0.0 }
+    let mut weights = BTreeMap::<usize, f64>::new();
+    for (part, weight) in moves {
+        let index = others.iter().position(|other| other == part).expect("a part is one of the others");
+        *weights.entry(index).or_default() += weight;
+    }
+    Anchor { weights: weights.into_iter().collect(), below: 0.0, above: 0.0 }
 }
 
 /// Indices of the treatments in `others` that are a lower dose of `treatment`, a single perturbation.
@@ -121,7 +127,7 @@ mod tests {
         };
         let others = [set(&["agonist"]), set(&["agonist", "x"]), set(&["agonist", "y"])];
         let anchor = anchor_of_moves(&set(&["agonist", "x", "y"]), &others);
-        assert_eq!(anchor.weights, [(1, 1.0), (2, 1.0), (0, -1.0)]);
+        assert_eq!(anchor.weights, [(0, -1.0), (1, 1.0), (2, 1.0)]);
         assert!(!anchor_of(&set(&["agonist", "x", "y"]), &others).exists());
         assert!(!anchor_of_moves(&set(&["agonist", "z"]), &others).exists());
     }
