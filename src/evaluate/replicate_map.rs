@@ -137,10 +137,10 @@ pub fn replicate_map(
     };
     let negatives_by_plate = screen.rows_by_plate(|observation| pool_role(observation.role));
 
-    let mut by_plates = BTreeMap::<BTreeSet<&str>, Vec<(usize, &Treatment, &[usize])>>::new();
+    let mut by_plates = BTreeMap::<BTreeSet<&str>, Vec<Asked<'_>>>::new();
     for (index, (treatment, rows)) in treatments.iter().enumerate() {
         let plates = rows.iter().map(|&row| screen.observations[row].plate.as_str()).collect();
-        by_plates.entry(plates).or_default().push((index, treatment, rows));
+        by_plates.entry(plates).or_default().push(Asked { index, treatment, rows });
     }
     let mut outcomes: Vec<(usize, Result<ReplicateMap, Unscored>)> = by_plates
         .par_iter()
@@ -149,15 +149,13 @@ pub fn replicate_map(
                 plates.iter().map(|plate| negatives_by_plate.get(plate).map_or(&[][..], Vec::as_slice)).collect();
             let shared = Shared::new(&negatives, &units);
             let pools = Pools { screen, plates: plates.iter().copied().collect(), shared: &shared, units: &units };
-            let mut by_design = BTreeMap::<Design, Vec<&(usize, &Treatment, &[usize])>>::new();
-            for treatment in group {
-                by_design.entry(pools.design(treatment.2)).or_default().push(treatment);
+            let mut by_design = BTreeMap::<Design, Vec<Asked<'_>>>::new();
+            for asked in group {
+                by_design.entry(pools.design(asked.rows)).or_default().push(*asked);
             }
-            let of_design = |(design, group): (Design, Vec<&(usize, &Treatment, &[usize])>)| {
+            let of_design = |(design, group): (Design, Vec<Asked<'_>>)| {
                 let draws = Draws::new(&pools, design, settings);
-                let one = |&&(index, treatment, rows): &&(usize, &Treatment, &[usize])| {
-                    (index, score(treatment, rows, &pools, settings, &draws))
-                };
+                let one = |asked: &Asked<'_>| (asked.index, score(asked, &pools, settings, &draws));
                 group.par_iter().map(one).collect::<Vec<_>>()
             };
             by_design.into_par_iter().flat_map(of_design).collect::<Vec<_>>()
@@ -179,13 +177,21 @@ pub fn replicate_map(
     Ok(ReplicateMaps { scored, unscored })
 }
 
+/// A treatment with its rows, and its place among all.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    index: usize,
+    treatment: &'a Treatment,
+    rows: &'a [usize],
+}
+
 fn score(
-    treatment: &Treatment,
-    rows: &[usize],
+    asked: &Asked<'_>,
     pools: &Pools<'_>,
     settings: &MapSettings,
     draws: &Draws<'_>,
 ) -> Result<ReplicateMap, Unscored> {
+    let &Asked { treatment, rows, .. } = asked;
     let unscored = |reason| Unscored { treatment: treatment.clone(), reason };
     if rows.len() < 2 {
         return Err(unscored("fewer than two replicates"));

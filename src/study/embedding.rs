@@ -101,8 +101,8 @@ fn mechanism(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<
 fn replicates(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<ScoreRow>, StudyError> {
     let negatives =
         if screen.controls_by_plate().is_empty() { Negatives::PlateTreatments } else { Negatives::PlateControls };
-    // Enough to tell q <= 0.05; a screen of thousands of treatments would wait minutes for finer p-values.
-    let settings = MapSettings { negatives, most_enumerated: 20_000, draws: 2_000, ..MapSettings::default() };
+    // A search of so many steps is enough to tell q <= 0.05, and short for each of thousands of treatments.
+    let settings = MapSettings { negatives, most_enumerated: 20_000, ..MapSettings::default() };
     let mut treatments = screen.treatments();
     let every = treatments.len().div_ceil(MOST_TREATMENTS);
     let mut position = 0;

@@ -20,6 +20,9 @@ use super::pool::{Near, Pools, Shared};
 /// Relabelings drawn at once.
 pub(super) const BLOCK: usize = 256;
 
+/// Blocks that are kept; whoever wants more of them draws them anew, so that memory does not grow with the draws.
+const KEPT: usize = 64;
+
 /// How many wells a treatment has on each plate of its set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Design {
@@ -44,7 +47,7 @@ impl Design {
     }
 }
 
-/// The relabelings of a design; blocks of them are drawn when they are first asked for.
+/// The relabelings of a design, which are drawn when they are first asked for.
 pub(super) struct Draws<'a> {
     shared: &'a Shared,
     design: Design,
@@ -52,7 +55,8 @@ pub(super) struct Draws<'a> {
     /// Tells sets of plates and designs apart.
     stream: u32,
     n_draws: usize,
-    blocks: Vec<OnceLock<Block>>,
+    /// The first blocks.
+    kept: Vec<OnceLock<Block>>,
 }
 
 /// [`BLOCK`] relabelings.
@@ -79,9 +83,9 @@ pub(super) struct Apart {
 impl<'a> Draws<'a> {
     /// The draws of treatments of one design in `pools`.
     pub(super) fn new(pools: &Pools<'a>, design: Design, settings: &MapSettings) -> Self {
-        let blocks = (0..settings.draws.div_ceil(BLOCK)).map(|_| OnceLock::new()).collect();
+        let kept = (0..settings.draws.div_ceil(BLOCK).min(KEPT)).map(|_| OnceLock::new()).collect();
         let stream = stream(&pools.plates, &design);
-        Self { shared: pools.shared, design, seed: settings.seed, stream, n_draws: settings.draws, blocks }
+        Self { shared: pools.shared, design, seed: settings.seed, stream, n_draws: settings.draws, kept }
     }
 
     pub(super) fn design(&self) -> &Design {
@@ -93,9 +97,17 @@ impl<'a> Draws<'a> {
         self.n_draws
     }
 
-    /// All blocks in order; the last one may hold more relabelings than are left.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = &Block> {
-        self.blocks.iter().enumerate().map(|(index, block)| block.get_or_init(|| self.draw(index)))
+    /// Blocks in all; the last one may hold more relabelings than are left.
+    pub(super) fn n_blocks(&self) -> usize {
+        self.n_draws.div_ceil(BLOCK)
+    }
+
+    /// What `use_it` makes of a block.
+    pub(super) fn with_block<T>(&self, index: usize, use_it: impl FnOnce(&Block) -> T) -> T {
+        match self.kept.get(index) {
+            Some(kept) => use_it(kept.get_or_init(|| self.draw(index))),
+            None => use_it(&self.draw(index)),
+        }
     }
 
     fn draw(&self, index: usize) -> Block {

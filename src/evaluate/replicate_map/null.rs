@@ -57,8 +57,8 @@ impl<'a> Relabelings<'a> {
         let mut work = Work::default();
         let (mut n_hits, mut n_drawn) = (0, 0);
         let least_p_value = 1.0 / (1 + draws.n_draws()) as f64;
-        for block in draws.blocks() {
-            self.find_reached(block, &mut work);
+        for index in 0..draws.n_blocks() {
+            draws.with_block(index, |block| self.find_reached(block, &mut work));
             for &is_hit in work.reached.iter().take(draws.n_draws() - n_drawn) {
                 n_drawn += 1;
                 n_hits += usize::from(is_hit);
