@@ -405,9 +405,9 @@ mod tests {
 
     #[test]
     fn models_of_other_actions_are_known_by_their_shapes() {
-        let mut config = LewmConfig::default();
-        config.actions = ActionConfig { inputs: 25, smoothed: 12, hidden: 700 };
-        config.predictor.history = 2;
+        let actions = ActionConfig { inputs: 25, smoothed: 12, hidden: 700 };
+        let predictor = PredictorConfig { history: 2, ..LewmConfig::default().predictor };
+        let config = LewmConfig { actions, predictor, ..LewmConfig::default() };
         assert_eq!(LewmConfig::of_published(&checkpoint(&config)), config);
         assert_eq!(LewmConfig::of_published(&BTreeMap::new()), LewmConfig::default());
     }

@@ -1,6 +1,6 @@
 //! What the screen says of candidates beside where they lead: mechanisms, and warnings in words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::screen::{Screen, Treatment};
 use crate::train::TrainedModel;
@@ -44,6 +44,15 @@ impl<'a> Facts<'a> {
         self.moa_by_name.get(name).map(String::as_str)
     }
 
+    /// Wells in which the rows were measured: a row each, unless rows are objects of one well.
+    pub(super) fn n_wells(&self, rows: &[usize]) -> usize {
+        let observations = rows.iter().map(|&row| &self.screen.observations[row]);
+        let nameless = observations.clone().filter(|observation| observation.well.is_none()).count();
+        let named: BTreeSet<_> =
+            observations.filter_map(|observation| Some((observation.plate.as_str(), observation.well?))).collect();
+        nameless + named.len()
+    }
+
     /// Mean cell count relative to the controls of the same plates.
     fn relative_count(&self, rows: &[usize]) -> Option<f64> {
         let ratios: Vec<f64> = rows
@@ -81,7 +90,7 @@ pub(super) fn flags(
     let mut plates: Vec<&str> = rows.iter().map(|&row| facts.screen.observations[row].plate.as_str()).collect();
     plates.sort_unstable();
     plates.dedup();
-    match (rows.len(), plates.len()) {
+    match (facts.n_wells(rows), plates.len()) {
         (1, _) => flags.push("one well".to_owned()),
         (2.., 1) => flags.push("one plate: may be a plate effect".to_owned()),
         _ => {}

@@ -257,7 +257,7 @@ pub fn rank(
             distance: remaining,
             lower: judge.radius.map(|radius| score - radius),
             upper: judge.radius.map(|radius| score + radius),
-            n_wells: rows.len(),
+            n_wells: facts.n_wells(rows),
             nearest_reference: nearest.map(|(_, reference)| reference.text.clone()),
             nearest_moa: nearest.and_then(|(_, reference)| reference.moa.clone()),
             support: nearest.map(|(distance, _)| distance),

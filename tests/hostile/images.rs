@@ -133,7 +133,7 @@ pub fn cases() -> Vec<Case> {
 fn pictures() -> Vec<Case> {
     let mut cases = vec![
         picture!("an empty picture", ""),
-        picture!("a picture that is cut short", gray(64, 64)[..2000].to_vec()),
+        picture!("a picture that is cut short", &gray(64, 64)[..2000]),
         picture!("a picture of which only the first bytes are there", b"II\x2a\0".as_slice()),
         picture!("a PNG that is cut short", {
             let whole = png(16, 16, &[7; 17 * 16]);

@@ -145,13 +145,13 @@ mod tests {
         let (height, width) = (19, 23);
         let mask: Vec<bool> = (0..height * width).map(|pixel| pixel * 7919 % 11 > 1).collect();
         let found = distances(&mask, height, width);
-        for pixel in 0..mask.len() {
+        for (pixel, &found) in found.iter().enumerate() {
             let to = |other: usize| {
                 let (dx, dy) = ((pixel % width).abs_diff(other % width), (pixel / width).abs_diff(other / width));
                 (dx as f64).hypot(dy as f64)
             };
             let nearest = (0..mask.len()).filter(|&other| !mask[other]).map(to).fold(f64::INFINITY, f64::min);
-            assert!((f64::from(found[pixel]) - nearest).abs() < 1e-4, "{pixel}: {} and {nearest}", found[pixel]);
+            assert!((f64::from(found) - nearest).abs() < 1e-4, "{pixel}: {found} and {nearest}");
         }
     }
 
