@@ -168,9 +168,15 @@ fn dose_grid(measured: &Measured) -> Vec<Treatment> {
             candidates.push(Treatment { intervention, context: context.clone() });
         }
     }
-    // Half-decade steps of 10^0.5 and doses written 0.3 are the same dose to a biologist.
+    // Half-decade steps of 10^0.5 and doses written 0.3 are the same dose to a biologist; the measured one stays.
     candidates.sort();
-    candidates.dedup_by(|later, first| nearly_same_doses(first, later));
+    candidates.dedup_by(|later, first| {
+        let is_same = nearly_same_doses(first, later);
+        if is_same && measured.contains_key(later) {
+            std::mem::swap(later, first);
+        }
+        is_same
+    });
     candidates
 }
 
@@ -273,10 +279,11 @@ mod tests {
             let intervention = Intervention::of([member("agonist", agonist), member("corrector", 3.2)]).lasting(1.0);
             Treatment { intervention, context: String::new() }
         };
-        let measured: Measured = [set(0.008), set(0.8)].into_iter().map(|treatment| (treatment, vec![])).collect();
+        let measured: Measured =
+            [set(0.008), set(0.32), set(0.8)].into_iter().map(|treatment| (treatment, vec![])).collect();
         let found: Vec<String> =
             dose_grid(&measured).iter().map(|treatment| treatment.intervention.to_string()).collect();
-        let expected = ["0.008", "0.01", "0.0316", "0.1", "0.316", "0.8"];
+        let expected = ["0.008", "0.01", "0.0316", "0.1", "0.32 ", "0.8"];
         assert_eq!(found.len(), expected.len(), "{found:?}");
         for (found, agonist) in found.iter().zip(expected) {
             assert!(
