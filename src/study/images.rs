@@ -8,7 +8,7 @@ use super::{Event, StudyError};
 use crate::config::ImageConfig;
 use crate::load::image::{ImageSource, LoadedImages, UsableImages, load_images};
 use crate::load::{InputFile, Loaded, Source};
-use crate::run::{Crop, CropCache, InputHash};
+use crate::run::{Crop, CropCache, InputHash, RunError};
 use crate::screen::{
     Dropped, FeatureMatrix, ImageScreen, Intervention, Label, Observation, Reference, Role, Screen, Track,
 };
@@ -46,6 +46,14 @@ pub fn load_image_screen(
         Reference::FirstFrame => followed(&images, cache.crops()),
         _ => ((0..cache.crops().len()).collect(), Vec::new(), Vec::new()),
     };
+    if kept.is_empty() {
+        let size = cache.size();
+        let problem = format!(
+            "no crop of {size} x {size} pixels was cut from {} sites; their pictures may be smaller (`images.crop.size`), hold no objects, or no object is seen in every frame",
+            images.n_sites()
+        );
+        return Err(RunError::damaged(cache.folder(), problem).into());
+    }
     let crops: Vec<&Crop> = kept.iter().map(|&crop| &cache.crops()[crop]).collect();
     let features = pixels(&cache, &images, &kept, |plate| Ok(scale.of_channels(plate)?))?;
     let mut screen = table(&images, &crops, features);

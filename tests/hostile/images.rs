@@ -238,7 +238,7 @@ fn sheets() -> Vec<Case> {
 fn channels(n: usize) -> String {
     let names: Vec<String> = (1..=n).map(|channel| format!("c{channel}_file")).collect();
     let row = |well: &str, rest: &str| format!("P,{well},{rest}{}\n", ",a.tif".repeat(n));
-    let rows = [row("A01", "DMSO,"), row("A02", "DMSO,"), row("B01", "taxol,1")].concat();
+    let rows = [row("A01", "DMSO,"), row("A02", "DMSO,"), row("B01", "taxol,1"), row("B02", "nocodazole,1")].concat();
     format!("plate,well,compound,dose_um,{}\n{rows}", names.join(","))
 }
 
