@@ -155,6 +155,26 @@ impl Screen {
         rows
     }
 
+    /// Rows of each well, in the order of the wells' first rows: one well where plate and well agree.
+    ///
+    /// Rows that name no well are told apart by their label `site`, and without one each is a well of its own.
+    pub fn wells(&self) -> Vec<Vec<usize>> {
+        let sites = self.label("site");
+        let mut position_of = BTreeMap::new();
+        let mut wells: Vec<Vec<usize>> = Vec::new();
+        for (row, observation) in self.observations.iter().enumerate() {
+            let site = sites.and_then(|sites| sites.values[row].as_deref()).filter(|_| observation.well.is_none());
+            let alone = (observation.well.is_none() && site.is_none()).then_some(row);
+            let position =
+                *position_of.entry((&observation.plate, observation.well, site, alone)).or_insert(wells.len());
+            match wells.get_mut(position) {
+                Some(rows) => rows.push(row),
+                None => wells.push(vec![row]),
+            }
+        }
+        wells
+    }
+
     /// The label called `name`, if the screen has it.
     pub fn label(&self, name: &str) -> Option<&Label> {
         self.labels.iter().find(|label| label.name == name)

@@ -175,11 +175,13 @@ pub fn pooled(config: &Config, items: Vec<Item>, readouts: Vec<WellReadout>) -> 
     })
 }
 
-/// What was held out with a plate or lab batch, where it is more than plate or batch effects.
+/// What was held out with a plate, a part of it or a lab batch, where it is more than the effects of that place.
 fn what_a_group_is(by: SplitBy, items: &[Item]) -> Option<String> {
     let group = match by {
         SplitBy::Plate => "plate",
         SplitBy::LabBatch => "lab batch",
+        SplitBy::PlateRow => "plate row",
+        SplitBy::PlateColumn => "plate column",
         _ => return None,
     };
     let treatments: BTreeMap<&Treatment, bool> =
