@@ -163,6 +163,7 @@ impl Config {
     fn check_evaluate(&self) -> Result<(), ConfigError> {
         let evaluate = &self.evaluate;
         whole("evaluate.recall_at", evaluate.recall_at, 1, usize::MAX)?;
+        whole("evaluate.neighbors", evaluate.neighbors, 1, usize::MAX)?;
         whole("evaluate.bootstrap.resamples", evaluate.bootstrap.resamples, 100, 10_000_000)?;
         let components = &evaluate.pca.components;
         each(
@@ -302,6 +303,7 @@ mod tests {
         check("evaluate.pca.shrinks = [inf]", "evaluate.pca.shrinks");
         check("evaluate.alpha = 1.0", "evaluate.alpha");
         check("evaluate.recall_at = 0", "evaluate.recall_at");
+        check("evaluate.neighbors = 0", "evaluate.neighbors");
         check("rank.by = \"\"", "rank.by");
     }
 

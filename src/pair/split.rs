@@ -248,6 +248,11 @@ impl Split {
         Self { parts }
     }
 
+    /// The parts of the observations at `rows`, in that order.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self { parts: rows.iter().map(|&row| self.parts[row]).collect() }
+    }
+
     /// The part of the observation at `row`.
     pub fn part(&self, row: usize) -> Part {
         self.parts[row]
