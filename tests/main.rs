@@ -15,3 +15,4 @@ mod time_lapse;
 mod tracks;
 mod ingest;
 mod published;
+mod image_screen;

@@ -13,6 +13,7 @@ use super::{AskedWrongly, print};
 use crate::embed::{Embeddings, Level};
 use crate::load::Source;
 use crate::load::image::ImageSource;
+use crate::screen::Reference;
 use crate::study;
 use crate::train::Stop;
 
@@ -32,8 +33,8 @@ pub(super) struct EmbedArgs {
     run: PathBuf,
     /// Profile tables, globs or a dataset card; with published weights image sheets, folders or a card
     files: Vec<PathBuf>,
-    /// What a row is: `well` or `intervention`; with published weights `cell` (a tile) or `intervention` [default: well,
-    /// with published weights cell]
+    /// What a row is: `well` or `intervention`, and for images `cell` (a crop) or `site`; of a time lapse, and with published
+    /// weights, `cell` or `intervention` [default: well, with published weights cell]
     #[arg(long, value_name = "LEVEL")]
     level: Option<String>,
     /// Whiten the latents by the negative controls and align lab batches (typical variation normalization)
@@ -56,14 +57,20 @@ impl EmbedArgs {
         }
         let Self { run, files, level, tvn, out, cache: _, device } = self;
         let level: Level = level.as_deref().unwrap_or("well").parse().map_err(AskedWrongly)?;
-        if matches!(level, Level::Cell | Level::Site) {
+        let open = OpenRun::open(&run, &device)?;
+        if open.config.images.is_none() && matches!(level, Level::Cell | Level::Site) {
             return Err(AskedWrongly(
                 "this run has one observation for each well; ask for `well` or `intervention`".into(),
             )
             .into());
         }
-        let open = OpenRun::open(&run, &device)?;
         let screen = open.screen(&files)?;
+        if screen.reference == Reference::FirstFrame && matches!(level, Level::Well | Level::Site) {
+            return Err(AskedWrongly(
+                "a well of a time lapse is no one state; ask for `--level cell` or `--level intervention`".into(),
+            )
+            .into());
+        }
         let embeddings = study::embed_screen(&open.served, &screen, level, tvn, &open.device)?;
         write(&embeddings, &out)
     }

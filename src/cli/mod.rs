@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
+use crate::evaluate::EvaluateError;
 use crate::pair::PairError;
 use crate::plan::PlanError;
 use crate::study::StudyError;
@@ -131,7 +132,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                 StudyError::Config(_)
                 | StudyError::NoTrackConfig
                 | StudyError::Tracks { .. }
+                | StudyError::Images { .. }
+                | StudyError::RankImages { .. }
                 | StudyError::Published { .. } => 2,
+                StudyError::Evaluate(EvaluateError::MissingLabel { .. }) => 2,
                 StudyError::Load(error) if error.is_request() => 2,
                 StudyError::Plan(PlanError::Query(_) | PlanError::Context { .. } | PlanError::By { .. }) => 2,
                 StudyError::Pair(PairError::Split { .. }) => 2,

@@ -13,6 +13,7 @@ use super::run::teller;
 use super::{AskedWrongly, STOPPED};
 use crate::config::Config;
 use crate::load::{Loaded, Source, load};
+use crate::pair::SplitConfig;
 use crate::run::{Artifact, Manifest, RunError, State};
 use crate::screen::Screen;
 use crate::study::{self, Finished, Prepared, Served, StudyError};
@@ -59,10 +60,11 @@ pub(super) fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
 /// What a user would tell a colleague of a screen that was just read.
 fn say_loaded(loaded: &Loaded) {
     let screen = &loaded.screen;
+    let (n_rows, n_wells) = (screen.n_observations(), screen.wells().len());
+    let rows = if n_rows == n_wells { String::new() } else { format!("{n_rows} rows of ") };
     tracing::info!(
-        "{}: {} wells on {} plates, {} treatments, {} features",
+        "{}: {rows}{n_wells} wells on {} plates, {} treatments, {} features",
         screen.name,
-        screen.n_observations(),
         screen.rows_by_plate(|_| true).len(),
         screen.treatments().len(),
         screen.features.n_features()
@@ -114,7 +116,13 @@ impl OpenRun {
         if source.card.is_none() {
             source.card = self.config.data.card.clone();
         }
-        let loaded = load(&source)?;
+        let loaded = match &self.config.images {
+            // Other pictures are scaled by their own controls, as other plates of the run would be.
+            Some(images) => {
+                study::load_image_screen(&source, images, &SplitConfig::default(), &Stop::default(), &|_| {})?
+            }
+            None => load(&source)?,
+        };
         say_loaded(&loaded);
         Ok(self.served.normalizer.apply(&loaded.screen)?)
     }

@@ -105,6 +105,10 @@ pub struct EvaluateConfig {
     pub part: Part,
     /// How many nearest candidates count as found.
     pub recall_at: usize,
+    /// For images: the label of wells that their nearest training wells are to tell; empty: the treatment.
+    pub label: String,
+    /// For images: how many nearest training wells vote.
+    pub neighbors: usize,
     /// Resampling of independent units.
     pub bootstrap: Bootstrap,
     /// Settings tried, by error on the training treatments alone, for interpolation of denoised profiles.
@@ -121,6 +125,8 @@ impl Default for EvaluateConfig {
             all_folds: false,
             part: Part::Test,
             recall_at: 5,
+            label: String::new(),
+            neighbors: 5,
             bootstrap: Bootstrap::default(),
             pca: PcaGrid::default(),
             alpha: 0.2,

@@ -60,6 +60,7 @@ impl Config {
             return check("model.encoder.kind", "an encoder of images", encoder.crop().is_none(), expected);
         };
         whole("images.crop.size", images.crop.size, 1, MAX_CROP)?;
+        whole("images.crop.binning", images.crop.binning, 1, 256)?;
         if let Some((_, size)) = encoder.crop() {
             let expected = format!("images.crop.size = {}", images.crop.size);
             check("model.encoder.size", size, size == images.crop.size, &expected)?;
@@ -131,6 +132,7 @@ impl Config {
     fn check_train(&self) -> Result<(), ConfigError> {
         whole("pair.batch", self.pair.batch, 2, 1_000_000)?;
         whole("pair.bag", self.pair.bag, 1, 1_000_000)?;
+        whole("pair.crops", self.pair.crops, 1, 1_000_000)?;
         share("pair.ladder", self.pair.ladder)?;
         share("pair.anchor_dropout", self.pair.anchor_dropout)?;
         whole("pair.rollout", self.pair.rollout, 1, 10_000)?;
@@ -161,6 +163,7 @@ impl Config {
     fn check_evaluate(&self) -> Result<(), ConfigError> {
         let evaluate = &self.evaluate;
         whole("evaluate.recall_at", evaluate.recall_at, 1, usize::MAX)?;
+        whole("evaluate.neighbors", evaluate.neighbors, 1, usize::MAX)?;
         whole("evaluate.bootstrap.resamples", evaluate.bootstrap.resamples, 100, 10_000_000)?;
         let components = &evaluate.pca.components;
         each(
@@ -277,6 +280,7 @@ mod tests {
         check(&image(""), "model.encoder.kind");
         check(&format!("[images.crop]\nsize = 48\n{}", image("size = 96")), "model.encoder.size");
         check("[images.crop]\nsize = 0", "images.crop.size");
+        check("[images.crop]\nbinning = 0", "images.crop.binning");
         check("[images.crop]\nsize = 48", "normalize");
         check("model.predictor.dropout = 1.0", "model.predictor.dropout");
         check("model.predictor.history = 3", "model.predictor.history");
@@ -285,6 +289,7 @@ mod tests {
         check("[tracks]\nwindow = 0", "tracks.window");
         check("[tracks]\nseen_minutes = -1.0", "tracks.seen_minutes");
         check("[tracks]\n[model.predictor]\nhead = \"anchored\"", "model.predictor.head");
+        check("pair.crops = 0", "pair.crops");
         check("train.members = 0", "train.members");
         check("train.learning_rate = nan", "train.learning_rate");
         check("train.learning_rate = inf", "train.learning_rate");
@@ -298,6 +303,7 @@ mod tests {
         check("evaluate.pca.shrinks = [inf]", "evaluate.pca.shrinks");
         check("evaluate.alpha = 1.0", "evaluate.alpha");
         check("evaluate.recall_at = 0", "evaluate.recall_at");
+        check("evaluate.neighbors = 0", "evaluate.neighbors");
         check("rank.by = \"\"", "rank.by");
     }
 

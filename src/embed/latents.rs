@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::{Embeddings, Level};
-use crate::screen::{FeatureMatrix, Label, Observation, Role, Screen};
+use crate::screen::{FeatureMatrix, Label, Observation, Role, SITE_LABEL, Screen, grouped, wells};
 use crate::train::TrainedModel;
 
 /// Latents of a normalized screen at a level.
@@ -39,16 +39,50 @@ impl Embeddings {
                 groups.entry((observation.role, observation.treatment())).or_default().push(row);
             }
         }
-        let values: Vec<f32> = groups.values().flat_map(|rows| self.latents.mean_of(rows)).collect();
-        let observations = groups.values().map(|rows| self.consensus_observation(rows)).collect();
+        let groups: Vec<Vec<usize>> = groups.into_values().collect();
+        let observations = groups.iter().map(|rows| self.consensus_observation(rows)).collect();
+        let n_wells = groups.iter().map(|rows| rows.iter().map(|&row| self.n_wells[row]).sum()).collect();
+        self.averaged(Level::Intervention, &groups, observations, n_wells)
+    }
+
+    /// The mean over all rows of each well, as [`Screen::wells`] tells them: its crops, say.
+    pub fn by_well(&self) -> Self {
+        self.within_wells(Level::Well, &wells(&self.observations, &self.labels))
+    }
+
+    /// The mean over all rows of each field of view.
+    pub fn by_site(&self) -> Self {
+        let sites = self.labels.iter().find(|label| label.name == SITE_LABEL);
+        let of_well = |rows: Vec<usize>| {
+            let groups = grouped(rows.len(), |index| sites.map(|sites| &sites.values[rows[index]]));
+            groups.into_iter().map(move |group| group.into_iter().map(|index| rows[index]).collect())
+        };
+        let groups: Vec<Vec<usize>> = wells(&self.observations, &self.labels).into_iter().flat_map(of_well).collect();
+        self.within_wells(Level::Site, &groups)
+    }
+
+    /// The means of groups of rows that are each of one well.
+    fn within_wells(&self, level: Level, groups: &[Vec<usize>]) -> Self {
+        let observations = groups.iter().map(|rows| self.observations[rows[0]].clone()).collect();
+        self.averaged(level, groups, observations, vec![1; groups.len()])
+    }
+
+    /// The means of groups of rows; a label that a group does not share is empty.
+    fn averaged(
+        &self,
+        level: Level,
+        groups: &[Vec<usize>],
+        observations: Vec<Observation>,
+        n_wells: Vec<usize>,
+    ) -> Self {
+        let values: Vec<f32> = groups.iter().flat_map(|rows| self.latents.mean_of(rows)).collect();
         let shared_label = |label: &Label| Label {
             name: label.name.clone(),
-            values: groups.values().map(|rows| shared(rows.iter().map(|&row| label.values[row].clone()))).collect(),
+            values: groups.iter().map(|rows| shared(rows.iter().map(|&row| label.values[row].clone()))).collect(),
         };
         let labels = self.labels.iter().map(shared_label).collect();
-        let n_wells = groups.values().map(|rows| rows.iter().map(|&row| self.n_wells[row]).sum()).collect();
         let latents = FeatureMatrix::numbered("latent_", self.latents.n_features(), values);
-        Self::new(Level::Intervention, observations, n_wells, labels, latents)
+        Self::new(level, observations, n_wells, labels, latents)
     }
 
     /// What the rows of a group have in common.

@@ -87,6 +87,10 @@ pub struct Sampler<'a> {
     identity_dropout: f64,
     /// What an observation is a picture of, where it is one.
     crop: Option<CropShape>,
+    /// Rows that stand for the wells of each treatment.
+    treated: Vec<Vec<usize>>,
+    /// Rows that stand for the control wells of each plate.
+    controls: BTreeMap<&'a str, Vec<usize>>,
 }
 
 /// Units of a batch under construction; each row of the screen enters once.
@@ -125,10 +129,14 @@ impl Units {
     }
 }
 
+/// Units with their weights.
 type Weights = Vec<(usize, f32)>;
 
 /// Earlier and later rows of the steps of a batch, by treatment.
 type FrameSteps = BTreeMap<usize, Vec<(usize, usize)>>;
+
+/// Rows of the screen with their weights.
+type RowWeights = Vec<(usize, f32)>;
 
 impl<'a> Sampler<'a> {
     /// Replicate wells of a neighboring dose that make up an anchor.
@@ -145,7 +153,9 @@ impl<'a> Sampler<'a> {
     ) -> Self {
         let has_stand_in = anchored || vocabulary.sizes().descriptors > 0;
         let identity_dropout = if has_stand_in { identity_dropout } else { 0.0 };
-        Self { screen, pairs, vocabulary, config, anchored, identity_dropout, crop: None }
+        let treated = pairs.rows.iter().map(|rows| pairs.wells_of(rows)).collect();
+        let controls = pairs.controls.iter().map(|(plate, rows)| (plate.as_str(), pairs.wells_of(rows))).collect();
+        Self { screen, pairs, vocabulary, config, anchored, identity_dropout, crop: None, treated, controls }
     }
 
     /// The same sampler of observations that are crops of that shape, which are changed as the settings say.
@@ -161,7 +171,8 @@ impl<'a> Sampler<'a> {
         let transitions = self.transitions(rng);
         let by_treatment = self.by_treatment(&transitions);
         let mut units = Units::default();
-        let targets: Vec<usize> = transitions.iter().map(|transition| units.of(transition.target)).collect();
+        let targets: Vec<Weights> =
+            transitions.iter().map(|transition| self.well(transition.target, 1.0, &mut units, rng)).collect();
         let bags = self.bags(&transitions, rng);
         let mut starts = Vec::with_capacity(transitions.len());
         let mut anchored_at = Vec::with_capacity(transitions.len());
@@ -209,7 +220,7 @@ impl<'a> Sampler<'a> {
             n_units,
             start_bu: dense(&starts),
             anchor_bu: dense(&anchored_at),
-            target_bu: dense(&targets.iter().map(|&unit| vec![(unit, 1.0)]).collect::<Vec<_>>()),
+            target_bu: dense(&targets),
             interventions,
             then: InterventionRows::default(),
         }
@@ -253,7 +264,7 @@ impl<'a> Sampler<'a> {
                         Transition { start: Start::Frame(earlier), target, treatment }
                     }
                     None => {
-                        let rows = &self.pairs.rows[treatment];
+                        let rows = &self.treated[treatment];
                         let target = rows[rng.random_range(0..rows.len())];
                         Transition { start: Start::Control, target, treatment }
                     }
@@ -280,8 +291,8 @@ impl<'a> Sampler<'a> {
         all.filter(|&index| seconds(&self.pairs.treatments[index]) == length).collect()
     }
 
-    /// Controls drawn for each plate of the batch, such that about a third of all units are controls.
-    fn bags(&self, transitions: &[Transition], rng: &mut ChaCha8Rng) -> BTreeMap<&'a str, Vec<usize>> {
+    /// Controls drawn for each plate of the batch, with their weights, such that about a third of all wells are controls.
+    fn bags(&self, transitions: &[Transition], rng: &mut ChaCha8Rng) -> BTreeMap<&'a str, RowWeights> {
         if self.pairs.reference != Reference::ControlWells {
             return BTreeMap::new();
         }
@@ -292,9 +303,10 @@ impl<'a> Sampler<'a> {
         let fair = transitions.len().div_ceil(2 * plates.len());
         let size = fair.clamp(2, self.config.bag.max(2));
         let draw = |plate: &'a str| {
-            let mut rows = self.pairs.controls[plate].clone();
-            let (drawn, _) = rows.partial_shuffle(rng, size);
-            (plate, drawn.to_vec())
+            let mut wells = self.controls[plate].clone();
+            let (drawn, _) = wells.partial_shuffle(rng, size);
+            let share = 1.0 / drawn.len() as f32;
+            (plate, drawn.iter().flat_map(|&well| self.rows_of(well, share, rng)).collect())
         };
         plates.into_iter().map(draw).collect()
     }
@@ -302,7 +314,7 @@ impl<'a> Sampler<'a> {
     fn start(
         &self,
         transition: &Transition,
-        bags: &BTreeMap<&str, Vec<usize>>,
+        bags: &BTreeMap<&str, RowWeights>,
         units: &mut Units,
         rng: &mut ChaCha8Rng,
     ) -> Weights {
@@ -312,9 +324,23 @@ impl<'a> Sampler<'a> {
             (Start::Control, Reference::Relative) => vec![(units.zero(), 1.0)],
             (Start::Control, _) => {
                 let bag = &bags[self.screen.observations[transition.target].plate.as_str()];
-                bag.iter().map(|&row| (units.of(row), 1.0 / bag.len() as f32)).collect()
+                bag.iter().map(|&(row, weight)| (units.of(row), weight)).collect()
             }
         }
+    }
+
+    /// A well by the row that stands for it: that row, or some rows of its bag, of `total` weight together.
+    fn rows_of(&self, well: usize, total: f32, rng: &mut ChaCha8Rng) -> RowWeights {
+        let Some(rows) = self.pairs.bags.get(&well) else { return vec![(well, total)] };
+        let mut rows = rows.clone();
+        let (drawn, _) = rows.partial_shuffle(rng, self.config.crops);
+        let share = total / drawn.len() as f32;
+        drawn.iter().map(|&row| (row, share)).collect()
+    }
+
+    /// The units of [`Sampler::rows_of`].
+    fn well(&self, well: usize, total: f32, units: &mut Units, rng: &mut ChaCha8Rng) -> Weights {
+        self.rows_of(well, total, rng).into_iter().map(|(row, weight)| (units.of(row), weight)).collect()
     }
 
     /// The steps of a batch from a frame to a later one, by treatment: what anchors of a time lapse are made of.
@@ -366,9 +392,9 @@ impl<'a> Sampler<'a> {
     }
 
     fn some_wells(&self, treatment: usize, total: f32, units: &mut Units, rng: &mut ChaCha8Rng) -> Weights {
-        let mut rows = self.pairs.rows[treatment].clone();
+        let mut rows = self.treated[treatment].clone();
         let (drawn, _) = rows.partial_shuffle(rng, Self::ANCHOR_WELLS);
         let share = total / drawn.len() as f32;
-        drawn.iter().map(|&row| (units.of(row), share)).collect()
+        drawn.iter().flat_map(|&row| self.well(row, share, units, rng)).collect()
     }
 }

@@ -68,6 +68,7 @@ impl PairSet {
             rows,
             transitions,
             controls,
+            bags: BTreeMap::new(),
             anchors,
             lower_doses,
             frame_steps,

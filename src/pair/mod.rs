@@ -96,6 +96,8 @@ pub struct PairConfig {
     pub batch: usize,
     /// Most controls drawn from a plate for its bag; fewer where they would exceed half the treated wells of a batch.
     pub bag: usize,
+    /// Most crops drawn from a well to stand for it, where its observations are crops of images.
+    pub crops: usize,
     /// Share of a batch's transitions that start at a lower dose of the same perturbation instead of at the controls.
     pub ladder: f64,
     /// Share of the transitions of an anchored model whose anchor is hidden, so that it also learns to go without.
@@ -109,7 +111,15 @@ pub struct PairConfig {
 
 impl Default for PairConfig {
     fn default() -> Self {
-        Self { batch: 256, bag: 6, ladder: 0.3, anchor_dropout: 0.0, rollout: 20, augment: Augment::default() }
+        Self {
+            batch: 256,
+            bag: 6,
+            crops: 8,
+            ladder: 0.3,
+            anchor_dropout: 0.0,
+            rollout: 20,
+            augment: Augment::default(),
+        }
     }
 }
 
@@ -122,10 +132,12 @@ pub struct PairSet {
     pub treatments: Vec<Treatment>,
     /// Training rows of each treatment.
     pub rows: Vec<Vec<usize>>,
-    /// Every training transition that starts at controls, by treatment, then row.
+    /// Every training transition that starts at controls, by treatment, then row; to the first row of a well where it has several.
     pub transitions: Vec<Transition>,
     /// Training controls of each plate.
     pub controls: BTreeMap<String, Vec<usize>>,
+    /// Rows of every training well by its first one, where a well is a bag of rows; empty where a row is a well.
+    pub bags: BTreeMap<usize, Vec<usize>>,
     /// Anchor of each treatment among the other treatments.
     pub anchors: Vec<Anchor>,
     /// For each treatment, the treatments that are a lower dose of it.
@@ -185,12 +197,30 @@ impl PairSet {
             rows,
             transitions,
             controls,
+            bags: BTreeMap::new(),
             anchors,
             lower_doses,
             frame_steps: Vec::new(),
             first_frames: BTreeMap::new(),
             rollouts: None,
         })
+    }
+
+    /// The transitions of a screen whose wells are bags of rows, such as crops of images: one for each training well.
+    ///
+    /// # Errors
+    /// As [`PairSet::new`].
+    pub fn of_bags(screen: &Screen, split: &Split) -> Result<Self, PairError> {
+        let mut pairs = Self::new(screen, split)?;
+        let wells = screen.wells().into_iter().filter(|rows| split.part(rows[0]) == Part::Train);
+        pairs.bags = wells.map(|rows| (rows[0], rows)).collect();
+        pairs.transitions.retain(|transition| pairs.bags.contains_key(&transition.target));
+        Ok(pairs)
+    }
+
+    /// Those of `rows` that stand for a well: all of them, or the first of each bag.
+    fn wells_of(&self, rows: &[usize]) -> Vec<usize> {
+        rows.iter().copied().filter(|row| self.bags.is_empty() || self.bags.contains_key(row)).collect()
     }
 
     /// Constructed steps from every lower dose to every higher dose of one perturbation, one for each target row.

@@ -113,6 +113,7 @@ impl PairSet {
             rows,
             treatments,
             controls,
+            bags: BTreeMap::new(),
             first_frames,
             rollouts: Some(rollouts),
         })

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::PairError;
-use crate::screen::{Application, Perturbation, Role, Screen, Treatment};
+use crate::screen::{Application, Perturbation, Role, Screen, Treatment, Well};
 
 /// What a split holds out as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -29,6 +29,10 @@ pub enum SplitBy {
     Plate,
     /// Lab batches, with their controls.
     LabBatch,
+    /// Rows of plates (A, B, …), the same ones on every plate, with their controls.
+    PlateRow,
+    /// Columns of plates (1, 2, …), the same ones on every plate, with their controls.
+    PlateColumn,
 }
 
 impl SplitBy {
@@ -41,7 +45,14 @@ impl SplitBy {
             Self::Context => "context",
             Self::Plate => "plate",
             Self::LabBatch => "lab_batch",
+            Self::PlateRow => "plate_row",
+            Self::PlateColumn => "plate_column",
         }
+    }
+
+    /// Whether parts of one plate fall into different parts of the split, its controls among them.
+    pub fn is_within_plates(self) -> bool {
+        matches!(self, Self::PlateRow | Self::PlateColumn)
     }
 }
 
@@ -148,6 +159,16 @@ impl Split {
                     batches.ok_or_else(|| error("not every row has a lab batch; map the column `lab_batch`".into()))?;
                 by_place(batches, config)
             }
+            SplitBy::PlateRow | SplitBy::PlateColumn => {
+                let wells: Option<Vec<Well>> = screen.observations.iter().map(|observation| observation.well).collect();
+                let wells = wells.ok_or_else(|| error("not every row has a well; map the column `well`".into()))?;
+                let place = |well: Well| match config.by {
+                    SplitBy::PlateRow => well.row(),
+                    _ => well.column(),
+                };
+                // Two digits, so that rows and columns sort as they stand on the plate.
+                by_place(wells.into_iter().map(|well| format!("{:02}", place(well))).collect(), config)
+            }
             SplitBy::Dose | SplitBy::Intervention | SplitBy::Condition | SplitBy::Context => {
                 let treatments: Vec<Treatment> = screen.treatments().into_keys().collect();
                 let families = match config.by {
@@ -225,6 +246,11 @@ impl Split {
         let mut parts = self.parts.clone();
         parts.resize(parts.len() + n_rows, part);
         Self { parts }
+    }
+
+    /// The parts of the observations at `rows`, in that order.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self { parts: rows.iter().map(|&row| self.parts[row]).collect() }
     }
 
     /// The part of the observation at `row`.

@@ -8,10 +8,18 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::screen::{Application, FeatureMatrix, Intervention, Kind, Micromolar, Observation, Perturbation};
+use crate::screen::{Application, FeatureMatrix, Intervention, Kind, Micromolar, Observation, Perturbation, Well};
 
-const SPLITS: [SplitBy; 6] =
-    [SplitBy::Dose, SplitBy::Intervention, SplitBy::Condition, SplitBy::Context, SplitBy::Plate, SplitBy::LabBatch];
+const SPLITS: [SplitBy; 8] = [
+    SplitBy::Dose,
+    SplitBy::Intervention,
+    SplitBy::Condition,
+    SplitBy::Context,
+    SplitBy::Plate,
+    SplitBy::LabBatch,
+    SplitBy::PlateRow,
+    SplitBy::PlateColumn,
+];
 const PARTS: [Part; 4] = [Part::Train, Part::Validation, Part::Calibration, Part::Test];
 
 fn application(name: &str, micromolar: f64) -> Application {
@@ -30,7 +38,7 @@ fn screen(wells: Vec<(usize, String, Vec<Application>)>) -> Screen {
         values.extend([row as f32, plate as f32, f32::from(u8::from(is_control))]);
         observations.push(Observation {
             plate: format!("plate {plate}"),
-            well: None,
+            well: Well::at((row % 5) as i64 + 1, (row / 5 % 7) as i64 + 1),
             role: if is_control { Role::NegativeControl } else { Role::Treatment },
             intervention: Intervention::of(members),
             context,
@@ -125,6 +133,8 @@ fn paired(screen: &Screen, by: SplitBy, fold: usize, seed: u64) -> Option<(Split
     match PairSet::new(screen, &split) {
         Ok(pairs) => Some((split, pairs)),
         Err(PairError::NothingToTrain { .. }) => None,
+        // All controls of a plate may stand in the row that is held out.
+        Err(PairError::NoControls { .. }) if by.is_within_plates() => None,
         Err(error) => panic!("{error}"),
     }
 }
@@ -144,7 +154,7 @@ fn is_shown_by(held_out: &Treatment, training: &Treatment, by: SplitBy) -> bool 
         SplitBy::Intervention => names(held_out).is_subset(&names(training)),
         SplitBy::Condition => held_out.intervention.members() == training.intervention.members(),
         SplitBy::Context => held_out == training,
-        SplitBy::Plate | SplitBy::LabBatch => false,
+        SplitBy::Plate | SplitBy::LabBatch | SplitBy::PlateRow | SplitBy::PlateColumn => false,
     }
 }
 
@@ -164,6 +174,8 @@ proptest! {
                 let unit = match by {
                     SplitBy::Plate => observation.plate.clone(),
                     SplitBy::LabBatch => observation.lab_batch.clone().unwrap(),
+                    SplitBy::PlateRow => observation.well.unwrap().row().to_string(),
+                    SplitBy::PlateColumn => observation.well.unwrap().column().to_string(),
                     _ => observation.treatment().to_string(),
                 };
                 parts_of.entry(unit).or_default().insert(split.part(row));
@@ -202,7 +214,9 @@ proptest! {
                 let is_control = observation.role == Role::NegativeControl;
                 let is_single = observation.intervention.members().len() == 1;
                 match by {
-                    SplitBy::Plate | SplitBy::LabBatch => prop_assert_eq!(tested, 1),
+                    SplitBy::Plate | SplitBy::LabBatch | SplitBy::PlateRow | SplitBy::PlateColumn => {
+                        prop_assert_eq!(tested, 1);
+                    }
                     _ if is_control => prop_assert_eq!(tested, 0),
                     SplitBy::Condition => prop_assert_eq!(tested, 1),
                     SplitBy::Intervention if is_single => prop_assert_eq!(tested, 1),
@@ -390,6 +404,9 @@ fn refuses_what_cannot_be_split_or_paired() {
     let mut without_batches = two_doses.clone();
     without_batches.observations[1].lab_batch = None;
     assert!(message(&without_batches, &config(SplitBy::LabBatch, 0, 0)).contains("not every row has a lab batch"));
+    let mut without_wells = without_batches.clone();
+    without_wells.observations[0].well = None;
+    assert!(message(&without_wells, &config(SplitBy::PlateRow, 0, 0)).contains("not every row has a well"));
     let lonely = plain(&[(0, "", 1.0), (0, "a", 1.0), (1, "a", 2.0)]);
     let error = PairSet::new(&lonely, &Split::none(&lonely)).unwrap_err().to_string();
     assert!(error.starts_with("plate `plate 1` has treated wells and no negative controls"), "{error}");
@@ -445,4 +462,63 @@ fn relative_values_start_at_zero() {
         assert_eq!(start[zero], 1.0);
         assert_eq!(start.iter().sum::<f32>(), 1.0);
     }
+}
+
+/// Wells of five crops each: two controls and three treated ones on each of two plates; the first feature is the row.
+fn screen_of_crops() -> Screen {
+    let mut wells = Vec::new();
+    for plate in 0..2 {
+        for well in 0..5 {
+            let members = if well < 2 { Vec::new() } else { vec![application(&format!("drug {well}"), 1.0)] };
+            wells.extend(std::iter::repeat_n((plate, String::new(), members), 5));
+        }
+    }
+    let mut screen = screen(wells);
+    for (row, observation) in screen.observations.iter_mut().enumerate() {
+        observation.well = Well::at(1, (row / 5 % 5) as i64 + 1);
+    }
+    screen
+}
+
+#[test]
+fn a_well_is_a_bag_of_its_crops() {
+    let screen = screen_of_crops();
+    assert_eq!(screen.wells().len(), 10);
+    let pairs = PairSet::of_bags(&screen, &Split::none(&screen)).unwrap();
+    assert_eq!(pairs.transitions.len(), 6, "one for each treated well");
+    assert_eq!(pairs.rows.iter().map(Vec::len).sum::<usize>(), 30, "all crops of training are remembered");
+    let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
+    for batch in [6, 4] {
+        let settings = PairConfig { batch, bag: 2, crops: 3, ..PairConfig::default() };
+        let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, false, 0.0);
+        let drawn = sampler.batch(&mut ChaCha8Rng::seed_from_u64(3));
+        let rows = |weights: &[f32], index: usize| -> Vec<usize> {
+            let of_units = weights[index * drawn.n_units..(index + 1) * drawn.n_units].iter().enumerate();
+            let some: Vec<(usize, f32)> = of_units.filter(|(_, w)| **w > 0.0).map(|(u, w)| (u, *w)).collect();
+            assert!((some.iter().map(|(_, weight)| weight).sum::<f32>() - 1.0).abs() < 1e-6);
+            some.into_iter().map(|(unit, _)| drawn.units_uf[3 * unit] as usize).collect()
+        };
+        for index in 0..batch {
+            let (start, target) = (rows(&drawn.start_bu, index), rows(&drawn.target_bu, index));
+            assert_eq!((start.len(), target.len()), (6, 3), "three crops of two controls, three of the well");
+            assert!(target.iter().all(|row| row / 5 == target[0] / 5), "{target:?} are of one well");
+            let is_start = |row: &usize| {
+                let (own, other) = (&screen.observations[*row], &screen.observations[target[0]]);
+                own.role == Role::NegativeControl && own.plate == other.plate
+            };
+            assert!(start.iter().all(is_start), "{start:?} for {target:?}");
+        }
+        // The bag of a plate is drawn once, however many wells are measured against it.
+        assert!(drawn.n_units <= 2 * 6 + 3 * batch, "{}", drawn.n_units);
+    }
+}
+
+#[test]
+fn rows_without_a_well_are_told_apart_by_their_site() {
+    let mut screen = screen_of_crops();
+    screen.observations.iter_mut().for_each(|observation| observation.well = None);
+    assert_eq!(screen.wells().len(), 50);
+    let values = (0..50).map(|row| Some((row / 10).to_string())).collect();
+    screen.labels.push(crate::screen::Label { name: "site".into(), values });
+    assert_eq!(screen.wells().len(), 6, "three sites of the first plate, of which the third goes on on the second");
 }

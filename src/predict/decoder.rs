@@ -27,8 +27,10 @@ impl Default for DecoderConfig {
 /// Latents to profiles; the members' profiles are averaged.
 ///
 /// The model itself is never trained to reconstruct: this head is fitted afterwards, to say a prediction in features.
+/// Where features are pixels there is nothing to say in them, and the latents themselves are the profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Decoder {
+    /// One for each member; none where the latents themselves are the profile.
     members: Vec<Ridge>,
     /// Consensus profiles of the training treatments, in their order, that anchors are made of; empty without `from_anchor`.
     profiles: Vec<Vec<f32>>,
@@ -60,9 +62,22 @@ impl Decoder {
         Ok(Self { members, profiles })
     }
 
+    /// For features that are pixels: the profile of a latent is the latent itself, members side by side.
+    pub fn of_latents() -> Self {
+        Self { members: Vec::new(), profiles: Vec::new() }
+    }
+
+    /// Whether profiles are latents and not features.
+    pub fn is_of_latents(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Whether this, as read from a file, is the decoder of `trained`.
     pub fn fits(&self, trained: &TrainedModel) -> bool {
         let n_profiles = self.profiles.len();
+        if self.is_of_latents() {
+            return n_profiles == 0 && trained.config.encoder.crop().is_some();
+        }
         self.members.len() == trained.members.len()
             && self.members.iter().all(|ridge| ridge.fits(trained.config.latent, &trained.features))
             && (n_profiles == 0 || n_profiles == trained.treatments.len())
@@ -98,6 +113,9 @@ impl Decoder {
 
     /// Profiles of latents `[member][row][latent]`: `[row, feature]`, averaged over members.
     pub fn decode(&self, latents: &[Vec<Vec<f32>>]) -> FeatureMatrix {
+        if self.is_of_latents() {
+            return side_by_side(latents);
+        }
         let mut decoded = self.members.iter().zip(latents).map(|(ridge, latents)| ridge.predict(&matrix(latents)));
         let mut sum = decoded.next().expect("an ensemble has a member");
         let mut n_members = 1.0;
@@ -112,6 +130,14 @@ impl Decoder {
         }
         sum
     }
+}
+
+/// Latents `[member][row][latent]` as `[row, member * latent]`.
+fn side_by_side(latents: &[Vec<Vec<f32>>]) -> FeatureMatrix {
+    let n_rows = latents.first().map_or(0, Vec::len);
+    let width = latents.iter().filter_map(|member| member.first()).map(Vec::len).sum();
+    let values = (0..n_rows).flat_map(|row| latents.iter().flat_map(move |member| &member[row])).copied();
+    FeatureMatrix::numbered("latent_", width, values.collect())
 }
 
 fn matrix(latents: &[Vec<f32>]) -> FeatureMatrix {

@@ -49,6 +49,15 @@ pub struct Starts {
 impl Starts {
     /// The starts that `screen` offers.
     pub fn of(trained: &TrainedModel, screen: &Screen, device: &Device) -> Self {
+        let latents = match screen.reference {
+            Reference::Relative => Vec::new(),
+            _ => trained.encode(&screen.features, &control_rows(screen), device),
+        };
+        Self::of_controls(trained, screen, &latents)
+    }
+
+    /// The same from the latents of the negative controls, `[member][control][latent]`, in the order of their rows.
+    pub fn of_controls(trained: &TrainedModel, screen: &Screen, latents: &[Vec<Vec<f32>>]) -> Self {
         let mut measured_on = BTreeMap::<Treatment, Vec<String>>::new();
         for (treatment, rows) in screen.treatments() {
             let plates = rows.iter().map(|&row| screen.observations[row].plate.clone()).collect();
@@ -58,9 +67,7 @@ impl Starts {
             let overall = Some(trained.members.iter().map(|(_, memory)| memory.control.clone()).collect());
             return Self { plates: BTreeMap::new(), contexts: BTreeMap::new(), overall, measured_on };
         }
-        let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
-        let rows: Vec<usize> = (0..screen.n_observations()).filter(is_control).collect();
-        let latents = trained.encode(&screen.features, &rows, device);
+        let rows = control_rows(screen);
         let mean_where = |keep: &dyn Fn(usize) -> bool| -> Vec<Vec<f32>> {
             latents
                 .iter()
@@ -95,6 +102,11 @@ impl Starts {
         let found = self.contexts.get(&treatment.context).or(self.overall.as_ref());
         found.cloned().ok_or_else(|| PredictError::NoStart { context: treatment.context.clone() })
     }
+}
+
+fn control_rows(screen: &Screen) -> Vec<usize> {
+    let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
+    (0..screen.n_observations()).filter(is_control).collect()
 }
 
 /// Predicted latents of those treatments that have a place.

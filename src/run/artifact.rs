@@ -27,6 +27,8 @@ pub enum Artifact {
     Normalizer,
     /// Latents of every observation, `embeddings.parquet`.
     Embeddings,
+    /// Mean latents of every well of an image screen, `embeddings-well.parquet`.
+    WellEmbeddings,
     /// Mean latents of every intervention, `embeddings-intervention.parquet`.
     InterventionEmbeddings,
     /// Predicted profiles, `predictions.parquet`.
@@ -43,6 +45,8 @@ pub enum Artifact {
     Pictures,
     /// Measured and predicted values of held-out tracks, `trajectories.parquet`.
     Trajectories,
+    /// Labels of the held-out wells of an image screen as their nearest neighbors tell them, `labels.parquet`.
+    Labels,
 }
 
 impl Artifact {
@@ -59,6 +63,7 @@ impl Artifact {
             Self::Model { member } => return folder.join("model").join(format!("member-{member}.safetensors")),
             Self::Decoder => "decoder.json",
             Self::Embeddings => "embeddings.parquet",
+            Self::WellEmbeddings => "embeddings-well.parquet",
             Self::InterventionEmbeddings => "embeddings-intervention.parquet",
             Self::Predictions => "predictions.parquet",
             Self::Ranking => "ranking.parquet",
@@ -67,6 +72,7 @@ impl Artifact {
             Self::Readouts => "readouts.parquet",
             Self::Pictures => "pictures.parquet",
             Self::Trajectories => "trajectories.parquet",
+            Self::Labels => "labels.parquet",
         };
         folder.join(name)
     }

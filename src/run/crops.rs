@@ -36,7 +36,7 @@ use shard::{Shard, SiteCrops, Writer};
 use super::atomic::sweep_partials;
 use super::{InputHash, RunError, write_atomically};
 use crate::load::LoadError;
-use crate::load::image::{Edge, Stack, crop, find_nuclei, objects_of_labels, read_labels, read_site, tiles};
+use crate::load::image::{Edge, Stack, binned, crop, find_nuclei, objects_of_labels, read_labels, read_site, tiles};
 use crate::normalize::FlatField;
 use crate::screen::{ChannelScale, ImageScreen, ImageSite, MappedFile, Object, StoredRow, StoredRows};
 
@@ -70,8 +70,11 @@ pub enum Centers {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CropSettings {
-    /// Side in pixels.
+    /// Side in pixels, of the binned picture.
     pub size: usize,
+    /// Pixels along each side of the squares whose means are the pixels that crops are cut from; 1 leaves pictures as
+    /// they are.
+    pub binning: usize,
     /// What they are cut around.
     pub centers: Centers,
     /// What becomes of crops that reach beyond the edge.
@@ -80,7 +83,7 @@ pub struct CropSettings {
 
 impl Default for CropSettings {
     fn default() -> Self {
-        Self { size: 96, centers: Centers::Tiles, edge: Edge::Zero }
+        Self { size: 96, binning: 1, centers: Centers::Tiles, edge: Edge::Zero }
     }
 }
 
@@ -289,6 +292,9 @@ impl Source<'_> {
         if settings.size == 0 || settings.size > 4096 {
             return refused(format!("crops of {} pixels, expected 1 to 4096", settings.size));
         }
+        if settings.binning == 0 || settings.binning > 256 {
+            return refused(format!("pixels binned by {}, expected 1 to 256", settings.binning));
+        }
         match &settings.centers {
             Centers::Objects if objects.is_none_or(|objects| objects.len() != n_sites) => refused(
                 "crops around objects need a table of objects for every site ([images.objects] in the card)".to_owned(),
@@ -388,10 +394,21 @@ impl Source<'_> {
         }
         let objects = match &settings.centers {
             Centers::Objects => objects.map(|objects| objects[row].clone()).unwrap_or_default(),
-            centers => centers_of(centers, site, &stack, &screen.channels, settings.size)?,
+            centers => centers_of(centers, site, &stack, &screen.channels, settings)?,
         };
+        let factor = settings.binning;
+        if stack.height < factor || stack.width < factor {
+            let path = site.channels[0][0].path.clone();
+            let message = format!(
+                "{} x {} pixels, too few for images.crop.binning = {factor}; make it smaller",
+                stack.width, stack.height
+            );
+            return Err(LoadError::Image { path, message }.into());
+        }
+        let stack = if factor == 1 { stack } else { binned(&stack, factor) };
         let cut = objects.into_iter().filter_map(|object| {
-            let values = crop(&stack, &object, settings.size, settings.edge)?;
+            let place = if factor == 1 { object } else { object.binned(factor) };
+            let values = crop(&stack, &place, settings.size, settings.edge)?;
             Some((object, values))
         });
         let (objects, pixels) = cut.unzip();
@@ -405,12 +422,16 @@ fn centers_of(
     site: &ImageSite,
     stack: &Stack,
     channels: &[String],
-    size: usize,
+    settings: &CropSettings,
 ) -> Result<Vec<Object>, LoadError> {
     let (height, width) = (stack.height, stack.width);
     Ok(match centers {
         Centers::Objects => Vec::new(),
-        Centers::Tiles => tiles(height, width, size),
+        Centers::Tiles => {
+            let factor = settings.binning;
+            let grid = tiles(height / factor, width / factor, settings.size);
+            if factor == 1 { grid } else { grid.into_iter().map(|tile| tile.unbinned(factor)).collect() }
+        }
         Centers::Masks => match &site.mask {
             Some(mask) => objects_of_labels(&read_labels(mask)?),
             None => Vec::new(),

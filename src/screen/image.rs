@@ -127,6 +127,20 @@ impl Plane {
     }
 }
 
+impl Object {
+    /// The same object where `factor` x `factor` pixels have become one.
+    pub fn binned(self, factor: usize) -> Self {
+        let shrunk = |center: f32| (center + 0.5) / factor as f32 - 0.5;
+        Self { x: shrunk(self.x), y: shrunk(self.y), ..self }
+    }
+
+    /// The same object where one pixel had been made of `factor` x `factor`: what [`Object::binned`] undoes.
+    pub fn unbinned(self, factor: usize) -> Self {
+        let grown = |center: f32| (center + 0.5) * factor as f32 - 0.5;
+        Self { x: grown(self.x), y: grown(self.y), ..self }
+    }
+}
+
 impl ImageScreen {
     /// Number of sites times times.
     pub fn n_sites(&self) -> usize {
@@ -157,5 +171,19 @@ impl ImageScreen {
             }
         }
         fields
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_stays_in_its_pixels() {
+        // Pixels 4 and 5 of a row become pixel 2, whose middle is the border between them.
+        let object = Object { id: 7, track: None, x: 4.5, y: 0.5, readout: None };
+        let small = object.binned(2);
+        assert_eq!((small.id, small.x, small.y), (7, 2.0, 0.0));
+        assert_eq!(small.unbinned(2), object);
     }
 }

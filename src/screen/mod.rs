@@ -155,6 +155,13 @@ impl Screen {
         rows
     }
 
+    /// Rows of each well, in the order of the wells' first rows: one well where plate and well agree.
+    ///
+    /// Rows that name no well are told apart by their label `site`, and without one each is a well of its own.
+    pub fn wells(&self) -> Vec<Vec<usize>> {
+        wells(&self.observations, &self.labels)
+    }
+
     /// The label called `name`, if the screen has it.
     pub fn label(&self, name: &str) -> Option<&Label> {
         self.labels.iter().find(|label| label.name == name)
@@ -179,6 +186,34 @@ impl Screen {
         }
     }
 }
+
+/// [`Screen::wells`] of observations with their labels.
+pub(crate) fn wells(observations: &[Observation], labels: &[Label]) -> Vec<Vec<usize>> {
+    let sites = labels.iter().find(|label| label.name == SITE_LABEL);
+    let key = |row: usize| {
+        let Observation { plate, well, .. } = &observations[row];
+        let site = sites.and_then(|sites| sites.values[row].as_deref()).filter(|_| well.is_none());
+        (plate, *well, site, (well.is_none() && site.is_none()).then_some(row))
+    };
+    grouped(observations.len(), key)
+}
+
+/// Rows that share a key, in the order of their first rows.
+pub(crate) fn grouped<K: Ord>(n_rows: usize, key: impl Fn(usize) -> K) -> Vec<Vec<usize>> {
+    let mut position_of = BTreeMap::new();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for row in 0..n_rows {
+        let position = *position_of.entry(key(row)).or_insert(groups.len());
+        match groups.get_mut(position) {
+            Some(rows) => rows.push(row),
+            None => groups.push(vec![row]),
+        }
+    }
+    groups
+}
+
+/// The label that names the field of view of a crop of an image.
+pub(crate) const SITE_LABEL: &str = "site";
 
 impl Observation {
     /// The treatment this observation is a replicate of.

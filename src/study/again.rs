@@ -10,8 +10,10 @@ use super::lapse::Lapse;
 use super::methods::{blend_rule, one_baseline, unknown_ranker};
 use super::ranker::{BlendRanker, ProfileRanker};
 use super::trajectory::track_predictions;
+use super::wells::well_scores;
 use super::{Evaluation, Prepared, Served, StudyError, methods, score, table, trajectory_score};
 use crate::config::Config;
+use crate::embed::{Level, embed};
 use crate::evaluate::{Verdict, conformal_radius, coverage_over_splits};
 use crate::pair::{Part, SplitBy};
 use crate::plan::{ByModel, Judge, PlanError, Query, RankedIntervention, Ranker, Ranking, rank};
@@ -68,7 +70,8 @@ pub(super) fn rank_by(
     let ranker: Box<dyn Ranker> = match config.rank.by.as_str() {
         "model" => Box::new(model),
         "blend" => {
-            let (partner, weight) = blend_rule(config, prepared, trained, &served.decoder, device)?;
+            let own_starts = Starts::of(trained, &prepared.screen, device);
+            let (partner, weight) = blend_rule(config, prepared, served.model(&own_starts, device))?;
             Box::new(BlendRanker { model, simple: by_simple(&partner)?, weight })
         }
         by => Box::new(by_simple(by)?.ok_or_else(|| unknown_ranker(config, prepared))?),
@@ -186,7 +189,12 @@ pub fn rank_again(
     }
     // The verdict alone: how good the embedding is does not head a ranking, and replicate retrieval takes long.
     let test = prepared.treatments(config.evaluate.part);
-    let evaluation = if test.is_empty() { None } else { Some(scored(config, prepared, served, &test, device)?) };
+    let evaluation = match prepared.is_of_crops() {
+        true if config.rank.by != "model" => return Err(StudyError::RankImages { by: config.rank.by.clone() }),
+        true => scored_wells(config, prepared, served, device)?,
+        false if test.is_empty() => None,
+        false => Some(scored(config, prepared, served, &test, device)?),
+    };
     let verdict = verdict_sentence(config, evaluation.as_ref());
     rank_by(config, prepared, other, served, verdict, device)
 }
@@ -214,6 +222,13 @@ pub fn evaluate_again(
         }
         return score::pooled(config, Vec::new(), Lapse::new(prepared, served, device)?.readouts(config)?);
     }
+    if prepared.is_of_crops() {
+        if other.is_some() {
+            return Err(StudyError::Images { what: "scoring a finished run on other files" });
+        }
+        let nothing = || score::pooled(config, Vec::new(), Vec::new());
+        return scored_wells(config, prepared, served, device)?.map_or_else(nothing, Ok);
+    }
     let Some(screen) = other else {
         let test = prepared.treatments(config.evaluate.part);
         let mut evaluation = scored(config, prepared, served, &test, device)?;
@@ -237,6 +252,17 @@ pub fn evaluate_again(
     scored(config, &joint, served, &unseen, device)
 }
 
+/// Scores of the held-out wells of an image screen; `None` where there are none.
+fn scored_wells(
+    config: &Config,
+    prepared: &Prepared,
+    served: &Served,
+    device: &Device,
+) -> Result<Option<Evaluation>, StudyError> {
+    let crops = embed(&served.trained, &prepared.screen, Level::Cell, device);
+    Ok(well_scores(config, prepared, served, &crops, device)?.map(|found| found.evaluation))
+}
+
 /// Every method's predictions of the treatments of `rows`, scored and pooled.
 fn scored(
     config: &Config,
@@ -245,7 +271,8 @@ fn scored(
     rows: &BTreeMap<Treatment, Vec<usize>>,
     device: &Device,
 ) -> Result<Evaluation, StudyError> {
-    let found = methods(config, prepared, &served.trained, &served.decoder, rows, device)?;
+    let starts = Starts::of(&served.trained, &prepared.screen, device);
+    let found = methods(config, prepared, served.model(&starts, device), rows)?;
     score::pooled(config, score::evaluate(config, prepared, &found, rows)?, Vec::new())
 }
 
@@ -311,7 +338,8 @@ fn member(text: &str, known: &BTreeMap<&str, Kind>) -> Result<Application, Strin
     Ok(Application { perturbation: Perturbation { name: name.to_owned(), kind }, dose })
 }
 
-/// Predictions as a table: the intervention, each member's latents, and decoded features; and who was abstained from.
+/// Predictions as a table: the intervention, each member's latents, and decoded features where features are no pixels; and
+/// who was abstained from.
 ///
 /// # Errors
 /// When a treatment has nothing to start from.
@@ -323,5 +351,9 @@ pub fn predict_table(
 ) -> Result<(Table, Vec<Treatment>), StudyError> {
     let starts = Starts::of(&served.trained, screen, device);
     let found = predict(&served.trained, &served.decoder, &starts, treatments, device)?;
-    Ok((table::with_latents(&found), found.abstained))
+    let table = match served.decoder.is_of_latents() {
+        true => table::of(&[&found.profiles]),
+        false => table::with_latents(&found),
+    };
+    Ok((table, found.abstained))
 }

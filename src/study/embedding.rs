@@ -16,7 +16,7 @@ use crate::evaluate::{
 };
 use crate::normalize::{PrincipalComponents, Sphering, Tvn, Whitening};
 use crate::pair::Part;
-use crate::screen::{FeatureMatrix, Role, Screen};
+use crate::screen::{FeatureMatrix, Reference, Role, Screen};
 
 /// Added to every eigenvalue when sphering, as a multiple of the mean eigenvalue.
 const SPHERE_EPSILON: f64 = 0.2;
@@ -78,6 +78,35 @@ pub(super) fn embedding_scores(
         rows.extend(mechanism(screen, &name, &matrix)?);
         rows.extend(replicates(screen, &name, &matrix)?);
         rows.extend(seen_again(config, prepared, &name, &matrix)?);
+    }
+    Ok(rows)
+}
+
+/// Scores of the spaces in which wells of images are compared.
+///
+/// Replicates are looked for among held-out wells alone, since the model was told which training wells are replicates;
+/// where no control is held out, the plates' own controls are what they are told from.
+///
+/// # Errors
+/// When a metric cannot be computed.
+pub(super) fn well_scores(
+    config: &Config,
+    wells: &Prepared,
+    spaces: &[(String, FeatureMatrix)],
+) -> Result<Vec<ScoreRow>, StudyError> {
+    let screen = &wells.screen;
+    let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
+    let mut held_out = wells.split.rows(config.evaluate.part);
+    if !held_out.iter().any(is_control) {
+        held_out.extend((0..screen.n_observations()).filter(is_control));
+        held_out.sort_unstable();
+    }
+    let of_held_out = screen.select(&held_out);
+    let mut rows = Vec::new();
+    for (name, space) in spaces {
+        rows.extend(mechanism(screen, name, space)?);
+        let found = replicates(&of_held_out, name, &space.select_rows(&held_out))?;
+        rows.extend(found.into_iter().map(|row| ScoreRow { subset: "held-out wells".to_owned(), ..row }));
     }
     Ok(rows)
 }
@@ -177,14 +206,26 @@ pub fn embed_screen(
     tvn: bool,
     device: &Device,
 ) -> Result<Embeddings, StudyError> {
+    // A row of images is a crop.
+    let is_of_crops = served.trained.config.encoder.crop().is_some();
+    let rows = || embed(&served.trained, screen, if is_of_crops { Level::Cell } else { Level::Well }, device);
     if !tvn {
-        return Ok(embed(&served.trained, screen, level, device));
+        return Ok(match level {
+            Level::Cell => rows(),
+            Level::Site => rows().by_site(),
+            Level::Well if is_of_crops => rows().by_well(),
+            Level::Well => rows(),
+            Level::Intervention if is_of_crops && screen.reference != Reference::FirstFrame => {
+                rows().by_well().by_intervention()
+            }
+            Level::Intervention => rows().by_intervention(),
+        });
     }
-    let wells = embed(&served.trained, screen, Level::Well, device);
+    let wells = if is_of_crops { rows().by_well() } else { rows() };
+    let observations = &wells.observations;
     let controls: Vec<usize> =
-        (0..screen.n_observations()).filter(|&row| screen.observations[row].role == Role::NegativeControl).collect();
-    let batches: Vec<&str> = screen
-        .observations
+        (0..observations.len()).filter(|&row| observations[row].role == Role::NegativeControl).collect();
+    let batches: Vec<&str> = observations
         .iter()
         .map(|observation| observation.lab_batch.as_deref().unwrap_or(observation.plate.as_str()))
         .collect();

@@ -8,9 +8,10 @@ use super::{Event, StudyError};
 use crate::config::ImageConfig;
 use crate::load::image::{ImageSource, LoadedImages, UsableImages, load_images};
 use crate::load::{InputFile, Loaded, Source};
-use crate::run::{Crop, CropCache, InputHash, RunError};
+use crate::pair::{PairError, Part, Split, SplitConfig};
+use crate::run::{Centers, Crop, CropCache, InputHash, RunError};
 use crate::screen::{
-    Dropped, FeatureMatrix, ImageScreen, Intervention, Label, Observation, Reference, Role, Screen, Track,
+    Dropped, FeatureMatrix, ImageScreen, Intervention, Label, Observation, Reference, Role, SITE_LABEL, Screen, Track,
 };
 use crate::train::Stop;
 
@@ -20,24 +21,28 @@ pub(super) const READOUT_LABEL: &str = "readout";
 /// Loads images, cuts and scales their crops, and follows objects through time where the screen is a time lapse.
 ///
 /// A row of the screen is a crop; its features are the pixels `[channel, y, x]` of a square, scaled to 0 to 1 by the
-/// plate's negative controls or, in a time lapse, by its first frames, which are the state before. In a time lapse a row's
-/// intervention lasts from the first frame to the row's; tracks that miss a frame, or hold two objects in one, are left out
-/// and counted.
+/// plate's negative controls or, in a time lapse, by its first frames, which are the state before; by those of training
+/// alone where `split` holds out parts of plates. In a time lapse a row's intervention lasts from the first frame to the
+/// row's; tracks that miss a frame, or hold two objects in one, are left out and counted. Elsewhere the crops of objects
+/// are the cell count of their well, unless the files tell one.
 ///
 /// Pixels stay in the files of crops and are read when they are needed. Asked to stop, it keeps what is cut already.
 ///
 /// # Errors
-/// What loading, cutting or scaling says, or that it was stopped.
+/// What loading, splitting, cutting or scaling says, or that it was stopped.
 pub fn load_image_screen(
     source: &Source,
     config: &ImageConfig,
+    split: &SplitConfig,
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Loaded, StudyError> {
     let loaded = load_images(&ImageSource { source: source.clone(), ..ImageSource::default() })?;
     let UsableImages { screen: images, objects } = loaded.usable()?;
     let progress = progress(stop, tell);
-    let sites = sites_of_reference(&images);
+    let split_of_sites = split_within_plates(&images.table, split)?;
+    let sites =
+        sites_of_reference(&images, |site| split_of_sites.as_ref().is_none_or(|split| split.part(site) == Part::Train));
     let flat_field = fitted_field(&config.cache, &images, &sites, &config.intensity)?;
     let objects = objects.as_deref();
     let cache = CropCache::build(&config.cache, &images, objects, &config.crop, flat_field.as_ref(), &progress)?;
@@ -58,6 +63,10 @@ pub fn load_image_screen(
     let features = pixels(&cache, &images, &kept, |plate| Ok(scale.of_channels(plate)?))?;
     let mut screen = table(&images, &crops, features);
     screen.dropped.extend(dropped);
+    refuse_places_without_crops(&screen, &crops, split, split_of_sites.as_ref())?;
+    if tracks.is_empty() && config.crop.centers != Centers::Tiles {
+        count_cells(&mut screen);
+    }
     let LoadedImages { mapping, mut inputs, card, mut notes, .. } = loaded;
     let of_plates = cache.inputs(&images).into_iter();
     inputs.extend(of_plates.map(|InputHash { name, bytes, sha256 }| {
@@ -69,14 +78,51 @@ pub fn load_image_screen(
     Ok(Loaded { screen, mapping, inputs, card, notes, tracks, courses: Vec::new() })
 }
 
-/// Sites that stand for untreated cells: negative controls, or first frames, or all where there is neither.
-pub(super) fn sites_of_reference(images: &ImageScreen) -> Vec<usize> {
+/// Sites that stand for untreated cells: negative controls, or first frames, or all where there is neither; of those that
+/// are `usable`.
+pub(super) fn sites_of_reference(images: &ImageScreen, usable: impl Fn(usize) -> bool) -> Vec<usize> {
+    let usable = |site: &usize| usable(*site);
     if images.table.reference == Reference::FirstFrame {
-        return images.fields().iter().map(|field| field[0]).collect();
+        return images.fields().iter().map(|field| field[0]).filter(usable).collect();
     }
+    let all = || (0..images.n_sites()).filter(usable);
     let is_control = |row: &usize| images.table.observations[*row].role == Role::NegativeControl;
-    let controls: Vec<usize> = (0..images.n_sites()).filter(is_control).collect();
-    if controls.is_empty() { (0..images.n_sites()).collect() } else { controls }
+    let controls: Vec<usize> = all().filter(is_control).collect();
+    if controls.is_empty() { all().collect() } else { controls }
+}
+
+/// The parts of the sites where parts of one plate are held out: those outside training may then set no scale.
+///
+/// A plate that is held out whole is scaled by its own controls, as it would be if it came later.
+fn split_within_plates(sites: &Screen, split: &SplitConfig) -> Result<Option<Split>, StudyError> {
+    if !split.by.is_within_plates() || !split.test.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Split::new(sites, split)?))
+}
+
+/// Sites and crops fall into the same parts unless a row or column of the plate shows no crop at all.
+fn refuse_places_without_crops(
+    screen: &Screen,
+    crops: &[&Crop],
+    split: &SplitConfig,
+    of_sites: Option<&Split>,
+) -> Result<(), StudyError> {
+    let Some(of_sites) = of_sites else { return Ok(()) };
+    let of_crops = Split::new(screen, split)?;
+    let is_same = (0..crops.len()).all(|crop| of_crops.part(crop) == of_sites.part(crops[crop].row));
+    let reason =
+        || format!("nothing was cut out in any well of some {}; leave its wells out of the sheet", split.by.name());
+    if is_same { Ok(()) } else { Err(PairError::Split { by: split.by.name(), reason: reason() }.into()) }
+}
+
+/// Takes the crops of a well for its cells, where the files count none.
+fn count_cells(screen: &mut Screen) {
+    for rows in screen.wells() {
+        for &row in &rows {
+            screen.observations[row].cell_count.get_or_insert(rows.len() as f64);
+        }
+    }
 }
 
 /// The crops of objects that are seen once in every frame of their field, in the order of field, track and time.
@@ -147,7 +193,7 @@ pub(super) fn table(images: &ImageScreen, crops: &[&Crop], features: FeatureMatr
     let mut labels: Vec<Label> =
         images.table.labels.iter().map(|own| label(&own.name, &|crop: &Crop| own.values[crop.row].clone())).collect();
     let own = [
-        label("site", &|crop| Some(images.sites[crop.row].site.clone()).filter(|site| !site.is_empty())),
+        label(SITE_LABEL, &|crop| Some(images.sites[crop.row].site.clone()).filter(|site| !site.is_empty())),
         label("frame", &|crop| Some(images.sites[crop.row].time?.frame.to_string())),
         label("object", &|crop| Some(crop.object.id.to_string())),
         label("track", &|crop| Some(crop.object.track?.to_string())),

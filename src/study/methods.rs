@@ -28,6 +28,25 @@ pub struct Methods {
     pub blended_with: String,
 }
 
+/// A trained model as one method among others: where its cells start, and how its predictions are said.
+#[derive(Debug, Clone, Copy)]
+pub struct Model<'a> {
+    /// The ensemble.
+    pub trained: &'a TrainedModel,
+    /// Latents to profiles.
+    pub decoder: &'a Decoder,
+    /// Where cells start.
+    pub starts: &'a Starts,
+    /// Where to compute.
+    pub device: &'a Device,
+}
+
+impl Model<'_> {
+    fn predict(&self, treatments: &[Treatment]) -> Result<ModelPredictions, StudyError> {
+        Ok(predict(self.trained, self.decoder, self.starts, treatments, self.device)?)
+    }
+}
+
 /// Rows by treatment.
 type Rows = BTreeMap<Treatment, Vec<usize>>;
 
@@ -35,19 +54,11 @@ type Rows = BTreeMap<Treatment, Vec<usize>>;
 ///
 /// # Errors
 /// What predicting or a baseline says.
-pub fn methods(
-    config: &Config,
-    prepared: &Prepared,
-    trained: &TrainedModel,
-    decoder: &Decoder,
-    targets: &Rows,
-    device: &Device,
-) -> Result<Methods, StudyError> {
+pub fn methods(config: &Config, prepared: &Prepared, model: Model, targets: &Rows) -> Result<Methods, StudyError> {
     let training = prepared.treatments(Part::Train);
-    let starts = Starts::of(trained, &prepared.screen, device);
-    let model = predict(trained, decoder, &starts, &names(targets), device)?;
+    let (partner, weight) = blend_rule(config, prepared, model)?;
+    let model = model.predict(&names(targets))?;
     let baselines = baselines(config, prepared, &training, targets, &|_| true)?;
-    let (partner, weight) = blend_rule(config, prepared, trained, decoder, device)?;
     let simple = baselines.iter().find(|predictions| predictions.method == partner);
     let mut blend = match simple {
         Some(simple) => baseline::blend(&model.profiles, simple, weight)?,
@@ -65,16 +76,9 @@ fn names(rows: &Rows) -> Vec<Treatment> {
 ///
 /// # Errors
 /// What predicting or a baseline says.
-pub(super) fn blend_rule(
-    config: &Config,
-    prepared: &Prepared,
-    trained: &TrainedModel,
-    decoder: &Decoder,
-    device: &Device,
-) -> Result<(String, f64), StudyError> {
+pub(super) fn blend_rule(config: &Config, prepared: &Prepared, model: Model) -> Result<(String, f64), StudyError> {
     let validation = prepared.treatments(Part::Validation);
-    let starts = Starts::of(trained, &prepared.screen, device);
-    let checked = predict(trained, decoder, &starts, &names(&validation), device)?;
+    let checked = model.predict(&names(&validation))?;
     let simple = baselines(config, prepared, &prepared.treatments(Part::Train), &validation, &|_| true)?;
     let truth = baseline::measured(&prepared.screen, &validation);
     choose_blend(&checked.profiles, &simple, &truth, config.split.by)

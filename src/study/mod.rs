@@ -5,6 +5,7 @@ mod embedding;
 mod ensemble;
 mod fitted;
 mod images;
+mod labels;
 mod lapse;
 mod log;
 mod methods;
@@ -16,15 +17,18 @@ mod readout;
 mod response;
 mod run;
 mod score;
+mod spaces;
 mod table;
 mod trajectory;
 mod trajectory_score;
+mod wells;
 
 pub use again::{against, evaluate_again, predict_table, rank_again, treatments_of};
 pub use embedding::embed_screen;
 pub use ensemble::{Members, train_ensemble};
 pub use images::load_image_screen;
-pub use methods::{Methods, methods};
+pub use labels::LabelGuess;
+pub use methods::{Methods, Model, methods};
 pub use prepare::{Prepared, load_screen, load_screen_until, prepare};
 pub use published::{PublishedEmbeddings, embed_published};
 pub use readout::WellReadout;
@@ -62,6 +66,12 @@ pub enum StudyError {
     NoTrackConfig,
     #[error("{}: {problem}", path.display())]
     Published { path: PathBuf, problem: String },
+    #[error("{what} is not there yet for a screen of images")]
+    Images { what: &'static str },
+    #[error(
+        "`rank.by` is {by:?}, and a screen of images is ranked by its model alone, because simple methods predict features and pixels are none; set `rank.by = \"model\"` (`--by model`)"
+    )]
+    RankImages { by: String },
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]

@@ -41,6 +41,11 @@ impl Prepared {
         self.split.treatments(&self.screen, part)
     }
 
+    /// Whether rows are crops of images that no time lapse follows, and wells bags of them.
+    pub fn is_of_crops(&self) -> bool {
+        !self.pairs.bags.is_empty()
+    }
+
     /// Sizes of the model that this screen asks for.
     pub fn sizes(&self) -> ModelSizes {
         ModelSizes {
@@ -99,7 +104,7 @@ pub fn load_screen(config: &Config) -> Result<Loaded, StudyError> {
 pub fn load_screen_until(config: &Config, stop: &Stop, tell: &(dyn Fn(Event) + Sync)) -> Result<Loaded, StudyError> {
     let source = source_of(config);
     if let Some(images) = &config.images {
-        return load_image_screen(&source, images, stop, tell);
+        return load_image_screen(&source, images, &config.split, stop, tell);
     }
     if let Some(tracks) = &config.tracks {
         return Ok(load_tracks(&source, tracks.window)?);
@@ -124,8 +129,16 @@ pub fn prepare(config: &Config, loaded: &Loaded) -> Result<Prepared, StudyError>
         return prepare_time_lapse(config, loaded, split);
     }
     let normalizer = Normalizer::fit(&loaded.screen, &split.rows(Part::Train), &config.normalize)?;
-    let screen = normalizer.apply(&loaded.screen)?;
-    let pairs = PairSet::new(&screen, &split)?;
+    let screen = match config.images {
+        // Pixels are scaled already, and all of them stay.
+        Some(_) => loaded.screen.clone(),
+        None => normalizer.apply(&loaded.screen)?,
+    };
+    // A row of images is a crop, and a well is a bag of them.
+    let pairs = match config.images {
+        Some(_) => PairSet::of_bags(&screen, &split)?,
+        None => PairSet::new(&screen, &split)?,
+    };
     let descriptors = match &loaded.card {
         Some(card) => Descriptors::of_card(card)?.map(|descriptors| descriptors.by_name().clone()).unwrap_or_default(),
         None => BTreeMap::new(),

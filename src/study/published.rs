@@ -80,7 +80,7 @@ pub fn embed_published(
         let byte = ChannelScale { low: 0.0, factor: 1.0 / 255.0 };
         (pixels(&cache, &images, &indices, |_| Ok(vec![byte; channels]))?, "divided by 255, as published")
     } else {
-        let (sites, settings) = (sites_of_reference(&images), IntensitySettings::default());
+        let (sites, settings) = (sites_of_reference(&images, |_| true), IntensitySettings::default());
         let scale = fitted_scale(cache.folder(), &images, &sites, &settings, None)?;
         let features = pixels(&cache, &images, &indices, |plate| Ok(scale.of_channels(plate)?))?;
         (features, "scaled between the 0.5th and the 99.5th percentile of each channel, since they are not of 8 bits")

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use super::ensemble::checkpoint_steps;
+use super::labels::label_table;
 use super::lapse::Lapse;
 use super::log::TrainingLog;
 use super::methods::refuse_unknown_ranker;
+use super::prepare::load_screen_until;
 use super::readout::readout_table;
 use super::trajectory::{track_predictions, trajectory_table};
+use super::wells::{WellScores, well_scores};
 use super::{
-    Evaluation, Item, Members, Prepared, StudyError, again, methods, pictures, prepare, score, train_ensemble,
+    Evaluation, Item, Members, Model, Prepared, StudyError, again, methods, pictures, prepare, score, train_ensemble,
     trajectory_score,
 };
 use crate::config::Config;
@@ -22,8 +25,9 @@ use crate::model::{Array, parameters};
 use crate::normalize::Normalizer;
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_query};
-use crate::predict::Decoder;
+use crate::predict::{Decoder, Starts};
 use crate::run::{Artifact, Checkpoint, InputHash, Manifest, NonFinite, Opened, RunDir, RunError, write_atomically};
+use crate::screen::Screen;
 use crate::train::{Health, Progress, Stop, TrainedModel};
 
 /// What a job tells while it goes.
@@ -103,6 +107,11 @@ impl Served {
         Ok(Self { trained, decoder, normalizer })
     }
 
+    /// The model as a method that starts from `starts`.
+    pub fn model<'a>(&'a self, starts: &'a Starts, device: &'a Device) -> Model<'a> {
+        Model { trained: &self.trained, decoder: &self.decoder, starts, device }
+    }
+
     /// Whether a file is missing that [`Served::read`] reads.
     fn lacks_a_file(folder: &Path, n_members: usize) -> bool {
         let models = (0..n_members).map(|member| Artifact::Model { member });
@@ -162,6 +171,9 @@ pub fn run(
     if !loaded.courses.is_empty() && !config.rank.target.is_empty() {
         return Err(StudyError::Tracks { what: "`rank.target`" });
     }
+    if config.images.is_some() && loaded.tracks.is_empty() {
+        refuse_images(config, &loaded.screen)?;
+    }
     if config.evaluate.all_folds {
         return all_folds(config, loaded, folder, device, stop, tell);
     }
@@ -191,6 +203,19 @@ pub fn run(
     let finished = results(config, &prepared, &served, &mut dir, device, stop, tell)?;
     dir.finish()?;
     Ok(Finished { was_finished, ..finished })
+}
+
+/// Refuses what cannot be done with crops of images, so that it does not surface after training.
+fn refuse_images(config: &Config, screen: &Screen) -> Result<(), StudyError> {
+    if !config.rank.target.is_empty() && config.rank.by != "model" {
+        return Err(StudyError::RankImages { by: config.rank.by.clone() });
+    }
+    let label = &config.evaluate.label;
+    if !label.is_empty() && screen.label(label).is_none() {
+        let (screen, label) = (screen.name.clone(), label.clone());
+        return Err(crate::evaluate::EvaluateError::MissingLabel { screen, label }.into());
+    }
+    Ok(())
 }
 
 /// The parameters of the members of the finished run in `folder`.
@@ -267,7 +292,10 @@ fn train(
     }
     log.finish()?;
     let fit_rows: Vec<usize> = prepared.split.rows(Part::Train);
-    let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &config.decoder, device)?;
+    let decoder = match config.images {
+        Some(_) => Decoder::of_latents(),
+        None => Decoder::fit(&trained, &prepared.screen, &fit_rows, &config.decoder, device)?,
+    };
     let served = Served { trained, decoder, normalizer: prepared.normalizer.clone() };
     served.write(&folder)?;
     Ok(served)
@@ -292,7 +320,13 @@ fn results(
     let level = if is_of_objects { Level::Cell } else { Level::Well };
     let rows = embed(&served.trained, &prepared.screen, level, device);
     rows.write(&Artifact::Embeddings.path_in(&folder))?;
-    rows.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(&folder))?;
+    if prepared.is_of_crops() {
+        let wells = rows.by_well();
+        wells.write(&Artifact::WellEmbeddings.path_in(&folder))?;
+        wells.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(&folder))?;
+    } else {
+        rows.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(&folder))?;
+    }
     let test = prepared.treatments(config.evaluate.part);
     let mut evaluation = None;
     if !prepared.courses.is_empty() {
@@ -320,11 +354,25 @@ fn results(
         let scored = score::pooled(config, Vec::new(), readouts)?;
         scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
         evaluation = Some(scored);
+    } else if prepared.is_of_crops() {
+        go_on(stop, "scores")?;
+        dir.start_step("evaluate")?;
+        tell(Event::Step("scoring held-out wells".into()));
+        if let Some(WellScores { evaluation: scored, methods }) = well_scores(config, prepared, served, &rows, device)?
+        {
+            label_table(&scored.labels).write_parquet(&Artifact::Labels.path_in(&folder))?;
+            scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
+            if let Some(methods) = &methods {
+                super::table::predictions(methods).write_parquet(&Artifact::Predictions.path_in(&folder))?;
+            }
+            evaluation = Some(scored);
+        }
     } else if !test.is_empty() {
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
         tell(Event::Step(format!("scoring {} held-out treatments", test.len())));
-        let found = methods(config, prepared, &served.trained, &served.decoder, &test, device)?;
+        let starts = Starts::of(&served.trained, &prepared.screen, device);
+        let found = methods(config, prepared, served.model(&starts, device), &test)?;
         tell(Event::Note(format!(
             "blend: {:.2} of the model, {:.2} of {}, fitted on the validation treatments",
             found.blend_weight,
@@ -367,6 +415,7 @@ fn all_folds(
     let mut items = Vec::<Item>::new();
     let mut readouts = Vec::new();
     let mut trajectories = Vec::new();
+    let mut labels = Vec::new();
     for fold in 0..config.split.folds {
         go_on(stop, "the next fold")?;
         dir.start_step(&format!("fold-{fold}"))?;
@@ -375,21 +424,33 @@ fn all_folds(
         of_fold.evaluate.all_folds = false;
         of_fold.split.fold = fold;
         of_fold.rank.target = String::new();
+        // Where parts of plates are held out, the intensities of images are scaled by what is left.
+        let own = match config.images.is_some() && config.split.by.is_within_plates() {
+            true => Some(load_screen_until(&of_fold, stop, tell)?),
+            false => None,
+        };
+        let loaded = own.as_ref().unwrap_or(loaded);
         let finished = run(&of_fold, loaded, &folder.join(format!("fold-{fold}")), device, stop, tell)?;
         if let Some(evaluation) = finished.evaluation {
             items.extend(evaluation.items);
             readouts.extend(evaluation.readouts);
             trajectories.extend(evaluation.trajectories);
+            labels.extend(evaluation.labels);
         }
     }
     if !readouts.is_empty() {
         readout_table(&readouts).write_parquet(&Artifact::Readouts.path_in(folder))?;
     }
-    let evaluation = if trajectories.is_empty() {
-        score::pooled(config, items, readouts)?
-    } else {
+    if !labels.is_empty() {
+        label_table(&labels).write_parquet(&Artifact::Labels.path_in(folder))?;
+    }
+    let evaluation = if !trajectories.is_empty() {
         trajectory_table(&trajectories).write_parquet(&Artifact::Trajectories.path_in(folder))?;
         trajectory_score::scored(config, trajectories)?
+    } else if config.images.is_some() && readouts.is_empty() {
+        score::pooled(config, items, readouts)?.with_labels(config, labels)?
+    } else {
+        score::pooled(config, items, readouts)?
     };
     evaluation.scores.write_parquet(&Artifact::Scores.path_in(folder))?;
     dir.finish()?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::embedding::EMBEDDING_TASKS;
+use super::labels::{LabelGuess, label_summary};
 use super::readout::{READOUT_TASK, WellReadout, readout_against, readout_score_rows, readout_verdict};
 use super::trajectory_score::trajectory_summary;
 use super::{Methods, Prepared, StudyError, TrackPrediction};
@@ -42,6 +43,8 @@ pub struct Evaluation {
     pub readouts: Vec<WellReadout>,
     /// Predicted trajectories of held-out tracks; empty where interventions do not change in time.
     pub trajectories: Vec<TrackPrediction>,
+    /// Labels of the held-out wells of an image screen as their neighbors tell them; empty otherwise.
+    pub labels: Vec<LabelGuess>,
     /// The prediction that the tool uses (the blend) against the best simple method, by mean squared error.
     pub verdict: Option<Verdict>,
     /// What has to be known to read the scores, each a sentence.
@@ -172,14 +175,17 @@ pub fn pooled(config: &Config, items: Vec<Item>, readouts: Vec<WellReadout>) -> 
         items,
         readouts,
         trajectories: Vec::new(),
+        labels: Vec::new(),
     })
 }
 
-/// What was held out with a plate or lab batch, where it is more than plate or batch effects.
+/// What was held out with a plate, a part of it or a lab batch, where it is more than the effects of that place.
 fn what_a_group_is(by: SplitBy, items: &[Item]) -> Option<String> {
     let group = match by {
         SplitBy::Plate => "plate",
         SplitBy::LabBatch => "lab batch",
+        SplitBy::PlateRow => "plate row",
+        SplitBy::PlateColumn => "plate column",
         _ => return None,
     };
     let treatments: BTreeMap<&Treatment, bool> =
@@ -194,14 +200,18 @@ fn what_a_group_is(by: SplitBy, items: &[Item]) -> Option<String> {
 }
 
 fn by_method<'a>(items: &'a [Item], metric: &str) -> BTreeMap<&'a str, MethodScores> {
-    let mut methods = BTreeMap::<&str, MethodScores>::new();
+    let mut methods = BTreeMap::<&str, BTreeMap<Treatment, Vec<f64>>>::new();
     for item in items.iter().filter(|item| item.metric == metric) {
-        let entry = methods
-            .entry(item.method.as_str())
-            .or_insert_with(|| MethodScores { method: item.method.clone(), scores: BTreeMap::new() });
-        entry.scores.insert(item.treatment.clone(), item.value);
+        let scores = methods.entry(item.method.as_str()).or_default();
+        // A treatment with wells in several places is tested in several folds.
+        scores.entry(item.treatment.clone()).or_default().push(item.value);
     }
-    methods
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    let of_method = |(method, scores): (&'a str, BTreeMap<Treatment, Vec<f64>>)| {
+        let scores = scores.into_iter().map(|(treatment, values)| (treatment, mean(values))).collect();
+        (method, MethodScores { method: method.to_owned(), scores })
+    };
+    methods.into_iter().map(of_method).collect()
 }
 
 /// The independent unit of a treatment: its perturbations, at whatever doses.
@@ -282,7 +292,10 @@ pub fn summary_table(evaluation: &Evaluation) -> String {
     for note in &evaluation.notes {
         text += &format!("{note}\n");
     }
-    text + &readout_summary(evaluation) + &trajectory_summary(evaluation) + &embedding_table(rows)
+    text + &readout_summary(evaluation)
+        + &trajectory_summary(evaluation)
+        + &label_summary(evaluation)
+        + &embedding_table(rows)
 }
 
 /// The scores of the read-outs of wells: a line for each method, best first.

@@ -44,6 +44,7 @@ pub(super) fn scored(config: &Config, tracks: Vec<TrackPrediction>) -> Result<Ev
         notes,
         configurations_tried: config.evaluate.configurations_tried,
         trajectories: tracks,
+        labels: Vec::new(),
     })
 }
 

@@ -58,6 +58,28 @@ pub fn tiles(height: usize, width: usize, size: usize) -> Vec<Object> {
     centers.enumerate().map(|(id, (x, y))| Object { id: id as u32, track: None, x, y, readout: None }).collect()
 }
 
+/// Means of squares of `factor` x `factor` pixels, channel by channel; what is left over at the right and at the lower
+/// edge is left out.
+///
+/// # Panics
+/// If `factor` is 0.
+pub fn binned(stack: &Stack, factor: usize) -> Stack {
+    let (height, width) = (stack.height / factor, stack.width / factor);
+    let pixels = stack.values.to_f32();
+    let mut means = Vec::with_capacity(stack.n_channels * height * width);
+    for channel in pixels.chunks_exact((stack.height * stack.width).max(1)) {
+        for y in 0..height {
+            for x in 0..width {
+                let rows =
+                    (y * factor..(y + 1) * factor).map(|row| &channel[row * stack.width + x * factor..][..factor]);
+                let sum: f64 = rows.flatten().map(|&value| f64::from(value)).sum();
+                means.push((sum / (factor * factor) as f64) as f32);
+            }
+        }
+    }
+    Stack { n_channels: stack.n_channels, height, width, values: PixelValues::F32(means) }
+}
+
 /// The pixel that stands at `at`, which may lie beyond the edge.
 fn position(at: i64, length: usize, edge: Edge) -> Option<usize> {
     let length = length as i64;
@@ -161,6 +183,15 @@ mod tests {
         let one = Stack { n_channels: 1, height: 1, width: 1, values: PixelValues::F32(vec![7.0]) };
         let object = Object { id: 0, track: None, x: 0.0, y: 0.0, readout: None };
         assert_eq!(crop(&one, &object, 5, Edge::Mirror), Some(PixelValues::F32(vec![7.0; 25])));
+    }
+
+    #[test]
+    fn bins_are_means_and_leave_the_rest_out() {
+        let found = binned(&stack(), 2);
+        assert_eq!((found.n_channels, found.height, found.width), (2, 1, 2));
+        assert_eq!(found.values, PixelValues::F32(vec![2.5, 4.5, 102.5, 104.5]));
+        assert_eq!(binned(&stack(), 1).values.to_f32(), stack().values.to_f32());
+        assert_eq!(binned(&stack(), 4).height, 0);
     }
 
     #[test]

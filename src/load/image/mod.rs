@@ -33,7 +33,7 @@ mod zarr;
 
 use std::path::PathBuf;
 
-pub use crop::{Edge, crop, tiles};
+pub use crop::{Edge, binned, crop, tiles};
 pub use detect::is_image_source;
 pub use nuclei::find_nuclei;
 pub use objects::{objects_of_labels, read_deep_profiler};

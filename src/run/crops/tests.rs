@@ -47,6 +47,24 @@ fn crops_are_those_of_the_sites() {
     assert_eq!(values, expected);
 }
 
+#[test]
+fn binned_crops_are_means_and_their_objects_stay_in_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let screen = screen(folder.path());
+    let halves = CropSettings { binning: 2, ..settings(3) };
+    let cache = build(folder.path(), &screen, &halves).unwrap();
+    // Pictures of 8 x 6 pixels become 4 x 3: one tile of 3 x 3 each, its middle pixel made of pixels 2 and 3 each way.
+    assert_eq!(cache.crops().len(), 40);
+    let object = cache.crops()[39].object;
+    assert_eq!((object.x, object.y), (2.5, 2.5));
+    let values = cache.gather(&[39]);
+    let mean = |x: usize, y: usize| 3900.0 + (16 * y + 2 * x) as f32 + 4.5;
+    let expected: Vec<f32> = (0..9).map(|pixel| mean(pixel % 3, pixel / 3)).collect();
+    assert_eq!(values, expected);
+    let error = build(folder.path(), &screen, &CropSettings { binning: 7, ..halves }).unwrap_err();
+    assert!(error.contains("8 x 6 pixels, too few for images.crop.binning = 7"), "{error}");
+}
+
 /// The real organoids lie beside the repository; without them this says so and passes.
 #[test]
 fn tracked_organoids_are_cut_around_their_centers() {
@@ -62,7 +80,7 @@ fn tracked_organoids_are_cut_around_their_centers() {
     let loaded = load_images(&ImageSource { source, ..ImageSource::default() }).unwrap().usable().unwrap();
     let (screen, objects) = (loaded.screen.select(&[0, 6]), loaded.objects.unwrap());
     let objects = [objects[0].clone(), objects[6].clone()];
-    let settings = CropSettings { size: 48, centers: Centers::Objects, edge: Edge::Zero };
+    let settings = CropSettings { size: 48, centers: Centers::Objects, ..CropSettings::default() };
     let build = |settings| {
         let go_on = |_, _| ControlFlow::Continue(());
         CropCache::build(folder.path(), &screen, Some(&objects), settings, None, &go_on).unwrap()

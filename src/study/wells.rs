@@ -1,0 +1,124 @@
+//! An image screen without a time lapse at the level of its wells, which are means over their crops.
+//!
+//! Pixels are no profile: nothing is decoded to them, and predictions are compared where the model makes them, in its own
+//! latents. The latents of a well take the place of its features, so that all that is asked of profiles is asked of them.
+
+use burn::tensor::Device;
+
+use super::labels::{LabelGuess, guesses};
+use super::spaces::spaces;
+use super::{Evaluation, Methods, Prepared, Served, StudyError, embedding, methods, score};
+use crate::config::Config;
+use crate::embed::Embeddings;
+use crate::pair::PairSet;
+use crate::predict::Starts;
+use crate::screen::{Role, Screen};
+
+/// The wells of a screen of crops with their latents.
+pub(super) struct LatentWells {
+    /// One row for each well; its features are its latents, members side by side.
+    pub prepared: Prepared,
+    /// Where predictions start: the latents of control wells.
+    starts: Starts,
+}
+
+impl LatentWells {
+    /// Averages the latents of `crops`, the rows of `prepared`.
+    ///
+    /// # Errors
+    /// When nothing is left to train on.
+    pub(super) fn new(prepared: &Prepared, served: &Served, crops: &Embeddings) -> Result<Self, StudyError> {
+        let wells = crops.by_well();
+        let first_rows: Vec<usize> = prepared.screen.wells().iter().map(|rows| rows[0]).collect();
+        let screen = Screen {
+            name: prepared.screen.name.clone(),
+            reference: prepared.screen.reference,
+            observations: wells.observations,
+            features: wells.latents,
+            labels: wells.labels,
+            dropped: Vec::new(),
+        };
+        let split = prepared.split.select(&first_rows);
+        let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
+        let controls: Vec<usize> = (0..screen.n_observations()).filter(is_control).collect();
+        let width = served.trained.config.latent;
+        let of_member = |member: usize| -> Vec<Vec<f32>> {
+            let columns = member * width..(member + 1) * width;
+            controls.iter().map(|&row| screen.features.row(row)[columns.clone()].to_vec()).collect()
+        };
+        let by_member: Vec<Vec<Vec<f32>>> = (0..served.trained.members.len()).map(of_member).collect();
+        let starts = Starts::of_controls(&served.trained, &screen, &by_member);
+        let prepared = Prepared {
+            pairs: PairSet::new(&screen, &split)?,
+            screen,
+            split,
+            normalizer: prepared.normalizer.clone(),
+            vocabulary: prepared.vocabulary.clone(),
+            descriptors: prepared.descriptors.clone(),
+            tracks: Vec::new(),
+            courses: Vec::new(),
+        };
+        Ok(Self { prepared, starts })
+    }
+}
+
+/// What is said under the scores of predictions.
+const IN_LATENTS: &str = "predictions of wells are compared in the model's own latents: errors compare the methods of one run, and no two runs";
+
+/// Scores of an image screen, with what they are made of; `None` where no well is held out.
+#[derive(Debug)]
+pub(super) struct WellScores {
+    /// The scores.
+    pub evaluation: Evaluation,
+    /// Predictions of the held-out treatments; `None` where there is none.
+    pub methods: Option<Methods>,
+}
+
+/// Scores the wells of `config.evaluate.part`: their labels by their neighbors, predictions of their latents, and latents
+/// as an embedding.
+///
+/// # Errors
+/// When a label is unknown, or fitting fails.
+pub(super) fn well_scores(
+    config: &Config,
+    prepared: &Prepared,
+    served: &Served,
+    crops: &Embeddings,
+    device: &Device,
+) -> Result<Option<WellScores>, StudyError> {
+    let wells = LatentWells::new(prepared, served, crops)?;
+    if wells.prepared.split.rows(config.evaluate.part).is_empty() {
+        return Ok(None);
+    }
+    let targets = wells.prepared.treatments(config.evaluate.part);
+    let methods = match targets.is_empty() {
+        true => None,
+        false => Some(methods(config, &wells.prepared, served.model(&wells.starts, device), &targets)?),
+    };
+    let items = match &methods {
+        Some(methods) => score::evaluate(config, &wells.prepared, methods, &targets)?,
+        None => Vec::new(),
+    };
+    let spaces = spaces(config, prepared, served, &wells.prepared, device)?;
+    let labels = guesses(config, &wells.prepared, &spaces)?;
+    let mut evaluation = score::pooled(config, items, Vec::new())?.with_labels(config, labels)?;
+    evaluation.scores.rows.extend(embedding::well_scores(config, &wells.prepared, &spaces)?);
+    Ok(Some(WellScores { evaluation, methods }))
+}
+
+impl Evaluation {
+    /// The same with the scores of labels, and with what has to be said of the predictions of an image screen.
+    ///
+    /// # Errors
+    /// When a score is not finite.
+    pub(super) fn with_labels(mut self, config: &Config, labels: Vec<LabelGuess>) -> Result<Self, StudyError> {
+        let (rows, notes) = super::labels::label_scores(config, &labels)?;
+        if !self.items.is_empty() {
+            self.notes.push(IN_LATENTS.to_owned());
+        }
+        self.scores.rows.extend(rows);
+        self.notes.extend(notes);
+        self.labels = labels;
+        Ok(self)
+    }
+}
