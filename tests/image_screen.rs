@@ -112,11 +112,12 @@ fn wells_of_unseen_rows_are_told_by_their_neighbors_and_the_column_says_as_much(
     let said = finish(run(folder, "one", &[]), 0);
     assert!(said.contains("96 rows of 24 wells on 1 plates, 2 treatments, 256 features"), "{said}");
     assert!(said.contains("label of held-out wells: 24 wells, each a unit"), "{said}");
-    assert_eq!(accuracy(&said, "latents"), 1.0, "{said}");
+    assert!(accuracy(&said, "latents") > 0.6, "{said}");
+    assert_eq!(accuracy(&said, "intensity"), 1.0, "{said}");
     assert_eq!(accuracy(&said, "plate_column"), 1.0, "{said}");
     assert!(accuracy(&said, "majority") < 0.5, "{said}");
     assert!(said.contains("the plate column explains the label completely (accuracy 1.000)"), "{said}");
-    assert!(said.contains("no difference can be claimed"), "intensities tell these disks too: {said}");
+    assert!(said.contains("against the best of 8 simple ways, intensity"), "intensities tell these disks best: {said}");
     assert!(said.contains("unseen plate_row: 4 treatments of 2 perturbations"), "{said}");
     for name in ["scores.parquet", "labels.parquet", "fold-0/embeddings-well.parquet", "fold-1/predictions.parquet"] {
         assert!(folder.join("one").join(name).is_file(), "{name}");

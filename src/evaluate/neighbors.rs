@@ -75,7 +75,7 @@ pub fn relabeling_p_value(guesses: &[Guess], seed: u64) -> RelabelingPValue {
     for guess in guesses {
         strata.entry(guess.stratum.as_str()).or_default().push(guess);
     }
-    let observed = key(guesses.iter().map(Guess::hit).sum());
+    let observed: i64 = guesses.iter().map(|guess| key(guess.hit())).sum();
     let counted: Option<Vec<BTreeMap<i64, f64>>> = strata.values().map(|guesses| distribution(guesses)).collect();
     if let Some(strata) = counted {
         let mut total = BTreeMap::from([(0i64, 1.0f64)]);
@@ -94,18 +94,18 @@ pub fn relabeling_p_value(guesses: &[Guess], seed: u64) -> RelabelingPValue {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut n_as_good = 0;
     for _ in 0..DRAWS {
-        let mut hits = 0.0;
+        let mut hits = 0;
         for guesses in strata.values() {
             let mut labels: Vec<&str> = guesses.iter().map(|guess| guess.label).collect();
             labels.shuffle(&mut rng);
-            hits += guesses.iter().zip(labels).map(|(guess, label)| guess.share_of(label)).sum::<f64>();
+            hits += guesses.iter().zip(labels).map(|(guess, label)| key(guess.share_of(label))).sum::<i64>();
         }
-        n_as_good += usize::from(key(hits) >= observed);
+        n_as_good += usize::from(hits >= observed);
     }
     RelabelingPValue { value: (n_as_good + 1) as f64 / (DRAWS + 1) as f64, is_exact: false }
 }
 
-/// Sums of shares compare as whole numbers.
+/// A share as a whole number, so that sums of shares compare whatever their order.
 fn key(hits: f64) -> i64 {
     (hits * 1e9).round() as i64
 }
@@ -165,8 +165,16 @@ mod tests {
         check([1.0, 2.0, 2.0, 4.0, 5.0], 2, &["b"]);
         // Everybody is as near: the most common labels share the vote.
         check([0.0; 5], 1, &["a", "b"]);
-        check([1.0, 2.0, 3.0, 4.0, 5.0], 99, &["a"]);
+        // Two votes each, and as near on average.
+        check([1.0, 2.0, 3.0, 4.0, 5.0], 99, &["a", "b"]);
         assert!(nearest_labels(&[], &[], 3).is_empty());
+    }
+
+    #[test]
+    fn guesses_that_say_the_same_of_everybody_are_as_good_as_any_relabeling() {
+        let labels = ["a", "b", "c"];
+        let guesses: Vec<Guess> = (0..24).map(|index| guess("all", labels[index % 3], &labels)).collect();
+        assert!((relabeling_p_value(&guesses, 0).value - 1.0).abs() < 1e-9);
     }
 
     fn guess<'a>(stratum: &str, label: &'a str, guessed: &[&'a str]) -> Guess<'a> {
