@@ -39,20 +39,20 @@ pub(super) struct Joined {
     pub note: Option<String>,
 }
 
-/// Where a sheet lies that the card names: in the card's folder, or else in the folder of the first table.
-pub(super) fn beside(card: &Card, file: &str, tables: &[PathBuf]) -> Result<PathBuf, LoadError> {
+/// Where a sheet lies that the card names: in the card's folder, or else in that of the tables or images.
+pub(super) fn beside(card: &Card, file: &str, folder: Option<&Path>) -> Result<PathBuf, LoadError> {
     let path = card.resolve(file)?;
     if path.exists() {
         return Ok(path);
     }
-    let beside = tables.first().and_then(|table| table.parent()).map(|folder| folder.join(file));
+    let beside = folder.map(|folder| folder.join(file));
     Ok(beside.filter(|beside| beside.exists()).unwrap_or(path))
 }
 
 impl Sheet {
-    /// Reads the sheet of a card's join, from the card's folder or else from the folder of the given profile tables.
-    pub fn read(card: &Card, join: &Join, tables: &[PathBuf]) -> Result<Self, LoadError> {
-        let path = beside(card, &join.file, tables)?;
+    /// Reads the sheet of a card's join, from the card's folder or else from that of the tables or images.
+    pub fn read(card: &Card, join: &Join, folder: Option<&Path>) -> Result<Self, LoadError> {
+        let path = beside(card, &join.file, folder)?;
         if !path.exists() && std::fs::symlink_metadata(&path).is_err() {
             let message = format!("the join of `{}` needs a file that is not there: {}", join.file, path.display());
             return Err(LoadError::Card { path: card.path.clone(), message });

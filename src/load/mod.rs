@@ -152,7 +152,8 @@ pub fn load(source: &Source) -> Result<Loaded, LoadError> {
     let paths = inputs::tables(&card, &source.files)?;
     let first = paths[0].as_path();
     let sketches = sketch_all(&paths)?;
-    let sheets = card.join.iter().map(|join| join::Sheet::read(&card, join, &paths)).collect::<Result<Vec<_>, _>>()?;
+    let sheet = |join| join::Sheet::read(&card, join, first.parent());
+    let sheets = card.join.iter().map(sheet).collect::<Result<Vec<_>, _>>()?;
 
     let names: Vec<String> = sketches.iter().map(|sketch| sketch.name.clone()).collect();
     let mut all_names = names.clone();

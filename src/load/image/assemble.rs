@@ -24,14 +24,14 @@ pub(super) struct Assembled {
     pub table: RawTable,
 }
 
-/// Brings a listing together with the card's sheets.
+/// Brings a listing together with the card's sheets, which lie beside the card or in `folder`.
 ///
 /// # Errors
 /// If a cell is wrong, rows of one site disagree, or two rows give the same plane of one site.
-pub(super) fn assemble(listing: Listing, card: &Card) -> Result<Assembled, LoadError> {
+pub(super) fn assemble(listing: Listing, card: &Card, folder: Option<&Path>) -> Result<Assembled, LoadError> {
     let Listing { mut table, rows: listed, channel_order, used, mut notes, n_skipped, .. } = listing;
     let path = table.paths[0].clone();
-    let (mut mapping, joined) = join_and_map(&mut table, &used, card, &mut notes)?;
+    let (mut mapping, joined) = join_and_map(&mut table, &used, card, folder, &mut notes)?;
     complete(&mut table, &mut mapping, card, &mut notes);
     let missing_plate = mapping.column(ColumnRole::Plate).or(mapping.column(ColumnRole::LabBatch)).is_none();
     if missing_plate && card.reference == crate::screen::Reference::ControlWells {
@@ -88,11 +88,11 @@ fn join_and_map(
     table: &mut RawTable,
     used: &BTreeSet<String>,
     card: &Card,
+    folder: Option<&Path>,
     notes: &mut Vec<String>,
 ) -> Result<(Mapping, Vec<std::path::PathBuf>), LoadError> {
     let path = table.paths[0].clone();
-    let sheets =
-        card.join.iter().map(|join| join::Sheet::read(card, join, &table.paths)).collect::<Result<Vec<_>, _>>()?;
+    let sheets = card.join.iter().map(|join| join::Sheet::read(card, join, folder)).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
     let mut all_names: Vec<String> = names.iter().filter(|name| !used.contains(*name)).cloned().collect();
     for name in sheets.iter().flat_map(join::Sheet::column_names) {

@@ -133,13 +133,15 @@ pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
     expand::expand(&mut listing, &settings)?;
     let read = listing.inputs.clone();
     let layout = listing.layout;
-    let assembled = assemble::assemble(listing, &card)?;
-    let objects = settings.objects.as_ref().map(|declared| objects::of_table(declared, &card, &assembled));
+    // Other sheets lie beside the one that names the images, or in the folder that is searched for them.
+    let sheet = listing.table.paths[0].clone();
+    let folder = if layout == Layout::Folder { Some(first.as_path()) } else { sheet.parent() };
+    let assembled = assemble::assemble(listing, &card, folder)?;
+    let objects = settings.objects.as_ref().map(|declared| objects::of_table(declared, &card, &assembled, folder));
     let objects = objects.transpose()?;
     let mut inputs = Vec::new();
-    let sheet = &assembled.table.paths[0];
     let object_table =
-        settings.objects.as_ref().map(|declared| objects::table_path(declared, &card, sheet)).transpose()?;
+        settings.objects.as_ref().map(|declared| objects::table_path(declared, &card, folder)).transpose()?;
     for path in read.iter().chain(&assembled.joined).chain(&object_table) {
         inputs.push(inputs::examined(path, 0, &card)?);
     }

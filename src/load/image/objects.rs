@@ -72,8 +72,9 @@ pub(super) fn of_table(
     declared: &ObjectSettings,
     card: &Card,
     assembled: &Assembled,
+    folder: Option<&Path>,
 ) -> Result<Vec<Vec<Object>>, LoadError> {
-    let path = table_path(declared, card, &assembled.table.paths[0])?;
+    let path = table_path(declared, card, folder)?;
     let table = table::read(&path, &BTreeSet::new())?;
     let columns = ObjectColumns::of(&table, declared, &path)?;
     let of_sites: Vec<&str> = declared.on.iter().map(|key| sides(key).0).collect();
@@ -126,10 +127,10 @@ pub(super) fn of_table(
     Ok(objects)
 }
 
-/// The declared table: relative to the card, or else beside the image sheet.
-pub(super) fn table_path(declared: &ObjectSettings, card: &Card, sheet: &Path) -> Result<PathBuf, LoadError> {
+/// The declared table: relative to the card, or else to the folder of the image sheet or of the images.
+pub(super) fn table_path(declared: &ObjectSettings, card: &Card, folder: Option<&Path>) -> Result<PathBuf, LoadError> {
     let path = card.resolve(&declared.file)?;
-    let beside = sheet.parent().map(|folder| folder.join(&declared.file)).filter(|beside| beside.is_file());
+    let beside = folder.map(|folder| folder.join(&declared.file)).filter(|beside| beside.is_file());
     Ok(if path.is_file() { path } else { beside.unwrap_or(path) })
 }
 

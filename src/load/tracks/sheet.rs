@@ -79,7 +79,7 @@ pub(super) fn read(
     section: &str,
     tables: &[PathBuf],
 ) -> Result<(PathBuf, RawTable), LoadError> {
-    let path = beside(card, file, tables)?;
+    let path = beside(card, file, tables.first().and_then(|table| table.parent()))?;
     if !path.exists() && std::fs::symlink_metadata(&path).is_err() {
         let message = format!("[tracks.{section}] needs a file that is not there: {}", path.display());
         return Err(LoadError::Card { path: card.path.clone(), message });
