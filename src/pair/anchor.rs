@@ -10,7 +10,7 @@ use crate::screen::{Reference, Treatment};
 /// Empty when they have no other dose in the context, for as long.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Anchor {
-    /// Indices of treatments and their weights; the weights sum to 1, but for those of [`anchor_of_moves`].
+    /// Indices of treatments and their weights; the weights sum to 1, but for sums of moves.
     pub weights: Vec<(usize, f64)>,
     /// log10-dose distance to the nearest lower dose; 0 when there is none.
     pub below: f64,
@@ -52,7 +52,8 @@ pub fn anchor_of(treatment: &Treatment, others: &[Treatment]) -> Anchor {
     anchor
 }
 
-/// The anchor of `treatment` in a screen of that reference: [`anchor_of`], or in a time lapse [`anchor_of_moves`].
+/// The anchor of `treatment` in a screen of that reference: [`anchor_of`]; in a time lapse, for a set
+/// without neighbors, the sum of its parts' moves.
 pub fn anchor_in(reference: Reference, treatment: &Treatment, others: &[Treatment]) -> Anchor {
     match reference {
         Reference::FirstFrame => anchor_of_moves(treatment, others),
