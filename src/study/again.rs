@@ -86,6 +86,17 @@ pub(super) fn rank_by(
     Ok(rank(trained, screen, &query, ranker.as_ref(), &judge, device)?)
 }
 
+/// Refuses to rank a time lapse by anything but the model.
+///
+/// # Errors
+/// [`PlanError::By`].
+pub(super) fn refuse_ranker_of_lapse(by: &str) -> Result<(), PlanError> {
+    if by == "model" {
+        return Ok(());
+    }
+    Err(PlanError::By { by: by.to_owned(), known: "`model`, as the screen is a time lapse".to_owned() })
+}
+
 /// Ranks whole time lapses by the model: from the mean first frame to where each set leads by the last frame.
 ///
 /// # Errors
@@ -96,10 +107,7 @@ pub(super) fn rank_lapse(
     verdict: String,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
-    if config.rank.by != "model" {
-        let known = "`model`, as the screen is a time lapse".to_owned();
-        return Err(PlanError::By { by: config.rank.by.clone(), known }.into());
-    }
+    refuse_ranker_of_lapse(&config.rank.by)?;
     let (prepared, trained) = (lapse.prepared(), &lapse.served().trained);
     let ends: Vec<usize> = prepared.tracks.iter().flat_map(|track| [track.first(), track.last()]).collect();
     let screen = prepared.screen.select(&ends);

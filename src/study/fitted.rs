@@ -8,9 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use super::run::write_json;
 use super::{Event, StudyError};
 use crate::normalize::{FlatField, IntensityScale, IntensitySettings};
-use crate::run::{CropCache, RunError, fingerprint, write_atomically};
+use crate::run::{CropCache, RunError, fingerprint};
 use crate::screen::{ChannelScale, FeatureMatrix, ImageScreen};
 use crate::train::Stop;
 
@@ -58,11 +59,10 @@ fn kept<T: Serialize + DeserializeOwned>(
         return Ok(value);
     }
     let value = make()?;
-    let text = serde_json::to_vec(&value).expect("fitted values are plain numbers");
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(RunError::write(folder))?;
     }
-    write_atomically(path, |file| std::io::Write::write_all(file, &text))?;
+    write_json(path, &value)?;
     Ok(value)
 }
 

@@ -336,8 +336,8 @@ pub(super) fn label_summary(evaluation: &Evaluation) -> String {
             cell(find("own/other distance"), 3)
         );
     }
-    if evaluation.configurations_tried > 1 && evaluation.items.is_empty() {
-        text += &format!("scored after {} configurations had been tried\n", evaluation.configurations_tried);
+    if evaluation.items.is_empty() {
+        text += &evaluation.how_many_were_tried();
     }
     text + "\n"
 }

@@ -60,8 +60,8 @@ impl<'a> Lapse<'a> {
         let screen = &prepared.screen;
         let logs = log_values(screen, READOUT_LABEL)?;
         let wells = wells(prepared, &logs);
-        let n_rows = screen.n_observations();
-        let by_member = served.trained.encode(&screen.features, &(0..n_rows).collect::<Vec<_>>(), device);
+        let all: Vec<usize> = (0..screen.n_observations()).collect();
+        let by_member = served.trained.encode(&screen.features, &all, device);
         let training: Vec<usize> = prepared
             .tracks
             .iter()
@@ -71,7 +71,7 @@ impl<'a> Lapse<'a> {
             .collect();
         let truth = training.iter().map(|&row| logs[row].expect("filtered above") as f32).collect();
         let truth = FeatureMatrix::new(vec!["log".into()], truth);
-        let probe = Ridge::fit_gcv(&side_by_side(&by_member, n_rows).select_rows(&training), &truth, &LAMBDAS)?;
+        let probe = Ridge::fit_gcv(&side_by_side(&by_member, &training), &truth, &LAMBDAS)?;
         Ok(Self { prepared, served, device, by_member, wells, logs, probe })
     }
 
@@ -312,9 +312,10 @@ impl<'a> Lapse<'a> {
         model: &[Option<f64>],
         simple: &[Method],
     ) -> Result<Method, StudyError> {
-        let of_conditions = |name: &str, values: &[Option<f64>], keep: &dyn Fn(&WellTracks) -> bool| {
+        let on_validation = |name: &str, values: &[Option<f64>]| {
             let mut conditions = BTreeMap::<&Treatment, Vec<f64>>::new();
-            for (well, value) in self.wells.iter().zip(values).filter(|(well, _)| keep(well)) {
+            let is_validation = |(well, _): &(&WellTracks, &Option<f64>)| well.part == Part::Validation;
+            for (well, value) in self.wells.iter().zip(values).filter(is_validation) {
                 conditions.entry(&well.treatment).or_default().extend(*value);
             }
             conditions.retain(|_, values| !values.is_empty());
@@ -325,12 +326,10 @@ impl<'a> Lapse<'a> {
                 treatments: conditions.into_keys().cloned().collect(),
             }
         };
-        let is_validation = |well: &WellTracks| well.part == Part::Validation;
         let measured: Vec<Option<f64>> = observed.iter().copied().map(Some).collect();
-        let truth = of_conditions("measured", &measured, &is_validation);
-        let candidates: Vec<Predictions> =
-            simple.iter().map(|(name, values)| of_conditions(name, values, &is_validation)).collect();
-        let own = of_conditions(MODEL, model, &is_validation);
+        let truth = on_validation("measured", &measured);
+        let candidates: Vec<Predictions> = simple.iter().map(|(name, values)| on_validation(name, values)).collect();
+        let own = on_validation(MODEL, model);
         let (partner, weight) = choose_blend(&own, &candidates, &truth, config.split.by)?;
         let partner = simple.iter().find(|(name, _)| *name == partner).map(|(_, values)| values.as_slice());
         let mixed = |well: usize| {
@@ -385,10 +384,10 @@ fn wells<'a>(prepared: &'a Prepared, logs: &[Option<f64>]) -> Vec<WellTracks<'a>
     wells.into_values().collect()
 }
 
-/// The members' latents of each row side by side, `[row, member x latent]`.
-fn side_by_side(by_member: &[Vec<Vec<f32>>], n_rows: usize) -> FeatureMatrix {
+/// The members' latents of each of `rows` side by side, `[row, member x latent]`.
+fn side_by_side(by_member: &[Vec<Vec<f32>>], rows: &[usize]) -> FeatureMatrix {
     let width: usize = by_member.iter().map(|member| member.first().map_or(0, Vec::len)).sum();
-    let values = (0..n_rows).flat_map(|row| by_member.iter().flat_map(move |member| member[row].iter().copied()));
+    let values = rows.iter().flat_map(|&row| by_member.iter().flat_map(move |member| member[row].iter().copied()));
     FeatureMatrix::numbered("latent_", width, values.collect())
 }
 

@@ -148,7 +148,8 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StudyErro
     Ok(serde_json::from_slice(&text).map_err(|error| RunError::damaged(path, damaged(error)))?)
 }
 
-fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), StudyError> {
+/// Writes a value of ours whole or not at all.
+pub(super) fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), StudyError> {
     let json = serde_json::to_string(value).expect("our own types serialize");
     Ok(write_atomically(path, |file| std::io::Write::write_all(file, json.as_bytes()))?)
 }
@@ -177,7 +178,10 @@ pub fn run(
     if config.evaluate.all_folds {
         return all_folds(config, loaded, folder, device, stop, tell);
     }
-    // A target that cannot be used is better refused now than after training.
+    // What cannot be ranked is better refused now than after training.
+    if !loaded.tracks.is_empty() && !config.rank.target.is_empty() {
+        again::refuse_ranker_of_lapse(&config.rank.by)?;
+    }
     for query in [&config.rank.target, &config.rank.start].into_iter().filter(|query| !query.is_empty()) {
         rows_of_query(&loaded.screen, query).map_err(PlanError::from)?;
     }
@@ -329,6 +333,7 @@ fn results(
     }
     let test = prepared.treatments(config.evaluate.part);
     let mut evaluation = None;
+    let mut lapse = None;
     if !prepared.courses.is_empty() {
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
@@ -347,10 +352,10 @@ fn results(
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
         tell(Event::Step("reading wells out of predictions".into()));
-        let lapse = Lapse::new(prepared, served, device)?;
+        let lapse = lapse.insert(Lapse::new(prepared, served, device)?);
         let readouts = lapse.readouts(config)?;
         readout_table(&readouts).write_parquet(&Artifact::Readouts.path_in(&folder))?;
-        pictures::draw(config, &lapse, &folder)?;
+        pictures::draw(config, lapse, &folder)?;
         let scored = score::pooled(config, Vec::new(), readouts)?;
         scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
         evaluation = Some(scored);
@@ -391,9 +396,9 @@ fn results(
         dir.start_step("rank")?;
         tell(Event::Step(format!("ranking toward {}", config.rank.target)));
         let verdict = again::verdict_sentence(config, evaluation.as_ref());
-        let found = match prepared.tracks.is_empty() {
-            true => again::rank_by(config, prepared, None, served, verdict, device)?,
-            false => again::rank_lapse(config, &Lapse::new(prepared, served, device)?, verdict, device)?,
+        let found = match &lapse {
+            Some(lapse) => again::rank_lapse(config, lapse, verdict, device)?,
+            None => again::rank_by(config, prepared, None, served, verdict, device)?,
         };
         found.write_parquet(&Artifact::Ranking.path_in(&folder))?;
         found.write_csv(&Artifact::RankingCsv.path_in(&folder))?;

@@ -55,6 +55,16 @@ pub struct Evaluation {
     pub verdict_model: Option<Verdict>,
 }
 
+impl Evaluation {
+    /// How many configurations were tried before, as a line; nothing where this is the first.
+    pub(super) fn how_many_were_tried(&self) -> String {
+        match self.configurations_tried {
+            0 | 1 => String::new(),
+            tried => format!("scored after {tried} configurations had been tried\n"),
+        }
+    }
+}
+
 /// What replicate noise leaves: the error of an equally large repeat of the experiment.
 pub const CEILING: &str = "replicate";
 
@@ -251,9 +261,7 @@ pub fn summary_table(evaluation: &Evaluation) -> String {
     let recall = rows.iter().find(|row| row.metric.starts_with("recall@")).map_or("recall", |row| row.metric.as_str());
     let mut text = String::new();
     if let Some(first) = methods.first() {
-        if evaluation.configurations_tried > 1 {
-            text += &format!("scored after {} configurations had been tried\n", evaluation.configurations_tried);
-        }
+        text += &evaluation.how_many_were_tried();
         text += &format!(
             "{}: {} treatments of {} perturbations\n{:<20} {:>7} {:>19} {:>9} {:>7} {:>7} {:>9} {:>7}\n",
             first.task,
@@ -333,9 +341,7 @@ fn readout_summary(evaluation: &Evaluation) -> String {
         }
         text.push('\n');
     }
-    if evaluation.configurations_tried > 1 {
-        text += &format!("scored after {} configurations had been tried\n", evaluation.configurations_tried);
-    }
+    text += &evaluation.how_many_were_tried();
     text
 }
 

@@ -243,8 +243,5 @@ pub(super) fn trajectory_summary(evaluation: &Evaluation) -> String {
         });
         text += &line(&row.method, &mut cells);
     }
-    if evaluation.configurations_tried > 1 {
-        text += &format!("scored after {} configurations had been tried\n", evaluation.configurations_tried);
-    }
-    text
+    text + &evaluation.how_many_were_tried()
 }
