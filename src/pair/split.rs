@@ -423,8 +423,12 @@ fn by_place(places: Vec<String>, config: &SplitConfig) -> Vec<Part> {
             rest.push(place);
         }
     }
+    let wanted = |share: f64| (share * n_places as f64).round() as usize;
+    // Every fold begins elsewhere, so that the folds do not all choose by the same few places.
+    let n_rest = rest.len().max(1);
+    rest.rotate_left(config.fold * wanted(config.validation).max(1) % n_rest);
     for (part, share) in [(Part::Validation, config.validation), (Part::Calibration, config.calibration)] {
-        let wanted = ((share * n_places as f64).round() as usize).min(rest.len().saturating_sub(1));
+        let wanted = wanted(share).min(rest.len().saturating_sub(1));
         parts.extend(rest.drain(..wanted).map(|place| (place, part)));
     }
     places.into_iter().map(|place| *parts.get(&place).unwrap_or(&Part::Train)).collect()

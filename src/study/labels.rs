@@ -325,6 +325,7 @@ pub(super) fn label_summary(evaluation: &Evaluation) -> String {
             _ => "-".to_owned(),
         };
         let cell = |row: Option<&&ScoreRow>, digits: usize| match row {
+            Some(row) if row.metric == "p" && row.value < 1e-4 => "<0.0001".to_owned(),
             Some(row) => format!("{:.digits$}", row.value),
             None => "-".to_owned(),
         };
