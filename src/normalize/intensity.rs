@@ -1,6 +1,6 @@
-//! Intensities of images -> numbers between 0 and 1, channel by channel.
+//! Intensities of images -> numbers mostly between 0 and 1, channel by channel.
 //!
-//! Between two percentiles of the pixels of given sites a channel is scaled linearly; what lies outside is cut off. The
+//! Between two percentiles of the pixels of given sites a channel is scaled linearly, beyond them logarithmically. The
 //! caller says which sites: the control wells of each plate, or the training wells. Percentiles are those of at most
 //! [`MAX_SAMPLES`] pixels of a channel, taken at even steps from every site, so that memory stays bounded and the
 //! result depends neither on the number of threads nor on chance.
@@ -144,7 +144,7 @@ impl IntensityScale {
         Ok(ranges.into_iter().map(scale).collect())
     }
 
-    /// Scales the pixels of a crop or a site of `plate` in place, `[channel, …]`, to numbers from 0 to 1.
+    /// Scales the pixels of a crop or a site of `plate` in place, `[channel, …]`, see [`ChannelScale`].
     ///
     /// # Errors
     /// If no site of the plate was fitted, or `values` do not fill the channels.
@@ -224,9 +224,9 @@ mod tests {
         let scale = IntensityScale::fit(&screen, &[0, 1], &IntensitySettings::default(), None).unwrap();
         assert_eq!(scale.range("P").unwrap(), [(0.5, 99.5)]);
         assert_eq!(scale.range("Q").unwrap(), [(5.0, 995.0)]);
-        let mut values = vec![0.0, 0.5, 50.0, 99.5, 100.0];
+        let mut values = vec![0.5, 50.0, 99.5];
         scale.apply("P", &mut values).unwrap();
-        assert_eq!(values, [0.0, 0.0, 0.5, 1.0, 1.0]);
+        assert_eq!(values, [0.0, 0.5, 1.0]);
         let text = serde_json::to_string(&scale).unwrap();
         assert_eq!(serde_json::from_str::<IntensityScale>(&text).unwrap(), scale);
     }

@@ -7,6 +7,7 @@ mod image;
 mod intervention;
 mod lapse;
 mod matrix;
+mod spread;
 mod stored;
 mod well;
 
@@ -17,6 +18,7 @@ pub use intervention::{Application, DoseUnit, Intervention, Kind, Micromolar, Pe
 pub use lapse::{Course, TimeLapse, Track};
 pub use matrix::FeatureMatrix;
 use serde::{Deserialize, Serialize};
+pub use spread::ChannelSpread;
 pub use stored::{ChannelScale, MappedFile, StoredRow, StoredRows, StoredType};
 pub use well::{Well, WellError};
 

@@ -58,7 +58,8 @@ impl StoredType {
     }
 }
 
-/// How the samples of a channel become numbers from 0 to 1: `((sample - low) * factor)`, cut off at both ends.
+/// How the samples of a channel become numbers: linearly between what becomes 0 and what becomes 1, and as the logarithm
+/// beyond both, so that a cell brighter than all that was fitted is neither lost nor outweighs the rest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChannelScale {
     /// What becomes 0.
@@ -71,7 +72,14 @@ impl ChannelScale {
     /// Scales samples in place.
     pub fn apply(self, samples: &mut [f32]) {
         let Self { low, factor } = self;
-        samples.iter_mut().for_each(|sample| *sample = ((*sample - low) * factor).clamp(0.0, 1.0));
+        for sample in samples {
+            let place = (*sample - low) * factor;
+            *sample = match place {
+                above if above > 1.0 => 1.0 + above.ln(),
+                below if below < 0.0 => -(-below).ln_1p(),
+                within => within,
+            };
+        }
     }
 }
 
@@ -204,10 +212,24 @@ mod tests {
     fn rows_are_read_and_scaled_by_channel() {
         let folder = tempfile::tempdir().unwrap();
         let rows = rows(folder.path());
-        let expected = [0.0, 0.5, 0.0, 0.0, 256.0, 512.0, 768.0, 1024.0, 0.0, 10.0, 20.0, 30.0];
+        let expected = [-0.5f32.ln_1p(), 0.5, 0.0, 0.0, 256.0, 512.0, 768.0, 1024.0, 0.0, 10.0, 20.0, 30.0];
         assert_eq!(rows.in_memory(), expected);
         assert_eq!(rows.select(&[2, 0]).gather(&[1, 0]), [&expected[..4], &expected[8..]].concat());
         assert_eq!((rows.select(&[1]).len(), rows.width()), (1, 4));
+    }
+
+    #[test]
+    fn beyond_what_was_fitted_the_scale_is_logarithmic_and_without_a_bend() {
+        let scale = ChannelScale { low: 5.0, factor: 0.1 };
+        let mut samples = [-5.0, 4.99, 5.0, 10.0, 15.0, 15.01, 15.0 + 10.0 * (std::f32::consts::E - 1.0)];
+        scale.apply(&mut samples);
+        let expected = [-std::f32::consts::LN_2, -0.001, 0.0, 0.5, 1.0, 1.001, 2.0];
+        for (found, expected) in samples.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+        }
+        let mut constant = [1.0, 70_000.0];
+        ChannelScale { low: 3.0, factor: 0.0 }.apply(&mut constant);
+        assert_eq!(constant, [0.0; 2]);
     }
 
     #[test]
