@@ -83,8 +83,12 @@ fn step(bencher: Bencher, encoder: EncoderConfig) {
     let treatments: Vec<Treatment> = (0..8 * 280).map(treatment).collect();
     let vocabulary = Vocabulary::new(&treatments, BTreeMap::new());
     let features = channels * size * size;
-    let sizes =
-        ModelSizes { features, interventions: vocabulary.sizes(), dose_centers: vocabulary.dose_centers().clone() };
+    let sizes = ModelSizes {
+        features,
+        interventions: vocabulary.sizes(),
+        dose_centers: vocabulary.dose_centers().clone(),
+        channels: Vec::new(),
+    };
     let pool = pool(features);
     let device = Device::flex().autodiff();
     let mut rng = stream(train.seed, 0, Purpose::Weights, 0);

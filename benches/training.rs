@@ -50,6 +50,7 @@ fn training_step(bencher: Bencher) {
         features: N_FEATURES,
         interventions: vocabulary.sizes(),
         dose_centers: vocabulary.dose_centers().clone(),
+        channels: Vec::new(),
     };
     let device = Device::flex().autodiff();
     let mut rng = stream(train.seed, 0, Purpose::Weights, 0);

@@ -16,3 +16,4 @@ mod tracks;
 mod ingest;
 mod published;
 mod image_screen;
+mod image_acceptance;

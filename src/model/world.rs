@@ -10,6 +10,7 @@ use super::layer::{BatchStatistics, Init, Noise};
 use super::predictor::{Head, Predictor, PredictorConfig};
 use super::projector::{Projector, ProjectorConfig};
 use crate::pair::{Batch, DoseCenters, InterventionRows, InterventionSizes};
+use crate::screen::ChannelSpread;
 
 /// Settings of the networks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ use crate::pair::{Batch, DoseCenters, InterventionRows, InterventionSizes};
 pub struct ModelConfig {
     /// Width of the latent.
     pub latent: usize,
+    /// Whether pixels are centered and scaled by mean and deviation of their channel over training crops before they are
+    /// encoded; without effect on profiles.
+    pub center: bool,
     /// The encoder.
     pub encoder: EncoderConfig,
     /// The projector behind it.
@@ -31,6 +35,7 @@ impl Default for ModelConfig {
     fn default() -> Self {
         Self {
             latent: 64,
+            center: true,
             encoder: EncoderConfig::default(),
             projector: ProjectorConfig::default(),
             intervention: InterventionConfig::default(),
@@ -44,7 +49,7 @@ impl ModelConfig {
     ///
     /// For files, whose word on sizes is not to be taken before memory is asked for.
     pub(crate) fn least_values(&self, sizes: &ModelSizes) -> Option<u128> {
-        let Self { latent, encoder, projector, intervention, predictor } = self;
+        let Self { latent, encoder, projector, intervention, predictor, .. } = self;
         let known = &sizes.interventions;
         let widths = [*latent, encoder.width(), projector.hidden, intervention.width, intervention.curves];
         if widths.contains(&0) || predictor.mlp_width == 0 || predictor.history != 1 || sizes.features == 0 {
@@ -77,6 +82,18 @@ pub struct ModelSizes {
     pub interventions: InterventionSizes,
     /// Where dose responses start out.
     pub dose_centers: DoseCenters,
+    /// What the pixels of each channel are centered and scaled by; empty for profiles.
+    #[serde(default)]
+    pub channels: Vec<ChannelSpread>,
+}
+
+impl ModelSizes {
+    /// Whether there is a usable spread for each of the encoder's channels, or none at all.
+    pub(crate) fn fit_channels(&self, encoder: &EncoderConfig) -> bool {
+        let n_channels = encoder.crop().map_or(0, |(channels, _)| channels);
+        let is_whole = self.channels.is_empty() || self.channels.len() == n_channels;
+        is_whole && self.channels.iter().all(|spread| spread.is_usable())
+    }
 }
 
 /// What one training pass yields.
@@ -103,6 +120,8 @@ pub struct WorldModel {
     predictor: Predictor,
     #[module(skip)]
     anchored: bool,
+    #[module(skip)]
+    channels: Vec<ChannelSpread>,
 }
 
 impl WorldModel {
@@ -128,6 +147,7 @@ impl WorldModel {
                 &config.predictor,
             ),
             anchored: config.predictor.head == Head::Anchored,
+            channels: sizes.channels.clone(),
         }
     }
 
@@ -149,7 +169,8 @@ impl WorldModel {
         device: &Device,
     ) -> (Tensor<2>, Option<BatchStatistics>) {
         let data = TensorData::new(units_uf.to_vec(), [n_units, units_uf.len() / n_units]);
-        self.projector.forward_train(self.encoder.forward(Tensor::from_data(data, device), Some(noise)))
+        let units_uf = self.centered(Tensor::from_data(data, device));
+        self.projector.forward_train(self.encoder.forward(units_uf, Some(noise)))
     }
 
     /// Predictions from the latents of a batch's units, with dropout.
@@ -241,7 +262,24 @@ impl WorldModel {
     /// - `units_uf`: `[unit, feature]`
     /// - returns: `[unit, latent]`
     pub fn encode(&self, units_uf: Tensor<2>) -> Tensor<2> {
-        self.projector.forward(self.encoder.forward(units_uf, None))
+        self.projector.forward(self.encoder.forward(self.centered(units_uf), None))
+    }
+
+    /// Pixels as encoders train well on: of mean 0 and deviation 1 in each channel of the training crops.
+    fn centered(&self, units_uf: Tensor<2>) -> Tensor<2> {
+        let n_channels = self.channels.len();
+        if n_channels == 0 {
+            return units_uf;
+        }
+        let [n_units, n_values] = units_uf.dims();
+        let device = units_uf.device();
+        let by_channel = |value: fn(&ChannelSpread) -> f32| {
+            let values: Vec<f32> = self.channels.iter().map(value).collect();
+            Tensor::<3>::from_data(TensorData::new(values, [1, n_channels, 1]), &device)
+        };
+        let pixels = units_uf.reshape([n_units, n_channels, n_values / n_channels]);
+        let centered = (pixels - by_channel(|spread| spread.mean)) * by_channel(|spread| 1.0 / spread.deviation);
+        centered.reshape([n_units, n_values])
     }
 
     /// Predicted latents, without noise.
@@ -292,7 +330,7 @@ mod tests {
             then: InterventionRows::default(),
         };
         let dose_centers = vocabulary.dose_centers().clone();
-        (batch, ModelSizes { features: 4, interventions: vocabulary.sizes(), dose_centers })
+        (batch, ModelSizes { features: 4, interventions: vocabulary.sizes(), dose_centers, channels: Vec::new() })
     }
 
     fn model(head: Head, sizes: &ModelSizes, device: &Device) -> WorldModel {
@@ -378,6 +416,36 @@ mod tests {
         for part in ["encoder", "projector", "modulation"] {
             assert!(largest.of_part[part] > 1e-6, "{part}: {:?}", largest.of_part);
         }
+    }
+
+    #[test]
+    fn pixels_are_centered_before_they_are_encoded_in_training_and_after() {
+        let device = Device::flex();
+        let (batch, sizes) = batch();
+        let spread = |mean, deviation| ChannelSpread { mean, deviation };
+        let centering = ModelSizes { channels: vec![spread(0.5, 2.0), spread(-1.0, 0.1)], ..sizes.clone() };
+        let (plain, centering) = (model(Head::Residual, &sizes, &device), model(Head::Residual, &centering, &device));
+        // Two channels of two pixels.
+        let by_hand: Vec<f32> = batch
+            .units_uf
+            .chunks(4)
+            .flat_map(|unit| {
+                [(unit[0] - 0.5) / 2.0, (unit[1] - 0.5) / 2.0, (unit[2] + 1.0) / 0.1, (unit[3] + 1.0) / 0.1]
+            })
+            .collect();
+        let tensor = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [5, 4]), &device);
+        let close = |found: Vec<f32>, expected: Vec<f32>| {
+            assert!(
+                found.iter().zip(&expected).all(|(one, other)| (one - other).abs() < 1e-4),
+                "{found:?} {expected:?}"
+            );
+        };
+        close(values(centering.encode(tensor(&batch.units_uf))), values(plain.encode(tensor(&by_hand))));
+        let centered_by_hand = Batch { units_uf: by_hand, ..batch.clone() };
+        close(
+            values(train(&centering, &batch, &device).units_ul),
+            values(train(&plain, &centered_by_hand, &device).units_ul),
+        );
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub enum Augment {
 
 impl Default for Augment {
     fn default() -> Self {
-        Self::None {}
+        Self::Random { turns: true, shift: default_shift(), brightness: default_brightness() }
     }
 }
 
@@ -93,7 +93,7 @@ impl Augment {
     /// - `units_uf`: `[unit, channel * y * x]`
     pub fn apply_to_all(&self, units_uf: &mut [f32], shape: CropShape, rng: &mut impl Rng) {
         let n_values = shape.n_values();
-        if *self == Self::default() || n_values == 0 {
+        if matches!(self, Self::None {}) || n_values == 0 {
             return;
         }
         let changes: Vec<Option<Change>> = units_uf.chunks_exact(n_values).map(|_| self.draw(shape, rng)).collect();
@@ -222,8 +222,8 @@ mod tests {
     fn off_changes_and_draws_nothing() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         let mut units = crop();
-        Augment::default().apply_to_all(&mut units, SHAPE, &mut rng);
-        Augment::default().apply(&mut units, SHAPE, &mut rng);
+        Augment::None {}.apply_to_all(&mut units, SHAPE, &mut rng);
+        Augment::None {}.apply(&mut units, SHAPE, &mut rng);
         assert_eq!(units, crop());
         assert_eq!(rng, ChaCha8Rng::seed_from_u64(4));
         let still = Augment::Random { turns: false, shift: 0, brightness: 0.0 };
@@ -249,9 +249,10 @@ mod tests {
     #[test]
     fn settings_read_back_and_have_defaults() {
         let read = |text: &str| toml::from_str::<Augment>(text);
-        assert_eq!(read("method = \"none\"").unwrap(), Augment::default());
+        assert_eq!(read("method = \"none\"").unwrap(), Augment::None {});
         let random = read("method = \"random\"").unwrap();
         assert_eq!(random, Augment::Random { turns: true, shift: 2, brightness: 0.1 });
+        assert_eq!(random, Augment::default());
         assert_eq!(read(&toml::to_string(&random).unwrap()).unwrap(), random);
         assert!(read("method = \"random\"\nscale = 2").unwrap_err().to_string().contains("unknown field `scale`"));
         assert!(read("method = \"none\"\nshift = 2").is_err());

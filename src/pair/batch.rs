@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Anchor, CropShape, PairConfig, PairSet, Start, Transition, Vocabulary};
-use crate::screen::{FeatureMatrix, Reference, Screen, Treatment};
+use crate::screen::{FeatureMatrix, Intervention, Reference, Screen, Treatment};
 
 /// Host-side description of a batch of interventions, as the intervention encoder reads it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -138,6 +138,11 @@ type FrameSteps = BTreeMap<usize, Vec<(usize, usize)>>;
 /// Rows of the screen with their weights.
 type RowWeights = Vec<(usize, f32)>;
 
+/// Control wells drawn for each plate of a batch, each of weight 1.
+type Bags<'a> = BTreeMap<&'a str, Vec<RowWeights>>;
+
+static NO_ANCHOR: Anchor = Anchor::NONE;
+
 impl<'a> Sampler<'a> {
     /// Replicate wells of a neighboring dose that make up an anchor.
     const ANCHOR_WELLS: usize = 3;
@@ -171,7 +176,7 @@ impl<'a> Sampler<'a> {
         let transitions = self.transitions(rng);
         let by_treatment = self.by_treatment(&transitions);
         let mut units = Units::default();
-        let targets: Vec<Weights> =
+        let mut targets: Vec<Weights> =
             transitions.iter().map(|transition| self.well(transition.target, 1.0, &mut units, rng)).collect();
         let bags = self.bags(&transitions, rng);
         let mut starts = Vec::with_capacity(transitions.len());
@@ -188,6 +193,16 @@ impl<'a> Sampler<'a> {
             anchors.push(anchor);
             starts.push(start);
         }
+        let mut untreated = Vec::new();
+        if self.config.untreated && self.crop.is_some() {
+            for (start, target, treatment) in self.untreated(&bags, &mut units) {
+                anchored_at.push(start.clone());
+                starts.push(start);
+                targets.push(target);
+                anchors.push(&NO_ANCHOR);
+                untreated.push(treatment);
+            }
+        }
         let n_units = units.rows.len();
         let dense = |rows: &[Weights]| {
             let mut weights = vec![0.0; rows.len() * n_units];
@@ -198,12 +213,8 @@ impl<'a> Sampler<'a> {
             }
             weights
         };
-        let mut interventions = self.vocabulary.rows(
-            transitions
-                .iter()
-                .zip(&anchors)
-                .map(|(transition, anchor)| (&self.pairs.treatments[transition.treatment], *anchor)),
-        );
+        let done = transitions.iter().map(|transition| &self.pairs.treatments[transition.treatment]).chain(&untreated);
+        let mut interventions = self.vocabulary.rows(done.zip(anchors));
         if self.identity_dropout > 0.0 {
             for known in &mut interventions.known {
                 if rng.random_bool(self.identity_dropout) {
@@ -292,7 +303,7 @@ impl<'a> Sampler<'a> {
     }
 
     /// Controls drawn for each plate of the batch, with their weights, such that about a third of all wells are controls.
-    fn bags(&self, transitions: &[Transition], rng: &mut ChaCha8Rng) -> BTreeMap<&'a str, RowWeights> {
+    fn bags(&self, transitions: &[Transition], rng: &mut ChaCha8Rng) -> Bags<'a> {
         if self.pairs.reference != Reference::ControlWells {
             return BTreeMap::new();
         }
@@ -305,26 +316,39 @@ impl<'a> Sampler<'a> {
         let draw = |plate: &'a str| {
             let mut wells = self.controls[plate].clone();
             let (drawn, _) = wells.partial_shuffle(rng, size);
-            let share = 1.0 / drawn.len() as f32;
-            (plate, drawn.iter().flat_map(|&well| self.rows_of(well, share, rng)).collect())
+            (plate, drawn.iter().map(|&well| self.rows_of(well, 1.0, rng)).collect())
         };
         plates.into_iter().map(draw).collect()
     }
 
-    fn start(
-        &self,
-        transition: &Transition,
-        bags: &BTreeMap<&str, RowWeights>,
-        units: &mut Units,
-        rng: &mut ChaCha8Rng,
-    ) -> Weights {
+    /// From all controls of a bag but one to that one, nothing being done.
+    fn untreated(&self, bags: &Bags, units: &mut Units) -> Vec<(Weights, Weights, Treatment)> {
+        let mut weights_of = |wells: &[&RowWeights]| -> Weights {
+            let share = 1.0 / wells.len() as f32;
+            wells.iter().copied().flatten().map(|&(row, weight)| (units.of(row), share * weight)).collect()
+        };
+        let mut steps = Vec::new();
+        for wells in bags.values().filter(|wells| wells.len() > 1) {
+            for (index, target) in wells.iter().enumerate() {
+                let others: Vec<&RowWeights> =
+                    wells.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, well)| well).collect();
+                let context = self.screen.observations[target[0].0].context.clone();
+                let treatment = Treatment { intervention: Intervention::default(), context };
+                steps.push((weights_of(&others), weights_of(&[target]), treatment));
+            }
+        }
+        steps
+    }
+
+    fn start(&self, transition: &Transition, bags: &Bags, units: &mut Units, rng: &mut ChaCha8Rng) -> Weights {
         match (transition.start, self.pairs.reference) {
             (Start::Dose(treatment), _) => self.some_wells(treatment, 1.0, units, rng),
             (Start::Frame(row), _) => vec![(units.of(row), 1.0)],
             (Start::Control, Reference::Relative) => vec![(units.zero(), 1.0)],
             (Start::Control, _) => {
                 let bag = &bags[self.screen.observations[transition.target].plate.as_str()];
-                bag.iter().map(|&(row, weight)| (units.of(row), weight)).collect()
+                let share = 1.0 / bag.len() as f32;
+                bag.iter().flatten().map(|&(row, weight)| (units.of(row), share * weight)).collect()
             }
         }
     }
@@ -356,17 +380,16 @@ impl<'a> Sampler<'a> {
 
     /// The anchor of a transition, unless it is hidden or, in a time lapse, a neighbor has no step in the batch.
     fn anchor_in_batch(&self, transition: &Transition, steps: &FrameSteps, rng: &mut ChaCha8Rng) -> &'a Anchor {
-        const NONE: &Anchor = &Anchor::NONE;
         if !self.anchored {
-            return NONE;
+            return &NO_ANCHOR;
         }
         let anchor = &self.pairs.anchors[transition.treatment];
         let is_lapse = self.pairs.reference == Reference::FirstFrame;
         if is_lapse && anchor.weights.iter().any(|(treatment, _)| !steps.contains_key(treatment)) {
-            return NONE;
+            return &NO_ANCHOR;
         }
         let dropout = self.config.anchor_dropout;
-        if dropout > 0.0 && rng.random_bool(dropout) { NONE } else { anchor }
+        if dropout > 0.0 && rng.random_bool(dropout) { &NO_ANCHOR } else { anchor }
     }
 
     /// The start moved by what the batch's objects under the neighboring treatments moved, on average.

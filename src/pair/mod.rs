@@ -98,6 +98,9 @@ pub struct PairConfig {
     pub bag: usize,
     /// Most crops drawn from a well to stand for it, where its observations are crops of images.
     pub crops: usize,
+    /// Whether each control of a bag is also predicted from the others, nothing being done; otherwise nothing in training
+    /// holds controls together.
+    pub untreated: bool,
     /// Share of a batch's transitions that start at a lower dose of the same perturbation instead of at the controls.
     pub ladder: f64,
     /// Share of the transitions of an anchored model whose anchor is hidden, so that it also learns to go without.
@@ -115,6 +118,7 @@ impl Default for PairConfig {
             batch: 256,
             bag: 6,
             crops: 8,
+            untreated: true,
             ladder: 0.3,
             anchor_dropout: 0.0,
             rollout: 20,

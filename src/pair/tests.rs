@@ -158,6 +158,22 @@ fn is_shown_by(held_out: &Treatment, training: &Treatment, by: SplitBy) -> bool 
     }
 }
 
+#[test]
+fn every_fold_validates_on_another_plate() {
+    let wells = |plate: usize| {
+        let treated = (0..2).map(move |_| vec![application("taxol", 1.0)]);
+        treated.chain([Vec::new()]).map(move |members| (plate, "one".to_owned(), members))
+    };
+    let screen = screen((0..6).flat_map(wells).collect());
+    let plates = |fold: usize| -> BTreeSet<String> {
+        let settings = SplitConfig { by: SplitBy::Plate, folds: 6, fold, validation: 0.17, ..SplitConfig::default() };
+        let split = Split::new(&screen, &settings).unwrap();
+        split.rows(Part::Validation).into_iter().map(|row| screen.observations[row].plate.clone()).collect()
+    };
+    assert!((0..6).all(|fold| plates(fold).len() == 1));
+    assert_eq!((0..6).flat_map(plates).collect::<BTreeSet<_>>().len(), 6);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -254,28 +270,53 @@ proptest! {
     fn anchors_and_ladders_stay_within_a_perturbation_and_its_context(design in design(), seed in 0u64..3) {
         let screen = design.screen();
         let Some((_, pairs)) = paired(&screen, SplitBy::Dose, 0, seed) else { return Ok(()) };
-        let log_dose = |index: usize| {
-            let member: &Application = pairs.treatments[index].intervention.as_single().unwrap();
-            member.dose.unwrap().log10()
+        let log_doses = |index: usize| -> Vec<f64> {
+            let members = pairs.treatments[index].intervention.members();
+            members.iter().map(|member: &Application| member.dose.unwrap().log10()).collect()
         };
         for (index, anchor) in pairs.anchors.iter().enumerate() {
-            let own = &pairs.treatments[index];
+            let (own, own_doses) = (&pairs.treatments[index], log_doses(index));
             let lower = &pairs.lower_doses[index];
             for other in anchor.weights.iter().map(|(other, _)| *other).chain(lower.iter().copied()) {
                 prop_assert_ne!(other, index);
                 prop_assert_eq!(names(&pairs.treatments[other]), names(own));
                 prop_assert_eq!(&pairs.treatments[other].context, &own.context);
             }
-            prop_assert!(lower.iter().all(|&other| log_dose(other) < log_dose(index)));
-            if anchor.exists() {
-                let total: f64 = anchor.weights.iter().map(|(_, weight)| weight).sum();
-                prop_assert!((total - 1.0).abs() < 1e-12 && anchor.weights.iter().all(|(_, weight)| *weight >= 0.0));
-                // Where both neighbors exist, the weighted log doses give back the own one.
-                if anchor.below > 0.0 && anchor.above > 0.0 {
-                    let place: f64 = anchor.weights.iter().map(|&(other, weight)| weight * log_dose(other)).sum();
-                    prop_assert!((place - log_dose(index)).abs() < 1e-9);
+            // Ladders are of single perturbations.
+            prop_assert!(lower.is_empty() || own_doses.len() == 1);
+            prop_assert!(lower.iter().all(|&other| log_doses(other)[0] < own_doses[0]));
+            if !anchor.exists() {
+                prop_assert_eq!((anchor.below, anchor.above), (0.0, 0.0));
+                continue;
+            }
+            let total: f64 = anchor.weights.iter().map(|(_, weight)| weight).sum();
+            prop_assert!((total - 1.0).abs() < 1e-12 && anchor.weights.iter().all(|(_, weight)| *weight >= 0.0));
+            // By the member whose dose differs: neighbors as steps away from the own dose, with their weights.
+            let mut axes = BTreeMap::<usize, Vec<(f64, f64)>>::new();
+            for &(other, weight) in &anchor.weights {
+                let steps: Vec<f64> = log_doses(other).iter().zip(&own_doses).map(|(other, own)| other - own).collect();
+                let differing: Vec<usize> = (0..steps.len()).filter(|&member| steps[member].abs() > 1e-9).collect();
+                prop_assert_eq!(differing.len(), 1, "one dose is varied at a time");
+                axes.entry(differing[0]).or_default().push((steps[differing[0]], weight));
+            }
+            let sides: BTreeSet<usize> = axes.values().map(Vec::len).collect();
+            prop_assert_eq!(sides.len(), 1, "doses with neighbors on both sides go before the others: {:?}", axes);
+            for steps in axes.values() {
+                let share: f64 = steps.iter().map(|(_, weight)| weight).sum();
+                prop_assert!((share - 1.0 / axes.len() as f64).abs() < 1e-12, "members share the weight: {:?}", axes);
+                if let &[one, other] = &steps[..] {
+                    prop_assert!(one.0 * other.0 < 0.0);
+                    // The weighted log doses give back the own one.
+                    prop_assert!((one.0 * one.1 + other.0 * other.1).abs() < 1e-9);
                 }
             }
+            let mean_step = |is_side: fn(f64) -> bool| {
+                let steps: Vec<f64> =
+                    axes.values().flatten().map(|step| step.0).filter(|&step| is_side(step)).map(f64::abs).collect();
+                steps.iter().sum::<f64>() / steps.len().max(1) as f64
+            };
+            prop_assert!((anchor.below - mean_step(|step| step < 0.0)).abs() < 1e-9);
+            prop_assert!((anchor.above - mean_step(|step| step > 0.0)).abs() < 1e-9);
         }
     }
 
@@ -488,9 +529,12 @@ fn a_well_is_a_bag_of_its_crops() {
     assert_eq!(pairs.transitions.len(), 6, "one for each treated well");
     assert_eq!(pairs.rows.iter().map(Vec::len).sum::<usize>(), 30, "all crops of training are remembered");
     let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
-    for batch in [6, 4] {
-        let settings = PairConfig { batch, bag: 2, crops: 3, ..PairConfig::default() };
-        let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, false, 0.0);
+    // Rows have three values, which are crops of one pixel in three channels; with and without controls as targets.
+    for (batch, untreated) in [(6, true), (4, true), (6, false)] {
+        let settings =
+            PairConfig { batch, bag: 2, crops: 3, untreated, augment: Augment::None {}, ..PairConfig::default() };
+        let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, false, 0.0)
+            .of_crops(Some(CropShape { channels: 3, size: 1 }));
         let drawn = sampler.batch(&mut ChaCha8Rng::seed_from_u64(3));
         let rows = |weights: &[f32], index: usize| -> Vec<usize> {
             let of_units = weights[index * drawn.n_units..(index + 1) * drawn.n_units].iter().enumerate();
@@ -508,6 +552,28 @@ fn a_well_is_a_bag_of_its_crops() {
             };
             assert!(start.iter().all(is_start), "{start:?} for {target:?}");
         }
+        // Of two controls each is predicted from the other one, nothing being done.
+        let n_steps = drawn.interventions.len();
+        assert_eq!(n_steps, if untreated { batch + 4 } else { batch });
+        assert_eq!([drawn.start_bu.len(), drawn.anchor_bu.len(), drawn.target_bu.len()], [n_steps * drawn.n_units; 3]);
+        let mut predicted = BTreeSet::new();
+        for index in batch..n_steps {
+            let (start, target) = (rows(&drawn.start_bu, index), rows(&drawn.target_bu, index));
+            assert_eq!((start.len(), target.len()), (3, 3), "three crops of each");
+            assert_eq!(rows(&drawn.anchor_bu, index), start);
+            let well = |rows: &[usize]| {
+                assert!(rows.iter().all(|row| row / 5 == rows[0] / 5), "{rows:?} are of one well");
+                rows[0] / 5
+            };
+            let (start, target) = (well(&start), well(&target));
+            let [one, other] = [start, target].map(|well| &screen.observations[5 * well]);
+            assert_eq!([one.role, other.role], [Role::NegativeControl; 2]);
+            assert!(start != target && one.plate == other.plate);
+            let members = drawn.interventions.members;
+            assert!(drawn.interventions.present[members * index..members * (index + 1)].iter().all(|&is| is == 0.0));
+            predicted.insert(target);
+        }
+        assert_eq!(predicted.len(), n_steps - batch, "every control once");
         // The bag of a plate is drawn once, however many wells are measured against it.
         assert!(drawn.n_units <= 2 * 6 + 3 * batch, "{}", drawn.n_units);
     }

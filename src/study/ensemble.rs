@@ -59,7 +59,7 @@ pub fn train_ensemble(
     report: &(dyn Fn(Progress) + Sync),
 ) -> Result<Members, StudyError> {
     let validation = prepared.treatments(Part::Validation);
-    let sizes = prepared.sizes();
+    let sizes = prepared.sizes(&config.model);
     let data = TrainingData {
         screen: &prepared.screen,
         pairs: &prepared.pairs,

@@ -7,11 +7,11 @@ use super::{Event, StudyError};
 use crate::config::Config;
 use crate::descriptor::Descriptors;
 use crate::load::{Loaded, Source, load, load_tracks};
-use crate::model::ModelSizes;
+use crate::model::{ModelConfig, ModelSizes};
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, Vocabulary};
 use crate::plan::{PlanError, rows_of_query};
-use crate::screen::{Course, FeatureMatrix, Screen, TimeLapse, Track, Treatment};
+use crate::screen::{ChannelSpread, Course, FeatureMatrix, Screen, TimeLapse, Track, Treatment};
 use crate::train::Stop;
 
 /// A screen that is ready to be learned from.
@@ -46,12 +46,16 @@ impl Prepared {
         !self.pairs.bags.is_empty()
     }
 
-    /// Sizes of the model that this screen asks for.
-    pub fn sizes(&self) -> ModelSizes {
+    /// Sizes of a model with these settings that this screen asks for.
+    pub fn sizes(&self, model: &ModelConfig) -> ModelSizes {
+        let training = self.split.rows(Part::Train);
+        let channels = model.encoder.crop().filter(|_| model.center);
+        let spread = |(n_channels, _)| ChannelSpread::of_crops(&self.screen.features, &training, n_channels);
         ModelSizes {
             features: self.screen.features.n_features(),
             interventions: self.vocabulary.sizes(),
             dose_centers: self.vocabulary.dose_centers().clone(),
+            channels: channels.map(spread).unwrap_or_default(),
         }
     }
 }

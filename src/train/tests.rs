@@ -115,6 +115,7 @@ impl Setup {
             features: self.screen.features.n_features(),
             interventions: self.vocabulary.sizes(),
             dose_centers: self.vocabulary.dose_centers().clone(),
+            channels: Vec::new(),
         }
     }
 

@@ -309,7 +309,8 @@ impl TrainedModel {
         let is_one = sizes.features == trained.features.len()
             && vocabulary.is_whole()
             && sizes.interventions == vocabulary.sizes()
-            && sizes.dose_centers == *vocabulary.dose_centers();
+            && sizes.dose_centers == *vocabulary.dose_centers()
+            && sizes.fit_channels(&trained.config.encoder);
         trained.config.encoder.check(sizes.features)?;
         if is_one {
             Ok(trained)
