@@ -24,6 +24,7 @@ mod paths;
 pub mod pixels;
 mod rxrx1;
 mod settings;
+mod sqlite;
 mod sheet;
 mod split;
 mod stack;

@@ -10,8 +10,7 @@
 //!
 //! The columns that a table shares with the image sheet (`on` under `[images.objects]`) say whose objects its rows are;
 //! values are compared as numbers where both are numbers. Rows of sites that the sheet does not name are left out. Of
-//! merged tables the nuclei count, then the cells, then any compartment. SQLite data bases are refused: export the
-//! table.
+//! merged tables the nuclei count, then the cells, then any compartment, and so of CellProfiler's SQLite data bases.
 //!
 //! DeepProfiler's `.npz` holds `locations`, one row of x and y for each cell, if it was written by a version that keeps
 //! them.
@@ -23,6 +22,7 @@ use super::assemble::Assembled;
 use super::npz;
 use super::pixels::bad;
 use super::settings::ObjectSettings;
+use super::sqlite;
 use super::stack::LabelImage;
 use crate::load::card::{Card, JoinKey};
 use crate::load::error::LoadError;
@@ -75,7 +75,10 @@ pub(super) fn of_table(
     folder: Option<&Path>,
 ) -> Result<Vec<Vec<Object>>, LoadError> {
     let path = table_path(declared, card, folder)?;
-    let table = table::read(&path, &BTreeSet::new())?;
+    let table = match sqlite::is_sqlite(&path) {
+        true => sqlite::read_objects(&path, &named(declared))?,
+        false => table::read(&path, &BTreeSet::new())?,
+    };
     let columns = ObjectColumns::of(&table, declared, &path)?;
     let of_sites: Vec<&str> = declared.on.iter().map(|key| sides(key).0).collect();
     let of_objects: Vec<&str> = declared.on.iter().map(|key| sides(key).1).collect();
@@ -125,6 +128,13 @@ pub(super) fn of_table(
     }
     objects.iter_mut().for_each(|objects: &mut Vec<Object>| objects.sort_by_key(|object| object.id));
     Ok(objects)
+}
+
+/// Columns of the object table that its settings name.
+fn named(declared: &ObjectSettings) -> BTreeSet<&str> {
+    let ObjectSettings { object, track, x, y, readout, on, .. } = declared;
+    let single = [object, track, x, y, readout].into_iter().filter_map(|column| column.as_deref());
+    single.chain(on.iter().map(|key| sides(key).1)).collect()
 }
 
 /// The declared table: relative to the card, or else to the folder of the image sheet or of the images.

@@ -338,7 +338,7 @@ fn load_data_tables_are_read_with_path_maps() {
 }
 
 #[test]
-fn deep_profiler_without_places_and_sqlite_are_refused_in_words() {
+fn deep_profiler_without_places_and_sqlite_as_profiles_are_refused_in_words() {
     with_data(|data| {
         let error = read_deep_profiler(&data.join("formats/cellprofiler/Week1_22123_B02_s1.npz")).unwrap_err();
         assert!(
@@ -348,5 +348,24 @@ fn deep_profiler_without_places_and_sqlite_are_refused_in_words() {
         );
         let error = read_text_table(&data.join("formats/cellprofiler/test_BR00126114.sqlite")).unwrap_err();
         assert!(error.to_string().contains("an SQLite data base"), "{error}");
+    });
+}
+
+#[test]
+fn nuclei_of_a_cellprofiler_data_base_are_read_with_their_sites() {
+    with_data(|data| {
+        let path = data.join("formats/cellprofiler/test_BR00126114.sqlite");
+        let table = super::super::sqlite::read_objects(&path, &std::collections::BTreeSet::new()).unwrap();
+        assert_eq!(table.n_rows(), 20);
+        let n_distinct = |column: &str| {
+            table.text(column).unwrap().iter().flatten().collect::<std::collections::BTreeSet<_>>().len()
+        };
+        assert_eq!((n_distinct("Metadata_Well"), n_distinct("Metadata_Site")), (1, 2));
+        let is_place = |text: &Option<String>| text.as_deref().is_some_and(|text| text.parse::<f64>().is_ok());
+        assert!(table.text("Nuclei_Location_Center_X").unwrap().iter().all(is_place));
+        // A base of hundreds of measurements, of which places and keys are read.
+        let wide = data.join("formats/cellprofiler/test_SQ00014613.sqlite");
+        let table = super::super::sqlite::read_objects(&wide, &std::collections::BTreeSet::new()).unwrap();
+        assert_eq!(table.n_rows(), 2);
     });
 }
