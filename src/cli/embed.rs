@@ -19,11 +19,11 @@ use crate::train::Stop;
 
 /// Write the latents of every well or intervention to parquet
 ///
-/// FILES are tables that the run has never seen; they are normalized on their own control wells.
-/// Without FILES the run's own screen is embedded.
+/// FILES are tables that the run has never seen; they are normalized on their own
+/// control wells. Without FILES the run's own screen is embedded.
 ///
-/// In place of a run, RUN may be the safetensors file of a published LeWorldModel; FILES are then images of three
-/// channels, and a row is a tile of 224 x 224 pixels.
+/// RUN may also be the safetensors file of a published LeWorldModel; FILES are
+/// then images of three channels, and a row is a tile of 224 x 224 pixels.
 ///
 /// Example: cytonaut embed runs/quickstart new_plates/*.parquet --out new.parquet
 #[derive(Debug, Args)]

@@ -110,7 +110,9 @@ fn card_text(told: Told, folder: &Path) -> String {
         line(format!("exclude_features = {}", list(&card.exclude_features)));
     }
     line("\n[columns]  # \"\" means that no column plays the role".to_owned());
-    for role in ColumnRole::ALL.into_iter().filter(|role| *role != ColumnRole::Context) {
+    // Where each perturbation has a column of its doses, the one column of doses is made of them.
+    let is_made = |role: ColumnRole| role == ColumnRole::Dose && !card.columns.doses.is_empty();
+    for role in ColumnRole::ALL.into_iter().filter(|role| *role != ColumnRole::Context && !is_made(*role)) {
         let word = role.word();
         match mapping.columns.iter().find(|mapped| mapped.role == role) {
             // Of rows and columns, or of a declaration, it is made again.

@@ -187,6 +187,27 @@ fn reads_a_time_lapse_with_joins_doses_masks_and_objects() {
 }
 
 #[test]
+fn objects_of_a_cellprofiler_data_base_are_those_of_the_table() {
+    let from_table = time_lapse().load(&["dataset.toml"]).unwrap().usable().unwrap().objects.unwrap();
+    // `on` ends the card, so that the track's column is named under [images.objects].
+    let card = TIME_LAPSE.replace("objects.csv", "objects.sqlite") + "track = \"track\"\n";
+    let folder = time_lapse().with("dataset.toml", &card);
+    // The keys that the card names stand in the table of images, as CellProfiler's metadata do.
+    let base = rusqlite::Connection::open(folder.path("objects.sqlite")).unwrap();
+    base.execute_batch(
+        "CREATE TABLE Image (ImageNumber INTEGER, well_number INTEGER, frame INTEGER);
+        INSERT INTO Image VALUES (1, 1, 0), (2, 1, 1), (3, 3, 0);
+        CREATE TABLE Nuclei (ImageNumber INTEGER, ObjectNumber INTEGER, track INTEGER, Nuclei_Location_Center_X REAL,
+            Nuclei_Location_Center_Y REAL);
+        INSERT INTO Nuclei VALUES (1, 2, 7, 1.5, 2), (1, 1, NULL, 0, 0), (2, 1, 7, 2, 2), (3, 1, 1, 1, 1);",
+    )
+    .unwrap();
+    drop(base);
+    let found = folder.load(&["dataset.toml"]).unwrap().usable().unwrap().objects.unwrap();
+    assert_eq!(found, from_table);
+}
+
+#[test]
 fn a_written_card_reads_back_as_the_same_screen() {
     let check = |folder: Folder, name: &str| {
         let source = ImageSource { source: Source::of([folder.path(name)]), ..ImageSource::default() };
@@ -209,7 +230,9 @@ fn a_written_card_reads_back_as_the_same_screen() {
     }
     let by_site = "plate,well,site,b_file,a_file,compound\nP1,A01,1,i/a1_dna.png,i/a1_actin.png,DMSO\n";
     check(by_image().with("sheet.csv", by_site), "sheet.csv");
-    check(time_lapse(), "dataset.toml");
+    let lapse = check(time_lapse(), "dataset.toml");
+    let text = std::fs::read_to_string(lapse.path("again.toml")).unwrap();
+    assert!(text.contains("doses.\"A\" = \"a_um\"") && !text.contains("\ndose = "), "{text}");
     // The plate is declared and the well is made of two columns: neither is a column of a file.
     let card = "files = [\"s.csv\"]\n[images]\nplate = \"P\"\n";
     let sheet = "row,column,image\n1,2,i/a1_dna.png\n";
