@@ -123,6 +123,16 @@ fn wells_of_unseen_rows_are_told_by_their_neighbors_and_the_column_says_as_much(
         assert!(folder.join("one").join(name).is_file(), "{name}");
     }
 
+    // Each fold has a model of its own, and the whole has none.
+    let ranked_by = |run: &str, code: i32| {
+        let mut command = cytonaut(["rank"]);
+        command.arg(folder.join(run)).args(["--target", "perturbation == \"grow\"", "--by", "model"]);
+        finish(command, code)
+    };
+    let said = ranked_by("one", 2);
+    assert!(said.contains("holds a run for each fold of its split") && said.contains("fold-0"), "{said}");
+    assert!(ranked_by("one/fold-0", 0).contains("grow"));
+
     // Killed in the second fold, it goes on and ends with the same bytes.
     let mut child = run(folder, "two", &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     kill_when(&mut child, || folder.join("two/fold-1/checkpoints/member-0.safetensors").exists());

@@ -101,6 +101,15 @@ impl OpenRun {
             let folder = folder.display();
             return Err(anyhow!("{folder}: the run is not trained yet; go on with the `cytonaut run` that began it"));
         }
+        let first_fold = folder.join("fold-0");
+        if !is_trained && first_fold.is_dir() {
+            return Err(AskedWrongly(format!(
+                "{} holds a run for each fold of its split; give one of them, such as {}, or train one model with `cytonaut run … --set evaluate.all_folds=false`",
+                folder.display(),
+                first_fold.display()
+            ))
+            .into());
+        }
         let served = Served::read(folder, config.train.members, &device)?;
         Ok(Self { config, served, device })
     }
