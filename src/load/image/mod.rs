@@ -138,12 +138,12 @@ pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
     let sheet = listing.table.paths[0].clone();
     let folder = if layout == Layout::Folder { Some(first.as_path()) } else { sheet.parent() };
     let assembled = assemble::assemble(listing, &card, folder)?;
-    let objects = settings.objects.as_ref().map(|declared| objects::of_table(declared, &card, &assembled, folder));
-    let objects = objects.transpose()?;
+    let declared = settings.objects.as_ref();
+    let objects =
+        declared.map(|declared| objects::declared_objects(declared, &card, &assembled, folder)).transpose()?;
+    let (objects, object_files) = objects.map_or((None, Vec::new()), |(objects, files)| (Some(objects), files));
     let mut inputs = Vec::new();
-    let object_table =
-        settings.objects.as_ref().map(|declared| objects::table_path(declared, &card, folder)).transpose()?;
-    for path in read.iter().chain(&assembled.joined).chain(&object_table) {
+    for path in read.iter().chain(&assembled.joined).chain(&object_files) {
         inputs.push(inputs::examined(path, 0, &card)?);
     }
     let survey = survey(&assembled.screen);

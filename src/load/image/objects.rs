@@ -13,7 +13,7 @@
 //! merged tables the nuclei count, then the cells, then any compartment, and so of CellProfiler's SQLite data bases.
 //!
 //! DeepProfiler's `.npz` holds `locations`, one row of x and y for each cell, if it was written by a version that keeps
-//! them.
+//! them; there is one for each site, so that the declared name holds columns of the image sheet: `{plate}/{well}_{site}.npz`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -67,19 +67,62 @@ pub fn read_deep_profiler(path: &Path) -> Result<Vec<Object>, LoadError> {
         .collect())
 }
 
-/// The objects of each site in a declared table.
-pub(super) fn of_table(
+/// The objects of each site as the card declares them, and the files that were read for it: one table, or one of
+/// DeepProfiler's `.npz` for each site.
+pub(super) fn declared_objects(
     declared: &ObjectSettings,
     card: &Card,
     assembled: &Assembled,
     folder: Option<&Path>,
+) -> Result<(Vec<Vec<Object>>, Vec<PathBuf>), LoadError> {
+    if !declared.file.ends_with(".npz") {
+        let path = located(&declared.file, card, folder)?;
+        return Ok((of_table(declared, card, assembled, &path)?, vec![path]));
+    }
+    let mut paths = Vec::with_capacity(assembled.rows.len());
+    for &row in &assembled.rows {
+        let file = filled(&declared.file, &assembled.table, row)
+            .map_err(|message| LoadError::ImageSheet { place: assembled.table.place(row), message })?;
+        paths.push(located(&file, card, folder)?);
+    }
+    let objects = paths.iter().map(|path| read_deep_profiler(path)).collect::<Result<_, _>>()?;
+    paths.sort();
+    paths.dedup();
+    Ok((objects, paths))
+}
+
+/// A file's name with the values of a row of the sheet for `{column}`.
+fn filled(template: &str, sheet: &RawTable, row: usize) -> Result<String, String> {
+    let mut name = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (column, behind) = after
+            .split_once('}')
+            .ok_or_else(|| format!("`{template}` under [images.objects] has an opening brace without a closing one"))?;
+        let values = sheet
+            .text(column)
+            .ok_or_else(|| format!("has no column `{column}`, which `{template}` under [images.objects] names"))?;
+        let value =
+            values[row].as_deref().ok_or_else(|| format!("has no {column}, which names the file of objects"))?;
+        name.push_str(before);
+        name.push_str(value);
+        rest = behind;
+    }
+    Ok(name + rest)
+}
+
+/// The objects of each site in a declared table.
+fn of_table(
+    declared: &ObjectSettings,
+    card: &Card,
+    assembled: &Assembled,
+    path: &Path,
 ) -> Result<Vec<Vec<Object>>, LoadError> {
-    let path = table_path(declared, card, folder)?;
-    let table = match sqlite::is_sqlite(&path) {
-        true => sqlite::read_objects(&path, &named(declared))?,
-        false => table::read(&path, &BTreeSet::new())?,
+    let table = match sqlite::is_sqlite(path) {
+        true => sqlite::read_objects(path, &named(declared))?,
+        false => table::read(path, &BTreeSet::new())?,
     };
-    let columns = ObjectColumns::of(&table, declared, &path)?;
+    let columns = ObjectColumns::of(&table, declared, path)?;
     let of_sites: Vec<&str> = declared.on.iter().map(|key| sides(key).0).collect();
     let of_objects: Vec<&str> = declared.on.iter().map(|key| sides(key).1).collect();
     let key = |table: &RawTable, columns: &[&str], row: usize| -> Option<Vec<String>> {
@@ -89,11 +132,11 @@ pub(super) fn of_table(
         let message = "[images.objects] has no key; give `on = [\"…\"]`, columns of both tables".to_owned();
         return Err(LoadError::Card { path: card.path.clone(), message });
     }
-    let sheet_path = &assembled.table.paths[0];
-    for (path, table, columns) in [(&path, &table, &of_objects), (sheet_path, &assembled.table, &of_sites)] {
+    let sheet_path = assembled.table.paths[0].as_path();
+    for (path, table, columns) in [(path, &table, &of_objects), (sheet_path, &assembled.table, &of_sites)] {
         if let Some(absent) = columns.iter().find(|column| table.text(column).is_none()) {
             return Err(LoadError::MissingColumn {
-                path: path.clone(),
+                path: path.to_path_buf(),
                 column: (*absent).to_owned(),
                 mend: "`on` under [images.objects] names it".to_owned(),
             });
@@ -122,7 +165,7 @@ pub(super) fn of_table(
     }
     if n_matched == 0 {
         return Err(LoadError::NothingLeft {
-            path,
+            path: path.to_path_buf(),
             reasons: format!("no row has the {} of a site", of_sites.join(", ")),
         });
     }
@@ -137,10 +180,10 @@ fn named(declared: &ObjectSettings) -> BTreeSet<&str> {
     single.chain(on.iter().map(|key| sides(key).1)).collect()
 }
 
-/// The declared table: relative to the card, or else to the folder of the image sheet or of the images.
-pub(super) fn table_path(declared: &ObjectSettings, card: &Card, folder: Option<&Path>) -> Result<PathBuf, LoadError> {
-    let path = card.resolve(&declared.file)?;
-    let beside = folder.map(|folder| folder.join(&declared.file)).filter(|beside| beside.is_file());
+/// A declared file: relative to the card, or else to the folder of the image sheet or of the images.
+fn located(file: &str, card: &Card, folder: Option<&Path>) -> Result<PathBuf, LoadError> {
+    let path = card.resolve(file)?;
+    let beside = folder.map(|folder| folder.join(file)).filter(|beside| beside.is_file());
     Ok(if path.is_file() { path } else { beside.unwrap_or(path) })
 }
 

@@ -144,10 +144,12 @@ pub struct ImageSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectSettings {
-    /// The table, relative to the card or else to the image sheet.
+    /// The table, relative to the card or else to the image sheet; or one of DeepProfiler's files for each site, named by
+    /// columns of the image sheet in braces: `{plate}/{well}_{site}.npz`.
     pub file: String,
     /// The columns that tell whose object a row is: names that both have, or `{ table = …, sheet = … }` with the image
-    /// sheet's column first and that of the object table second.
+    /// sheet's column first and that of the object table second; none for DeepProfiler's files.
+    #[serde(default)]
     pub on: Vec<JoinKey>,
     /// Column with the number of the object within its site.
     #[serde(default)]

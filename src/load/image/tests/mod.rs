@@ -207,6 +207,51 @@ fn objects_of_a_cellprofiler_data_base_are_those_of_the_table() {
     assert_eq!(found, from_table);
 }
 
+/// An archive of one array of f8, `[n, 2]`, stored as numpy does.
+fn npz(name: &str, values: &[f64]) -> Vec<u8> {
+    let header =
+        format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}, 2), }}\n", values.len() / 2).into_bytes();
+    let mut array = b"\x93NUMPY\x01\x00".to_vec();
+    array.extend((header.len() as u16).to_le_bytes());
+    array.extend(header);
+    array.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    let (name, size) = (format!("{name}.npy").into_bytes(), (array.len() as u32).to_le_bytes());
+    let name_length = (name.len() as u16).to_le_bytes();
+    // Version, flags, method, time, date, checksum (not looked at), sizes, lengths of name and extra field.
+    let shared = [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &size, &size, &name_length, &[0, 0]].concat();
+    let local = [&b"PK\x03\x04"[..], &shared, &name, &array].concat();
+    let central = [&b"PK\x01\x02\x14\x00"[..], &shared, &[0; 14], &name].concat();
+    let place = [(central.len() as u32).to_le_bytes(), (local.len() as u32).to_le_bytes()].concat();
+    let end = [&b"PK\x05\x06\x00\x00\x00\x00\x01\x00\x01\x00"[..], &place, &[0, 0]].concat();
+    [local, central, end].concat()
+}
+
+#[test]
+fn deep_profiler_has_a_file_of_objects_for_each_site() {
+    let sheet = "plate,well,site,image,compound\nP,A01,1,a.png,DMSO\nP,A01,2,a.png,DMSO\n";
+    let card = "files = [\"s.csv\"]\n[images.objects]\nfile = \"cells/{plate}/{well}_{site}.npz\"\n";
+    let folder = Folder::new()
+        .with("s.csv", sheet)
+        .with("dataset.toml", card)
+        .with_picture("a.png", 9)
+        .with("cells/P/A01_1.npz", npz("locations", &[1.0, 2.0, 3.5, 4.0]))
+        .with("cells/P/A01_2.npz", npz("locations", &[]));
+    let loaded = folder.load(&["dataset.toml"]).unwrap();
+    let objects = loaded.usable().unwrap().objects.unwrap();
+    let found: Vec<Vec<(u32, f32, f32)>> =
+        objects.iter().map(|objects| objects.iter().map(|object| (object.id, object.x, object.y)).collect()).collect();
+    assert_eq!(found, [vec![(0, 1.0, 2.0), (1, 3.5, 4.0)], vec![]]);
+
+    let said = |card: &str, sheet: &str| {
+        let folder = Folder::new().with("s.csv", sheet).with("dataset.toml", card).with_picture("a.png", 9);
+        folder.load(&["dataset.toml"]).unwrap_err().to_string()
+    };
+    let found = said(&card.replace("{site}", "{field}"), sheet);
+    assert!(found.contains("has no column `field`, which `cells/{plate}/{well}_{field}.npz`"), "{found}");
+    assert!(said(card, &sheet.replace("A01,2", "A01,../../x")).contains(".."), "outside the folder");
+    assert!(said(card, sheet).contains("A01_1.npz"), "a file that is not there is named");
+}
+
 #[test]
 fn a_written_card_reads_back_as_the_same_screen() {
     let check = |folder: Folder, name: &str| {
