@@ -101,7 +101,7 @@ impl OpenRun {
             let folder = folder.display();
             return Err(anyhow!("{folder}: the run is not trained yet; go on with the `cytonaut run` that began it"));
         }
-        let first_fold = folder.join("fold-0");
+        let first_fold = folder.join(study::fold_name(0));
         if !is_trained && first_fold.is_dir() {
             return Err(AskedWrongly(format!(
                 "{} holds a run for each fold of its split; give one of them, such as {}, or train one model with `cytonaut run … --set evaluate.all_folds=false`",

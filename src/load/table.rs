@@ -15,6 +15,9 @@ use super::{csv, parquet, text};
 /// Most columns of a table; the widest profiles known have some tens of thousands.
 const MAX_COLUMNS: usize = 200_000;
 
+/// How SQLite data bases begin.
+const SQLITE: &[u8] = b"SQLite";
+
 /// Ways to write "no value".
 pub(super) const MISSING: [&str; 8] = ["", "NA", "N/A", "<NA>", "NaN", "nan", "NULL", "null"];
 
@@ -85,16 +88,27 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, Lo
     }
 }
 
-fn format_of(path: &Path) -> Result<Format, LoadError> {
+/// Whether a file is an SQLite data base, which is no table but may hold some.
+pub(super) fn is_sqlite(path: &Path) -> Result<bool, LoadError> {
+    Ok(start_of(path)?.starts_with(SQLITE))
+}
+
+/// The first bytes of a file.
+fn start_of(path: &Path) -> Result<Vec<u8>, LoadError> {
     text::refuse_what_is_no_file(path)?;
     let mut start = Vec::new();
     let file = File::open(path).map_err(|cause| LoadError::io(path, cause))?;
     file.take(16).read_to_end(&mut start).map_err(|cause| LoadError::io(path, cause))?;
+    Ok(start)
+}
+
+fn format_of(path: &Path) -> Result<Format, LoadError> {
+    let start = start_of(path)?;
     let refused = |found| Err(LoadError::Format { path: path.to_path_buf(), found });
     match start.as_slice() {
         [] => Err(LoadError::Empty { path: path.to_path_buf() }),
         [b'P', b'A', b'R', b'1', ..] => Ok(Format::Parquet),
-        [b'S', b'Q', b'L', b'i', b't', b'e', ..] => refused("an SQLite data base"),
+        start if start.starts_with(SQLITE) => refused("an SQLite data base"),
         [0x89, b'H', b'D', b'F', ..] => refused("an HDF5 file"),
         [b'P', b'K', 3, 4, ..] => refused("a zip archive or a spreadsheet"),
         [b'B', b'Z', b'h', ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] | [0xFD, b'7', b'z', b'X', b'Z', ..] => {

@@ -32,7 +32,7 @@ pub use methods::{Methods, Model, methods};
 pub use prepare::{Prepared, load_screen, load_screen_until, prepare};
 pub use published::{PublishedEmbeddings, embed_published};
 pub use readout::WellReadout;
-pub use run::{Event, Finished, Served, run};
+pub use run::{Event, Finished, Served, fold_name, run};
 pub use score::{Evaluation, Item, USED, evaluate, pooled, summary_table};
 pub use trajectory::TrackPrediction;
 

@@ -407,6 +407,11 @@ fn results(
     Ok(Finished { folder, was_finished: false, evaluation, ranking, top: config.rank.top })
 }
 
+/// What the folder of a fold is called within the run's own.
+pub fn fold_name(fold: usize) -> String {
+    format!("fold-{fold}")
+}
+
 /// Every fold of the split in a folder of its own, and the scores of all of them pooled.
 fn all_folds(
     config: &Config,
@@ -423,7 +428,7 @@ fn all_folds(
     let mut labels = Vec::new();
     for fold in 0..config.split.folds {
         go_on(stop, "the next fold")?;
-        dir.start_step(&format!("fold-{fold}"))?;
+        dir.start_step(&fold_name(fold))?;
         tell(Event::Step(format!("fold {} of {}", fold + 1, config.split.folds)));
         let mut of_fold = config.clone();
         of_fold.evaluate.all_folds = false;
@@ -435,7 +440,7 @@ fn all_folds(
             false => None,
         };
         let loaded = own.as_ref().unwrap_or(loaded);
-        let finished = run(&of_fold, loaded, &folder.join(format!("fold-{fold}")), device, stop, tell)?;
+        let finished = run(&of_fold, loaded, &folder.join(fold_name(fold)), device, stop, tell)?;
         if let Some(evaluation) = finished.evaluation {
             items.extend(evaluation.items);
             readouts.extend(evaluation.readouts);

@@ -12,6 +12,7 @@ use flate2::read::DeflateDecoder;
 
 use super::pixels::bad;
 use crate::load::error::LoadError;
+use crate::load::text;
 
 /// Largest archive and largest array, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
@@ -24,6 +25,7 @@ pub(super) struct Array {
 
 /// The arrays of numbers in an archive, by name.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Array>, LoadError> {
+    text::refuse_what_is_no_file(path)?;
     let io = |cause| LoadError::io(path, cause);
     let length = std::fs::metadata(path).map_err(io)?.len();
     if length > MAX_BYTES {

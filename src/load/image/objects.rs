@@ -118,7 +118,7 @@ fn of_table(
     assembled: &Assembled,
     path: &Path,
 ) -> Result<Vec<Vec<Object>>, LoadError> {
-    let table = match sqlite::is_sqlite(path) {
+    let table = match table::is_sqlite(path)? {
         true => sqlite::read_objects(path, &named(declared))?,
         false => table::read(path, &BTreeSet::new())?,
     };

@@ -6,8 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use rusqlite::types::ValueRef;
@@ -25,12 +23,6 @@ const IMAGE: &str = "Image";
 
 /// What joins objects and images.
 const KEYS: [&str; 2] = ["TableNumber", "ImageNumber"];
-
-/// Whether the file begins as SQLite data bases do.
-pub(super) fn is_sqlite(path: &Path) -> bool {
-    let mut start = [0; 16];
-    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *b"SQLite format 3\0"
-}
 
 /// The objects of the first compartment that has places, with the metadata of their images; `named` are columns to read as
 /// well.
@@ -187,6 +179,7 @@ fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::table::is_sqlite;
 
     fn base(folder: &Path, name: &str, sql: &str) -> std::path::PathBuf {
         let path = folder.join(name);
@@ -246,7 +239,7 @@ mod tests {
         let whole = std::fs::read(base(folder.path(), "e", IMAGES)).unwrap();
         let cut = folder.path().join("cut.sqlite");
         std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
-        assert!(is_sqlite(&cut) && !is_sqlite(&folder.path().join("absent")));
+        assert!(is_sqlite(&cut).unwrap() && is_sqlite(&folder.path().join("absent")).is_err());
         let found = read_objects(&cut, &BTreeSet::new()).unwrap_err().to_string();
         assert!(found.contains("cannot be read as an SQLite data base"), "{found}");
     }
