@@ -10,7 +10,7 @@
 //! use cytonaut::config::Config;
 //! use cytonaut::pair::Part;
 //! use cytonaut::predict::Decoder;
-//! use cytonaut::study::{Served, load_screen, prepare, rank_again, train_ensemble};
+//! use cytonaut::study::{TrainedRun, load_screen, prepare, rank_finished, train_ensemble};
 //! use cytonaut::train::Stop;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -33,9 +33,9 @@
 //!
 //! let training_rows = prepared.split.rows(Part::Train);
 //! let decoder = Decoder::fit(&members.trained, &prepared.screen, &training_rows, &config.decoder, &device)?;
-//! let served = Served { trained: members.trained, decoder, normalizer: prepared.normalizer.clone() };
+//! let trained_run = TrainedRun { trained: members.trained, decoder, normalizer: prepared.normalizer.clone() };
 //!
-//! let ranking = rank_again(&config, &prepared, None, &served, &device)?;
+//! let ranking = rank_finished(&config, &prepared, None, &trained_run, &device)?;
 //! assert_eq!(ranking.rows.len(), prepared.screen.treatments().len());
 //! println!("{}", ranking.render(5));
 //! # Ok(())

@@ -6,7 +6,7 @@ mod command;
 mod commands;
 mod readme;
 mod kill;
-mod serve;
+mod open_run;
 mod hostile;
 mod mutate;
 mod stop;

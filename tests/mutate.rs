@@ -17,7 +17,7 @@ use cytonaut::load::{DescriptorFile, Source, load};
 use cytonaut::plan::Ranking;
 use cytonaut::run::{Checkpoint, Manifest, MetricsLog, NonFinite, Table};
 use cytonaut::screen::Screen;
-use cytonaut::study::{Served, embed_screen, predict_table};
+use cytonaut::study::{TrainedRun, embed_screen, predict_table};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -76,12 +76,12 @@ fn feed_run(folder: &Path, screen: &Screen) -> bool {
     let metrics = MetricsLog::read(&run.join("metrics.jsonl")).is_ok();
     let checkpoint = Checkpoint::load(&run.join("checkpoints/member-0.safetensors"), NonFinite::Refuse).is_ok();
     let device = Device::flex();
-    let Ok(served) = Served::read(&run, 2, &device) else { return false };
+    let Ok(trained_run) = TrainedRun::read(&run, 2, &device) else { return false };
     // What is read as whole must also work.
-    let Ok(screen) = served.normalizer.apply(screen) else { return false };
-    let embedded = embed_screen(&served, &screen, Level::Well, false, &device).is_ok();
+    let Ok(screen) = trained_run.normalizer.apply(screen) else { return false };
+    let embedded = embed_screen(&trained_run, &screen, Level::Well, false, &device).is_ok();
     let treatments: Vec<_> = screen.treatments().into_keys().take(3).collect();
-    let predicted = predict_table(&served, &screen, &treatments, &device).is_ok();
+    let predicted = predict_table(&trained_run, &screen, &treatments, &device).is_ok();
     manifest && metrics && checkpoint && embedded && predicted
 }
 

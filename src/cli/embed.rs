@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::Args;
 
+use super::open_run::{OpenRun, stop_on_signals};
 use super::options::DeviceArgs;
 use super::progress::Reporter;
 use super::run::teller;
-use super::serve::{OpenRun, stop_on_signals};
 use super::{AskedWrongly, print};
 use crate::embed::{Embeddings, Level};
 use crate::load::Source;
@@ -71,7 +71,7 @@ impl EmbedArgs {
             )
             .into());
         }
-        let embeddings = study::embed_screen(&open.served, &screen, level, tvn, &open.device)?;
+        let embeddings = study::embed_screen(&open.trained_run, &screen, level, tvn, &open.device)?;
         write(&embeddings, &out)
     }
 

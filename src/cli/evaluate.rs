@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::serve::OpenRun;
 use super::{AskedWrongly, Lost, print};
 use crate::evaluate::Claim;
 use crate::study;
@@ -41,7 +41,8 @@ impl EvaluateArgs {
         let open = OpenRun::open(&run, &device)?;
         let prepared = open.own_screen()?;
         let other = if files.is_empty() { None } else { Some(open.other_screen(&files)?) };
-        let evaluation = study::evaluate_again(&open.config, &prepared, other.as_ref(), &open.served, &open.device)?;
+        let evaluation =
+            study::evaluate_finished(&open.config, &prepared, other.as_ref(), &open.trained_run, &open.device)?;
         if let Some(path) = &out {
             evaluation.scores.write_parquet(path)?;
         }

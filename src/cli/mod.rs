@@ -9,7 +9,7 @@ mod predict;
 mod progress;
 mod rank;
 mod run;
-mod serve;
+mod open_run;
 mod train;
 
 use std::io::Write;

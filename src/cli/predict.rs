@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::serve::OpenRun;
 use super::{AskedWrongly, print};
 use crate::study::{self, StudyError};
 
@@ -43,9 +43,9 @@ impl PredictArgs {
             return Err(StudyError::Tracks { what: "`predict`" }.into());
         }
         let screen = open.screen(&files)?;
-        let treatments =
-            study::treatments_of(&open.served, &screen, &intervention, context.as_deref()).map_err(AskedWrongly)?;
-        let (table, abstained) = study::predict_table(&open.served, &screen, &treatments, &open.device)?;
+        let treatments = study::treatments_of(&open.trained_run, &screen, &intervention, context.as_deref())
+            .map_err(AskedWrongly)?;
+        let (table, abstained) = study::predict_table(&open.trained_run, &screen, &treatments, &open.device)?;
         for treatment in &abstained {
             tracing::warn!(
                 "warning: no prediction of {treatment}: the model has not met it, and no descriptor places it"

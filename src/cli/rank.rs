@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::serve::OpenRun;
 use super::{AskedWrongly, print};
 use crate::plan::Candidates;
 use crate::study;
@@ -78,7 +78,7 @@ impl RankArgs {
         let top = rank.top;
         let prepared = open.own_screen()?;
         let other = if files.is_empty() { None } else { Some(open.other_screen(&files)?) };
-        let ranking = study::rank_again(&open.config, &prepared, other.as_ref(), &open.served, &open.device)?;
+        let ranking = study::rank_finished(&open.config, &prepared, other.as_ref(), &open.trained_run, &open.device)?;
         match &out {
             Some(path) if path.extension().is_some_and(|extension| extension == "csv") => ranking.write_csv(path)?,
             Some(path) => ranking.write_parquet(path)?,

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::options::{DeviceArgs, Overrides};
 use super::progress::Reporter;
-use super::{print, serve};
+use super::{open_run, print};
 use crate::study::{self, Event, Finished};
 
 /// Do everything in order: load, train, embed, evaluate, rank; resumable
@@ -32,7 +32,7 @@ pub(super) struct RunArgs {
 impl RunArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { config: path, out, overrides, device } = self;
-        let finished = serve::run_config(&path, out, overrides, &device, |_| {})?;
+        let finished = open_run::run_config(&path, out, overrides, &device, |_| {})?;
         show(&finished)
     }
 }

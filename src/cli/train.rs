@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::options::{DeviceArgs, Overrides};
-use super::{print, serve};
+use super::{open_run, print};
 
 /// Fit a world model, or an ensemble of seeds, and score it; rank nothing
 ///
@@ -27,7 +27,7 @@ pub(super) struct TrainArgs {
 impl TrainArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { config, out, overrides, device } = self;
-        let finished = serve::run_config(&config, out, overrides, &device, |config| config.rank.target.clear())?;
+        let finished = open_run::run_config(&config, out, overrides, &device, |config| config.rank.target.clear())?;
         print(&format!("trained: {}", finished.folder.display()))
     }
 }

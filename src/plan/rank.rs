@@ -107,7 +107,7 @@ pub trait Ranker {
 
 /// What is known about the trust that a score deserves.
 #[derive(Debug, Clone, Default)]
-pub struct Judge {
+pub struct Trust {
     /// What ranks.
     pub by: String,
     /// The sentence of the matching evaluation.
@@ -184,7 +184,7 @@ impl Query {
     ///
     /// # Errors
     /// When predicting fails.
-    pub fn misses(
+    pub fn residuals(
         &self,
         trained: &TrainedModel,
         screen: &Screen,
@@ -233,7 +233,7 @@ pub fn rank(
     screen: &Screen,
     query: &Query,
     ranker: &dyn Ranker,
-    judge: &Judge,
+    trust: &Trust,
     device: &Device,
 ) -> Result<Ranking, PlanError> {
     if query.way.iter().any(|&way| way < 1e-9) {
@@ -255,8 +255,8 @@ pub fn rank(
             context: treatment.context.clone(),
             score,
             distance: remaining,
-            lower: judge.radius.map(|radius| score - radius),
-            upper: judge.radius.map(|radius| score + radius),
+            lower: trust.radius.map(|radius| score - radius),
+            upper: trust.radius.map(|radius| score + radius),
             n_wells: facts.n_wells(rows),
             nearest_reference: nearest.map(|(_, reference)| reference.text.clone()),
             nearest_moa: nearest.and_then(|(_, reference)| reference.moa.clone()),
@@ -284,13 +284,13 @@ pub fn rank(
     }
     let without_place = query.candidates.iter().zip(&places).filter(|(_, place)| place.is_none());
     Ok(Ranking {
-        verdict: judge.verdict.clone(),
-        calibration: judge.calibration.clone(),
+        verdict: trust.verdict.clone(),
+        calibration: trust.calibration.clone(),
         target: query.target_text.clone(),
         start: query.start_text.clone(),
-        by: judge.by.clone(),
+        by: trust.by.clone(),
         rows,
-        abstained: without_place.map(|(treatment, _)| why_abstained(trained, treatment, &judge.by)).collect(),
+        abstained: without_place.map(|(treatment, _)| why_abstained(trained, treatment, &trust.by)).collect(),
     })
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Prepared, Served, StudyError};
+use super::{Prepared, StudyError, TrainedRun};
 use crate::baseline::measured;
 use crate::config::Config;
 use crate::embed::{Embeddings, Level, embed};
@@ -44,17 +44,17 @@ pub(super) const EMBEDDING_TASKS: [&str; 3] = [MECHANISM, REPLICATES, SEEN];
 pub(super) fn embedding_scores(
     config: &Config,
     prepared: &Prepared,
-    served: &Served,
+    trained_run: &TrainedRun,
     device: &Device,
 ) -> Result<Vec<ScoreRow>, StudyError> {
     let screen = &prepared.screen;
-    let latents = embed(&served.trained, screen, Level::Well, device).latents;
+    let latents = embed(&trained_run.trained, screen, Level::Well, device).latents;
     let training = prepared.split.rows(Part::Train);
     let components = PCA_COMPONENTS.min(training.len() - 1).min(screen.features.n_features());
     let pca = PrincipalComponents::fit(&screen.features, &training, components)?.apply(&screen.features)?;
-    let same_width = served.trained.config.latent.min(components);
+    let same_width = trained_run.trained.config.latent.min(components);
     let pca_same = pca.select_columns(&(0..same_width).collect::<Vec<_>>());
-    let untrained = served.trained.untrained(config.train.seed, device);
+    let untrained = trained_run.trained.untrained(config.train.seed, device);
     let mut embeddings = vec![
         ("latents".to_owned(), latents.clone()),
         ("random_encoder".to_owned(), embed(&untrained, screen, Level::Well, device).latents),
@@ -200,15 +200,15 @@ fn plain(task: &str, method: &str, metric: &str, value: f64, n_items: usize, not
 /// # Errors
 /// When `tvn` is asked for and controls are missing or a row has no lab batch.
 pub fn embed_screen(
-    served: &Served,
+    trained_run: &TrainedRun,
     screen: &Screen,
     level: Level,
     tvn: bool,
     device: &Device,
 ) -> Result<Embeddings, StudyError> {
     // A row of images is a crop.
-    let is_of_crops = served.trained.config.encoder.crop().is_some();
-    let rows = || embed(&served.trained, screen, if is_of_crops { Level::Cell } else { Level::Well }, device);
+    let is_of_crops = trained_run.trained.config.encoder.crop().is_some();
+    let rows = || embed(&trained_run.trained, screen, if is_of_crops { Level::Cell } else { Level::Well }, device);
     if !tvn {
         return Ok(match level {
             Level::Cell => rows(),

@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use super::images::READOUT_LABEL;
 use super::methods::choose_blend;
 use super::readout::{MODEL, OF_LATENTS, REPLICATE, TRUE_FRAME, WellReadout};
-use super::{Prepared, Served, StudyError, USED};
+use super::{Prepared, StudyError, TrainedRun, USED};
 use crate::baseline;
 use crate::config::Config;
 use crate::evaluate::EvaluateError;
@@ -29,7 +29,7 @@ const MOST_STARTS: usize = 400;
 /// A trained model's view of a time lapse: latents of every frame, and the probe that reads the number out of them.
 pub(super) struct Lapse<'a> {
     prepared: &'a Prepared,
-    served: &'a Served,
+    trained_run: &'a TrainedRun,
     device: &'a Device,
     /// Latents of every row by member.
     by_member: Vec<Vec<Vec<f32>>>,
@@ -56,12 +56,16 @@ impl<'a> Lapse<'a> {
     ///
     /// # Errors
     /// When no training object has a number, or the fit fails.
-    pub(super) fn new(prepared: &'a Prepared, served: &'a Served, device: &'a Device) -> Result<Self, StudyError> {
+    pub(super) fn new(
+        prepared: &'a Prepared,
+        trained_run: &'a TrainedRun,
+        device: &'a Device,
+    ) -> Result<Self, StudyError> {
         let screen = &prepared.screen;
         let logs = log_values(screen, READOUT_LABEL)?;
         let wells = wells(prepared, &logs);
         let all: Vec<usize> = (0..screen.n_observations()).collect();
-        let by_member = served.trained.encode(&screen.features, &all, device);
+        let by_member = trained_run.trained.encode(&screen.features, &all, device);
         let training: Vec<usize> = prepared
             .tracks
             .iter()
@@ -72,7 +76,7 @@ impl<'a> Lapse<'a> {
         let truth = training.iter().map(|&row| logs[row].expect("filtered above") as f32).collect();
         let truth = FeatureMatrix::new(vec!["log".into()], truth);
         let probe = Ridge::fit_gcv(&side_by_side(&by_member, &training), &truth, &LAMBDAS)?;
-        Ok(Self { prepared, served, device, by_member, wells, logs, probe })
+        Ok(Self { prepared, trained_run, device, by_member, wells, logs, probe })
     }
 
     /// The measured ratio of every well.
@@ -159,8 +163,8 @@ impl<'a> Lapse<'a> {
     }
 
     /// The model whose view it is.
-    pub(super) fn served(&self) -> &'a Served {
-        self.served
+    pub(super) fn trained_run(&self) -> &'a TrainedRun {
+        self.trained_run
     }
 
     /// Name and objects of every well of a part.
@@ -212,13 +216,13 @@ impl<'a> Lapse<'a> {
     fn predicted_under(&self, tracks: &[&Track], treatments: &[&Treatment]) -> Vec<Vec<f32>> {
         let start = |latents: &Vec<Vec<f32>>| tracks.iter().map(|track| latents[track.first()].clone()).collect();
         let starts: Vec<Vec<Vec<f32>>> = self.by_member.iter().map(start).collect();
-        let by_member = self.served.trained.predict(treatments, &starts, self.device);
+        let by_member = self.trained_run.trained.predict(treatments, &starts, self.device);
         (0..tracks.len()).map(|track| by_member.iter().flat_map(|member| member[track].clone()).collect()).collect()
     }
 
     /// What simple methods say of how far each condition moves its objects over the whole lapse, in latents.
     fn simple_moves(&self) -> Vec<Predictions> {
-        let trained = &self.served.trained;
+        let trained = &self.trained_run.trained;
         let whole: BTreeMap<&Treatment, usize> =
             trained.treatments.iter().enumerate().map(|(index, treatment)| (treatment, index)).collect();
         let mut treatments: Vec<Treatment> = self.wells.iter().map(|well| well.treatment.clone()).collect();

@@ -1,6 +1,6 @@
 //! Whole jobs over many rooms: from a configuration to a finished run folder.
 
-mod again;
+mod reopen;
 mod embedding;
 mod ensemble;
 mod fitted;
@@ -23,7 +23,6 @@ mod trajectory;
 mod trajectory_score;
 mod wells;
 
-pub use again::{against, evaluate_again, predict_table, rank_again, treatments_of};
 pub use embedding::embed_screen;
 pub use ensemble::{Members, train_ensemble};
 pub use images::load_image_screen;
@@ -32,7 +31,8 @@ pub use methods::{Methods, Model, methods};
 pub use prepare::{Prepared, load_screen, load_screen_until, prepare};
 pub use published::{PublishedEmbeddings, embed_published};
 pub use readout::WellReadout;
-pub use run::{Event, Finished, Served, fold_name, run};
+pub use reopen::{against, evaluate_finished, predict_table, rank_finished, treatments_of};
+pub use run::{Event, Finished, TrainedRun, fold_name, run};
 pub use score::{Evaluation, Item, USED, evaluate, pooled, summary_table};
 pub use trajectory::TrackPrediction;
 

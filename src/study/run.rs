@@ -15,7 +15,7 @@ use super::readout::readout_table;
 use super::trajectory::{track_predictions, trajectory_table};
 use super::wells::{WellScores, well_scores};
 use super::{
-    Evaluation, Item, Members, Model, Prepared, StudyError, again, methods, pictures, prepare, score, train_ensemble,
+    Evaluation, Item, Members, Model, Prepared, StudyError, methods, pictures, prepare, reopen, score, train_ensemble,
     trajectory_score,
 };
 use crate::config::Config;
@@ -67,7 +67,7 @@ pub struct Finished {
 
 /// A trained model with all that it takes to use it.
 #[derive(Debug)]
-pub struct Served {
+pub struct TrainedRun {
     /// The ensemble.
     pub trained: TrainedModel,
     /// Latents to features.
@@ -76,7 +76,7 @@ pub struct Served {
     pub normalizer: Normalizer,
 }
 
-impl Served {
+impl TrainedRun {
     /// Reads what a run left behind.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl Served {
         let damaged = |path: &Path| {
             RunError::damaged(
                 path,
-                "does not fit the model beside it; copy the file again, or delete it and run `cytonaut run` again",
+                "does not fit the model beside it; copy the file reopen, or delete it and run `cytonaut run` again",
             )
         };
         if normalizer.feature_names() != trained.features {
@@ -112,7 +112,7 @@ impl Served {
         Model { trained: &self.trained, decoder: &self.decoder, starts, device }
     }
 
-    /// Whether a file is missing that [`Served::read`] reads.
+    /// Whether a file is missing that [`TrainedRun::read`] reads.
     fn lacks_a_file(folder: &Path, n_members: usize) -> bool {
         let models = (0..n_members).map(|member| Artifact::Model { member });
         models.chain([Artifact::Normalizer, Artifact::Decoder]).any(|artifact| !artifact.path_in(folder).exists())
@@ -144,7 +144,7 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StudyErro
     std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_JSON_BYTES), &mut text)
         .map_err(RunError::read(path))?;
     let damaged =
-        |error| format!("is damaged ({error}); copy the file again, or delete it and run `cytonaut run` again");
+        |error| format!("is damaged ({error}); copy the file reopen, or delete it and run `cytonaut run` again");
     Ok(serde_json::from_slice(&text).map_err(|error| RunError::damaged(path, damaged(error)))?)
 }
 
@@ -180,7 +180,7 @@ pub fn run(
     }
     // What cannot be ranked is better refused now than after training.
     if !loaded.tracks.is_empty() && !config.rank.target.is_empty() {
-        again::refuse_ranker_of_lapse(&config.rank.by)?;
+        reopen::refuse_ranker_of_lapse(&config.rank.by)?;
     }
     for query in [&config.rank.target, &config.rank.start].into_iter().filter(|query| !query.is_empty()) {
         rows_of_query(&loaded.screen, query).map_err(PlanError::from)?;
@@ -195,16 +195,16 @@ pub fn run(
         manifest.notes = loaded.notes.clone();
         manifest.notes.push(prepared.normalizer.statistics().to_owned());
     })?;
-    let served = match Served::read(folder, config.train.members, device) {
-        Ok(served) => served,
-        // A file that somebody deleted because it was damaged is made again, from the last checkpoints.
-        Err(_) if !was_finished || Served::lacks_a_file(folder, config.train.members) => {
+    let trained_run = match TrainedRun::read(folder, config.train.members, device) {
+        Ok(trained_run) => trained_run,
+        // A file that somebody deleted because it was damaged is made reopen, from the last checkpoints.
+        Err(_) if !was_finished || TrainedRun::lacks_a_file(folder, config.train.members) => {
             dir.start_step("train")?;
             train(config, &prepared, &mut dir, warm.as_deref(), device, stop, tell)?
         }
         Err(error) => return Err(error),
     };
-    let finished = results(config, &prepared, &served, &mut dir, device, stop, tell)?;
+    let finished = results(config, &prepared, &trained_run, &mut dir, device, stop, tell)?;
     dir.finish()?;
     Ok(Finished { was_finished, ..finished })
 }
@@ -226,8 +226,8 @@ fn refuse_images(config: &Config, screen: &Screen) -> Result<(), StudyError> {
 fn warm_start(folder: &Path, device: &Device) -> Result<Vec<BTreeMap<String, Array>>, StudyError> {
     Manifest::read(folder)?;
     let config = Config::read(&Artifact::Config.path_in(folder))?;
-    let served = Served::read(folder, config.train.members, device)?;
-    Ok(served.trained.members.iter().map(|(model, _)| parameters(model)).collect())
+    let trained_run = TrainedRun::read(folder, config.train.members, device)?;
+    Ok(trained_run.trained.members.iter().map(|(model, _)| parameters(model)).collect())
 }
 
 fn open(config: &Config, loaded: &Loaded, folder: &Path) -> Result<(RunDir, bool), StudyError> {
@@ -263,7 +263,7 @@ fn train(
     device: &Device,
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
-) -> Result<Served, StudyError> {
+) -> Result<TrainedRun, StudyError> {
     let counts =
         [Part::Train, Part::Validation, Part::Calibration, Part::Test].map(|part| prepared.treatments(part).len());
     tell(Event::Step(format!(
@@ -300,16 +300,16 @@ fn train(
         Some(_) => Decoder::of_latents(),
         None => Decoder::fit(&trained, &prepared.screen, &fit_rows, &config.decoder, device)?,
     };
-    let served = Served { trained, decoder, normalizer: prepared.normalizer.clone() };
-    served.write(&folder)?;
-    Ok(served)
+    let trained_run = TrainedRun { trained, decoder, normalizer: prepared.normalizer.clone() };
+    trained_run.write(&folder)?;
+    Ok(trained_run)
 }
 
 /// Embeddings, predictions, scores and ranking of a trained model.
 fn results(
     config: &Config,
     prepared: &Prepared,
-    served: &Served,
+    trained_run: &TrainedRun,
     dir: &mut RunDir,
     device: &Device,
     stop: &Stop,
@@ -322,7 +322,7 @@ fn results(
     // A row of an image screen is a crop, one of a table of tracks a cell at a time.
     let is_of_objects = config.images.is_some() || !prepared.courses.is_empty();
     let level = if is_of_objects { Level::Cell } else { Level::Well };
-    let rows = embed(&served.trained, &prepared.screen, level, device);
+    let rows = embed(&trained_run.trained, &prepared.screen, level, device);
     rows.write(&Artifact::Embeddings.path_in(&folder))?;
     if prepared.is_of_crops() {
         let wells = rows.by_well();
@@ -338,7 +338,7 @@ fn results(
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
         tell(Event::Step("predicting held-out tracks".into()));
-        let found = track_predictions(config, prepared, served, device)?;
+        let found = track_predictions(config, prepared, trained_run, device)?;
         tell(Event::Note(format!(
             "blend: the response of the neighboring doses and {:.2} of what the model says of their difference",
             found.blend_weight
@@ -352,7 +352,7 @@ fn results(
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
         tell(Event::Step("reading wells out of predictions".into()));
-        let lapse = lapse.insert(Lapse::new(prepared, served, device)?);
+        let lapse = lapse.insert(Lapse::new(prepared, trained_run, device)?);
         let readouts = lapse.readouts(config)?;
         readout_table(&readouts).write_parquet(&Artifact::Readouts.path_in(&folder))?;
         pictures::draw(config, lapse, &folder)?;
@@ -363,7 +363,8 @@ fn results(
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
         tell(Event::Step("scoring held-out wells".into()));
-        if let Some(WellScores { evaluation: scored, methods }) = well_scores(config, prepared, served, &rows, device)?
+        if let Some(WellScores { evaluation: scored, methods }) =
+            well_scores(config, prepared, trained_run, &rows, device)?
         {
             label_table(&scored.labels).write_parquet(&Artifact::Labels.path_in(&folder))?;
             scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
@@ -376,8 +377,8 @@ fn results(
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
         tell(Event::Step(format!("scoring {} held-out treatments", test.len())));
-        let starts = Starts::of(&served.trained, &prepared.screen, device);
-        let found = methods(config, prepared, served.model(&starts, device), &test)?;
+        let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
+        let found = methods(config, prepared, trained_run.model(&starts, device), &test)?;
         tell(Event::Note(format!(
             "blend: {:.2} of the model, {:.2} of {}, fitted on the validation treatments",
             found.blend_weight,
@@ -385,7 +386,7 @@ fn results(
             found.blended_with
         )));
         let mut scored = score::pooled(config, score::evaluate(config, prepared, &found, &test)?, Vec::new())?;
-        scored.scores.rows.extend(super::embedding::embedding_scores(config, prepared, served, device)?);
+        scored.scores.rows.extend(super::embedding::embedding_scores(config, prepared, trained_run, device)?);
         scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
         super::table::predictions(&found).write_parquet(&Artifact::Predictions.path_in(&folder))?;
         evaluation = Some(scored);
@@ -395,10 +396,10 @@ fn results(
         go_on(stop, "the ranking")?;
         dir.start_step("rank")?;
         tell(Event::Step(format!("ranking toward {}", config.rank.target)));
-        let verdict = again::verdict_sentence(config, evaluation.as_ref());
+        let verdict = reopen::verdict_sentence(config, evaluation.as_ref());
         let found = match &lapse {
-            Some(lapse) => again::rank_lapse(config, lapse, verdict, device)?,
-            None => again::rank_by(config, prepared, None, served, verdict, device)?,
+            Some(lapse) => reopen::rank_lapse(config, lapse, verdict, device)?,
+            None => reopen::rank_by(config, prepared, None, trained_run, verdict, device)?,
         };
         found.write_parquet(&Artifact::Ranking.path_in(&folder))?;
         found.write_csv(&Artifact::RankingCsv.path_in(&folder))?;

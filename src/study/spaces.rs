@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use super::{Prepared, Served, StudyError};
+use super::{Prepared, StudyError, TrainedRun};
 use crate::config::Config;
 use crate::embed::{Level, embed};
 use crate::normalize::{NormalizeError, PrincipalComponents, Sphering, Whitening};
@@ -41,11 +41,11 @@ pub(super) type Space = (String, FeatureMatrix);
 pub(super) fn spaces(
     config: &Config,
     prepared: &Prepared,
-    served: &Served,
+    trained_run: &TrainedRun,
     wells: &Prepared,
     device: &Device,
 ) -> Result<Vec<Space>, StudyError> {
-    let trained = &served.trained;
+    let trained = &trained_run.trained;
     let groups = prepared.screen.wells();
     let of_wells = |crops: FeatureMatrix| averaged(&crops, &groups);
     let training = wells.split.rows(Part::Train);

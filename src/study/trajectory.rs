@@ -14,7 +14,7 @@ use burn::tensor::Device;
 
 use super::methods::toward_prior;
 use super::response::{Mean, MeanResponse, Responses, beginning, later};
-use super::{Prepared, Served, StudyError};
+use super::{Prepared, StudyError, TrainedRun};
 use crate::config::Config;
 use crate::pair::{Anchor, Part};
 use crate::predict::Ridge;
@@ -65,7 +65,7 @@ const LAMBDAS: [f64; 6] = [1e-3, 1e-1, 1.0, 10.0, 100.0, 1000.0];
 pub(super) fn track_predictions(
     config: &Config,
     prepared: &Prepared,
-    served: &Served,
+    trained_run: &TrainedRun,
     device: &Device,
 ) -> Result<TrackPredictions, StudyError> {
     let seen = config.tracks.clone().unwrap_or_default().seen_minutes;
@@ -74,7 +74,7 @@ pub(super) fn track_predictions(
         tracks.filter(|(track, _)| prepared.split.part(track.first()) == part).map(|(_, course)| course).collect()
     };
     let training = of_part(Part::Train);
-    let forecaster = Forecaster::new(prepared, served, seen, device)?;
+    let forecaster = Forecaster::new(prepared, trained_run, seen, device)?;
     let responses = Responses::of(&training, seen);
     let blend_weight = blend_weight(&forecaster, &responses, &of_part(Part::Validation));
 
@@ -148,7 +148,7 @@ pub(super) fn track_predictions(
 /// The model with its probe.
 struct Forecaster<'a> {
     prepared: &'a Prepared,
-    served: &'a Served,
+    trained_run: &'a TrainedRun,
     /// One for each member: members that agree on what is measured may differ in what they predict, and a probe over all
     /// of them would lean on differences between them.
     probes: Vec<Ridge>,
@@ -157,7 +157,12 @@ struct Forecaster<'a> {
 }
 
 impl<'a> Forecaster<'a> {
-    fn new(prepared: &'a Prepared, served: &'a Served, seen: f64, device: &'a Device) -> Result<Self, StudyError> {
+    fn new(
+        prepared: &'a Prepared,
+        trained_run: &'a TrainedRun,
+        seen: f64,
+        device: &'a Device,
+    ) -> Result<Self, StudyError> {
         let tracks = prepared.tracks.iter().zip(&prepared.courses);
         let training = tracks.filter(|(track, _)| prepared.split.part(track.first()) == Part::Train);
         let (rows, numbers): (Vec<usize>, Vec<f32>) = training
@@ -165,10 +170,10 @@ impl<'a> Forecaster<'a> {
             .filter_map(|(row, measured)| Some(((*row)?, (*measured)? as f32)))
             .unzip();
         let measured = FeatureMatrix::new(vec!["measured".into()], numbers);
-        let by_member = served.trained.encode(&prepared.screen.features, &rows, device);
+        let by_member = trained_run.trained.encode(&prepared.screen.features, &rows, device);
         let probes = by_member.iter().map(|latents| Ridge::fit_gcv(&matrix(latents), &measured, &LAMBDAS));
         let probes = probes.collect::<Result<_, _>>()?;
-        Ok(Self { prepared, served, probes, seen, device })
+        Ok(Self { prepared, trained_run, probes, seen, device })
     }
 
     /// The number read out of the predicted latents at every time after those that were seen; the doses of a track's
@@ -178,7 +183,7 @@ impl<'a> Forecaster<'a> {
             courses.iter().map(|course| course.last_row_until(self.seen).expect("a predicted track has one")).collect();
         let rows: Vec<usize> =
             courses.iter().zip(&starts).map(|(course, &at)| course.rows[at].expect("found as a row")).collect();
-        let latents = self.served.trained.encode(&self.prepared.screen.features, &rows, self.device);
+        let latents = self.trained_run.trained.encode(&self.prepared.screen.features, &rows, self.device);
         let schedules: Vec<Vec<Treatment>> = courses
             .iter()
             .zip(&starts)
@@ -196,7 +201,7 @@ impl<'a> Forecaster<'a> {
             })
             .collect();
         let schedules: Vec<&[Treatment]> = schedules.iter().map(Vec::as_slice).collect();
-        let by_member = self.served.trained.roll_out(&latents, &schedules, self.device);
+        let by_member = self.trained_run.trained.roll_out(&latents, &schedules, self.device);
         let of_track = |track: usize| -> Vec<Option<f64>> {
             let mut sums = vec![0.0; schedules[track].len()];
             if sums.is_empty() {

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 
 use super::labels::{LabelGuess, guesses};
 use super::spaces::spaces;
-use super::{Evaluation, Methods, Prepared, Served, StudyError, embedding, methods, score};
+use super::{Evaluation, Methods, Prepared, StudyError, TrainedRun, embedding, methods, score};
 use crate::config::Config;
 use crate::embed::Embeddings;
 use crate::pair::PairSet;
@@ -27,7 +27,7 @@ impl LatentWells {
     ///
     /// # Errors
     /// When nothing is left to train on.
-    pub(super) fn new(prepared: &Prepared, served: &Served, crops: &Embeddings) -> Result<Self, StudyError> {
+    pub(super) fn new(prepared: &Prepared, trained_run: &TrainedRun, crops: &Embeddings) -> Result<Self, StudyError> {
         let wells = crops.by_well();
         let first_rows: Vec<usize> = prepared.screen.wells().iter().map(|rows| rows[0]).collect();
         let screen = Screen {
@@ -41,13 +41,13 @@ impl LatentWells {
         let split = prepared.split.select(&first_rows);
         let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
         let controls: Vec<usize> = (0..screen.n_observations()).filter(is_control).collect();
-        let width = served.trained.config.latent;
+        let width = trained_run.trained.config.latent;
         let of_member = |member: usize| -> Vec<Vec<f32>> {
             let columns = member * width..(member + 1) * width;
             controls.iter().map(|&row| screen.features.row(row)[columns.clone()].to_vec()).collect()
         };
-        let by_member: Vec<Vec<Vec<f32>>> = (0..served.trained.members.len()).map(of_member).collect();
-        let starts = Starts::of_controls(&served.trained, &screen, &by_member);
+        let by_member: Vec<Vec<Vec<f32>>> = (0..trained_run.trained.members.len()).map(of_member).collect();
+        let starts = Starts::of_controls(&trained_run.trained, &screen, &by_member);
         let prepared = Prepared {
             pairs: PairSet::new(&screen, &split)?,
             screen,
@@ -82,24 +82,24 @@ pub(super) struct WellScores {
 pub(super) fn well_scores(
     config: &Config,
     prepared: &Prepared,
-    served: &Served,
+    trained_run: &TrainedRun,
     crops: &Embeddings,
     device: &Device,
 ) -> Result<Option<WellScores>, StudyError> {
-    let wells = LatentWells::new(prepared, served, crops)?;
+    let wells = LatentWells::new(prepared, trained_run, crops)?;
     if wells.prepared.split.rows(config.evaluate.part).is_empty() {
         return Ok(None);
     }
     let targets = wells.prepared.treatments(config.evaluate.part);
     let methods = match targets.is_empty() {
         true => None,
-        false => Some(methods(config, &wells.prepared, served.model(&wells.starts, device), &targets)?),
+        false => Some(methods(config, &wells.prepared, trained_run.model(&wells.starts, device), &targets)?),
     };
     let items = match &methods {
         Some(methods) => score::evaluate(config, &wells.prepared, methods, &targets)?,
         None => Vec::new(),
     };
-    let spaces = spaces(config, prepared, served, &wells.prepared, device)?;
+    let spaces = spaces(config, prepared, trained_run, &wells.prepared, device)?;
     let labels = guesses(config, &wells.prepared, &spaces)?;
     let mut evaluation = score::pooled(config, items, Vec::new())?.with_labels(config, labels)?;
     evaluation.scores.rows.extend(embedding::well_scores(config, &wells.prepared, &spaces)?);

@@ -127,12 +127,12 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
 
     // What a table lacks is named, and nothing is guessed in its place.
     let lacking = text("lacking.csv");
-    let served: Vec<String> = {
+    let trained_run: Vec<String> = {
         let normalizer: serde_json::Value =
             serde_json::from_str(&fs::read_to_string(at("run/normalizer.json")).unwrap()).unwrap();
         names.iter().filter(|name| normalizer.to_string().contains(&format!("\"{name}\""))).cloned().collect()
     };
-    let feature = served.iter().find(|name| name.starts_with("Nuclei_")).unwrap();
+    let feature = trained_run.iter().find(|name| name.starts_with("Nuclei_")).unwrap();
     write(&at("lacking.csv"), &names, unseen.iter().copied(), &[feature]);
     for arguments in [
         vec!["embed", &run, &lacking, "--out", &embeddings],

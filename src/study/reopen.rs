@@ -11,12 +11,12 @@ use super::methods::{blend_rule, one_baseline, unknown_ranker};
 use super::ranker::{BlendRanker, ProfileRanker};
 use super::trajectory::track_predictions;
 use super::wells::well_scores;
-use super::{Evaluation, Prepared, Served, StudyError, methods, score, table, trajectory_score};
+use super::{Evaluation, Prepared, StudyError, TrainedRun, methods, score, table, trajectory_score};
 use crate::config::Config;
 use crate::embed::{Level, embed};
 use crate::evaluate::{Verdict, conformal_radius, coverage_over_splits};
 use crate::pair::{Part, SplitBy};
-use crate::plan::{ByModel, Judge, PlanError, Query, RankedIntervention, Ranker, Ranking, rank};
+use crate::plan::{ByModel, PlanError, Query, RankedIntervention, Ranker, Ranking, Trust, rank};
 use crate::predict::{Starts, predict};
 use crate::run::Table;
 use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment};
@@ -48,11 +48,11 @@ pub(super) fn rank_by(
     config: &Config,
     prepared: &Prepared,
     other: Option<&Screen>,
-    served: &Served,
+    trained_run: &TrainedRun,
     verdict: String,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
-    let trained = &served.trained;
+    let trained = &trained_run.trained;
     let screen = other.unwrap_or(&prepared.screen);
     let query = Query::new(trained, screen, &config.rank, device)?;
     let calibration = prepared.treatments(Part::Calibration);
@@ -71,7 +71,7 @@ pub(super) fn rank_by(
         "model" => Box::new(model),
         "blend" => {
             let own_starts = Starts::of(trained, &prepared.screen, device);
-            let (partner, weight) = blend_rule(config, prepared, served.model(&own_starts, device))?;
+            let (partner, weight) = blend_rule(config, prepared, trained_run.model(&own_starts, device))?;
             Box::new(BlendRanker { model, simple: by_simple(&partner)?, weight })
         }
         by => Box::new(by_simple(by)?.ok_or_else(|| unknown_ranker(config, prepared))?),
@@ -79,11 +79,12 @@ pub(super) fn rank_by(
     let (radius, calibration) = if other.is_some() {
         (None, "no intervals: the calibration treatments are those of the run's own screen".to_owned())
     } else {
-        let misses = |rows: &BTreeMap<Treatment, Vec<usize>>| query.misses(trained, screen, &*ranker, rows, device);
-        intervals(config, &misses(&calibration)?, &misses(&test)?)?
+        let residuals =
+            |rows: &BTreeMap<Treatment, Vec<usize>>| query.residuals(trained, screen, &*ranker, rows, device);
+        intervals(config, &residuals(&calibration)?, &residuals(&test)?)?
     };
-    let judge = Judge { by: config.rank.by.clone(), verdict, radius, calibration };
-    Ok(rank(trained, screen, &query, ranker.as_ref(), &judge, device)?)
+    let trust = Trust { by: config.rank.by.clone(), verdict, radius, calibration };
+    Ok(rank(trained, screen, &query, ranker.as_ref(), &trust, device)?)
 }
 
 /// Refuses to rank a time lapse by anything but the model.
@@ -108,20 +109,20 @@ pub(super) fn rank_lapse(
     device: &Device,
 ) -> Result<Ranking, StudyError> {
     refuse_ranker_of_lapse(&config.rank.by)?;
-    let (prepared, trained) = (lapse.prepared(), &lapse.served().trained);
+    let (prepared, trained) = (lapse.prepared(), &lapse.trained_run().trained);
     let ends: Vec<usize> = prepared.tracks.iter().flat_map(|track| [track.first(), track.last()]).collect();
     let screen = prepared.screen.select(&ends);
     let query = Query::new(trained, &screen, &config.rank, device)?;
     let starts = Starts::of(trained, &screen, device);
     let model = ByModel { trained, starts: &starts, device };
-    let misses = |part: Part| {
+    let residuals = |part: Part| {
         let mut rows = screen.treatments();
         rows.retain(|_, rows| rows.iter().all(|&row| prepared.split.part(ends[row]) == part));
-        query.misses(trained, &screen, &model, &rows, device)
+        query.residuals(trained, &screen, &model, &rows, device)
     };
-    let (radius, calibration) = intervals(config, &misses(Part::Calibration)?, &misses(Part::Test)?)?;
-    let judge = Judge { by: config.rank.by.clone(), verdict, radius, calibration };
-    let mut ranking = rank(trained, &screen, &query, &model, &judge, device)?;
+    let (radius, calibration) = intervals(config, &residuals(Part::Calibration)?, &residuals(Part::Test)?)?;
+    let trust = Trust { by: config.rank.by.clone(), verdict, radius, calibration };
+    let mut ranking = rank(trained, &screen, &query, &model, &trust, device)?;
     let treatment =
         |row: &RankedIntervention| Treatment { intervention: row.intervention.clone(), context: row.context.clone() };
     let treatments: Vec<Treatment> = ranking.rows.iter().map(treatment).collect();
@@ -177,11 +178,11 @@ fn intervals(config: &Config, calibration: &[f64], test: &[f64]) -> Result<(Opti
 ///
 /// # Errors
 /// As ranking within a run.
-pub fn rank_again(
+pub fn rank_finished(
     config: &Config,
     prepared: &Prepared,
     other: Option<&Screen>,
-    served: &Served,
+    trained_run: &TrainedRun,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
     if !prepared.courses.is_empty() {
@@ -191,7 +192,7 @@ pub fn rank_again(
         if other.is_some() {
             return Err(StudyError::TimeLapse { what: "`rank` on another screen" });
         }
-        let lapse = Lapse::new(prepared, served, device)?;
+        let lapse = Lapse::new(prepared, trained_run, device)?;
         let evaluation = score::pooled(config, Vec::new(), lapse.readouts(config)?)?;
         return rank_lapse(config, &lapse, verdict_sentence(config, Some(&evaluation)), device);
     }
@@ -199,48 +200,48 @@ pub fn rank_again(
     let test = prepared.treatments(config.evaluate.part);
     let evaluation = match prepared.is_of_crops() {
         true if config.rank.by != "model" => return Err(StudyError::RankImages { by: config.rank.by.clone() }),
-        true => scored_wells(config, prepared, served, device)?,
+        true => scored_wells(config, prepared, trained_run, device)?,
         false if test.is_empty() => None,
-        false => Some(scored(config, prepared, served, &test, device)?),
+        false => Some(scored(config, prepared, trained_run, &test, device)?),
     };
     let verdict = verdict_sentence(config, evaluation.as_ref());
-    rank_by(config, prepared, other, served, verdict, device)
+    rank_by(config, prepared, other, trained_run, verdict, device)
 }
 
 /// Scores a finished run on its test part, or on the treatments of `other` that played no part in training, validation or calibration.
 ///
 /// # Errors
 /// When there is nothing to score.
-pub fn evaluate_again(
+pub fn evaluate_finished(
     config: &Config,
     prepared: &Prepared,
     other: Option<&Screen>,
-    served: &Served,
+    trained_run: &TrainedRun,
     device: &Device,
 ) -> Result<Evaluation, StudyError> {
     if !prepared.courses.is_empty() {
         if other.is_some() {
             return Err(StudyError::Tracks { what: "`evaluate` of another screen" });
         }
-        return trajectory_score::scored(config, track_predictions(config, prepared, served, device)?.tracks);
+        return trajectory_score::scored(config, track_predictions(config, prepared, trained_run, device)?.tracks);
     }
     if !prepared.tracks.is_empty() {
         if other.is_some() {
             return Err(StudyError::TimeLapse { what: "`evaluate` of another screen" });
         }
-        return score::pooled(config, Vec::new(), Lapse::new(prepared, served, device)?.readouts(config)?);
+        return score::pooled(config, Vec::new(), Lapse::new(prepared, trained_run, device)?.readouts(config)?);
     }
     if prepared.is_of_crops() {
         if other.is_some() {
             return Err(StudyError::Images { what: "scoring a finished run on other files" });
         }
         let nothing = || score::pooled(config, Vec::new(), Vec::new());
-        return scored_wells(config, prepared, served, device)?.map_or_else(nothing, Ok);
+        return scored_wells(config, prepared, trained_run, device)?.map_or_else(nothing, Ok);
     }
     let Some(screen) = other else {
         let test = prepared.treatments(config.evaluate.part);
-        let mut evaluation = scored(config, prepared, served, &test, device)?;
-        evaluation.scores.rows.extend(super::embedding::embedding_scores(config, prepared, served, device)?);
+        let mut evaluation = scored(config, prepared, trained_run, &test, device)?;
+        evaluation.scores.rows.extend(super::embedding::embedding_scores(config, prepared, trained_run, device)?);
         return Ok(evaluation);
     };
     let joint = prepared.joined_with(screen);
@@ -251,36 +252,36 @@ pub fn evaluate_again(
         .flat_map(|part| prepared.treatments(part).into_keys())
         .collect();
     unseen.retain(|treatment, _| {
-        !served.trained.treatments.contains(treatment) && !stopped_or_calibrated.contains(treatment)
+        !trained_run.trained.treatments.contains(treatment) && !stopped_or_calibrated.contains(treatment)
     });
     let unseen: BTreeMap<Treatment, Vec<usize>> = unseen
         .into_iter()
         .map(|(treatment, rows)| (treatment, rows.into_iter().map(|row| row + offset).collect()))
         .collect();
-    scored(config, &joint, served, &unseen, device)
+    scored(config, &joint, trained_run, &unseen, device)
 }
 
 /// Scores of the held-out wells of an image screen; `None` where there are none.
 fn scored_wells(
     config: &Config,
     prepared: &Prepared,
-    served: &Served,
+    trained_run: &TrainedRun,
     device: &Device,
 ) -> Result<Option<Evaluation>, StudyError> {
-    let crops = embed(&served.trained, &prepared.screen, Level::Cell, device);
-    Ok(well_scores(config, prepared, served, &crops, device)?.map(|found| found.evaluation))
+    let crops = embed(&trained_run.trained, &prepared.screen, Level::Cell, device);
+    Ok(well_scores(config, prepared, trained_run, &crops, device)?.map(|found| found.evaluation))
 }
 
 /// Every method's predictions of the treatments of `rows`, scored and pooled.
 fn scored(
     config: &Config,
     prepared: &Prepared,
-    served: &Served,
+    trained_run: &TrainedRun,
     rows: &BTreeMap<Treatment, Vec<usize>>,
     device: &Device,
 ) -> Result<Evaluation, StudyError> {
-    let starts = Starts::of(&served.trained, &prepared.screen, device);
-    let found = methods(config, prepared, served.model(&starts, device), rows)?;
+    let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
+    let found = methods(config, prepared, trained_run.model(&starts, device), rows)?;
     score::pooled(config, score::evaluate(config, prepared, &found, rows)?, Vec::new())
 }
 
@@ -297,13 +298,13 @@ pub fn against(config: &Config, evaluation: &Evaluation, baseline: &str) -> Resu
 /// # Errors
 /// In words, when a dose is no positive number or the context is unknown.
 pub fn treatments_of(
-    served: &Served,
+    trained_run: &TrainedRun,
     screen: &Screen,
     texts: &[String],
     context: Option<&str>,
 ) -> Result<Vec<Treatment>, String> {
     let measured = screen.treatments();
-    let contexts: Vec<&str> = served.trained.vocabulary.contexts().iter().map(String::as_str).collect();
+    let contexts: Vec<&str> = trained_run.trained.vocabulary.contexts().iter().map(String::as_str).collect();
     let context = match context {
         Some(context) if !contexts.contains(&context) => {
             return Err(format!("no context `{context}`; the run knows {}", contexts.join(", ")));
@@ -315,7 +316,7 @@ pub fn treatments_of(
         return Ok(measured.into_keys().collect());
     }
     let known: BTreeMap<&str, Kind> =
-        served.trained.vocabulary.perturbations().iter().map(|p| (p.name.as_str(), p.kind)).collect();
+        trained_run.trained.vocabulary.perturbations().iter().map(|p| (p.name.as_str(), p.kind)).collect();
     let hours = measured.keys().find(|treatment| treatment.context == context).and_then(|t| t.intervention.hours());
     texts
         .iter()
@@ -352,14 +353,14 @@ fn member(text: &str, known: &BTreeMap<&str, Kind>) -> Result<Application, Strin
 /// # Errors
 /// When a treatment has nothing to start from.
 pub fn predict_table(
-    served: &Served,
+    trained_run: &TrainedRun,
     screen: &Screen,
     treatments: &[Treatment],
     device: &Device,
 ) -> Result<(Table, Vec<Treatment>), StudyError> {
-    let starts = Starts::of(&served.trained, screen, device);
-    let found = predict(&served.trained, &served.decoder, &starts, treatments, device)?;
-    let table = match served.decoder.is_of_latents() {
+    let starts = Starts::of(&trained_run.trained, screen, device);
+    let found = predict(&trained_run.trained, &trained_run.decoder, &starts, treatments, device)?;
+    let table = match trained_run.decoder.is_of_latents() {
         true => table::of(&[&found.profiles]),
         false => table::with_latents(&found),
     };

@@ -16,7 +16,7 @@ use crate::load::{Loaded, Source, load};
 use crate::pair::SplitConfig;
 use crate::run::{Artifact, Manifest, RunError, State};
 use crate::screen::Screen;
-use crate::study::{self, Finished, Prepared, Served, StudyError};
+use crate::study::{self, Finished, Prepared, StudyError, TrainedRun};
 use crate::train::Stop;
 
 /// Resolves a configuration, loads its screen and runs it.
@@ -80,7 +80,7 @@ fn say_loaded(loaded: &Loaded) {
 /// A run folder that is put to use.
 pub(super) struct OpenRun {
     pub(super) config: Config,
-    pub(super) served: Served,
+    pub(super) trained_run: TrainedRun,
     pub(super) device: Device,
 }
 
@@ -110,8 +110,8 @@ impl OpenRun {
             ))
             .into());
         }
-        let served = Served::read(folder, config.train.members, &device)?;
-        Ok(Self { config, served, device })
+        let trained_run = TrainedRun::read(folder, config.train.members, &device)?;
+        Ok(Self { config, trained_run, device })
     }
 
     /// The run's own screen, prepared as it was for training.
@@ -133,7 +133,7 @@ impl OpenRun {
             None => load(&source)?,
         };
         say_loaded(&loaded);
-        Ok(self.served.normalizer.apply(&loaded.screen)?)
+        Ok(self.trained_run.normalizer.apply(&loaded.screen)?)
     }
 
     /// The screen that `files` name, or the run's own.
