@@ -133,7 +133,7 @@ pub fn replicate_map(
     let units = Units::of(vectors);
     let pool_role = |role: Role| match settings.negatives {
         Negatives::PlateControls => role == Role::NegativeControl,
-        Negatives::PlateTreatments => matches!(role, Role::Treatment | Role::PositiveControl),
+        Negatives::PlateTreatments => role.is_treated(),
     };
     let negatives_by_plate = screen.rows_by_plate(|observation| pool_role(observation.role));
 

@@ -13,4 +13,4 @@ pub use by_model::ByModel;
 pub use candidates::Candidates;
 pub use rank::{Place, PlanError, Query, RankConfig, Ranker, Trust, rank};
 pub use ranking::{RankedIntervention, Ranking};
-pub use target::{QueryError, rows_of_query};
+pub use target::{TargetError, rows_of_target};

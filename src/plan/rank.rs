@@ -10,7 +10,7 @@ use super::candidates::{Candidates, Measured};
 use super::facts::{Facts, flags};
 use super::ranking::{RankedIntervention, Ranking};
 use super::reference::{References, distance, measured_place};
-use super::target::{QueryError, rows_of_query};
+use super::target::{TargetError, rows_of_target};
 use crate::predict::{PredictError, Starts};
 use crate::screen::{Intervention, Perturbation, Reference, Screen, Treatment};
 use crate::train::TrainedModel;
@@ -51,7 +51,7 @@ impl Default for RankConfig {
 pub enum PlanError {
     /// A target or start that cannot be used.
     #[error(transparent)]
-    Query(#[from] QueryError),
+    Query(#[from] TargetError),
     /// No start.
     #[error(transparent)]
     Predict(#[from] PredictError),
@@ -143,7 +143,7 @@ impl Query {
             return Err(PlanError::Context { context, known });
         }
         let rows_in_context = |query: &str| -> Result<Vec<usize>, PlanError> {
-            let mut rows = rows_of_query(screen, query)?;
+            let mut rows = rows_of_target(screen, query)?;
             let all = rows.len();
             rows.retain(|&row| screen.observations[row].context == context);
             if rows.is_empty() {

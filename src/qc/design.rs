@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::{Finding, Severity};
-use crate::screen::{Intervention, Observation, Reference, Role, Screen};
+use crate::screen::{Intervention, Observation, Reference, Screen};
 
 /// Fewer controls than this give no spread that is worth dividing by.
 const MIN_CONTROLS: usize = 4;
@@ -30,7 +30,7 @@ fn finding(severity: Severity, message: String, advice: &str) -> Finding {
 }
 
 fn is_treated(observation: &Observation) -> bool {
-    matches!(observation.role, Role::Treatment | Role::PositiveControl)
+    observation.role.is_treated()
 }
 
 fn controls(screen: &Screen) -> Vec<Finding> {
@@ -271,6 +271,7 @@ mod tests {
     use super::super::{Scale, summary};
     use super::*;
     use crate::load::{Source, load};
+    use crate::screen::Role;
     use crate::screen::{FeatureMatrix, Kind, Micromolar};
 
     fn row(plate: &str, well: &str, name: &str, dose: f64) -> Observation {

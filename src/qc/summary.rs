@@ -78,7 +78,7 @@ pub fn summary<'a>(screen: &Screen, files: impl IntoIterator<Item = &'a Path>) -
     let n_role = |role: Role| rows.iter().filter(|row| row.role == role).count();
     let treatments = screen.treatments();
     let controls = screen.controls_by_plate();
-    let treated_plates = screen.rows_by_plate(|row| matches!(row.role, Role::Treatment | Role::PositiveControl));
+    let treated_plates = screen.rows_by_plate(|row| row.role.is_treated());
     let mut perturbations = BTreeMap::<_, BTreeSet<_>>::new();
     for treatment in treatments.keys() {
         for member in treatment.intervention.members() {

@@ -7,6 +7,7 @@ mod image;
 mod intervention;
 mod lapse;
 mod matrix;
+mod query;
 mod spread;
 mod stored;
 mod well;
@@ -17,6 +18,7 @@ pub use image::{ImageScreen, ImageSite, Mask, MaskValues, Object, Plane, Project
 pub use intervention::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
 pub use lapse::{Course, TimeLapse, Track};
 pub use matrix::FeatureMatrix;
+pub use query::{Query, QueryError};
 use serde::{Deserialize, Serialize};
 pub use spread::ChannelSpread;
 pub use stored::{ChannelScale, MappedFile, StoredRow, StoredRows, StoredType};
@@ -34,6 +36,13 @@ pub enum Role {
     PositiveControl,
     /// Nothing that is to be learned from (`empty`).
     Empty,
+}
+
+impl Role {
+    /// Whether an intervention under study or a known active one was applied.
+    pub fn is_treated(self) -> bool {
+        matches!(self, Self::Treatment | Self::PositiveControl)
+    }
 }
 
 /// What the effect of an intervention is measured against.
@@ -134,7 +143,7 @@ impl Screen {
     pub fn treatments(&self) -> BTreeMap<Treatment, Vec<usize>> {
         let mut rows = BTreeMap::<Treatment, Vec<usize>>::new();
         for (row, observation) in self.observations.iter().enumerate() {
-            if matches!(observation.role, Role::Treatment | Role::PositiveControl) {
+            if observation.role.is_treated() {
                 rows.entry(observation.treatment()).or_default().push(row);
             }
         }

@@ -10,7 +10,7 @@ use crate::load::{Loaded, Source, load, load_tracks};
 use crate::model::{ModelConfig, ModelSizes};
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, Vocabulary};
-use crate::plan::{PlanError, rows_of_query};
+use crate::plan::{PlanError, rows_of_target};
 use crate::screen::{ChannelSpread, Course, FeatureMatrix, Screen, TimeLapse, Track, Treatment};
 use crate::train::Stop;
 
@@ -125,7 +125,7 @@ pub fn prepare(config: &Config, loaded: &Loaded) -> Result<Prepared, StudyError>
     let split = match config.split.test.as_str() {
         "" => Split::new(&loaded.screen, &config.split)?,
         query => {
-            let rows = rows_of_query(&loaded.screen, query).map_err(PlanError::from)?;
+            let rows = rows_of_target(&loaded.screen, query).map_err(PlanError::from)?;
             Split::holding_out(&loaded.screen, &rows, &config.split)?
         }
     };

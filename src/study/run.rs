@@ -24,7 +24,7 @@ use crate::load::Loaded;
 use crate::model::{Array, parameters};
 use crate::normalize::Normalizer;
 use crate::pair::Part;
-use crate::plan::{PlanError, Ranking, rows_of_query};
+use crate::plan::{PlanError, Ranking, rows_of_target};
 use crate::predict::{Decoder, Starts};
 use crate::run::{Artifact, Checkpoint, InputHash, Manifest, NonFinite, Opened, RunDir, RunError, write_atomically};
 use crate::screen::Screen;
@@ -183,7 +183,7 @@ pub fn run(
         reopen::refuse_ranker_of_lapse(&config.rank.by)?;
     }
     for query in [&config.rank.target, &config.rank.start].into_iter().filter(|query| !query.is_empty()) {
-        rows_of_query(&loaded.screen, query).map_err(PlanError::from)?;
+        rows_of_target(&loaded.screen, query).map_err(PlanError::from)?;
     }
     let warm = config.train.from.as_deref().map(|from| warm_start(from, device)).transpose()?;
     let (mut dir, was_finished) = open(config, loaded, folder)?;
