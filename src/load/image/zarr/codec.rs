@@ -17,7 +17,7 @@ pub(super) enum Codec {
     Gzip,
     Zlib,
     Zstd,
-    /// Four bytes at the end, which are cut off.
+    /// Four bytes at the end, which must be the checksum of those before.
     Crc32c,
 }
 
@@ -32,8 +32,10 @@ pub(super) fn unpack(mut bytes: Vec<u8>, codecs: &[Codec], n_bytes: usize) -> Re
     for codec in codecs.iter().rev() {
         bytes = match codec {
             Codec::Crc32c => {
-                let end = bytes.len().checked_sub(4).ok_or("damaged chunk: it is shorter than its checksum")?;
-                bytes.truncate(end);
+                let (content, checksum) =
+                    bytes.split_last_chunk().ok_or("damaged chunk: it is shorter than its checksum")?;
+                check_crc32c(crc32c::crc32c(content), *checksum).map_err(|why| format!("damaged chunk: {why}"))?;
+                bytes.truncate(bytes.len() - 4);
                 bytes
             }
             Codec::Gzip => inflated(flate2::read::MultiGzDecoder::new(bytes.as_slice()), limit)?,
@@ -46,6 +48,15 @@ pub(super) fn unpack(mut bytes: Vec<u8>, codecs: &[Codec], n_bytes: usize) -> Re
         return Err(format!("damaged chunk: {} bytes, expected {n_bytes}", bytes.len()));
     }
     Ok(bytes)
+}
+
+/// Refuses bytes whose CRC-32C is not the one that was stored behind them, in little-endian order.
+pub(super) fn check_crc32c(computed: u32, stored: [u8; 4]) -> Result<(), String> {
+    let stored = u32::from_le_bytes(stored);
+    if computed == stored {
+        return Ok(());
+    }
+    Err(format!("its crc32c is {computed:08x}, expected {stored:08x} as stored; copy the file again"))
 }
 
 fn inflated(decoder: impl Read, limit: usize) -> Result<Vec<u8>, String> {
@@ -91,7 +102,7 @@ fn unblosc(frame: &[u8], limit: usize) -> Result<Vec<u8>, String> {
             at += 4 + length;
             let stream = match flags >> 5 {
                 _ if length == stream_bytes => packed.to_vec(),
-                1 => unlz4(packed, stream_bytes).ok_or_else(cut)?,
+                1 => lz4_flex::block::decompress(packed, stream_bytes).map_err(|_| cut())?,
                 3 => inflated(flate2::read::ZlibDecoder::new(packed), stream_bytes)?,
                 4 => unzstd(packed, stream_bytes)?,
                 0 => return Err("a blosc frame packed with blosclz, which is not read".to_owned()),
@@ -145,46 +156,4 @@ fn with_bits_in_order(bytes: &[u8], pixel: usize) -> Vec<u8> {
     }
     pixels.extend(&bytes[n_pixels * pixel..]);
     pixels
-}
-
-/// An LZ4 block: literals, then copies of what stands up to 65,535 bytes before; `None` if it is damaged.
-fn unlz4(block: &[u8], n_bytes: usize) -> Option<Vec<u8>> {
-    let mut output: Vec<u8> = Vec::with_capacity(n_bytes);
-    let mut at = 0;
-    let length_of = |first: u8, at: &mut usize| -> Option<usize> {
-        let mut length = usize::from(first);
-        if first == 15 {
-            loop {
-                let more = *block.get(*at)?;
-                *at += 1;
-                length += usize::from(more);
-                if more < 255 {
-                    break;
-                }
-            }
-        }
-        Some(length)
-    };
-    while at < block.len() {
-        let token = block[at];
-        at += 1;
-        let n_literals = length_of(token >> 4, &mut at)?;
-        let literals = block.get(at..at.checked_add(n_literals)?)?;
-        output.extend(literals);
-        at += n_literals;
-        if at == block.len() {
-            break;
-        }
-        let offset = usize::from(u16::from_le_bytes([*block.get(at)?, *block.get(at + 1)?]));
-        at += 2;
-        let n_copied = length_of(token & 15, &mut at)? + 4;
-        if offset == 0 || offset > output.len() || output.len() + n_copied > n_bytes {
-            return None;
-        }
-        let start = output.len() - offset;
-        for index in 0..n_copied {
-            output.push(output[start + index]);
-        }
-    }
-    (output.len() == n_bytes).then_some(output)
 }

@@ -132,6 +132,10 @@ fn inner_chunk(file: &Path, shards: &Shards, position: u64, n_inner: u64) -> Res
         ));
     }
     let start = if shards.is_index_first { 0 } else { length - index_length };
+    if shards.has_checksum {
+        handle.seek(SeekFrom::Start(start)).map_err(io)?;
+        check_index(file, &mut handle, n_inner * 16)?;
+    }
     handle.seek(SeekFrom::Start(start + position * 16)).map_err(io)?;
     let mut entry = [0u8; 16];
     handle.read_exact(&mut entry).map_err(io)?;
@@ -147,6 +151,24 @@ fn inner_chunk(file: &Path, shards: &Shards, position: u64, n_inner: u64) -> Res
     let mut bytes = vec![0u8; size as usize];
     handle.read_exact(&mut bytes).map_err(io)?;
     Ok(Some(bytes))
+}
+
+/// Refuses the index of a shard, of `n_bytes` from here, if it does not have the checksum that follows it.
+fn check_index(file: &Path, handle: &mut File, n_bytes: u64) -> Result<(), LoadError> {
+    let io = |cause| LoadError::io(file, cause);
+    let mut computed = 0;
+    let mut remaining = n_bytes;
+    // In pieces, since a damaged size of the shard must not ask for its memory.
+    let mut piece = vec![0u8; n_bytes.min(1 << 16) as usize];
+    while remaining > 0 {
+        let part = &mut piece[..remaining.min(1 << 16) as usize];
+        handle.read_exact(part).map_err(io)?;
+        computed = crc32c::crc32c_append(computed, part);
+        remaining -= part.len() as u64;
+    }
+    let mut stored = [0u8; 4];
+    handle.read_exact(&mut stored).map_err(io)?;
+    codec::check_crc32c(computed, stored).map_err(|why| bad(file, format!("damaged index of the shard: {why}")))
 }
 
 /// Bytes of a plane -> pixels.

@@ -54,6 +54,57 @@ fn packed_chunks_are_unpacked() {
     }
 }
 
+/// Format 3: one chunk, in a shard of two places if `is_sharded`.
+fn zarr_json(is_sharded: bool) -> String {
+    let little = r#"{"name":"bytes","configuration":{"endian":"little"}},{"name":"crc32c"}"#;
+    let (shape, codecs) = if is_sharded {
+        let configuration =
+            format!(r#"{{"chunk_shape":[1,3,3],"codecs":[{{"name":"bytes"}}],"index_codecs":[{little}]}}"#);
+        ("[2,3,3]", format!(r#"{{"name":"sharding_indexed","configuration":{configuration}}}"#))
+    } else {
+        ("[1,3,3]", little.to_owned())
+    };
+    format!(
+        r#"{{"zarr_format":3,"node_type":"array","shape":{shape},"data_type":"uint8","chunk_grid":{{"name":"regular","configuration":{{"chunk_shape":{shape}}}}},"chunk_key_encoding":{{"name":"default"}},"fill_value":0,"codecs":[{codecs}]}}"#
+    )
+}
+
+#[test]
+fn a_chunk_must_have_its_checksum() {
+    // The check value of CRC-32C in the catalog of parametrized CRC algorithms: 0xe3069283 for these nine digits.
+    let mut bytes = b"123456789".to_vec();
+    bytes.extend(0xe306_9283u32.to_le_bytes());
+    let metadata = zarr_json(false);
+    let (_folder, path) = folder(&[("zarr.json", metadata.as_bytes()), ("c/0/0/0", &bytes)]);
+    assert_eq!(plane(&path, 0).unwrap(), PixelValues::U8(b"123456789".to_vec()));
+    for position in [0, 8, 9, 12] {
+        let mut flipped = bytes.clone();
+        flipped[position] ^= 1;
+        let (_folder, path) = folder(&[("zarr.json", metadata.as_bytes()), ("c/0/0/0", &flipped)]);
+        let error = plane(&path, 0).unwrap_err();
+        assert!(error.contains("c/0/0/0") && error.contains("damaged chunk: its crc32c is"), "{error}");
+    }
+}
+
+#[test]
+fn an_index_of_a_shard_must_have_its_checksum() {
+    let mut index: Vec<u8> = [0u64, 9, u64::MAX, u64::MAX].into_iter().flat_map(u64::to_le_bytes).collect();
+    index.extend(crc32c::crc32c(&index).to_le_bytes());
+    let metadata = zarr_json(true);
+    let shard = [b"123456789".as_slice(), &index].concat();
+    let (_folder, path) = folder(&[("zarr.json", metadata.as_bytes()), ("c/0/0/0", &shard)]);
+    assert_eq!(plane(&path, 0).unwrap(), PixelValues::U8(b"123456789".to_vec()));
+    assert_eq!(plane(&path, 1).unwrap(), PixelValues::U8(vec![0; 9]));
+    // A bit of the place asked for, of the other place, and of the checksum itself.
+    for position in [9, 9 + 16, 9 + 32] {
+        let mut flipped = shard.clone();
+        flipped[position] ^= 1;
+        let (_folder, path) = folder(&[("zarr.json", metadata.as_bytes()), ("c/0/0/0", &flipped)]);
+        let error = plane(&path, 0).unwrap_err();
+        assert!(error.contains("c/0/0/0") && error.contains("damaged index of the shard: its crc32c is"), "{error}");
+    }
+}
+
 #[test]
 fn refuses_what_is_not_read_by_name() {
     let check = |metadata: String, message: &str| {
