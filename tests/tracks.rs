@@ -154,3 +154,84 @@ fn the_response_of_a_linear_system_to_a_pulse_is_found_at_an_unseen_dose() {
     finish(run("two"), 0);
     assert_same(&folder.path().join("two"), &folder.path().join("one"));
 }
+
+/// The tiny run of tracks, in a few steps.
+fn few_steps(folder: &Path, verb: &str, name: &str) -> std::process::Command {
+    let mut command = cytonaut([verb]);
+    command.arg(folder.join("linear.toml")).args([
+        "--steps=4",
+        "--set=train.evaluate_every=4",
+        "--set=pair.rollout=2",
+        "--set=evaluate.bootstrap.resamples=100",
+    ]);
+    command.arg("--out").arg(folder.join(name));
+    command
+}
+
+#[test]
+fn a_finished_run_on_tracks_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    write_screen(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    finish(few_steps(folder.path(), "run", "run"), 0);
+    let model = std::fs::read(at("run/model/member-0.safetensors")).unwrap();
+    let said = finish(few_steps(folder.path(), "run", "run"), 0);
+    assert!(said.contains("was finished already"), "{said}");
+    assert_eq!(std::fs::read(at("run/model/member-0.safetensors")).unwrap(), model);
+
+    let evaluate = |files: &[&str]| {
+        let mut command = cytonaut(["evaluate"]);
+        command.arg(at("run")).args(files.iter().map(|file| at(file)));
+        command
+    };
+    let said = finish(evaluate(&[]), 0);
+    assert!(said.contains("lewm") && said.contains("no_change"), "{said}");
+
+    // Other tracks, under the name of the card's table: windows as long as the run's.
+    std::fs::create_dir(at("new")).unwrap();
+    let text = std::fs::read_to_string(at("tracks.csv")).unwrap();
+    let fewer: Vec<&str> = text.lines().filter(|line| !line.starts_with("d4")).collect();
+    std::fs::write(at("new/tracks.csv"), fewer.join("\n") + "\n").unwrap();
+    let embed = |files: &[&str], level: &str| {
+        let mut command = cytonaut(["embed"]);
+        command.arg(at("run")).args(files.iter().map(|file| at(file)));
+        command.args(["--level", level, "--out"]).arg(at("latents.parquet"));
+        command
+    };
+    // 12 tracks a dose, of 51 times of which the first five have no whole window.
+    for (files, n_doses) in [(vec![], 5), (vec!["new/tracks.csv"], 4)] {
+        let said = finish(embed(&files, "cell"), 0);
+        assert!(said.contains(&format!("{} rows of 8 latent dimensions", n_doses * 12 * 46)), "{said}");
+        let said = finish(embed(&files, "intervention"), 0);
+        assert!(said.contains("rows of 8 latent dimensions"), "{said}");
+        for level in ["well", "site"] {
+            let said = finish(embed(&files, level), 2);
+            assert!(said.contains("ask for `--level cell` or `--level intervention`"), "{said}");
+        }
+    }
+
+    let mut warm = few_steps(folder.path(), "train", "warm");
+    warm.arg("--from").arg(at("run"));
+    finish(warm, 0);
+    assert!(at("warm/model/member-0.safetensors").is_file());
+}
+
+#[test]
+fn a_damaged_model_of_an_unfinished_run_is_refused_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    write_screen(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    finish(few_steps(folder.path(), "run", "run"), 0);
+    let manifest = std::fs::read_to_string(at("run/manifest.json")).unwrap();
+    let unfinished = manifest.replace("\"finished\"", "\"unfinished\"");
+    assert_ne!(manifest, unfinished);
+    std::fs::write(at("run/manifest.json"), unfinished).unwrap();
+    std::fs::write(at("run/model/member-0.safetensors"), "damaged").unwrap();
+    let said = finish(few_steps(folder.path(), "run", "run"), 1);
+    assert!(said.contains("member-0.safetensors"), "{said}");
+    assert_eq!(std::fs::read(at("run/model/member-0.safetensors")).unwrap(), b"damaged");
+    // Without the damaged file it is made again.
+    std::fs::remove_file(at("run/model/member-0.safetensors")).unwrap();
+    finish(few_steps(folder.path(), "run", "run"), 0);
+    assert!(at("run/model/member-0.safetensors").metadata().unwrap().len() > 100);
+}

@@ -33,8 +33,8 @@ pub(super) struct EmbedArgs {
     run: PathBuf,
     /// Profile tables, globs or a dataset card; with published weights image sheets, folders or a card
     files: Vec<PathBuf>,
-    /// What a row is: `well` or `intervention`, and for images `cell` (a crop) or `site`; of a time lapse, and with published
-    /// weights, `cell` or `intervention` [default: well, with published weights cell]
+    /// What a row is: `well` or `intervention`, and for images `cell` (a crop) or `site`; of a time lapse (of images or
+    /// tracks), and with published weights, `cell` or `intervention` [default: well, with published weights cell]
     #[arg(long, value_name = "LEVEL")]
     level: Option<String>,
     /// Whiten the latents by the negative controls and align lab batches (typical variation normalization)
@@ -58,7 +58,8 @@ impl EmbedArgs {
         let Self { run, files, level, tvn, out, cache: _, device } = self;
         let level: Level = level.as_deref().unwrap_or("well").parse().map_err(AskedWrongly)?;
         let open = OpenRun::open(&run, &device)?;
-        if open.config.images.is_none() && matches!(level, Level::Cell | Level::Site) {
+        let is_of_objects = open.config.images.is_some() || open.config.tracks.is_some();
+        if !is_of_objects && matches!(level, Level::Cell | Level::Site) {
             return Err(AskedWrongly(
                 "this run has one observation for each well; ask for `well` or `intervention`".into(),
             )
@@ -67,7 +68,7 @@ impl EmbedArgs {
         let screen = open.screen(&files)?;
         if screen.reference == Reference::FirstFrame && matches!(level, Level::Well | Level::Site) {
             return Err(AskedWrongly(
-                "a well of a time lapse is no one state; ask for `--level cell` or `--level intervention`".into(),
+                "a well or field of a time lapse has a state for each time; ask for `--level cell` or `--level intervention`".into(),
             )
             .into());
         }

@@ -12,7 +12,7 @@ use super::progress::Reporter;
 use super::run::teller;
 use super::{AskedWrongly, STOPPED};
 use crate::config::Config;
-use crate::load::{Loaded, Source, load};
+use crate::load::{Loaded, Source, load, load_tracks};
 use crate::pair::SplitConfig;
 use crate::run::{Artifact, Manifest, RunError, State};
 use crate::screen::Screen;
@@ -125,12 +125,13 @@ impl OpenRun {
         if source.card.is_none() {
             source.card = self.config.data.card.clone();
         }
-        let loaded = match &self.config.images {
-            // Other pictures are scaled by their own controls, as other plates of the run would be.
-            Some(images) => {
+        let loaded = match (&self.config.images, &self.config.tracks) {
+            // Other images are scaled by their own controls, as other plates of the run would be.
+            (Some(images), _) => {
                 study::load_image_screen(&source, images, &SplitConfig::default(), &Stop::default(), &|_| {})?
             }
-            None => load(&source)?,
+            (None, Some(tracks)) => load_tracks(&source, tracks.window)?,
+            (None, None) => load(&source)?,
         };
         say_loaded(&loaded);
         Ok(self.trained_run.normalizer.apply(&loaded.screen)?)

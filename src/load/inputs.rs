@@ -84,7 +84,15 @@ fn is_table(path: &Path) -> bool {
     path.is_file() && !name.starts_with('.') && endings.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Checksum and size of a file; refuses one that is not the card's.
+/// Whether `path` only shares its name with a table of the card, which is another file: the card's checksum is not its own.
+fn is_namesake(path: &Path, card: &Card) -> bool {
+    let (Ok(given), name) = (path.canonicalize(), path.file_name()) else { return false };
+    let tables = card.files.iter().filter_map(|entry| matching(&card.resolve(entry).ok()?).ok()).flatten();
+    let mut of_that_name = tables.filter(|table| table.file_name() == name).peekable();
+    of_that_name.peek().is_some() && of_that_name.all(|table| table.canonicalize().is_ok_and(|table| table != given))
+}
+
+/// Checksum and size of a file; refuses one of the card's that has changed.
 pub(super) fn examined(path: &Path, rows: usize, card: &Card) -> Result<InputFile, LoadError> {
     let io = |cause| LoadError::io(path, cause);
     let mut file = File::open(path).map_err(io)?;
@@ -102,7 +110,7 @@ pub(super) fn examined(path: &Path, rows: usize, card: &Card) -> Result<InputFil
     let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     match card.checksums.get(&name) {
-        Some(expected) if *expected != sha256 => Err(LoadError::Checksum {
+        Some(expected) if *expected != sha256 && !is_namesake(path, card) => Err(LoadError::Checksum {
             path: path.to_path_buf(),
             found: sha256,
             expected: expected.clone(),

@@ -143,10 +143,7 @@ pub fn prepare(config: &Config, loaded: &Loaded) -> Result<Prepared, StudyError>
         Some(_) => PairSet::of_bags(&screen, &split)?,
         None => PairSet::new(&screen, &split)?,
     };
-    let descriptors = match &loaded.card {
-        Some(card) => Descriptors::of_card(card)?.map(|descriptors| descriptors.by_name().clone()).unwrap_or_default(),
-        None => BTreeMap::new(),
-    };
+    let descriptors = descriptors_of(loaded)?;
     let vocabulary = Vocabulary::new(&pairs.treatments, descriptors.clone());
     Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors, tracks: Vec::new(), courses: Vec::new() })
 }
@@ -163,9 +160,16 @@ fn prepare_time_lapse(config: &Config, loaded: &Loaded, split: Split) -> Result<
         false => PairSet::of_courses(&lapse, &courses, &split, config.pair.rollout)?,
     };
     let TimeLapse { screen, tracks } = lapse;
-    let mut vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
+    let descriptors = descriptors_of(loaded)?;
+    let mut vocabulary = Vocabulary::new(&pairs.treatments, descriptors.clone());
     if let Some([first, second, ..]) = courses.first().map(|course| course.minutes.as_slice()) {
         vocabulary = vocabulary.with_usual_hours((second - first) / 60.0);
     }
-    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors: BTreeMap::new(), tracks, courses })
+    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors, tracks, courses })
+}
+
+/// The descriptors that the card names, by perturbation; none without a card.
+fn descriptors_of(loaded: &Loaded) -> Result<BTreeMap<String, Vec<f32>>, StudyError> {
+    let Some(card) = &loaded.card else { return Ok(BTreeMap::new()) };
+    Ok(Descriptors::of_card(card)?.map(|descriptors| descriptors.by_name().clone()).unwrap_or_default())
 }

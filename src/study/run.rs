@@ -197,8 +197,9 @@ pub fn run(
     })?;
     let trained_run = match TrainedRun::read(folder, config.train.members, device) {
         Ok(trained_run) => trained_run,
-        // A file that somebody deleted because it was damaged is made reopen, from the last checkpoints.
-        Err(_) if !was_finished || TrainedRun::lacks_a_file(folder, config.train.members) => {
+        // Training has not come this far, or somebody deleted a damaged file: what is missing is made from the last checkpoints.
+        // A file that is there and cannot be read is never overwritten.
+        Err(_) if TrainedRun::lacks_a_file(folder, config.train.members) => {
             dir.start_step("train")?;
             train(config, &prepared, &mut dir, warm.as_deref(), device, stop, tell)?
         }

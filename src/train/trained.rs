@@ -335,7 +335,9 @@ impl TrainedModel {
             checkpoint.tensors.get(name).ok_or_else(|| TrainError::damaged(format!("it has no tensor `{name}`")))
         };
         let (latents, control) = (part("memory.treatments")?, part("memory.control")?);
-        let moves = if self.reference == Reference::FirstFrame { Some(part("memory.moves")?) } else { None };
+        // Only a time lapse of crops has moves: a track is predicted from its start alone.
+        let has_moves = self.reference == Reference::FirstFrame && self.config.encoder.crop().is_some();
+        let moves = if has_moves { Some(part("memory.moves")?) } else { None };
         let n_remembered = self.treatments.len() * self.config.latent;
         let fits = |array: &Array| array.values.len() == n_remembered;
         if !fits(latents) || moves.is_some_and(|moves| !fits(moves)) || control.values.len() != self.config.latent {

@@ -327,6 +327,18 @@ fn a_checksum_guards_the_file() {
     assert!(error.starts_with("t.csv: sha256 ") && error.contains("expected 00 as in dataset.toml"), "{error}");
 }
 
+#[test]
+fn a_checksum_is_of_the_card_s_own_file_and_not_of_its_namesake() {
+    let card = format!("{CARD}\n[checksums]\n\"t.csv\" = \"00\"\n");
+    let folder = Folder::new().with("t.csv", CARD_TABLE).with("dataset.toml", card);
+    std::fs::create_dir(folder.path("new")).unwrap();
+    let folder = folder.with("new/t.csv", CARD_TABLE);
+    assert!(folder.load(&["dataset.toml", "new/t.csv"]).is_ok());
+    // The same file by another way to it is still the card's.
+    let error = folder.load(&["dataset.toml", "new/../t.csv"]).unwrap_err();
+    assert!(error.contains("expected 00 as in"), "{error}");
+}
+
 const MAP: &str = "well_position,compound,plate,moa\na01,DMSO,P1,\nA02,taxol,P1,stabilizer\nB1,AZ-A,P1,kinase\n";
 const MAPPED: &str = "plate,well,f1\nP1,A1,1\nP1,a02,2\nP1,C1,3\n";
 const JOIN: &str = "files = ['t.csv']\n[[join]]\nfile = 'map.csv'\non = ['plate', 'well']\n";
