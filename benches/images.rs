@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use cytonaut::model::{
     ConvEncoderConfig, EncoderConfig, ImageEncoderConfig, Init, ModelConfig, ModelSizes, WorldModel,
 };
-use cytonaut::pair::{Anchor, Batch, InterventionRows, Vocabulary};
+use cytonaut::pair::{Anchor, Batch, Vocabulary, Weights};
 use cytonaut::screen::{Intervention, Kind, Micromolar, Treatment};
 use cytonaut::train::{Optimizer, Purpose, TrainConfig, one_step, stream};
 use divan::Bencher;
@@ -49,23 +49,23 @@ fn batch(pool: &[f32], vocabulary: &Vocabulary, treatments: &[Treatment], step: 
         let first = (step * 37 + unit * 5) % POOL * features;
         &pool[first..first + features]
     };
-    let mut start_bu = vec![0.0; TREATED * UNITS];
-    let mut target_bu = vec![0.0; TREATED * UNITS];
+    let mut start = vec![0.0; TREATED * UNITS];
+    let mut target = vec![0.0; TREATED * UNITS];
     for row in 0..TREATED {
-        target_bu[row * UNITS + row] = 1.0;
+        target[row * UNITS + row] = 1.0;
         for control in 0..4 {
-            start_bu[row * UNITS + TREATED + (row * 4 + control) % (UNITS - TREATED)] = 0.25;
+            start[row * UNITS + TREATED + (row * 4 + control) % (UNITS - TREATED)] = 0.25;
         }
     }
     let drawn = (0..TREATED).map(|row| (&treatments[(step * 11 + row) % treatments.len()], NO_ANCHOR));
     Batch {
         units_uf: (0..UNITS).flat_map(crop).copied().collect(),
         n_units: UNITS,
-        anchor_bu: start_bu.clone(),
-        start_bu,
-        target_bu,
+        n_steps: 1,
+        anchor: Weights::Mean(start.clone()),
+        start: Weights::Mean(start),
+        target: Weights::Mean(target),
         interventions: vocabulary.rows(drawn),
-        then: InterventionRows::default(),
     }
 }
 

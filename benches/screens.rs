@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cytonaut::load::{Source, load};
 use cytonaut::run::{Column, Table};
-use cytonaut::screen::{
-    FeatureMatrix, Intervention, Kind, Label, Micromolar, Observation, Reference, Role, Screen, Well,
-};
+use cytonaut::screen::{Design, FeatureMatrix, Intervention, Kind, Label, Micromolar, Observation, Role, Screen, Well};
 
 /// Plate maps of the generated screen, and plates that carry each of them.
 const MAPS: usize = 7;
@@ -61,7 +59,7 @@ fn screen(n_features: usize, plate_effect: f32) -> Screen {
     }
     Screen {
         name: "generated".into(),
-        reference: Reference::ControlWells,
+        design: Design::AgainstControls,
         observations,
         features: FeatureMatrix::numbered("Cells_Feature_", n_features, values),
         labels: Vec::<Label>::new(),

@@ -37,7 +37,7 @@ fn prepared() -> Prepared {
     let screen = generated(N_FEATURES);
     let split = SplitConfig { folds: 0, validation: 0.0, calibration: 0.0, ..SplitConfig::default() };
     let split = Split::new(&screen, &split).expect("nothing is held out");
-    let pairs = PairSet::new(&screen, &split).expect("controls on every plate");
+    let pairs = PairSet::new(&screen, &split, &PairConfig::default()).expect("controls on every plate");
     let vocabulary = Vocabulary::new(&pairs.treatments, Default::default());
     Prepared { screen, pairs, vocabulary }
 }
@@ -91,7 +91,7 @@ fn sigreg_forward_and_backward(bencher: Bencher) {
 fn pairs_a_screen(bencher: Bencher) {
     let Prepared { screen, .. } = prepared();
     let split = Split::new(&screen, &SplitConfig::default()).expect("a screen with doses");
-    bencher.bench_local(|| PairSet::new(&screen, &split).expect("controls on every plate"));
+    bencher.bench_local(|| PairSet::new(&screen, &split, &PairConfig::default()).expect("controls on every plate"));
 }
 
 #[divan::bench(sample_count = 50, sample_size = 1)]

@@ -21,7 +21,7 @@ pub fn measured(screen: &Screen, treatments: &BTreeMap<Treatment, Vec<usize>>) -
 ///
 /// A context without negative controls is absent, and the baselines that need it abstain there.
 pub fn control_states(screen: &Screen) -> BTreeMap<String, Vec<f32>> {
-    if screen.reference == Reference::Relative {
+    if screen.reference() == Reference::Relative {
         let zero = vec![0.0; screen.features.n_features()];
         return screen.observations.iter().map(|observation| (observation.context.clone(), zero.clone())).collect();
     }
@@ -109,7 +109,7 @@ pub(super) mod fixture {
     //! A two-feature screen written row by row, shared by the tests of this room.
 
     use super::*;
-    use crate::screen::{Application, Intervention, Kind, Micromolar, Observation, Perturbation};
+    use crate::screen::{Application, Design, Intervention, Kind, Micromolar, Observation, Perturbation};
 
     /// A treatment of `(perturbation, µM)` members; a dose of 0 stands for "no dose".
     pub fn treatment(members: &[(&str, f64)], context: &str) -> Treatment {
@@ -137,7 +137,7 @@ pub(super) mod fixture {
             .collect();
         Screen {
             name: "fixture".into(),
-            reference: Reference::ControlWells,
+            design: Design::AgainstControls,
             observations,
             features: FeatureMatrix::numbered("f", 2, rows.iter().flat_map(|row| row.3).collect()),
             labels: vec![],
@@ -155,6 +155,7 @@ pub(super) mod fixture {
 mod tests {
     use super::fixture::*;
     use super::*;
+    use crate::screen::Design;
 
     #[test]
     fn control_state_is_the_mean_control_of_the_context_or_zero_for_relative_values() {
@@ -164,7 +165,7 @@ mod tests {
             ("p", "A02", treatment(&[("a", 1.0)], "y"), [9.0, 9.0]),
         ]);
         assert_eq!(control_states(&screen), BTreeMap::from([("x".to_owned(), vec![2.0, 3.0])]));
-        screen.reference = Reference::Relative;
+        screen.design = Design::Relative;
         assert_eq!(control_states(&screen)["y"], [0.0, 0.0]);
     }
 

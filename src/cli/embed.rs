@@ -66,7 +66,7 @@ impl EmbedArgs {
             .into());
         }
         let screen = open.screen(&files)?;
-        if screen.reference == Reference::FirstFrame && matches!(level, Level::Well | Level::Site) {
+        if screen.reference() == Reference::FirstFrame && matches!(level, Level::Well | Level::Site) {
             return Err(AskedWrongly(
                 "a well or field of a time lapse has a state for each time; ask for `--level cell` or `--level intervention`".into(),
             )

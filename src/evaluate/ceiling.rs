@@ -85,7 +85,7 @@ mod tests {
 
     use super::super::accuracy::fixture::compound;
     use super::*;
-    use crate::screen::{FeatureMatrix, Observation, Reference, Role};
+    use crate::screen::{Design, FeatureMatrix, Observation, Role};
 
     fn noisy(n_treatments: usize, n_replicates: usize, rng: &mut ChaCha8Rng) -> Screen {
         let mut observations = Vec::new();
@@ -109,7 +109,7 @@ mod tests {
         }
         Screen {
             name: "noise".into(),
-            reference: Reference::Relative,
+            design: Design::Relative,
             observations,
             features: FeatureMatrix::numbered("f", 20, values),
             labels: vec![],

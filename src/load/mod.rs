@@ -36,7 +36,7 @@ pub(crate) use text::read_small_text;
 pub use tracks::{ExcludeSettings, OneOrMore, StimulusSettings, TrackKey, TrackSettings, load_tracks};
 pub use write::{write_card, write_image_card};
 
-use crate::screen::{Course, DoseUnit, Dropped, FeatureMatrix, Label, Observation, Reference, Screen, Track};
+use crate::screen::{Design, DoseUnit, Dropped, FeatureMatrix, Label, Observation, Reference, Screen};
 
 /// Which files to load and how to read them; flags fill it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -79,10 +79,6 @@ pub struct Loaded {
     pub card: Option<Card>,
     /// What a user may want to know or change, in sentences.
     pub notes: Vec<String>,
-    /// Rows that are one object at several times; empty but for time lapses.
-    pub tracks: Vec<Track>,
-    /// The grid of times of each track and what was present in between; empty where interventions do not change in time.
-    pub courses: Vec<Course>,
 }
 
 /// A table read as text, for what stands beside a screen (descriptors).
@@ -215,21 +211,13 @@ pub fn load(source: &Source) -> Result<Loaded, LoadError> {
     mapping.labels = labels.iter().map(|label| label.name.clone()).collect();
     let screen = Screen {
         name: screen_name(&card, first),
-        reference: card.reference,
+        design: Design::of_reference(card.reference),
         observations: rows.iter().map(|&row| observations[row].clone()).collect(),
         features: if order.is_sorted() { features } else { features.select_rows(&order) },
         labels,
         dropped,
     };
-    Ok(Loaded {
-        screen,
-        mapping,
-        inputs,
-        card: source.card.as_ref().map(|_| card),
-        notes,
-        tracks: Vec::new(),
-        courses: Vec::new(),
-    })
+    Ok(Loaded { screen, mapping, inputs, card: source.card.as_ref().map(|_| card), notes })
 }
 
 /// Reads a table of any format as text.

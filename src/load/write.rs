@@ -27,7 +27,7 @@ struct Told<'a> {
 /// # Errors
 /// If `path` exists already or cannot be written.
 pub fn write_card(loaded: &Loaded, path: &Path) -> Result<(), LoadError> {
-    let Loaded { screen, mapping, inputs, card, notes, tracks: _, courses: _ } = loaded;
+    let Loaded { screen, mapping, inputs, card, notes } = loaded;
     let card = card.clone().unwrap_or_default();
     let is_joined = |path: &Path| card.join.iter().any(|join| path.ends_with(&join.file));
     let files = inputs.iter().map(|input| input.path.clone()).filter(|path| !is_joined(path)).collect();
@@ -85,7 +85,7 @@ fn card_text(told: Told, folder: &Path) -> String {
         None => "# \"control_wells\", or \"relative\" if the values are already differences from control.".to_owned(),
         Some(_) => "# \"control_wells\", or \"first_frame\" for a time lapse.".to_owned(),
     });
-    let reference = match screen.reference {
+    let reference = match screen.reference() {
         Reference::ControlWells => "control_wells",
         Reference::Relative => "relative",
         Reference::FirstFrame => "first_frame",

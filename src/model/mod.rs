@@ -45,4 +45,5 @@ pub use parameters::{Array, ParameterError, count_parameters, parameters, with_p
 pub use predictor::{Head, Predictor, PredictorConfig};
 pub use profile::{ProfileEncoder, ProfileEncoderConfig};
 pub use projector::{Projector, ProjectorConfig, ProjectorNorm};
+pub(crate) use world::weighted;
 pub use world::{ModelConfig, ModelSizes, TrainOutput, WorldModel};

@@ -9,7 +9,7 @@ use super::intervention::{InterventionConfig, InterventionEncoder};
 use super::layer::{BatchStatistics, Init, Noise};
 use super::predictor::{Head, Predictor, PredictorConfig};
 use super::projector::{Projector, ProjectorConfig};
-use crate::pair::{Batch, DoseCenters, InterventionRows, InterventionSizes};
+use crate::pair::{Batch, DoseCenters, InterventionRows, InterventionSizes, Weights};
 use crate::screen::ChannelSpread;
 
 /// Settings of the networks.
@@ -103,9 +103,9 @@ pub struct TrainOutput {
     pub units_ul: Tensor<2>,
     /// Latents of the starts, `[batch, latent]`.
     pub start_bl: Tensor<2>,
-    /// Latents of the targets, live: gradients flow into them, `[batch, latent]`.
+    /// Latents of the targets, live: gradients flow into them, `[step * batch, latent]`.
     pub target_bl: Tensor<2>,
-    /// Predicted latents, `[batch, latent]`.
+    /// Predicted latents, `[step * batch, latent]`.
     pub predicted_bl: Tensor<2>,
     /// Batch statistics of the published head's projector.
     head_statistics: Option<BatchStatistics>,
@@ -173,76 +173,49 @@ impl WorldModel {
         self.projector.forward_train(self.encoder.forward(units_uf, Some(noise)))
     }
 
-    /// Predictions from the latents of a batch's units, with dropout.
+    /// Predictions from the latents of a batch's units, with dropout: each step from the prediction before it.
     pub fn predict_train(&self, units_ul: Tensor<2>, batch: &Batch, noise: &mut Noise, device: &Device) -> TrainOutput {
-        if !batch.then.is_empty() {
-            return self.roll_out_train(units_ul, batch, noise, device);
-        }
-        let shape = [batch.interventions.len(), batch.n_units];
-        let mean_of = |weights: &[f32]| {
-            Tensor::<2>::from_data(TensorData::new(weights.to_vec(), shape), device).matmul(units_ul.clone())
-        };
-        let start_bl = mean_of(&batch.start_bu);
-        let from_bl = if self.anchored { mean_of(&batch.anchor_bu) } else { start_bl.clone() };
+        let n_episodes = batch.n_episodes();
+        let start_bl = weighted(&batch.start, &units_ul, n_episodes);
+        let from_bl = if self.anchored { weighted(&batch.anchor, &units_ul, n_episodes) } else { start_bl.clone() };
         let encoding_ba = self.interventions.forward(&batch.interventions, device);
-        let (predicted_btl, head_statistics) =
-            self.predictor.forward(from_bl.unsqueeze_dim(1), encoding_ba.unsqueeze_dim(1), Some(noise));
+        let (predicted_bl, head_statistics) = self.steps(from_bl, encoding_ba, batch.n_steps, Some(noise));
         TrainOutput {
-            target_bl: mean_of(&batch.target_bu),
-            predicted_bl: predicted_btl.squeeze_dim(1),
+            target_bl: weighted(&batch.target, &units_ul, batch.interventions.len()),
+            predicted_bl,
             start_bl,
             units_ul,
             head_statistics,
         }
     }
 
-    /// As [`WorldModel::predict_train`] over several steps, each from the prediction before it: predictions and targets of
-    /// all steps, one below the other.
-    fn roll_out_train(&self, units_ul: Tensor<2>, batch: &Batch, noise: &mut Noise, device: &Device) -> TrainOutput {
-        let n = batch.interventions.len();
-        let start_bl = units_ul.clone().narrow(0, 0, n);
-        let mut latest_bl = start_bl.clone();
-        let mut predicted = Vec::with_capacity(batch.then.len() + 1);
-        let mut head_statistics = None;
-        let first_ba = self.interventions.forward(&batch.interventions, device);
-        let then_ba = self.interventions.forward(&batch.then, device);
-        let encodings = std::iter::once(first_ba).chain(then_ba.split(n, 0));
-        for encoding_ba in encodings {
+    /// Predicted latents after each of `n_steps` encoded interventions, one step below the other, `[step * batch, latent]`;
+    /// and the batch statistics of the first step's head.
+    fn steps(
+        &self,
+        from_bl: Tensor<2>,
+        encoding_ba: Tensor<2>,
+        n_steps: usize,
+        mut noise: Option<&mut Noise>,
+    ) -> (Tensor<2>, Option<BatchStatistics>) {
+        let mut step = |latest_bl: Tensor<2>, encoding_ba: Tensor<2>| {
             let (predicted_btl, statistics) =
-                self.predictor.forward(latest_bl.unsqueeze_dim(1), encoding_ba.unsqueeze_dim(1), Some(noise));
-            latest_bl = predicted_btl.squeeze_dim(1);
+                self.predictor.forward(latest_bl.unsqueeze_dim(1), encoding_ba.unsqueeze_dim(1), noise.as_deref_mut());
+            (predicted_btl.squeeze_dim(1), statistics)
+        };
+        if n_steps == 1 {
+            return step(from_bl, encoding_ba);
+        }
+        let n_episodes = from_bl.dims()[0];
+        let (mut latest_bl, mut head_statistics) = (from_bl, None);
+        let mut predicted = Vec::with_capacity(n_steps);
+        for encoding_ba in encoding_ba.split(n_episodes, 0) {
+            let (next_bl, statistics) = step(latest_bl, encoding_ba);
+            latest_bl = next_bl;
             predicted.push(latest_bl.clone());
             head_statistics = head_statistics.or(statistics);
         }
-        let n_targets = n * predicted.len();
-        TrainOutput {
-            target_bl: units_ul.clone().narrow(0, n, n_targets),
-            predicted_bl: Tensor::cat(predicted, 0),
-            start_bl,
-            units_ul,
-            head_statistics,
-        }
-    }
-
-    /// Predicted latents of a batch's steps, one below the other, without noise.
-    ///
-    /// # Shapes
-    /// - `from_bl`: `[batch, latent]`; `first`: what is done in the first step, `then`: in those after it, step by step
-    /// - returns: `[step * batch, latent]`
-    pub fn roll_out(&self, from_bl: Tensor<2>, first: &InterventionRows, then: &InterventionRows) -> Tensor<2> {
-        let n = first.len();
-        let device = from_bl.device();
-        let mut latest_bl = self.predict(from_bl, first);
-        let mut predicted = vec![latest_bl.clone()];
-        if !then.is_empty() {
-            for encoding_ba in self.interventions.forward(then, &device).split(n, 0) {
-                let (next_btl, _) =
-                    self.predictor.forward(latest_bl.unsqueeze_dim(1), encoding_ba.unsqueeze_dim(1), None);
-                latest_bl = next_btl.squeeze_dim(1);
-                predicted.push(latest_bl.clone());
-            }
-        }
-        Tensor::cat(predicted, 0)
+        (Tensor::cat(predicted, 0), head_statistics)
     }
 
     /// The model with the running statistics of a training pass folded in.
@@ -282,16 +255,31 @@ impl WorldModel {
         centered.reshape([n_units, n_values])
     }
 
-    /// Predicted latents, without noise.
+    /// Predicted latents, without noise: after one intervention each, or after several, each from the prediction before it.
     ///
     /// # Shapes
-    /// - `from_bl`: `[batch, latent]`: anchors for an anchored model (see [`WorldModel::is_anchored`]), else starts
-    /// - returns: `[batch, latent]`
+    /// - `from_bl`: `[batch, latent]`: anchors for an anchored model (see [`WorldModel::is_anchored`]), otherwise starts
+    /// - `interventions`: `[step * batch]`, those of the first step of all, then those of the second
+    /// - returns: `[step * batch, latent]`, in the same order
     pub fn predict(&self, from_bl: Tensor<2>, interventions: &InterventionRows) -> Tensor<2> {
-        let device = from_bl.device();
-        let encoding_ba = self.interventions.forward(interventions, &device);
-        let (predicted_btl, _) = self.predictor.forward(from_bl.unsqueeze_dim(1), encoding_ba.unsqueeze_dim(1), None);
-        predicted_btl.squeeze_dim(1)
+        let n_steps = interventions.len() / from_bl.dims()[0];
+        let encoding_ba = self.interventions.forward(interventions, &from_bl.device());
+        self.steps(from_bl, encoding_ba, n_steps, None).0
+    }
+}
+
+/// Means of latents over the units of a batch.
+///
+/// # Shapes
+/// - `units_ul`: `[unit, latent]`
+/// - returns: `[row, latent]`
+pub(crate) fn weighted(weights: &Weights, units_ul: &Tensor<2>, n_rows: usize) -> Tensor<2> {
+    match weights {
+        Weights::Mean(weights) => {
+            let data = TensorData::new(weights.clone(), [n_rows, units_ul.dims()[0]]);
+            Tensor::<2>::from_data(data, &units_ul.device()).matmul(units_ul.clone())
+        }
+        Weights::Units { first } => units_ul.clone().narrow(0, *first, n_rows),
     }
 }
 
@@ -323,11 +311,11 @@ mod tests {
         let batch = Batch {
             units_uf: (0..20).map(|index| (index as f32 * 1.3).sin()).collect(),
             n_units: 5,
-            start_bu: [0.5, 0.5, 0.0, 0.0, 0.0].repeat(3),
-            anchor_bu: [0.0, 0.0, 0.25, 0.0, 0.75].repeat(3),
-            target_bu: (0..3).flat_map(target).collect(),
+            n_steps: 1,
+            start: Weights::Mean([0.5, 0.5, 0.0, 0.0, 0.0].repeat(3)),
+            anchor: Weights::Mean([0.0, 0.0, 0.25, 0.0, 0.75].repeat(3)),
+            target: Weights::Mean((0..3).flat_map(target).collect()),
             interventions: vocabulary.rows(treatments.iter().map(|treatment| (treatment, NO_ANCHOR))),
-            then: InterventionRows::default(),
         };
         let dose_centers = vocabulary.dose_centers().clone();
         (batch, ModelSizes { features: 4, interventions: vocabulary.sizes(), dose_centers, channels: Vec::new() })

@@ -58,7 +58,7 @@ impl Normalizer {
         settings.check()?;
         positions(screen)?;
         let training = rows_to_learn_from(screen, training_rows)?;
-        let is_relative = screen.reference == Reference::Relative;
+        let is_relative = screen.reference() == Reference::Relative;
         let is_control = |row: usize| screen.observations[row].role == Role::NegativeControl;
         let has_controls = !is_relative && (0..screen.n_observations()).any(is_control);
         if is_relative && settings.compress == (Compress::RankInt {}) {
@@ -104,7 +104,7 @@ impl Normalizer {
             (_, None) => inputs.clone(),
         };
         Ok(Self {
-            reference: screen.reference,
+            reference: screen.reference(),
             statistics: statistics(settings, has_controls, is_relative).to_owned(),
             inputs,
             outputs,
@@ -129,8 +129,8 @@ impl Normalizer {
         if !self.per_plate.fits(n_inputs) || !self.compress.fits(n_inputs) {
             return Err(NormalizeError::Damaged);
         }
-        if screen.reference != self.reference {
-            let (screen, found) = (screen.name.clone(), screen.reference);
+        if screen.reference() != self.reference {
+            let (screen, found) = (screen.name.clone(), screen.reference());
             return Err(NormalizeError::Reference { screen, fitted: self.reference, found });
         }
         let positions = positions(screen)?;
@@ -162,7 +162,7 @@ impl Normalizer {
         }
         Ok(Screen {
             name: screen.name.clone(),
-            reference: screen.reference,
+            design: screen.design.clone(),
             observations: screen.observations.clone(),
             features,
             labels: screen.labels.clone(),

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::*;
-use crate::screen::{FeatureMatrix, Intervention, Kind, Observation, Reference, Role, Screen, Well};
+use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Observation, Role, Screen, Well};
 
 fn oracle() -> serde_json::Value {
     serde_json::from_str(include_str!("../../tests/oracles/pycytominer_normalize.json")).unwrap()
@@ -42,7 +42,7 @@ fn lincs() -> Screen {
     }
     Screen {
         name: "lincs_cut".to_owned(),
-        reference: Reference::ControlWells,
+        design: Design::AgainstControls,
         observations,
         features: FeatureMatrix::new(names, values),
         labels: Vec::new(),

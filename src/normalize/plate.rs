@@ -104,7 +104,7 @@ impl PlateStep {
 
     /// A relative screen keeps its zero, which is the untreated state, so its spread is taken about zero.
     fn fit_on_wells(screen: &Screen, training: &[usize], estimator: Estimator) -> (Self, Unusable) {
-        let origin = (screen.reference == Reference::Relative).then_some(0.0);
+        let origin = (screen.reference() == Reference::Relative).then_some(0.0);
         let summaries = summarize(&screen.features, training, estimator, origin, 2);
         let unusable = summaries
             .iter()

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use super::*;
-use crate::screen::{FeatureMatrix, Intervention, Kind, Observation, Reference, Role, Screen};
+use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Observation, Role, Screen};
 
 const N_PLATES: usize = 4;
 const N_CONTROLS: usize = 6;
@@ -48,7 +48,7 @@ fn screen(seed: u64, n_features: usize) -> Screen {
     }
     Screen {
         name: "made".to_owned(),
-        reference: Reference::ControlWells,
+        design: Design::AgainstControls,
         observations,
         features: FeatureMatrix::numbered("f", n_features, values),
         labels: Vec::new(),

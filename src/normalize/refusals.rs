@@ -1,7 +1,7 @@
 //! What `normalize` says when it cannot, and what it does at the edges.
 
 use super::*;
-use crate::screen::{FeatureMatrix, Intervention, Kind, Observation, Reference, Role, Screen};
+use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Observation, Role, Screen};
 
 /// One plate for each entry: values of one feature in its controls; two treated wells are added to each.
 fn screen(controls: &[&[f32]]) -> Screen {
@@ -32,7 +32,7 @@ fn screen(controls: &[&[f32]]) -> Screen {
     let names = ["area", "width", "flag"].map(str::to_owned).to_vec();
     Screen {
         name: "made".to_owned(),
-        reference: Reference::ControlWells,
+        design: Design::AgainstControls,
         observations,
         features: FeatureMatrix::new(names, values),
         labels: Vec::new(),
@@ -108,7 +108,7 @@ fn finds_features_by_name_and_names_those_that_are_absent() {
 #[test]
 fn zero_of_a_relative_screen_stays_zero() {
     let mut screen = screen(&[&[1.0, 2.0, 4.0], &[-3.0, 0.0, 2.0]]);
-    screen.reference = Reference::Relative;
+    screen.design = Design::Relative;
     screen.features.row_mut(0).fill(0.0);
     let sphere = Sphere::ZcaCor { epsilon: 0.1, components: Some(2) };
     let settings = NormalizeSettings { sphere, ..Default::default() };
@@ -119,7 +119,7 @@ fn zero_of_a_relative_screen_stays_zero() {
     assert!(normalizer.statistics().contains("about zero"));
     let ranks = NormalizeSettings { compress: Compress::RankInt {}, ..Default::default() };
     refuses(fit(&screen, &ranks), "`rank_int` moves zero");
-    screen.reference = Reference::ControlWells;
+    screen.design = Design::AgainstControls;
     refuses(normalizer.apply(&screen), "fitted on a screen with reference Relative, screen `made` has ControlWells");
 }
 

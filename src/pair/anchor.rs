@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::series::{SAME_DOSE, additive_weights, between_neighbors, log_differences, log_distance, series_of};
-use crate::screen::{Reference, Treatment};
+use serde::{Deserialize, Serialize};
+
+use crate::screen::Treatment;
 
 /// Where log-dose interpolation between other doses of the same perturbations arrives.
 ///
@@ -26,6 +28,16 @@ impl Anchor {
     pub fn exists(&self) -> bool {
         !self.weights.is_empty()
     }
+}
+
+/// What anchors are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Anchoring {
+    /// Where the neighbors are: an anchor lies between them.
+    Between,
+    /// How far the neighbors moved: an anchor lies as far from the start.
+    Added,
 }
 
 /// The anchor of `treatment` among `others`; an equal treatment is left out, so that nothing is its own anchor.
@@ -52,12 +64,11 @@ pub fn anchor_of(treatment: &Treatment, others: &[Treatment]) -> Anchor {
     anchor
 }
 
-/// The anchor of `treatment` in a screen of that reference: [`anchor_of`]; in a time lapse, for a set
-/// without neighbors, the sum of its parts' moves.
-pub fn anchor_in(reference: Reference, treatment: &Treatment, others: &[Treatment]) -> Anchor {
-    match reference {
-        Reference::FirstFrame => anchor_of_moves(treatment, others),
-        Reference::ControlWells | Reference::Relative => anchor_of(treatment, others),
+/// The anchor of `treatment`: [`anchor_of`]; where moves are added, for a set without neighbors the sum of its parts' moves.
+pub fn anchor_in(anchoring: Anchoring, treatment: &Treatment, others: &[Treatment]) -> Anchor {
+    match anchoring {
+        Anchoring::Between => anchor_of(treatment, others),
+        Anchoring::Added => anchor_of_moves(treatment, others),
     }
 }
 

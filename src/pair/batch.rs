@@ -1,4 +1,4 @@
-//! Batches of transitions, gathered on the host.
+//! Batches of episodes, gathered on the host.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Anchor, CropShape, PairConfig, PairSet, Start, Transition, Vocabulary};
-use crate::screen::{FeatureMatrix, Intervention, Reference, Screen, Treatment};
+use super::{Anchor, Anchoring, CropShape, Episode, PairConfig, PairSet, State, Vocabulary};
+use crate::screen::{FeatureMatrix, Intervention, Screen, Treatment};
 
 /// Host-side description of a batch of interventions, as the intervention encoder reads it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -48,7 +48,7 @@ impl InterventionRows {
     }
 }
 
-/// Transitions gathered for one step.
+/// Episodes gathered for one step of training.
 ///
 /// Starts, anchors and targets are weighted means over the batch's units, so that a bag of controls is encoded once
 /// however many treated wells are measured against it.
@@ -58,20 +58,36 @@ pub struct Batch {
     pub units_uf: Vec<f32>,
     /// Number of units.
     pub n_units: usize,
-    /// Weights of the start, `[batch, unit]`; a row sums to 1.
-    pub start_bu: Vec<f32>,
-    /// Weights of the anchor, `[batch, unit]`; equal to the start's where there is no anchor. In a time lapse the start's own
-    /// plus differences of other objects' frames, so that some are negative; a row sums to 1.
-    pub anchor_bu: Vec<f32>,
-    /// Weights of the target, `[batch, unit]`; a row sums to 1.
-    pub target_bu: Vec<f32>,
-    /// What was done.
+    /// Steps of every episode; each is predicted from the prediction before it.
+    pub n_steps: usize,
+    /// The starts, `[batch, unit]`.
+    pub start: Weights,
+    /// The anchors of the first step, `[batch, unit]`; equal to the starts where there is no anchor. Where anchors are added
+    /// to starts, the start's weights plus differences of other objects' frames, so that some are negative.
+    pub anchor: Weights,
+    /// The targets, `[step * batch, unit]`: those of the first step of all episodes, then those of the second.
+    pub target: Weights,
+    /// What was present, `[step * batch]`, in the order of the targets.
     pub interventions: InterventionRows,
-    /// What was done in the steps that follow, step by step, each predicted from the prediction before it; empty for
-    /// single steps.
-    ///
-    /// Where there are some, units lie step by step too: what transition `i` of `n` is after `s` steps is unit `s * n + i`.
-    pub then: InterventionRows,
+}
+
+impl Batch {
+    /// Number of episodes.
+    pub fn n_episodes(&self) -> usize {
+        self.interventions.len() / self.n_steps
+    }
+}
+
+/// Weighted means over the units of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Weights {
+    /// `[row, unit]`, each row of sum 1.
+    Mean(Vec<f32>),
+    /// The units themselves, as many as there are rows, from this one on.
+    Units {
+        /// The first of them.
+        first: usize,
+    },
 }
 
 /// Draws batches from a [`PairSet`], stratified by context, then treatment.
@@ -130,7 +146,7 @@ impl Units {
 }
 
 /// Units with their weights.
-type Weights = Vec<(usize, f32)>;
+type UnitWeights = Vec<(usize, f32)>;
 
 /// Earlier and later rows of the steps of a batch, by treatment.
 type FrameSteps = BTreeMap<usize, Vec<(usize, usize)>>;
@@ -158,8 +174,8 @@ impl<'a> Sampler<'a> {
     ) -> Self {
         let has_stand_in = anchored || vocabulary.sizes().descriptors > 0;
         let identity_dropout = if has_stand_in { identity_dropout } else { 0.0 };
-        let treated = pairs.rows.iter().map(|rows| pairs.wells_of(rows)).collect();
-        let controls = pairs.controls.iter().map(|(plate, rows)| (plate.as_str(), pairs.wells_of(rows))).collect();
+        let treated = pairs.rows.iter().map(|rows| pairs.units_of(rows)).collect();
+        let controls = pairs.controls.iter().map(|(plate, rows)| (plate.as_str(), pairs.units_of(rows))).collect();
         Self { screen, pairs, vocabulary, config, anchored, identity_dropout, crop: None, treated, controls }
     }
 
@@ -170,25 +186,30 @@ impl<'a> Sampler<'a> {
 
     /// One batch, drawn from `rng`.
     pub fn batch(&self, rng: &mut ChaCha8Rng) -> Batch {
-        if let Some(rollouts) = &self.pairs.rollouts {
-            return rollouts.batch(self.screen, self.vocabulary, self.config, rng);
+        let episodes = self.episodes(rng);
+        match self.pairs.n_steps {
+            1 => self.single_steps(&episodes, rng),
+            _ => self.chains(&episodes),
         }
-        let transitions = self.transitions(rng);
-        let by_treatment = self.by_treatment(&transitions);
+    }
+
+    /// Episodes of one step, from and to means over several units.
+    fn single_steps(&self, episodes: &[Episode], rng: &mut ChaCha8Rng) -> Batch {
+        let by_treatment = self.by_treatment(episodes);
         let mut units = Units::default();
-        let mut targets: Vec<Weights> =
-            transitions.iter().map(|transition| self.well(transition.target, 1.0, &mut units, rng)).collect();
-        let bags = self.bags(&transitions, rng);
-        let mut starts = Vec::with_capacity(transitions.len());
-        let mut anchored_at = Vec::with_capacity(transitions.len());
-        let mut anchors = Vec::with_capacity(transitions.len());
-        for transition in &transitions {
-            let start = self.start(transition, &bags, &mut units, rng);
-            let anchor = self.anchor_in_batch(transition, &by_treatment, rng);
-            anchored_at.push(match self.pairs.reference {
-                Reference::FirstFrame => Self::moved(&start, anchor, &by_treatment, &mut units),
-                _ if anchor.exists() => self.between_wells(anchor, &mut units, rng),
-                _ => start.clone(),
+        let mut targets: Vec<UnitWeights> =
+            episodes.iter().map(|episode| self.unit(episode.end(), 1.0, &mut units, rng)).collect();
+        let bags = self.bags(episodes, rng);
+        let mut starts = Vec::with_capacity(episodes.len());
+        let mut anchored_at = Vec::with_capacity(episodes.len());
+        let mut anchors = Vec::with_capacity(episodes.len());
+        for episode in episodes {
+            let start = self.start(episode, &bags, &mut units, rng);
+            let anchor = self.anchor_in_batch(episode, &by_treatment, rng);
+            anchored_at.push(match self.pairs.anchoring {
+                _ if !anchor.exists() => start.clone(),
+                Anchoring::Added => Self::moved(&start, anchor, &by_treatment, &mut units),
+                Anchoring::Between => self.between_wells(anchor, &mut units, rng),
             });
             anchors.push(anchor);
             starts.push(start);
@@ -204,17 +225,17 @@ impl<'a> Sampler<'a> {
             }
         }
         let n_units = units.rows.len();
-        let dense = |rows: &[Weights]| {
+        let dense = |rows: &[UnitWeights]| {
             let mut weights = vec![0.0; rows.len() * n_units];
             for (row, entries) in rows.iter().enumerate() {
                 for &(unit, weight) in entries {
                     weights[row * n_units + unit] += weight;
                 }
             }
-            weights
+            Weights::Mean(weights)
         };
-        let done = transitions.iter().map(|transition| &self.pairs.treatments[transition.treatment]).chain(&untreated);
-        let mut interventions = self.vocabulary.rows(done.zip(anchors));
+        let present = episodes.iter().map(|episode| &self.pairs.present[episode.steps[0].present]).chain(&untreated);
+        let mut interventions = self.vocabulary.rows(present.zip(anchors));
         if self.identity_dropout > 0.0 {
             for known in &mut interventions.known {
                 if rng.random_bool(self.identity_dropout) {
@@ -229,33 +250,63 @@ impl<'a> Sampler<'a> {
         Batch {
             units_uf,
             n_units,
-            start_bu: dense(&starts),
-            anchor_bu: dense(&anchored_at),
-            target_bu: dense(&targets),
+            n_steps: 1,
+            start: dense(&starts),
+            anchor: dense(&anchored_at),
+            target: dense(&targets),
             interventions,
-            then: InterventionRows::default(),
         }
     }
 
-    /// All transitions when they fit; else treatments in turn, contexts in turn, so that none crowds out another.
-    fn transitions(&self, rng: &mut ChaCha8Rng) -> Vec<Transition> {
-        let mut chosen = if self.pairs.transitions.len() <= self.config.batch {
-            self.pairs.transitions.clone()
-        } else {
-            self.stratified(rng)
+    /// Episodes of several steps from unit to unit. Units lie step by step, so that no matrix of weights is needed: what
+    /// episode `i` of `n` is at after `s` steps is unit `s * n + i`.
+    fn chains(&self, episodes: &[Episode]) -> Batch {
+        let n_steps = self.pairs.n_steps;
+        let n_units = episodes.len() * (n_steps + 1);
+        let mut units_uf = Vec::with_capacity(n_units * self.screen.features.n_features());
+        for at in 0..=n_steps {
+            for episode in episodes {
+                let row = match (at, episode.start) {
+                    (0, State::Unit(row)) => row,
+                    (0, start) => unreachable!("an episode of several steps starts at a unit, and not at {start:?}"),
+                    _ => episode.steps[at - 1].target,
+                };
+                units_uf.extend_from_slice(&self.screen.features.read_row(row));
+            }
+        }
+        let of_step = |step: usize| episodes.iter().map(move |episode| episode.steps[step].present);
+        let present = (0..n_steps).flat_map(of_step).map(|present| (&self.pairs.present[present], &NO_ANCHOR));
+        Batch {
+            units_uf,
+            n_units,
+            n_steps,
+            start: Weights::Units { first: 0 },
+            anchor: Weights::Units { first: 0 },
+            target: Weights::Units { first: episodes.len() },
+            interventions: self.vocabulary.rows(present),
+        }
+    }
+
+    /// All episodes when they fit; otherwise treatments in turn, contexts in turn, so that none crowds out another.
+    fn episodes(&self, rng: &mut ChaCha8Rng) -> Vec<Episode> {
+        let mut chosen = match self.pairs.n_episodes() <= self.config.batch {
+            true => self.pairs.episodes().collect(),
+            false => self.stratified(rng),
         };
-        if self.config.ladder > 0.0 && self.pairs.reference != Reference::FirstFrame {
-            for transition in &mut chosen {
-                let lower = &self.pairs.lower_doses[transition.treatment];
+        if self.config.ladder > 0.0 {
+            for episode in &mut chosen {
+                let lower = &self.pairs.lower_doses[episode.treatment];
                 if !lower.is_empty() && rng.random_bool(self.config.ladder) {
-                    transition.start = Start::Dose(lower[rng.random_range(0..lower.len())]);
+                    episode.start = State::Dose(lower[rng.random_range(0..lower.len())]);
                 }
             }
         }
         chosen
     }
 
-    fn stratified(&self, rng: &mut ChaCha8Rng) -> Vec<Transition> {
+    /// Every other round over the treatments draws early starts, where there are some: what a stimulus does would otherwise be
+    /// seen in few stretches of long tracks, and prediction starts there too.
+    fn stratified(&self, rng: &mut ChaCha8Rng) -> Vec<Episode> {
         let mut contexts = BTreeMap::<&str, Vec<usize>>::new();
         for index in self.treatments_of_a_batch(rng) {
             contexts.entry(&self.pairs.treatments[index].context).or_default().push(index);
@@ -268,18 +319,11 @@ impl<'a> Sampler<'a> {
         let mut round = 0;
         while chosen.len() < self.config.batch {
             for queue in &queues {
-                let treatment = queue[round % queue.len()];
-                chosen.push(match self.pairs.frame_steps.get(treatment) {
-                    Some(steps) => {
-                        let (earlier, target) = steps[rng.random_range(0..steps.len())];
-                        Transition { start: Start::Frame(earlier), target, treatment }
-                    }
-                    None => {
-                        let rows = &self.treated[treatment];
-                        let target = rows[rng.random_range(0..rows.len())];
-                        Transition { start: Start::Control, target, treatment }
-                    }
-                });
+                let paths = &self.pairs.paths()[queue[round % queue.len()]];
+                let path = &paths[rng.random_range(0..paths.len())];
+                let n_starts = path.n_starts((round / queue.len()).is_multiple_of(2));
+                let start = if n_starts == 1 { 0 } else { rng.random_range(0..n_starts) };
+                chosen.push(path.episode(start, self.pairs.n_steps));
             }
             round += 1;
         }
@@ -287,10 +331,11 @@ impl<'a> Sampler<'a> {
         chosen
     }
 
-    /// All treatments; for an anchored model of a time lapse those of one length, so that neighboring doses come together.
+    /// All treatments that have an episode; where an anchored model adds moves, those of one length, so that neighboring doses
+    /// come together.
     fn treatments_of_a_batch(&self, rng: &mut ChaCha8Rng) -> Vec<usize> {
-        let all = 0..self.pairs.treatments.len();
-        if !self.anchored || self.pairs.reference != Reference::FirstFrame {
+        let all = (0..self.pairs.treatments.len()).filter(|&index| !self.pairs.paths()[index].is_empty());
+        if !self.anchored || self.pairs.anchoring == Anchoring::Between {
             return all.collect();
         }
         let seconds =
@@ -302,16 +347,15 @@ impl<'a> Sampler<'a> {
         all.filter(|&index| seconds(&self.pairs.treatments[index]) == length).collect()
     }
 
-    /// Controls drawn for each plate of the batch, with their weights, such that about a third of all wells are controls.
-    fn bags(&self, transitions: &[Transition], rng: &mut ChaCha8Rng) -> Bags<'a> {
-        if self.pairs.reference != Reference::ControlWells {
-            return BTreeMap::new();
-        }
+    /// Controls drawn for each plate of the batch, with their weights, such that about a third of all wells are controls; none
+    /// where episodes do not start at controls.
+    fn bags(&self, episodes: &[Episode], rng: &mut ChaCha8Rng) -> Bags<'a> {
+        let plate = |episode: &Episode| self.screen.observations[episode.end()].plate.as_str();
         let mut plates: Vec<&'a str> =
-            transitions.iter().map(|transition| self.screen.observations[transition.target].plate.as_str()).collect();
+            episodes.iter().map(plate).filter(|plate| self.controls.contains_key(plate)).collect();
         plates.sort_unstable();
         plates.dedup();
-        let fair = transitions.len().div_ceil(2 * plates.len());
+        let fair = episodes.len().div_ceil(2 * plates.len().max(1));
         let size = fair.clamp(2, self.config.bag.max(2));
         let draw = |plate: &'a str| {
             let mut wells = self.controls[plate].clone();
@@ -322,8 +366,8 @@ impl<'a> Sampler<'a> {
     }
 
     /// From all controls of a bag but one to that one, nothing being done.
-    fn untreated(&self, bags: &Bags, units: &mut Units) -> Vec<(Weights, Weights, Treatment)> {
-        let mut weights_of = |wells: &[&RowWeights]| -> Weights {
+    fn untreated(&self, bags: &Bags, units: &mut Units) -> Vec<(UnitWeights, UnitWeights, Treatment)> {
+        let mut weights_of = |wells: &[&RowWeights]| -> UnitWeights {
             let share = 1.0 / wells.len() as f32;
             wells.iter().copied().flatten().map(|&(row, weight)| (units.of(row), share * weight)).collect()
         };
@@ -340,52 +384,52 @@ impl<'a> Sampler<'a> {
         steps
     }
 
-    fn start(&self, transition: &Transition, bags: &Bags, units: &mut Units, rng: &mut ChaCha8Rng) -> Weights {
-        match (transition.start, self.pairs.reference) {
-            (Start::Dose(treatment), _) => self.some_wells(treatment, 1.0, units, rng),
-            (Start::Frame(row), _) => vec![(units.of(row), 1.0)],
-            (Start::Control, Reference::Relative) => vec![(units.zero(), 1.0)],
-            (Start::Control, _) => {
-                let bag = &bags[self.screen.observations[transition.target].plate.as_str()];
+    fn start(&self, episode: &Episode, bags: &Bags, units: &mut Units, rng: &mut ChaCha8Rng) -> UnitWeights {
+        match episode.start {
+            State::Dose(treatment) => self.some_wells(treatment, 1.0, units, rng),
+            State::Unit(row) => vec![(units.of(row), 1.0)],
+            State::Zero => vec![(units.zero(), 1.0)],
+            State::Controls => {
+                let bag = &bags[self.screen.observations[episode.end()].plate.as_str()];
                 let share = 1.0 / bag.len() as f32;
                 bag.iter().flatten().map(|&(row, weight)| (units.of(row), share * weight)).collect()
             }
         }
     }
 
-    /// A well by the row that stands for it: that row, or some rows of its bag, of `total` weight together.
-    fn rows_of(&self, well: usize, total: f32, rng: &mut ChaCha8Rng) -> RowWeights {
-        let Some(rows) = self.pairs.bags.get(&well) else { return vec![(well, total)] };
-        let mut rows = rows.clone();
+    /// A unit by the row that stands for it: that row, or some of its rows, of `total` weight together.
+    fn rows_of(&self, unit: usize, total: f32, rng: &mut ChaCha8Rng) -> RowWeights {
+        let Some(rows) = self.pairs.rows_of_unit(unit) else { return vec![(unit, total)] };
+        let mut rows = rows.to_vec();
         let (drawn, _) = rows.partial_shuffle(rng, self.config.crops);
         let share = total / drawn.len() as f32;
         drawn.iter().map(|&row| (row, share)).collect()
     }
 
     /// The units of [`Sampler::rows_of`].
-    fn well(&self, well: usize, total: f32, units: &mut Units, rng: &mut ChaCha8Rng) -> Weights {
-        self.rows_of(well, total, rng).into_iter().map(|(row, weight)| (units.of(row), weight)).collect()
+    fn unit(&self, unit: usize, total: f32, units: &mut Units, rng: &mut ChaCha8Rng) -> UnitWeights {
+        self.rows_of(unit, total, rng).into_iter().map(|(row, weight)| (units.of(row), weight)).collect()
     }
 
-    /// The steps of a batch from a frame to a later one, by treatment: what anchors of a time lapse are made of.
-    fn by_treatment(&self, transitions: &[Transition]) -> FrameSteps {
+    /// The steps of a batch from a unit to a later one, by treatment: what anchors that are added to starts are made of.
+    fn by_treatment(&self, episodes: &[Episode]) -> FrameSteps {
         let mut steps = FrameSteps::new();
-        for transition in transitions {
-            if let (true, Start::Frame(earlier)) = (self.anchored, transition.start) {
-                steps.entry(transition.treatment).or_default().push((earlier, transition.target));
+        for episode in episodes {
+            if let (true, State::Unit(earlier)) = (self.anchored, episode.start) {
+                steps.entry(episode.treatment).or_default().push((earlier, episode.end()));
             }
         }
         steps
     }
 
-    /// The anchor of a transition, unless it is hidden or, in a time lapse, a neighbor has no step in the batch.
-    fn anchor_in_batch(&self, transition: &Transition, steps: &FrameSteps, rng: &mut ChaCha8Rng) -> &'a Anchor {
+    /// The anchor of an episode, unless it is hidden or, where moves are added, a neighbor has no step in the batch.
+    fn anchor_in_batch(&self, episode: &Episode, steps: &FrameSteps, rng: &mut ChaCha8Rng) -> &'a Anchor {
         if !self.anchored {
             return &NO_ANCHOR;
         }
-        let anchor = &self.pairs.anchors[transition.treatment];
-        let is_lapse = self.pairs.reference == Reference::FirstFrame;
-        if is_lapse && anchor.weights.iter().any(|(treatment, _)| !steps.contains_key(treatment)) {
+        let anchor = &self.pairs.anchors[episode.treatment];
+        let is_added = self.pairs.anchoring == Anchoring::Added;
+        if is_added && anchor.weights.iter().any(|(treatment, _)| !steps.contains_key(treatment)) {
             return &NO_ANCHOR;
         }
         let dropout = self.config.anchor_dropout;
@@ -393,7 +437,7 @@ impl<'a> Sampler<'a> {
     }
 
     /// The start moved by what the batch's objects under the neighboring treatments moved, on average.
-    fn moved(start: &Weights, anchor: &Anchor, steps: &FrameSteps, units: &mut Units) -> Weights {
+    fn moved(start: &UnitWeights, anchor: &Anchor, steps: &FrameSteps, units: &mut Units) -> UnitWeights {
         let mut weights = start.clone();
         for (treatment, weight) in &anchor.weights {
             let steps = &steps[treatment];
@@ -406,18 +450,18 @@ impl<'a> Sampler<'a> {
     }
 
     /// The place between wells of the neighboring doses.
-    fn between_wells(&self, anchor: &Anchor, units: &mut Units, rng: &mut ChaCha8Rng) -> Weights {
-        let mut weights = Weights::new();
+    fn between_wells(&self, anchor: &Anchor, units: &mut Units, rng: &mut ChaCha8Rng) -> UnitWeights {
+        let mut weights = UnitWeights::new();
         for &(treatment, weight) in &anchor.weights {
             weights.extend(self.some_wells(treatment, weight as f32, units, rng));
         }
         weights
     }
 
-    fn some_wells(&self, treatment: usize, total: f32, units: &mut Units, rng: &mut ChaCha8Rng) -> Weights {
+    fn some_wells(&self, treatment: usize, total: f32, units: &mut Units, rng: &mut ChaCha8Rng) -> UnitWeights {
         let mut rows = self.treated[treatment].clone();
         let (drawn, _) = rows.partial_shuffle(rng, Self::ANCHOR_WELLS);
         let share = total / drawn.len() as f32;
-        drawn.iter().flat_map(|&row| self.well(row, share, units, rng)).collect()
+        drawn.iter().flat_map(|&row| self.unit(row, share, units, rng)).collect()
     }
 }

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::PairError;
-use crate::screen::{Application, Perturbation, Role, Screen, Treatment, Well};
+use crate::screen::{Application, Perturbation, Role, Screen, Track, Treatment, Well};
 
 /// What a split holds out as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -202,7 +202,7 @@ impl Split {
                 (0..screen.n_observations()).map(part_of).collect()
             }
         };
-        Ok(Self { parts })
+        Ok(Self { parts }.of_objects(screen.design.tracks()))
     }
 
     /// Tests the conditions of `rows`, whole, and draws validation and calibration from the other conditions.
@@ -233,12 +233,17 @@ impl Split {
                 *of_treatment.get(&observation.treatment()).unwrap_or(&Part::Train)
             }
         };
-        Ok(Self { parts: (0..screen.n_observations()).map(part_of).collect() })
+        let split = Self { parts: (0..screen.n_observations()).map(part_of).collect() };
+        Ok(split.of_objects(screen.design.tracks()))
     }
 
-    /// Puts one observation into another part.
-    pub(super) fn set(&mut self, row: usize, part: Part) {
-        self.parts[row] = part;
+    /// The split in which every object goes where its last frame goes: first frames are untreated, and untreated rows train.
+    fn of_objects(mut self, tracks: &[Track]) -> Self {
+        for track in tracks {
+            let part = self.part(track.last());
+            track.rows.iter().for_each(|&row| self.parts[row] = part);
+        }
+        self
     }
 
     /// The split with `n_rows` more observations, all of one part.

@@ -8,7 +8,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::screen::{Application, FeatureMatrix, Intervention, Kind, Micromolar, Observation, Perturbation, Well};
+use crate::screen::{
+    Application, FeatureMatrix, Intervention, Kind, Micromolar, Observation, Perturbation, Role, Screen, Well,
+};
 
 const SPLITS: [SplitBy; 8] = [
     SplitBy::Dose,
@@ -38,7 +40,7 @@ fn screen(wells: Vec<(usize, String, Vec<Application>)>) -> Screen {
         values.extend([row as f32, plate as f32, f32::from(u8::from(is_control))]);
         observations.push(Observation {
             plate: format!("plate {plate}"),
-            well: Well::at((row % 5) as i64 + 1, (row / 5 % 7) as i64 + 1),
+            well: Well::at((row % 5 + 5 * (row / 240)) as i64 + 1, (row / 5 % 48) as i64 + 1),
             role: if is_control { Role::NegativeControl } else { Role::Treatment },
             intervention: Intervention::of(members),
             context,
@@ -49,7 +51,7 @@ fn screen(wells: Vec<(usize, String, Vec<Application>)>) -> Screen {
     }
     Screen {
         name: "made up".into(),
-        reference: Reference::ControlWells,
+        design: crate::screen::Design::AgainstControls,
         observations,
         features: FeatureMatrix::numbered("f", 3, values),
         labels: Vec::new(),
@@ -114,6 +116,12 @@ fn design() -> impl Strategy<Value = Design> {
     )
 }
 
+/// Weights as a matrix, `[row, unit]`.
+fn means(weights: &Weights) -> &[f32] {
+    let Weights::Mean(weights) = weights else { panic!("{weights:?}") };
+    weights
+}
+
 fn config(by: SplitBy, fold: usize, seed: u64) -> SplitConfig {
     SplitConfig { by, folds: 4, fold, validation: 0.2, calibration: 0.2, seed, test: String::new() }
 }
@@ -130,7 +138,7 @@ fn split(screen: &Screen, by: SplitBy, fold: usize, seed: u64) -> Option<Split> 
 /// The split with its training transitions, unless nothing is left to train on.
 fn paired(screen: &Screen, by: SplitBy, fold: usize, seed: u64) -> Option<(Split, PairSet)> {
     let split = split(screen, by, fold, seed)?;
-    match PairSet::new(screen, &split) {
+    match PairSet::new(screen, &split, &PairConfig::default()) {
         Ok(pairs) => Some((split, pairs)),
         Err(PairError::NothingToTrain { .. }) => None,
         // All controls of a plate may stand in the row that is held out.
@@ -208,7 +216,10 @@ proptest! {
             let trains = |row: usize| split.part(row) == Part::Train;
             prop_assert!(pairs.rows.iter().flatten().copied().all(trains));
             prop_assert!(pairs.controls.values().flatten().copied().all(trains));
-            prop_assert!(pairs.transitions.iter().chain(&pairs.ladder_transitions()).all(|t| trains(t.target)));
+            prop_assert!(pairs.untreated.iter().copied().all(trains));
+            let judged = pairs.validation.iter().flat_map(|episode| &episode.steps).flat_map(|(_, rows)| rows);
+            prop_assert!(judged.copied().all(|row| split.part(row) == Part::Validation));
+            prop_assert!(pairs.episodes().all(|episode| trains(episode.end())));
             for part in [Part::Validation, Part::Calibration, Part::Test] {
                 for held_out in split.treatments(&screen, part).keys() {
                     for training in &pairs.treatments {
@@ -330,7 +341,7 @@ proptest! {
         let drawn = sampler.batch(&mut ChaCha8Rng::seed_from_u64(seed));
         prop_assert_eq!(&drawn, &sampler.batch(&mut ChaCha8Rng::seed_from_u64(seed)));
         let n_batch = drawn.interventions.len();
-        prop_assert_eq!(n_batch, batch.min(pairs.transitions.len()));
+        prop_assert_eq!(n_batch, batch.min(pairs.n_episodes()));
         let row_of = |unit: usize| drawn.units_uf[3 * unit] as usize;
         prop_assert!((0..drawn.n_units).all(|unit| split.part(row_of(unit)) == Part::Train));
         let weights = |of: &[f32], index: usize| -> Vec<(usize, f32)> {
@@ -339,7 +350,7 @@ proptest! {
         };
         for index in 0..n_batch {
             let (start, anchor, target) =
-                (weights(&drawn.start_bu, index), weights(&drawn.anchor_bu, index), weights(&drawn.target_bu, index));
+                (weights(means(&drawn.start), index), weights(means(&drawn.anchor), index), weights(means(&drawn.target), index));
             for (what, weights) in [("start", &start), ("anchor", &anchor), ("target", &target)] {
                 let total: f32 = weights.iter().map(|(_, weight)| weight).sum();
                 prop_assert!((total - 1.0).abs() < 1e-5, "{}: {:?}", what, weights);
@@ -449,10 +460,10 @@ fn refuses_what_cannot_be_split_or_paired() {
     without_wells.observations[0].well = None;
     assert!(message(&without_wells, &config(SplitBy::PlateRow, 0, 0)).contains("not every row has a well"));
     let lonely = plain(&[(0, "", 1.0), (0, "a", 1.0), (1, "a", 2.0)]);
-    let error = PairSet::new(&lonely, &Split::none(&lonely)).unwrap_err().to_string();
+    let error = PairSet::new(&lonely, &Split::none(&lonely), &PairConfig::default()).unwrap_err().to_string();
     assert!(error.starts_with("plate `plate 1` has treated wells and no negative controls"), "{error}");
     let nothing = plain(&[(0, "", 1.0)]);
-    let error = PairSet::new(&nothing, &Split::none(&nothing)).unwrap_err().to_string();
+    let error = PairSet::new(&nothing, &Split::none(&nothing), &PairConfig::default()).unwrap_err().to_string();
     assert!(error.starts_with("no treated well is left for training"), "{error}");
 }
 
@@ -467,7 +478,7 @@ fn a_large_screen_is_drawn_by_context_then_treatment() {
         (0..6).map(|index| (1, "context 1".to_owned(), vec![application(&format!("other {}", index % 2), 1.0)])),
     );
     let screen = screen(wells);
-    let pairs = PairSet::new(&screen, &Split::none(&screen)).unwrap();
+    let pairs = PairSet::new(&screen, &Split::none(&screen), &PairConfig::default()).unwrap();
     let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
     let settings = PairConfig { batch: 24, ..PairConfig::default() };
     let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, false, 0.0);
@@ -490,16 +501,16 @@ fn a_large_screen_is_drawn_by_context_then_treatment() {
 fn relative_values_start_at_zero() {
     let mut screen =
         screen(vec![(0, String::new(), vec![application("a", 1.0)]), (0, String::new(), vec![application("b", 1.0)])]);
-    screen.reference = Reference::Relative;
+    screen.design = crate::screen::Design::Relative;
     screen.features.values_mut()[0] = 7.0;
-    let pairs = PairSet::new(&screen, &Split::none(&screen)).unwrap();
+    let pairs = PairSet::new(&screen, &Split::none(&screen), &PairConfig::default()).unwrap();
     let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
     let settings = PairConfig::default();
     let drawn =
         Sampler::new(&screen, &pairs, &vocabulary, &settings, false, 0.0).batch(&mut ChaCha8Rng::seed_from_u64(1));
     assert_eq!(drawn.n_units, 3);
     let zero = drawn.units_uf.chunks(3).position(|unit| unit == [0.0; 3]).unwrap();
-    for start in drawn.start_bu.chunks(3) {
+    for start in means(&drawn.start).chunks(3) {
         assert_eq!(start[zero], 1.0);
         assert_eq!(start.iter().sum::<f32>(), 1.0);
     }
@@ -525,8 +536,8 @@ fn screen_of_crops() -> Screen {
 fn a_well_is_a_bag_of_its_crops() {
     let screen = screen_of_crops();
     assert_eq!(screen.wells().len(), 10);
-    let pairs = PairSet::of_bags(&screen, &Split::none(&screen)).unwrap();
-    assert_eq!(pairs.transitions.len(), 6, "one for each treated well");
+    let pairs = PairSet::new(&screen, &Split::none(&screen), &PairConfig::default()).unwrap();
+    assert_eq!(pairs.n_episodes(), 6, "one for each treated well");
     assert_eq!(pairs.rows.iter().map(Vec::len).sum::<usize>(), 30, "all crops of training are remembered");
     let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
     // Rows have three values, which are crops of one pixel in three channels; with and without controls as targets.
@@ -543,7 +554,7 @@ fn a_well_is_a_bag_of_its_crops() {
             some.into_iter().map(|(unit, _)| drawn.units_uf[3 * unit] as usize).collect()
         };
         for index in 0..batch {
-            let (start, target) = (rows(&drawn.start_bu, index), rows(&drawn.target_bu, index));
+            let (start, target) = (rows(means(&drawn.start), index), rows(means(&drawn.target), index));
             assert_eq!((start.len(), target.len()), (6, 3), "three crops of two controls, three of the well");
             assert!(target.iter().all(|row| row / 5 == target[0] / 5), "{target:?} are of one well");
             let is_start = |row: &usize| {
@@ -555,12 +566,15 @@ fn a_well_is_a_bag_of_its_crops() {
         // Of two controls each is predicted from the other one, nothing being done.
         let n_steps = drawn.interventions.len();
         assert_eq!(n_steps, if untreated { batch + 4 } else { batch });
-        assert_eq!([drawn.start_bu.len(), drawn.anchor_bu.len(), drawn.target_bu.len()], [n_steps * drawn.n_units; 3]);
+        assert_eq!(
+            [means(&drawn.start).len(), means(&drawn.anchor).len(), means(&drawn.target).len()],
+            [n_steps * drawn.n_units; 3]
+        );
         let mut predicted = BTreeSet::new();
         for index in batch..n_steps {
-            let (start, target) = (rows(&drawn.start_bu, index), rows(&drawn.target_bu, index));
+            let (start, target) = (rows(means(&drawn.start), index), rows(means(&drawn.target), index));
             assert_eq!((start.len(), target.len()), (3, 3), "three crops of each");
-            assert_eq!(rows(&drawn.anchor_bu, index), start);
+            assert_eq!(rows(means(&drawn.anchor), index), start);
             let well = |rows: &[usize]| {
                 assert!(rows.iter().all(|row| row / 5 == rows[0] / 5), "{rows:?} are of one well");
                 rows[0] / 5
@@ -584,7 +598,7 @@ fn rows_without_a_well_are_told_apart_by_their_site() {
     let mut screen = screen_of_crops();
     screen.observations.iter_mut().for_each(|observation| observation.well = None);
     assert_eq!(screen.wells().len(), 50);
-    let values = (0..50).map(|row| Some((row / 10).to_string())).collect();
+    let values = (0..50).map(|row| Some((row / 5).to_string())).collect();
     screen.labels.push(crate::screen::Label { name: "site".into(), values });
-    assert_eq!(screen.wells().len(), 6, "three sites of the first plate, of which the third goes on on the second");
+    assert_eq!(screen.wells().len(), 10);
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Anchor;
 use super::batch::InterventionRows;
-use crate::screen::{Kind, Perturbation, Treatment};
+use super::{Anchor, PairSet};
+use crate::screen::{Kind, Perturbation, Screen, Treatment};
 
 /// Sizes of the intervention encoder that the screen decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,9 +72,15 @@ impl Vocabulary {
         }
     }
 
-    /// The same vocabulary, in which durations are told against `hours`.
-    pub fn with_usual_hours(self, hours: f64) -> Self {
-        Self { usual_hours: hours, ..self }
+    /// The vocabulary of the training treatments of a screen; under schedules durations are told against the step of their
+    /// grid.
+    pub fn of(screen: &Screen, pairs: &PairSet, descriptors: BTreeMap<String, Vec<f32>>) -> Self {
+        let vocabulary = Self::new(&pairs.treatments, descriptors);
+        let usual_hours = match screen.design.schedules().first().map(|schedule| schedule.minutes.as_slice()) {
+            Some([first, second, ..]) => (second - first) / 60.0,
+            _ => vocabulary.usual_hours,
+        };
+        Self { usual_hours, ..vocabulary }
     }
 
     /// Whether the model has met this perturbation in training.

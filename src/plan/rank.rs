@@ -217,7 +217,7 @@ impl Query {
 
 /// What cells start from where nothing is asked for.
 fn start_in_words(screen: &Screen) -> String {
-    match screen.reference {
+    match screen.reference() {
         Reference::ControlWells => "negative controls".to_owned(),
         Reference::Relative => "no effect (values are relative to control)".to_owned(),
         Reference::FirstFrame => "first frames".to_owned(),

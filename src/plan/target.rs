@@ -49,7 +49,7 @@ fn rows_of_wells(screen: &Screen, path: &Path) -> Result<Vec<usize>, TargetError
         let own = |row: &usize| {
             let observation = &screen.observations[*row];
             // The first frames of a time lapse are the state before.
-            let is_before = screen.reference == Reference::FirstFrame && observation.role == Role::NegativeControl;
+            let is_before = screen.reference() == Reference::FirstFrame && observation.role == Role::NegativeControl;
             observation.plate == plate && observation.well == Some(well) && !is_before
         };
         let before = rows.len();
@@ -74,7 +74,7 @@ mod tests {
     fn refuses_a_list_of_wells_that_is_not_there() {
         let screen = Screen {
             name: "empty".into(),
-            reference: crate::screen::Reference::ControlWells,
+            design: crate::screen::Design::AgainstControls,
             observations: Vec::new(),
             features: crate::screen::FeatureMatrix::numbered("f", 1, Vec::new()),
             labels: Vec::new(),

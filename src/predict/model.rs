@@ -49,7 +49,7 @@ pub struct Starts {
 impl Starts {
     /// The starts that `screen` offers.
     pub fn of(trained: &TrainedModel, screen: &Screen, device: &Device) -> Self {
-        let latents = match screen.reference {
+        let latents = match screen.reference() {
             Reference::Relative => Vec::new(),
             _ => trained.encode(&screen.features, &control_rows(screen), device),
         };
@@ -63,8 +63,8 @@ impl Starts {
             let plates = rows.iter().map(|&row| screen.observations[row].plate.clone()).collect();
             measured_on.insert(treatment, plates);
         }
-        if screen.reference == Reference::Relative {
-            let overall = Some(trained.members.iter().map(|(_, memory)| memory.control.clone()).collect());
+        if screen.reference() == Reference::Relative {
+            let overall = Some(trained.members.iter().map(|(_, memory)| memory.untreated.clone()).collect());
             return Self { plates: BTreeMap::new(), contexts: BTreeMap::new(), overall, measured_on };
         }
         let rows = control_rows(screen);

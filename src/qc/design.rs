@@ -34,7 +34,7 @@ fn is_treated(observation: &Observation) -> bool {
 }
 
 fn controls(screen: &Screen) -> Vec<Finding> {
-    if screen.reference != Reference::ControlWells {
+    if screen.reference() != Reference::ControlWells {
         return Vec::new();
     }
     let controls = screen.controls_by_plate();
@@ -271,7 +271,7 @@ mod tests {
     use super::super::{Scale, summary};
     use super::*;
     use crate::load::{Source, load};
-    use crate::screen::Role;
+    use crate::screen::{Design, Role};
     use crate::screen::{FeatureMatrix, Kind, Micromolar};
 
     fn row(plate: &str, well: &str, name: &str, dose: f64) -> Observation {
@@ -295,7 +295,7 @@ mod tests {
         let values = (0..observations.len()).flat_map(|index| [index as f32, 1.0]).collect();
         Screen {
             name: "s".into(),
-            reference: Reference::ControlWells,
+            design: Design::AgainstControls,
             observations,
             features: FeatureMatrix::numbered("f", 2, values),
             labels: Vec::new(),
@@ -332,7 +332,7 @@ mod tests {
     fn no_control_is_an_error_unless_values_are_relative() {
         let mut screen = screen(vec![row("1", "A1", "a", 1.0), row("1", "A2", "b", 1.0)]);
         assert_eq!(findings(&screen)[0].severity, Severity::Error);
-        screen.reference = Reference::Relative;
+        screen.design = Design::Relative;
         assert!(findings(&screen).iter().all(|finding| finding.severity < Severity::Error));
     }
 

@@ -123,7 +123,7 @@ fn spread(counts: impl Iterator<Item = usize>) -> Option<Spread> {
 
 /// The median feature decides: where its middle lies, and how far it spreads.
 fn scale(screen: &Screen) -> Scale {
-    if screen.reference == Reference::Relative {
+    if screen.reference() == Reference::Relative {
         return Scale::Relative;
     }
     let is_control = |role: Role| role == Role::NegativeControl;

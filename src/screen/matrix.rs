@@ -101,6 +101,11 @@ impl FeatureMatrix {
         &mut self.values_mut()[row * width..(row + 1) * width]
     }
 
+    /// Whether the rows are the pixels of crops, which lie in mapped files.
+    pub fn is_of_pixels(&self) -> bool {
+        matches!(self.values, Values::Stored(_))
+    }
+
     /// One row, `[feature]`, without the others in memory.
     pub fn read_row(&self, row: usize) -> Cow<'_, [f32]> {
         match &self.values {

@@ -3,9 +3,9 @@
 //! A [`Screen`] is a table of observations (one row for each cell, site or well) with one payload each, a row of
 //! the [`FeatureMatrix`]. Everything past `load` speaks these types; no data frame and no foreign column name gets here.
 
+mod design;
 mod image;
 mod intervention;
-mod lapse;
 mod matrix;
 mod query;
 mod spread;
@@ -14,9 +14,9 @@ mod well;
 
 use std::collections::BTreeMap;
 
+pub use design::{Design, Reference, Schedule, Track};
 pub use image::{ImageScreen, ImageSite, Mask, MaskValues, Object, Plane, Projection, Selector, Time};
 pub use intervention::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
-pub use lapse::{Course, TimeLapse, Track};
 pub use matrix::FeatureMatrix;
 pub use query::{Query, QueryError};
 use serde::{Deserialize, Serialize};
@@ -43,19 +43,6 @@ impl Role {
     pub fn is_treated(self) -> bool {
         matches!(self, Self::Treatment | Self::PositiveControl)
     }
-}
-
-/// What the effect of an intervention is measured against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum Reference {
-    /// Negative-control wells of the same plate.
-    #[default]
-    ControlWells,
-    /// The values are already differences from control: the start is the zero vector of the context.
-    Relative,
-    /// The first frame of the same field, object or track: time lapses of images.
-    FirstFrame,
 }
 
 /// One measured row: where it was measured and what had been done there.
@@ -102,8 +89,8 @@ pub struct Dropped {
 pub struct Screen {
     /// Short name of the data set.
     pub name: String,
-    /// What effects are measured against.
-    pub reference: Reference,
+    /// How it was done.
+    pub design: Design,
     /// One for each row of `features`.
     pub observations: Vec<Observation>,
     /// Measured values, `[observation, feature]`.
@@ -134,6 +121,11 @@ impl std::fmt::Display for Treatment {
 }
 
 impl Screen {
+    /// What effects are measured against.
+    pub fn reference(&self) -> Reference {
+        self.design.reference()
+    }
+
     /// Number of observations.
     pub fn n_observations(&self) -> usize {
         self.observations.len()
@@ -166,7 +158,7 @@ impl Screen {
         rows
     }
 
-    /// Rows of each well, in the order of the wells' first rows: one well where plate and well agree.
+    /// Rows of each well, in the order of the wells' first rows: one well where plate, well and what was done agree.
     ///
     /// Rows that name no well are told apart by their label `site`, and without one each is a well of its own.
     pub fn wells(&self) -> Vec<Vec<usize>> {
@@ -179,10 +171,14 @@ impl Screen {
     }
 
     /// The observations at `rows`, in that order, with their features and labels.
+    ///
+    /// Objects that were followed stay so as far as their rows are selected.
     pub fn select(&self, rows: &[usize]) -> Screen {
+        let positions: BTreeMap<usize, usize> =
+            rows.iter().enumerate().map(|(position, &row)| (row, position)).collect();
         Screen {
             name: self.name.clone(),
-            reference: self.reference,
+            design: self.design.at(|row| positions.get(&row).copied()),
             observations: rows.iter().map(|&row| self.observations[row].clone()).collect(),
             features: self.features.select_rows(rows),
             labels: self
@@ -202,9 +198,10 @@ impl Screen {
 pub(crate) fn wells(observations: &[Observation], labels: &[Label]) -> Vec<Vec<usize>> {
     let sites = labels.iter().find(|label| label.name == SITE_LABEL);
     let key = |row: usize| {
-        let Observation { plate, well, .. } = &observations[row];
+        let Observation { plate, well, role, intervention, context, .. } = &observations[row];
         let site = sites.and_then(|sites| sites.values[row].as_deref()).filter(|_| well.is_none());
-        (plate, *well, site, (well.is_none() && site.is_none()).then_some(row))
+        let row = (well.is_none() && site.is_none()).then_some(row);
+        (plate, *well, site, row, role, intervention, context)
     };
     grouped(observations.len(), key)
 }

@@ -428,7 +428,7 @@ mod tests {
         let moa = ["Actin disruptors", "Kinase|Actin disruptors", "CFTR corrector"].map(|moa| Some(moa.to_owned()));
         Screen {
             name: "s".into(),
-            reference: super::super::Reference::ControlWells,
+            design: super::super::Design::AgainstControls,
             observations: vec![
                 row("P1", Role::Treatment, vec![member("agonist", 0.8)]),
                 row("P1", Role::Treatment, vec![member("agonist", 5.0), member("VX-809", 3.2)]),

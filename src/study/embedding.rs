@@ -217,7 +217,7 @@ pub fn embed_screen(
             Level::Site => rows().by_site(),
             Level::Well if is_of_crops => rows().by_well(),
             Level::Well => rows(),
-            Level::Intervention if is_of_crops && screen.reference != Reference::FirstFrame => {
+            Level::Intervention if is_of_crops && screen.reference() != Reference::FirstFrame => {
                 rows().by_well().by_intervention()
             }
             Level::Intervention => rows().by_intervention(),

@@ -9,7 +9,6 @@ use burn::tensor::Device;
 use super::{Prepared, StudyError};
 use crate::config::Config;
 use crate::model::Array;
-use crate::pair::Part;
 use crate::run::{Artifact, Checkpoint, NonFinite};
 use crate::train::{
     Health, MemberOutcome, Memory, Progress, Stop, TrainError, TrainedModel, TrainingData, train_member,
@@ -58,14 +57,8 @@ pub fn train_ensemble(
     stop: &Stop,
     report: &(dyn Fn(Progress) + Sync),
 ) -> Result<Members, StudyError> {
-    let validation = prepared.treatments(Part::Validation);
     let sizes = prepared.sizes(&config.model);
-    let data = TrainingData {
-        screen: &prepared.screen,
-        pairs: &prepared.pairs,
-        vocabulary: &prepared.vocabulary,
-        validation: &validation,
-    };
+    let data = TrainingData { screen: &prepared.screen, pairs: &prepared.pairs, vocabulary: &prepared.vocabulary };
     let train = |member: usize| -> Result<MemberOutcome, TrainError> {
         let path = folder.map(|folder| checkpoint_path(folder, member));
         let resume = match &path {
@@ -91,7 +84,7 @@ pub fn train_ensemble(
     let mut trained = TrainedModel {
         config: config.model.clone(),
         sizes,
-        reference: prepared.screen.reference,
+        anchoring: prepared.pairs.anchoring,
         vocabulary: prepared.vocabulary.clone(),
         treatments: prepared.pairs.treatments.clone(),
         features: prepared.screen.features.names().to_vec(),

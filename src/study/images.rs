@@ -11,7 +11,8 @@ use crate::load::{InputFile, Loaded, Source};
 use crate::pair::{PairError, Part, Split, SplitConfig};
 use crate::run::{Centers, Crop, CropCache, InputHash, RunError};
 use crate::screen::{
-    Dropped, FeatureMatrix, ImageScreen, Intervention, Label, Observation, Reference, Role, SITE_LABEL, Screen, Track,
+    Design, Dropped, FeatureMatrix, ImageScreen, Intervention, Label, Observation, Reference, Role, SITE_LABEL, Screen,
+    Track,
 };
 use crate::train::Stop;
 
@@ -47,7 +48,7 @@ pub fn load_image_screen(
     let objects = objects.as_deref();
     let cache = CropCache::build(&config.cache, &images, objects, &config.crop, flat_field.as_ref(), &progress)?;
     let scale = fitted_scale(cache.folder(), &images, &sites, &config.intensity, flat_field.as_ref())?;
-    let (kept, tracks, dropped) = match images.table.reference {
+    let (kept, tracks, dropped) = match images.table.reference() {
         Reference::FirstFrame => followed(&images, cache.crops()),
         _ => ((0..cache.crops().len()).collect(), Vec::new(), Vec::new()),
     };
@@ -63,8 +64,11 @@ pub fn load_image_screen(
     let features = pixels(&cache, &images, &kept, |plate| Ok(scale.of_channels(plate)?))?;
     let mut screen = table(&images, &crops, features);
     screen.dropped.extend(dropped);
+    if let Design::Followed { tracks: followed } = &mut screen.design {
+        *followed = tracks;
+    }
     refuse_places_without_crops(&screen, &crops, split, split_of_sites.as_ref())?;
-    if tracks.is_empty() && config.crop.centers != Centers::Tiles {
+    if screen.design.tracks().is_empty() && config.crop.centers != Centers::Tiles {
         count_cells(&mut screen);
     }
     let LoadedImages { mapping, mut inputs, card, mut notes, .. } = loaded;
@@ -75,14 +79,14 @@ pub fn load_image_screen(
     }));
     notes.extend(flat_field.iter().flat_map(|flat_field| notes_of(flat_field, &images.channels)));
     notes.push(format!("{} crops of {size} x {size} pixels", crops.len(), size = cache.size()));
-    Ok(Loaded { screen, mapping, inputs, card, notes, tracks, courses: Vec::new() })
+    Ok(Loaded { screen, mapping, inputs, card, notes })
 }
 
 /// Sites that stand for untreated cells: negative controls, or first frames, or all where there is neither; of those that
 /// are `usable`.
 pub(super) fn sites_of_reference(images: &ImageScreen, usable: impl Fn(usize) -> bool) -> Vec<usize> {
     let usable = |site: &usize| usable(*site);
-    if images.table.reference == Reference::FirstFrame {
+    if images.table.reference() == Reference::FirstFrame {
         return images.fields().iter().map(|field| field[0]).filter(usable).collect();
     }
     let all = || (0..images.n_sites()).filter(usable);
@@ -175,7 +179,7 @@ pub(super) fn table(images: &ImageScreen, crops: &[&Crop], features: FeatureMatr
             field.iter().map(move |&row| (row, first))
         })
         .collect();
-    let is_lapse = images.table.reference == Reference::FirstFrame;
+    let is_lapse = images.table.reference() == Reference::FirstFrame;
     let observation = |crop: &&Crop| {
         let of_site = &images.table.observations[crop.row];
         let since = hours(images, crop.row) - first_hours[&crop.row];
@@ -207,7 +211,7 @@ pub(super) fn table(images: &ImageScreen, crops: &[&Crop], features: FeatureMatr
     }
     Screen {
         name: images.table.name.clone(),
-        reference: images.table.reference,
+        design: images.table.design.clone(),
         observations: crops.iter().map(observation).collect(),
         features,
         labels,

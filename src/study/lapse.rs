@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::evaluate::EvaluateError;
 use crate::pair::Part;
 use crate::predict::{Predictions, Ridge};
-use crate::screen::{FeatureMatrix, Observation, Reference, Role, Screen, Track, Treatment, Well};
+use crate::screen::{Design, FeatureMatrix, Observation, Role, Screen, Track, Treatment, Well};
 
 /// Penalties of the probe.
 const LAMBDAS: [f64; 6] = [1e-3, 1e-1, 1.0, 10.0, 100.0, 1000.0];
@@ -67,7 +67,9 @@ impl<'a> Lapse<'a> {
         let all: Vec<usize> = (0..screen.n_observations()).collect();
         let by_member = trained_run.trained.encode(&screen.features, &all, device);
         let training: Vec<usize> = prepared
-            .tracks
+            .screen
+            .design
+            .tracks()
             .iter()
             .filter(|track| prepared.split.part(track.first()) == Part::Train)
             .flat_map(|track| track.rows.iter().copied())
@@ -186,7 +188,7 @@ impl<'a> Lapse<'a> {
     /// For each object the later frame of a training object that lies nearest to its predicted last one, and how far away.
     pub(super) fn nearest_frames(&self, tracks: &[&Track]) -> Vec<(usize, f64)> {
         let is_training = |track: &&Track| self.prepared.split.part(track.first()) == Part::Train;
-        let training = self.prepared.tracks.iter().filter(is_training);
+        let training = self.prepared.screen.design.tracks().iter().filter(is_training);
         let rows: Vec<usize> = training.flat_map(|track| track.later().iter().copied()).collect();
         let distance = |predicted: &[f32], row: usize| -> f64 {
             let found = self.by_member.iter().flat_map(|latents| &latents[row]);
@@ -238,7 +240,7 @@ impl<'a> Lapse<'a> {
             is_training.push(known.is_some());
             match known {
                 Some(&index) => {
-                    values.extend(trained.members.iter().flat_map(|(_, memory)| memory.moves[index].clone()))
+                    values.extend(trained.members.iter().flat_map(|(_, memory)| memory.neighbors[index].clone()))
                 }
                 None => values.extend(std::iter::repeat_n(0.0, width)),
             }
@@ -368,7 +370,7 @@ fn log_values(screen: &Screen, label: &str) -> Result<Vec<Option<f64>>, StudyErr
 fn wells<'a>(prepared: &'a Prepared, logs: &[Option<f64>]) -> Vec<WellTracks<'a>> {
     let screen = &prepared.screen;
     let mut wells = BTreeMap::<(&str, Option<Well>), WellTracks>::new();
-    for track in &prepared.tracks {
+    for track in prepared.screen.design.tracks() {
         if logs[track.first()].is_none() || logs[track.last()].is_none() {
             continue;
         }
@@ -427,7 +429,7 @@ fn observation(plate: &str, well: Option<Well>, treatment: &Treatment) -> Observ
 fn relative_screen(name: &str, observations: Vec<Observation>, features: FeatureMatrix) -> Screen {
     Screen {
         name: name.to_owned(),
-        reference: Reference::Relative,
+        design: Design::Relative,
         observations,
         features,
         labels: Vec::new(),

@@ -11,7 +11,7 @@ use crate::model::{ModelConfig, ModelSizes};
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, Vocabulary};
 use crate::plan::{PlanError, rows_of_target};
-use crate::screen::{ChannelSpread, Course, FeatureMatrix, Screen, TimeLapse, Track, Treatment};
+use crate::screen::{ChannelSpread, FeatureMatrix, Screen, Treatment};
 use crate::train::Stop;
 
 /// A screen that is ready to be learned from.
@@ -29,10 +29,6 @@ pub struct Prepared {
     pub vocabulary: Vocabulary,
     /// Descriptors by perturbation name; empty without.
     pub descriptors: BTreeMap<String, Vec<f32>>,
-    /// Rows that are one object at several times; empty but for time lapses.
-    pub tracks: Vec<Track>,
-    /// What was present along each track; empty where interventions do not change in time.
-    pub courses: Vec<Course>,
 }
 
 impl Prepared {
@@ -43,7 +39,7 @@ impl Prepared {
 
     /// Whether rows are crops of images that no time lapse follows, and wells bags of them.
     pub fn is_of_crops(&self) -> bool {
-        !self.pairs.bags.is_empty()
+        self.screen.features.is_of_pixels() && self.screen.design.tracks().is_empty()
     }
 
     /// Sizes of a model with these settings that this screen asks for.
@@ -82,8 +78,6 @@ impl Prepared {
             pairs: self.pairs.clone(),
             vocabulary: self.vocabulary.clone(),
             descriptors: self.descriptors.clone(),
-            tracks: self.tracks.clone(),
-            courses: self.courses.clone(),
         }
     }
 }
@@ -114,7 +108,7 @@ pub fn load_screen_until(config: &Config, stop: &Stop, tell: &(dyn Fn(Event) + S
         return Ok(load_tracks(&source, tracks.window)?);
     }
     let loaded = load(&source)?;
-    if loaded.courses.is_empty() { Ok(loaded) } else { Err(StudyError::NoTrackConfig) }
+    if loaded.screen.design.schedules().is_empty() { Ok(loaded) } else { Err(StudyError::NoTrackConfig) }
 }
 
 /// Splits first, then fits what is fitted on the training part, then pairs.
@@ -129,47 +123,17 @@ pub fn prepare(config: &Config, loaded: &Loaded) -> Result<Prepared, StudyError>
             Split::holding_out(&loaded.screen, &rows, &config.split)?
         }
     };
-    if !loaded.tracks.is_empty() {
-        return prepare_time_lapse(config, loaded, split);
-    }
     let normalizer = Normalizer::fit(&loaded.screen, &split.rows(Part::Train), &config.normalize)?;
     let screen = match config.images {
         // Pixels are scaled already, and all of them stay.
         Some(_) => loaded.screen.clone(),
         None => normalizer.apply(&loaded.screen)?,
     };
-    // A row of images is a crop, and a well is a bag of them.
-    let pairs = match config.images {
-        Some(_) => PairSet::of_bags(&screen, &split)?,
-        None => PairSet::new(&screen, &split)?,
+    let pairs = PairSet::new(&screen, &split, &config.pair)?;
+    let descriptors = match &loaded.card {
+        Some(card) => Descriptors::of_card(card)?.map(|descriptors| descriptors.by_name().clone()).unwrap_or_default(),
+        None => BTreeMap::new(),
     };
-    let descriptors = descriptors_of(loaded)?;
-    let vocabulary = Vocabulary::new(&pairs.treatments, descriptors.clone());
-    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors, tracks: Vec::new(), courses: Vec::new() })
-}
-
-/// A time lapse: transitions run along the tracks. Crops are scaled already, so that their normalizer changes nothing.
-fn prepare_time_lapse(config: &Config, loaded: &Loaded, split: Split) -> Result<Prepared, StudyError> {
-    let lapse = TimeLapse { screen: loaded.screen.clone(), tracks: loaded.tracks.clone() };
-    let split = split.of_tracks(&lapse);
-    let normalizer = Normalizer::fit(&lapse.screen, &split.rows(Part::Train), &config.normalize)?;
-    let lapse = TimeLapse { screen: normalizer.apply(&lapse.screen)?, ..lapse };
-    let courses = loaded.courses.clone();
-    let pairs = match courses.is_empty() {
-        true => PairSet::of_time_lapse(&lapse, &split)?,
-        false => PairSet::of_courses(&lapse, &courses, &split, config.pair.rollout)?,
-    };
-    let TimeLapse { screen, tracks } = lapse;
-    let descriptors = descriptors_of(loaded)?;
-    let mut vocabulary = Vocabulary::new(&pairs.treatments, descriptors.clone());
-    if let Some([first, second, ..]) = courses.first().map(|course| course.minutes.as_slice()) {
-        vocabulary = vocabulary.with_usual_hours((second - first) / 60.0);
-    }
-    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors, tracks, courses })
-}
-
-/// The descriptors that the card names, by perturbation; none without a card.
-fn descriptors_of(loaded: &Loaded) -> Result<BTreeMap<String, Vec<f32>>, StudyError> {
-    let Some(card) = &loaded.card else { return Ok(BTreeMap::new()) };
-    Ok(Descriptors::of_card(card)?.map(|descriptors| descriptors.by_name().clone()).unwrap_or_default())
+    let vocabulary = Vocabulary::of(&screen, &pairs, descriptors.clone());
+    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors })
 }

@@ -110,7 +110,8 @@ pub(super) fn rank_lapse(
 ) -> Result<Ranking, StudyError> {
     refuse_ranker_of_lapse(&config.rank.by)?;
     let (prepared, trained) = (lapse.prepared(), &lapse.trained_run().trained);
-    let ends: Vec<usize> = prepared.tracks.iter().flat_map(|track| [track.first(), track.last()]).collect();
+    let ends: Vec<usize> =
+        prepared.screen.design.tracks().iter().flat_map(|track| [track.first(), track.last()]).collect();
     let screen = prepared.screen.select(&ends);
     let query = Query::new(trained, &screen, &config.rank, device)?;
     let starts = Starts::of(trained, &screen, device);
@@ -185,10 +186,10 @@ pub fn rank_finished(
     trained_run: &TrainedRun,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
-    if !prepared.courses.is_empty() {
+    if !prepared.screen.design.schedules().is_empty() {
         return Err(StudyError::Tracks { what: "`rank`" });
     }
-    if !prepared.tracks.is_empty() {
+    if !prepared.screen.design.tracks().is_empty() {
         if other.is_some() {
             return Err(StudyError::TimeLapse { what: "`rank` on another screen" });
         }
@@ -219,13 +220,13 @@ pub fn evaluate_finished(
     trained_run: &TrainedRun,
     device: &Device,
 ) -> Result<Evaluation, StudyError> {
-    if !prepared.courses.is_empty() {
+    if !prepared.screen.design.schedules().is_empty() {
         if other.is_some() {
             return Err(StudyError::Tracks { what: "`evaluate` of another screen" });
         }
         return trajectory_score::scored(config, track_predictions(config, prepared, trained_run, device)?.tracks);
     }
-    if !prepared.tracks.is_empty() {
+    if !prepared.screen.design.tracks().is_empty() {
         if other.is_some() {
             return Err(StudyError::TimeLapse { what: "`evaluate` of another screen" });
         }

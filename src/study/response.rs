@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::pair::{Anchor, anchor_of};
-use crate::screen::{Course, Treatment};
+use crate::screen::{Schedule, Treatment};
 
 /// Whether a mean is of the values as they are, or of what they are above each track's beginning.
 #[derive(Clone, Copy, PartialEq)]
@@ -20,11 +20,11 @@ pub(super) struct MeanResponse {
 }
 
 impl MeanResponse {
-    pub fn of(courses: &[&Course], seen: f64) -> Self {
+    pub fn of(schedules: &[&Schedule], seen: f64) -> Self {
         let mut times = BTreeMap::<i64, (f64, f64, f64)>::new();
-        for course in courses {
-            let Some(own) = beginning(course, seen) else { continue };
-            for (minutes, value) in course.minutes.iter().zip(&course.measured) {
+        for schedule in schedules {
+            let Some(own) = beginning(schedule, seen) else { continue };
+            for (minutes, value) in schedule.minutes.iter().zip(&schedule.measured) {
                 if let Some(value) = value {
                     let (plain, shifted, n) = times.entry(key(*minutes)).or_default();
                     *plain += value;
@@ -54,12 +54,12 @@ pub(super) struct Responses {
 }
 
 impl Responses {
-    pub fn of(training: &[&Course], seen: f64) -> Self {
-        let mut groups = BTreeMap::<Treatment, Vec<&Course>>::new();
-        for course in training {
-            groups.entry(course.treatment.clone()).or_default().push(course);
+    pub fn of(training: &[&Schedule], seen: f64) -> Self {
+        let mut groups = BTreeMap::<Treatment, Vec<&Schedule>>::new();
+        for schedule in training {
+            groups.entry(schedule.treatment.clone()).or_default().push(schedule);
         }
-        let by_treatment = groups.values().map(|courses| MeanResponse::of(courses, seen)).collect();
+        let by_treatment = groups.values().map(|schedules| MeanResponse::of(schedules, seen)).collect();
         Self { overall: MeanResponse::of(training, seen), treatments: groups.into_keys().collect(), by_treatment }
     }
 
@@ -78,12 +78,12 @@ impl Responses {
 }
 
 /// Positions of the times after those that are seen.
-pub(super) fn later(course: &Course, seen: f64) -> std::ops::Range<usize> {
-    course.minutes.partition_point(|&minutes| minutes <= seen)..course.minutes.len()
+pub(super) fn later(schedule: &Schedule, seen: f64) -> std::ops::Range<usize> {
+    schedule.minutes.partition_point(|&minutes| minutes <= seen)..schedule.minutes.len()
 }
 
 /// The mean of what was seen of a track.
-pub(super) fn beginning(course: &Course, seen: f64) -> Option<f64> {
-    let values: Vec<f64> = course.measured[..later(course, seen).start].iter().flatten().copied().collect();
+pub(super) fn beginning(schedule: &Schedule, seen: f64) -> Option<f64> {
+    let values: Vec<f64> = schedule.measured[..later(schedule, seen).start].iter().flatten().copied().collect();
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }

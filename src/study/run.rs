@@ -169,17 +169,17 @@ pub fn run(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, StudyError> {
     refuse_unknown_ranker(&config.rank.by)?;
-    if !loaded.courses.is_empty() && !config.rank.target.is_empty() {
+    if !loaded.screen.design.schedules().is_empty() && !config.rank.target.is_empty() {
         return Err(StudyError::Tracks { what: "`rank.target`" });
     }
-    if config.images.is_some() && loaded.tracks.is_empty() {
+    if config.images.is_some() && loaded.screen.design.tracks().is_empty() {
         refuse_images(config, &loaded.screen)?;
     }
     if config.evaluate.all_folds {
         return all_folds(config, loaded, folder, device, stop, tell);
     }
     // What cannot be ranked is better refused now than after training.
-    if !loaded.tracks.is_empty() && !config.rank.target.is_empty() {
+    if !loaded.screen.design.tracks().is_empty() && !config.rank.target.is_empty() {
         reopen::refuse_ranker_of_lapse(&config.rank.by)?;
     }
     for query in [&config.rank.target, &config.rank.start].into_iter().filter(|query| !query.is_empty()) {
@@ -271,7 +271,7 @@ fn train(
         "training {} members for {} steps on {} transitions of {} treatments ({} validation, {} calibration, {} test)",
         config.train.members,
         config.train.steps,
-        prepared.pairs.transitions.len(),
+        prepared.pairs.n_episodes(),
         counts[0],
         counts[1],
         counts[2],
@@ -321,7 +321,7 @@ fn results(
     dir.start_step("embed")?;
     tell(Event::Step("writing embeddings".into()));
     // A row of an image screen is a crop, one of a table of tracks a cell at a time.
-    let is_of_objects = config.images.is_some() || !prepared.courses.is_empty();
+    let is_of_objects = config.images.is_some() || !prepared.screen.design.schedules().is_empty();
     let level = if is_of_objects { Level::Cell } else { Level::Well };
     let rows = embed(&trained_run.trained, &prepared.screen, level, device);
     rows.write(&Artifact::Embeddings.path_in(&folder))?;
@@ -335,7 +335,7 @@ fn results(
     let test = prepared.treatments(config.evaluate.part);
     let mut evaluation = None;
     let mut lapse = None;
-    if !prepared.courses.is_empty() {
+    if !prepared.screen.design.schedules().is_empty() {
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
         tell(Event::Step("predicting held-out tracks".into()));
@@ -349,7 +349,7 @@ fn results(
         let scored = trajectory_score::scored(config, found.tracks)?;
         scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
         evaluation = Some(scored);
-    } else if !prepared.tracks.is_empty() {
+    } else if !prepared.screen.design.tracks().is_empty() {
         go_on(stop, "scores")?;
         dir.start_step("evaluate")?;
         tell(Event::Step("reading wells out of predictions".into()));

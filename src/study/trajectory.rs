@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::pair::{Anchor, Part};
 use crate::predict::Ridge;
 use crate::run::{Column, Table};
-use crate::screen::{Application, Course, FeatureMatrix, Intervention, Micromolar, Perturbation, Treatment};
+use crate::screen::{Application, FeatureMatrix, Intervention, Micromolar, Perturbation, Schedule, Treatment};
 
 /// One track as one method predicts it.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,9 +69,9 @@ pub(super) fn track_predictions(
     device: &Device,
 ) -> Result<TrackPredictions, StudyError> {
     let seen = config.tracks.clone().unwrap_or_default().seen_minutes;
-    let of_part = |part: Part| -> Vec<&Course> {
-        let tracks = prepared.tracks.iter().zip(&prepared.courses);
-        tracks.filter(|(track, _)| prepared.split.part(track.first()) == part).map(|(_, course)| course).collect()
+    let of_part = |part: Part| -> Vec<&Schedule> {
+        let tracks = prepared.screen.design.tracks().iter().zip(prepared.screen.design.schedules());
+        tracks.filter(|(track, _)| prepared.split.part(track.first()) == part).map(|(_, schedule)| schedule).collect()
     };
     let training = of_part(Part::Train);
     let forecaster = Forecaster::new(prepared, trained_run, seen, device)?;
@@ -79,7 +79,8 @@ pub(super) fn track_predictions(
     let blend_weight = blend_weight(&forecaster, &responses, &of_part(Part::Validation));
 
     let all = of_part(config.evaluate.part);
-    let scored: Vec<&Course> = all.iter().copied().filter(|course| course.last_row_until(seen).is_some()).collect();
+    let scored: Vec<&Schedule> =
+        all.iter().copied().filter(|schedule| schedule.last_row_until(seen).is_some()).collect();
     let mut notes = Vec::new();
     if scored.len() < all.len() {
         notes.push(format!(
@@ -92,31 +93,31 @@ pub(super) fn track_predictions(
     let contrasts = forecaster.contrasts(&scored, &model, &responses);
     let halves = halves(&scored);
     let mut tracks = Vec::new();
-    for (index, course) in scored.iter().enumerate() {
-        let later = later(course, seen);
-        let own = beginning(course, seen);
+    for (index, schedule) in scored.iter().enumerate() {
+        let later = later(schedule, seen);
+        let own = beginning(schedule, seen);
         let shifted = |response: &dyn Fn(f64) -> Option<f64>| -> Vec<Option<f64>> {
-            later.clone().map(|at| Some(own? + response(course.minutes[at])?)).collect()
+            later.clone().map(|at| Some(own? + response(schedule.minutes[at])?)).collect()
         };
         let plain = |response: &dyn Fn(f64) -> Option<f64>| -> Vec<Option<f64>> {
-            later.clone().map(|at| response(course.minutes[at])).collect()
+            later.clone().map(|at| response(schedule.minutes[at])).collect()
         };
         let constant = |value: Option<f64>| vec![value; later.len()];
-        let last = (0..later.start).rev().find_map(|at| course.measured[at]);
-        let anchor = responses.anchor(&course.treatment);
+        let last = (0..later.start).rev().find_map(|at| schedule.measured[at]);
+        let anchor = responses.anchor(&schedule.treatment);
         let neighbors = shifted(&|minutes| responses.neighbors(&anchor, minutes, Mean::Shifted));
         let blend = neighbors
             .iter()
             .zip(&contrasts[index])
             .map(|(response, contrast)| Some((*response)? + blend_weight * contrast.unwrap_or(0.0)));
-        let other_half: Vec<&Course> = halves
+        let other_half: Vec<&Schedule> = halves
             .iter()
-            .filter(|half| !half.contains(&course.field))
+            .filter(|half| !half.contains(&schedule.field))
             .flat_map(|half| {
                 scored
                     .iter()
                     .copied()
-                    .filter(|other| other.treatment == course.treatment && half.contains(&other.field))
+                    .filter(|other| other.treatment == schedule.treatment && half.contains(&other.field))
             })
             .collect();
         let replicate = MeanResponse::of(&other_half, seen);
@@ -133,13 +134,13 @@ pub(super) fn track_predictions(
             (REPLICATE, shifted(&|minutes| replicate.at(minutes, Mean::Shifted))),
         ];
         tracks.extend(methods.into_iter().map(|(method, predicted)| TrackPrediction {
-            field: course.field.clone(),
-            track: course.track.clone(),
-            treatment: course.treatment.clone(),
+            field: schedule.field.clone(),
+            track: schedule.track.clone(),
+            treatment: schedule.treatment.clone(),
             method: method.to_owned(),
-            minutes: course.minutes[later.clone()].to_vec(),
+            minutes: schedule.minutes[later.clone()].to_vec(),
             predicted,
-            observed: course.measured[later.clone()].to_vec(),
+            observed: schedule.measured[later.clone()].to_vec(),
         }));
     }
     Ok(TrackPredictions { tracks, blend_weight, notes })
@@ -163,10 +164,10 @@ impl<'a> Forecaster<'a> {
         seen: f64,
         device: &'a Device,
     ) -> Result<Self, StudyError> {
-        let tracks = prepared.tracks.iter().zip(&prepared.courses);
+        let tracks = prepared.screen.design.tracks().iter().zip(prepared.screen.design.schedules());
         let training = tracks.filter(|(track, _)| prepared.split.part(track.first()) == Part::Train);
         let (rows, numbers): (Vec<usize>, Vec<f32>) = training
-            .flat_map(|(_, course)| course.rows.iter().zip(&course.measured))
+            .flat_map(|(_, schedule)| schedule.rows.iter().zip(&schedule.measured))
             .filter_map(|(row, measured)| Some(((*row)?, (*measured)? as f32)))
             .unzip();
         let measured = FeatureMatrix::new(vec!["measured".into()], numbers);
@@ -178,32 +179,34 @@ impl<'a> Forecaster<'a> {
 
     /// The number read out of the predicted latents at every time after those that were seen; the doses of a track's
     /// schedule are those of its neighbor, if neighbors are given.
-    fn predict(&self, courses: &[&Course], neighbors: Option<&[&Treatment]>) -> Vec<Vec<Option<f64>>> {
-        let starts: Vec<usize> =
-            courses.iter().map(|course| course.last_row_until(self.seen).expect("a predicted track has one")).collect();
+    fn predict(&self, schedules: &[&Schedule], neighbors: Option<&[&Treatment]>) -> Vec<Vec<Option<f64>>> {
+        let starts: Vec<usize> = schedules
+            .iter()
+            .map(|schedule| schedule.last_row_until(self.seen).expect("a predicted track has one"))
+            .collect();
         let rows: Vec<usize> =
-            courses.iter().zip(&starts).map(|(course, &at)| course.rows[at].expect("found as a row")).collect();
+            schedules.iter().zip(&starts).map(|(schedule, &at)| schedule.rows[at].expect("found as a row")).collect();
         let latents = self.trained_run.trained.encode(&self.prepared.screen.features, &rows, self.device);
-        let schedules: Vec<Vec<Treatment>> = courses
+        let sequences: Vec<Vec<Treatment>> = schedules
             .iter()
             .zip(&starts)
             .enumerate()
-            .map(|(index, (course, &at))| {
-                let context = &course.treatment.context;
+            .map(|(index, (schedule, &at))| {
+                let context = &schedule.treatment.context;
                 let of = |set: &Intervention| {
                     let set = neighbors.map_or_else(
                         || set.clone(),
-                        |neighbors| with_doses_of(set, &course.treatment, neighbors[index]),
+                        |neighbors| with_doses_of(set, &schedule.treatment, neighbors[index]),
                     );
                     Treatment { intervention: set, context: context.clone() }
                 };
-                course.present[at..].iter().map(of).collect()
+                schedule.present[at..].iter().map(of).collect()
             })
             .collect();
-        let schedules: Vec<&[Treatment]> = schedules.iter().map(Vec::as_slice).collect();
-        let by_member = self.trained_run.trained.roll_out(&latents, &schedules, self.device);
+        let sequences: Vec<Vec<&Treatment>> = sequences.iter().map(|steps| steps.iter().collect()).collect();
+        let by_member = self.trained_run.trained.roll_out(&latents, &sequences, self.device);
         let of_track = |track: usize| -> Vec<Option<f64>> {
-            let mut sums = vec![0.0; schedules[track].len()];
+            let mut sums = vec![0.0; sequences[track].len()];
             if sums.is_empty() {
                 return Vec::new();
             }
@@ -212,28 +215,28 @@ impl<'a> Forecaster<'a> {
                 sums.iter_mut().zip(read.values()).for_each(|(sum, &value)| *sum += f64::from(value));
             }
             // Step s arrives at time start + 1 + s.
-            let steps = later(courses[track], self.seen).map(|at| at - starts[track] - 1);
+            let steps = later(schedules[track], self.seen).map(|at| at - starts[track] - 1);
             steps.map(|step| Some(sums[step] / self.probes.len() as f64)).collect()
         };
-        (0..courses.len()).map(of_track).collect()
+        (0..schedules.len()).map(of_track).collect()
     }
 
     /// What the model says that a track's dose does beyond the interpolation of its neighboring doses; `None` without them.
     fn contrasts(
         &self,
-        courses: &[&Course],
+        schedules: &[&Schedule],
         model: &[Vec<Option<f64>>],
         responses: &Responses,
     ) -> Vec<Vec<Option<f64>>> {
         let mut found: Vec<Vec<Option<f64>>> = model.to_vec();
-        let anchors: Vec<Anchor> = courses.iter().map(|course| responses.anchor(&course.treatment)).collect();
+        let anchors: Vec<Anchor> = schedules.iter().map(|schedule| responses.anchor(&schedule.treatment)).collect();
         let most = anchors.iter().map(|anchor| anchor.weights.len()).max().unwrap_or(0);
         for neighbor in 0..most {
             let with: Vec<usize> =
-                (0..courses.len()).filter(|&track| neighbor < anchors[track].weights.len()).collect();
+                (0..schedules.len()).filter(|&track| neighbor < anchors[track].weights.len()).collect();
             let doses: Vec<&Treatment> =
                 with.iter().map(|&track| &responses.treatments[anchors[track].weights[neighbor].0]).collect();
-            let chosen: Vec<&Course> = with.iter().map(|&track| courses[track]).collect();
+            let chosen: Vec<&Schedule> = with.iter().map(|&track| schedules[track]).collect();
             for (&track, predicted) in with.iter().zip(self.predict(&chosen, Some(&doses))) {
                 let (_, weight) = anchors[track].weights[neighbor];
                 for (value, predicted) in found[track].iter_mut().zip(predicted) {
@@ -252,19 +255,19 @@ impl<'a> Forecaster<'a> {
 
 /// The share of the model's contrast that comes nearest to the validation tracks, from 0 to 1, by least squares, pulled
 /// toward the prior because validation doses are few.
-fn blend_weight(forecaster: &Forecaster, responses: &Responses, validation: &[&Course]) -> f64 {
+fn blend_weight(forecaster: &Forecaster, responses: &Responses, validation: &[&Schedule]) -> f64 {
     let seen = forecaster.seen;
-    let tracks: Vec<&Course> =
-        validation.iter().copied().filter(|course| course.last_row_until(seen).is_some()).collect();
+    let tracks: Vec<&Schedule> =
+        validation.iter().copied().filter(|schedule| schedule.last_row_until(seen).is_some()).collect();
     let contrasts = forecaster.contrasts(&tracks, &forecaster.predict(&tracks, None), responses);
     let (mut shared, mut squared) = (0.0, 0.0);
-    for (course, contrast) in tracks.iter().zip(&contrasts) {
-        let anchor = responses.anchor(&course.treatment);
-        for (at, contrast) in later(course, seen).zip(contrast) {
-            let response = responses.neighbors(&anchor, course.minutes[at], Mean::Shifted);
-            let own = beginning(course, seen);
+    for (schedule, contrast) in tracks.iter().zip(&contrasts) {
+        let anchor = responses.anchor(&schedule.treatment);
+        for (at, contrast) in later(schedule, seen).zip(contrast) {
+            let response = responses.neighbors(&anchor, schedule.minutes[at], Mean::Shifted);
+            let own = beginning(schedule, seen);
             if let (Some(observed), Some(response), Some(own), Some(contrast)) =
-                (course.measured[at], response, own, contrast)
+                (schedule.measured[at], response, own, contrast)
             {
                 shared += contrast * (observed - own - response);
                 squared += contrast * contrast;
@@ -274,7 +277,7 @@ fn blend_weight(forecaster: &Forecaster, responses: &Responses, validation: &[&C
     if squared <= 0.0 {
         return toward_prior(0.0, 0.0);
     }
-    let doses: BTreeSet<&Treatment> = tracks.iter().map(|course| &course.treatment).collect();
+    let doses: BTreeSet<&Treatment> = tracks.iter().map(|schedule| &schedule.treatment).collect();
     toward_prior((shared / squared).clamp(0.0, 1.0), doses.len() as f64)
 }
 
@@ -295,10 +298,10 @@ fn with_doses_of(set: &Intervention, from: &Treatment, to: &Treatment) -> Interv
 }
 
 /// The fields of each treatment in two halves, by their order.
-fn halves(courses: &[&Course]) -> [BTreeSet<String>; 2] {
+fn halves(schedules: &[&Schedule]) -> [BTreeSet<String>; 2] {
     let mut fields = BTreeMap::<&Treatment, BTreeSet<&String>>::new();
-    for course in courses {
-        fields.entry(&course.treatment).or_default().insert(&course.field);
+    for schedule in schedules {
+        fields.entry(&schedule.treatment).or_default().insert(&schedule.field);
     }
     let mut halves = [BTreeSet::new(), BTreeSet::new()];
     for fields in fields.values() {

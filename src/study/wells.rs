@@ -27,12 +27,17 @@ impl LatentWells {
     ///
     /// # Errors
     /// When nothing is left to train on.
-    pub(super) fn new(prepared: &Prepared, trained_run: &TrainedRun, crops: &Embeddings) -> Result<Self, StudyError> {
+    pub(super) fn new(
+        config: &Config,
+        prepared: &Prepared,
+        trained_run: &TrainedRun,
+        crops: &Embeddings,
+    ) -> Result<Self, StudyError> {
         let wells = crops.by_well();
         let first_rows: Vec<usize> = prepared.screen.wells().iter().map(|rows| rows[0]).collect();
         let screen = Screen {
             name: prepared.screen.name.clone(),
-            reference: prepared.screen.reference,
+            design: prepared.screen.design.clone(),
             observations: wells.observations,
             features: wells.latents,
             labels: wells.labels,
@@ -49,14 +54,12 @@ impl LatentWells {
         let by_member: Vec<Vec<Vec<f32>>> = (0..trained_run.trained.members.len()).map(of_member).collect();
         let starts = Starts::of_controls(&trained_run.trained, &screen, &by_member);
         let prepared = Prepared {
-            pairs: PairSet::new(&screen, &split)?,
+            pairs: PairSet::new(&screen, &split, &config.pair)?,
             screen,
             split,
             normalizer: prepared.normalizer.clone(),
             vocabulary: prepared.vocabulary.clone(),
             descriptors: prepared.descriptors.clone(),
-            tracks: Vec::new(),
-            courses: Vec::new(),
         };
         Ok(Self { prepared, starts })
     }
@@ -86,7 +89,7 @@ pub(super) fn well_scores(
     crops: &Embeddings,
     device: &Device,
 ) -> Result<Option<WellScores>, StudyError> {
-    let wells = LatentWells::new(prepared, trained_run, crops)?;
+    let wells = LatentWells::new(config, prepared, trained_run, crops)?;
     if wells.prepared.split.rows(config.evaluate.part).is_empty() {
         return Ok(None);
     }

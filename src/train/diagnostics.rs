@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::loss::{SigregConfig, directions, sigreg};
-use crate::model::WorldModel;
+use crate::model::{WorldModel, weighted};
 use crate::pair::{Batch, InterventionRows};
 
 /// What the latents of a batch look like in inference mode.
@@ -44,28 +44,22 @@ pub enum Health {
 impl Diagnostics {
     /// Diagnoses `model` on a batch.
     pub fn of(model: &WorldModel, batch: &Batch, config: &SigregConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
-        let n_batch = batch.interventions.len();
+        let (n_episodes, n_rows) = (batch.n_episodes(), batch.interventions.len());
         let n_features = batch.units_uf.len() / batch.n_units;
-        let matrix = |values: &[f32], rows: usize, columns: usize| {
-            Tensor::<2>::from_data(TensorData::new(values.to_vec(), [rows, columns]), device)
+        let data = TensorData::new(batch.units_uf.clone(), [batch.n_units, n_features]);
+        let units_ul = model.encode(Tensor::<2>::from_data(data, device));
+        let start_bl = weighted(&batch.start, &units_ul, n_episodes);
+        let from_bl = match model.is_anchored() {
+            true => weighted(&batch.anchor, &units_ul, n_episodes),
+            false => start_bl.clone(),
         };
-        let units_ul = model.encode(matrix(&batch.units_uf, batch.n_units, n_features));
-        let mean_of = |weights: &[f32]| matrix(weights, n_batch, batch.n_units).matmul(units_ul.clone());
-        let start_bl = mean_of(&batch.start_bu);
-        let from_bl = if model.is_anchored() { mean_of(&batch.anchor_bu) } else { start_bl.clone() };
-        // Of a roll-out, all steps.
-        let n_steps = 1 + batch.then.len() / n_batch;
-        let target_bl = match n_steps {
-            1 => mean_of(&batch.target_bu),
-            _ => units_ul.clone().narrow(0, n_batch, n_steps * n_batch),
-        };
-        let start_bl = start_bl.repeat_dim(0, n_steps);
+        let target_bl = weighted(&batch.target, &units_ul, n_rows);
+        let start_bl = start_bl.repeat_dim(0, batch.n_steps);
         let loss = |predicted_bl: Tensor<2>| scalar((predicted_bl - target_bl.clone()).square().mean());
-        let mut order: Vec<usize> = (0..n_batch).collect();
+        let mut order: Vec<usize> = (0..n_episodes).collect();
         order.shuffle(rng);
-        let shuffled = shuffle(&batch.interventions, &order);
-        let orders = (1..n_steps).flat_map(|step| order.iter().map(move |&row| (step - 1) * n_batch + row));
-        let then_shuffled = shuffle(&batch.then, &orders.collect::<Vec<_>>());
+        let of_all_steps = (0..batch.n_steps).flat_map(|step| order.iter().map(move |&row| step * n_episodes + row));
+        let shuffled = shuffle(&batch.interventions, &of_all_steps.collect::<Vec<_>>());
         let latent = units_ul.dims()[1];
         let directions_lk = directions(rng, latent, config.slices, device);
         let values: Vec<f32> = units_ul.to_data().try_to_vec().expect("latents are f32");
@@ -75,10 +69,10 @@ impl Diagnostics {
             effective_rank: effective_rank(&values, latent),
             least_spread: spreads.iter().copied().fold(f64::INFINITY, f64::min),
             mean_spread: spreads.iter().sum::<f64>() / latent as f64,
-            loss_true: loss(model.roll_out(from_bl.clone(), &batch.interventions, &batch.then)),
-            loss_shuffled: loss(model.roll_out(from_bl, &shuffled, &then_shuffled)),
+            loss_true: loss(model.predict(from_bl.clone(), &batch.interventions)),
+            loss_shuffled: loss(model.predict(from_bl, &shuffled)),
             loss_persistence: loss(start_bl),
-            loss_mean_shift: loss(target_bl.clone().mean_dim(0).expand([n_steps * n_batch, latent])),
+            loss_mean_shift: loss(target_bl.clone().mean_dim(0).expand([n_rows, latent])),
         }
     }
 

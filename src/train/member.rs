@@ -14,19 +14,17 @@ use crate::loss::{self, SigregMode};
 use crate::model::{Array, Head, ModelConfig, ModelSizes, Noise, ProjectorNorm, TrainOutput, WorldModel};
 use crate::pair::{Batch, CropShape, PairConfig, PairSet, Sampler, Vocabulary};
 use crate::run::Checkpoint;
-use crate::screen::{Screen, Treatment};
+use crate::screen::Screen;
 
 /// What a member learns from and is judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainingData<'a> {
     /// The normalized screen.
     pub screen: &'a Screen,
-    /// Its training transitions.
+    /// Its episodes.
     pub pairs: &'a PairSet,
     /// Names of the training treatments.
     pub vocabulary: &'a Vocabulary,
-    /// Validation treatments with their rows; may be empty.
-    pub validation: &'a BTreeMap<Treatment, Vec<usize>>,
 }
 
 /// What a training run tells while it goes.

@@ -4,7 +4,6 @@ mod chance;
 mod diagnostics;
 mod member;
 mod optimizer;
-mod rollout;
 mod state;
 mod stop;
 mod trained;

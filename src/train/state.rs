@@ -8,10 +8,10 @@ use super::chance::{Purpose, stream};
 use super::diagnostics::Diagnostics;
 use super::member::{MemberOutcome, Progress, TrainingData};
 use super::optimizer::Optimizer;
-use super::trained::Memory;
+use super::trained::{Memory, encode, mean};
 use super::{TrainConfig, TrainError};
 use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
-use crate::pair::{Anchor, Batch, Sampler, anchor_in};
+use crate::pair::{Anchor, Batch, Sampler, Validation, anchor_in};
 use crate::run::Checkpoint;
 use crate::screen::Treatment;
 
@@ -169,36 +169,42 @@ fn batch_latent(model: &WorldModel, batch: &Batch, device: &Device) -> usize {
     model.encode(row).dims()[1]
 }
 
-/// Squared distance of predicted to measured consensus latents of the validation treatments, relative to no change.
+/// Squared distance of predicted to measured latents over the validation episodes, relative to no change; `None` without any.
+///
+/// Every row is encoded once.
 fn validation_error(model: &WorldModel, data: TrainingData, device: &Device) -> Option<f64> {
-    if let Some(rollouts) = &data.pairs.rollouts {
-        return super::rollout::validation_error(model, data, rollouts, device);
-    }
-    if data.validation.is_empty() {
+    let episodes = &data.pairs.validation;
+    if episodes.is_empty() {
         return None;
     }
     let memory = Memory::of(model, data.screen, data.pairs, device);
-    let treatments: Vec<&Treatment> = data.validation.keys().collect();
-    let anchor = |treatment: &Treatment| {
-        if model.is_anchored() {
-            anchor_in(data.pairs.reference, treatment, &data.pairs.treatments)
-        } else {
-            Anchor::NONE
-        }
+    let targets = episodes.iter().flat_map(|episode| episode.steps.iter().map(|(_, rows)| rows));
+    let mut rows: Vec<usize> =
+        episodes.iter().flat_map(|episode| &episode.start).chain(targets).flatten().copied().collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let latents = encode(model, &data.screen.features, &rows, device);
+    let latent = |row: &usize| &latents[rows.binary_search(row).expect("every row of an episode was encoded")];
+    let mean_of = |rows: &Vec<usize>| mean(rows.iter().map(latent));
+    let start = |episode: &Validation| -> Vec<f32> {
+        let bags: Vec<Vec<f32>> = episode.start.iter().map(mean_of).collect();
+        if bags.is_empty() { memory.untreated.clone() } else { mean(bags.iter()) }
     };
-    let anchors: Vec<_> = treatments.iter().copied().map(anchor).collect();
-    let starts: Vec<Vec<f32>> = data
-        .validation
-        .values()
-        .map(|rows| memory.start_of_rows(model, data.screen, data.pairs, rows, device))
-        .collect();
-    let predicted = memory.predict(model, data.vocabulary, &treatments, &anchors, &starts, device);
+    let starts: Vec<Vec<f32>> = episodes.iter().map(start).collect();
+    let present: Vec<Vec<&Treatment>> =
+        episodes.iter().map(|episode| episode.steps.iter().map(|(treatment, _)| treatment).collect()).collect();
+    let anchor = |treatment: &Treatment| match model.is_anchored() {
+        true => anchor_in(data.pairs.anchoring, treatment, &data.pairs.treatments),
+        false => Anchor::NONE,
+    };
+    let predicted = memory.roll_out(model, data.vocabulary, &anchor, &starts, &present, device);
     let (mut missed, mut moved) = (0.0, 0.0);
-    for ((rows, start), predicted) in data.validation.values().zip(&starts).zip(&predicted) {
-        let truth = super::trained::mean_latent(model, data.screen, rows, device);
-        for ((truth, start), predicted) in truth.iter().zip(start).zip(predicted) {
-            missed += f64::from(truth - predicted).powi(2);
-            moved += f64::from(truth - start).powi(2);
+    for ((episode, start), predicted) in episodes.iter().zip(&starts).zip(&predicted) {
+        for ((_, rows), predicted) in episode.steps.iter().zip(predicted).filter(|((_, rows), _)| !rows.is_empty()) {
+            for ((truth, start), predicted) in mean_of(rows).iter().zip(start).zip(predicted) {
+                missed += f64::from(truth - predicted).powi(2);
+                moved += f64::from(truth - start).powi(2);
+            }
         }
     }
     Some(missed / moved.max(1e-12))

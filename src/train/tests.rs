@@ -13,9 +13,9 @@ use crate::loss::SigregMode;
 use crate::model::{
     Array, EncoderConfig, Head, ModelConfig, ModelSizes, ProfileEncoderConfig, ProjectorNorm, parameters,
 };
-use crate::pair::{PairConfig, PairSet, Split, Vocabulary};
+use crate::pair::{PairConfig, PairSet, Split, Validation, Vocabulary};
 use crate::run::{Checkpoint, NonFinite};
-use crate::screen::{FeatureMatrix, Intervention, Kind, Micromolar, Observation, Reference, Role, Screen, Treatment};
+use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Micromolar, Observation, Role, Screen};
 
 fn observation(plate: usize, compound: Option<usize>) -> Observation {
     let treated = |compound| Intervention::single(format!("compound {compound}"), Kind::Compound, Micromolar::new(1.0));
@@ -34,7 +34,7 @@ fn observation(plate: usize, compound: Option<usize>) -> Observation {
 fn screen(observations: Vec<Observation>, values: Vec<f32>) -> Screen {
     Screen {
         name: "made up".into(),
-        reference: Reference::ControlWells,
+        design: Design::AgainstControls,
         features: FeatureMatrix::numbered("f", values.len() / observations.len(), values),
         observations,
         labels: Vec::new(),
@@ -66,7 +66,6 @@ struct Setup {
     screen: Screen,
     pairs: PairSet,
     vocabulary: Vocabulary,
-    validation: BTreeMap<Treatment, Vec<usize>>,
     model: ModelConfig,
     pair: PairConfig,
     train: TrainConfig,
@@ -87,7 +86,7 @@ fn profile_encoder(width: usize) -> EncoderConfig {
 
 impl Setup {
     fn of(screen: Screen) -> Self {
-        let pairs = PairSet::new(&screen, &Split::none(&screen)).unwrap();
+        let pairs = PairSet::new(&screen, &Split::none(&screen), &PairConfig::default()).unwrap();
         let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
         let mut model = ModelConfig { latent: 4, ..ModelConfig::default() };
         model.encoder = profile_encoder(32);
@@ -98,16 +97,7 @@ impl Setup {
         model.predictor.mlp_width = 32;
         let mut train = TrainConfig { steps: 20, log_every: 1, evaluate_every: 5, ..TrainConfig::default() };
         train.sigreg.slices = 64;
-        Self {
-            screen,
-            pairs,
-            vocabulary,
-            validation: BTreeMap::new(),
-            model,
-            pair: PairConfig::default(),
-            train,
-            stop: Stop::default(),
-        }
+        Self { screen, pairs, vocabulary, model, pair: PairConfig::default(), train, stop: Stop::default() }
     }
 
     fn sizes(&self) -> ModelSizes {
@@ -121,12 +111,7 @@ impl Setup {
 
     fn run(&self, member: usize, resume: Option<Checkpoint>) -> Result<Trained, TrainError> {
         let (checkpoints, losses, evaluations) = (RefCell::default(), RefCell::default(), RefCell::default());
-        let data = TrainingData {
-            screen: &self.screen,
-            pairs: &self.pairs,
-            vocabulary: &self.vocabulary,
-            validation: &self.validation,
-        };
+        let data = TrainingData { screen: &self.screen, pairs: &self.pairs, vocabulary: &self.vocabulary };
         let sizes = self.sizes();
         let save = |checkpoint: Checkpoint| {
             RefCell::<Vec<_>>::borrow_mut(&checkpoints).push(checkpoint);
@@ -212,7 +197,9 @@ fn resuming_equals_not_having_stopped() {
     for patience in [0, 100] {
         let mut setup = Setup::of(eight_compounds(3));
         let held_out = setup.pairs.treatments[3].clone();
-        setup.validation = BTreeMap::from([(held_out, setup.pairs.rows[3].clone())]);
+        let controls = setup.pairs.untreated.clone();
+        let steps = vec![(held_out, setup.pairs.rows[3].clone())];
+        setup.pairs.validation = vec![Validation { start: vec![controls], steps }];
         setup.train = TrainConfig { checkpoint_every: 7, patience, ..setup.train };
         let whole = setup.run(2, None).unwrap();
         let expected = parameters(&whole.outcome.model);
@@ -237,12 +224,7 @@ fn asked_to_stop_it_saves_the_step_and_goes_on_from_there() {
     setup.train = TrainConfig { checkpoint_every: 7, ..setup.train };
     let whole = setup.run(1, None).unwrap();
     let (sizes, checkpoints) = (setup.sizes(), RefCell::new(Vec::new()));
-    let data = TrainingData {
-        screen: &setup.screen,
-        pairs: &setup.pairs,
-        vocabulary: &setup.vocabulary,
-        validation: &setup.validation,
-    };
+    let data = TrainingData { screen: &setup.screen, pairs: &setup.pairs, vocabulary: &setup.vocabulary };
     let save = |checkpoint: Checkpoint| {
         checkpoints.borrow_mut().push(checkpoint);
         Ok(())

@@ -11,9 +11,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::TrainError;
 use super::chance::{Purpose, stream};
 use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
-use crate::pair::{Anchor, PairSet, Vocabulary, anchor_in};
+use crate::pair::{Anchor, Anchoring, PairSet, State, Vocabulary, anchor_in};
 use crate::run::Checkpoint;
-use crate::screen::{FeatureMatrix, Reference, Screen, Treatment};
+use crate::screen::{FeatureMatrix, Screen, Treatment};
 
 /// Rows encoded at once; bounds the memory of inference.
 const CHUNK: usize = 4096;
@@ -61,70 +61,55 @@ pub(super) fn mean_latent(model: &WorldModel, screen: &Screen, rows: &[usize], d
 /// What one member remembers of its training screen: mean latents, which anchors and starts are made of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Memory {
-    /// Mean latent of each training treatment, `[treatment, latent]`.
-    pub treatments: Vec<Vec<f32>>,
-    /// In a time lapse how far each training treatment moved its objects, on average, `[treatment, latent]`; else empty.
-    pub moves: Vec<Vec<f32>>,
-    /// Mean latent of the training controls, or of the zero vector where values are relative to control.
-    pub control: Vec<f32>,
+    /// What anchors are made of, `[treatment, latent]`: the mean latent of each training treatment; where moves are added, how
+    /// far it moved its objects on average.
+    pub neighbors: Vec<Vec<f32>>,
+    /// Whether an anchor lies between neighbors, or as far from the start as they moved.
+    anchoring: Anchoring,
+    /// Mean latent of the untreated training rows, or of the zero vector where values are relative to control.
+    pub untreated: Vec<f32>,
 }
 
 impl Memory {
     /// The memory of `model` after training on `pairs`.
     pub fn of(model: &WorldModel, screen: &Screen, pairs: &PairSet, device: &Device) -> Self {
-        if pairs.reference == Reference::FirstFrame {
-            return Self::of_time_lapse(model, screen, pairs, device);
-        }
-        let treatments = pairs.rows.iter().map(|rows| mean_latent(model, screen, rows, device)).collect();
-        let controls: Vec<usize> = pairs.controls.values().flatten().copied().collect();
-        let control = if pairs.reference == Reference::Relative || controls.is_empty() {
-            zero_latent(model, screen.features.n_features(), device)
-        } else {
-            mean_latent(model, screen, &controls, device)
+        let neighbors = match pairs.anchoring {
+            Anchoring::Between => pairs.rows.iter().map(|rows| mean_latent(model, screen, rows, device)).collect(),
+            Anchoring::Added => moves(model, screen, pairs, device),
         };
-        Self { treatments, moves: Vec::new(), control }
+        let untreated = match pairs.untreated.as_slice() {
+            [] => zero_latent(model, screen.features.n_features(), device),
+            rows => mean_latent(model, screen, rows, device),
+        };
+        Self { neighbors, anchoring: pairs.anchoring, untreated }
     }
 
-    /// Every frame takes part in many steps and is encoded once.
-    fn of_time_lapse(model: &WorldModel, screen: &Screen, pairs: &PairSet, device: &Device) -> Self {
-        let controls: Vec<usize> = pairs.controls.values().flatten().copied().collect();
-        let mut rows: Vec<usize> = pairs.frame_steps.iter().flatten().flat_map(|&(one, other)| [one, other]).collect();
-        rows.extend(pairs.rows.iter().flatten().chain(&controls));
-        rows.sort_unstable();
-        rows.dedup();
-        let latents = encode(model, &screen.features, &rows, device);
-        let latent = |row: &usize| &latents[rows.binary_search(row).expect("all rows of steps were encoded")];
-        let moved = |steps: &Vec<(usize, usize)>| {
-            let earlier = mean(steps.iter().map(|(earlier, _)| latent(earlier)));
-            let later = mean(steps.iter().map(|(_, later)| latent(later)));
-            later.iter().zip(earlier).map(|(later, earlier)| later - earlier).collect()
-        };
-        Self {
-            treatments: pairs.rows.iter().map(|rows| mean(rows.iter().map(latent))).collect(),
-            moves: pairs.frame_steps.iter().map(moved).collect(),
-            control: mean(controls.iter().map(latent)),
-        }
-    }
-
-    /// Mean start latent of treated rows: the controls of their plates.
-    pub fn start_of_rows(
+    /// Latents after each of the interventions that are present one after the other, `[episode][step][latent]`, from
+    /// `starts[episode]`; each step from the prediction before it. `anchor` gives the anchor of an intervention.
+    pub(super) fn roll_out(
         &self,
         model: &WorldModel,
-        screen: &Screen,
-        pairs: &PairSet,
-        rows: &[usize],
+        vocabulary: &Vocabulary,
+        anchor: &dyn Fn(&Treatment) -> Anchor,
+        starts: &[Vec<f32>],
+        present: &[Vec<&Treatment>],
         device: &Device,
-    ) -> Vec<f32> {
-        if pairs.reference == Reference::FirstFrame {
-            let first: Vec<usize> = rows.iter().filter_map(|row| pairs.first_frames.get(row).copied()).collect();
-            return mean_latent(model, screen, &first, device);
+    ) -> Vec<Vec<Vec<f32>>> {
+        let mut latest: Vec<Vec<f32>> = starts.to_vec();
+        let mut predicted: Vec<Vec<Vec<f32>>> = present.iter().map(|steps| Vec::with_capacity(steps.len())).collect();
+        let n_steps = present.iter().map(Vec::len).max().unwrap_or(0);
+        for step in 0..n_steps {
+            let going: Vec<usize> = (0..present.len()).filter(|&episode| step < present[episode].len()).collect();
+            let treatments: Vec<&Treatment> = going.iter().map(|&episode| present[episode][step]).collect();
+            let anchors: Vec<Anchor> = treatments.iter().copied().map(anchor).collect();
+            let from: Vec<Vec<f32>> = going.iter().map(|&episode| latest[episode].clone()).collect();
+            let next = self.predict(model, vocabulary, &treatments, &anchors, &from, device);
+            for (&episode, latent) in going.iter().zip(next) {
+                predicted[episode].push(latent.clone());
+                latest[episode] = latent;
+            }
         }
-        let bags: Vec<Vec<f32>> = rows
-            .iter()
-            .filter_map(|&row| pairs.controls.get(&screen.observations[row].plate))
-            .map(|controls| mean_latent(model, screen, controls, device))
-            .collect();
-        if bags.is_empty() { self.control.clone() } else { mean(bags.iter()) }
+        predicted
     }
 
     /// Predicted latents of treatments from their anchors, or from their starts where an anchor does not exist.
@@ -140,7 +125,7 @@ impl Memory {
         let chunk = |first: usize| {
             let range = first..(first + CHUNK).min(treatments.len());
             let anchors = &anchors[range.clone()];
-            let mut from = Vec::with_capacity(range.len() * self.control.len());
+            let mut from = Vec::with_capacity(range.len() * self.untreated.len());
             for (anchor, start) in anchors.iter().zip(&starts[range.clone()]) {
                 match anchor.exists() {
                     true => from.extend(self.anchor_latent(anchor, start)),
@@ -148,30 +133,52 @@ impl Memory {
                 }
             }
             let rows = vocabulary.rows(treatments[range.clone()].iter().copied().zip(anchors));
-            let from_bl = Tensor::<2>::from_data(TensorData::new(from, [range.len(), self.control.len()]), device);
+            let from_bl = Tensor::<2>::from_data(TensorData::new(from, [range.len(), self.untreated.len()]), device);
             to_rows(model.predict(from_bl, &rows))
         };
         (0..treatments.len()).step_by(CHUNK).flat_map(chunk).collect()
     }
 
-    /// Where an anchor is for something that starts at `start`: between the neighbors themselves, in a time lapse as far away
-    /// from the start as they moved; the start where there is no anchor.
+    /// Where an anchor is for something that starts at `start`: between the neighbors themselves, or as far away from the
+    /// start as they moved; the start where there is no anchor.
     pub fn anchor_latent(&self, anchor: &Anchor, start: &[f32]) -> Vec<f32> {
-        let is_lapse = !self.moves.is_empty();
         if !anchor.exists() {
             return start.to_vec();
         }
-        let (mut latent, neighbors) = match is_lapse {
-            true => (start.to_vec(), &self.moves),
-            false => (vec![0.0; start.len()], &self.treatments),
+        let mut latent = match self.anchoring {
+            Anchoring::Between => vec![0.0; start.len()],
+            Anchoring::Added => start.to_vec(),
         };
         for &(treatment, weight) in &anchor.weights {
-            for (sum, &value) in latent.iter_mut().zip(&neighbors[treatment]) {
+            for (sum, &value) in latent.iter_mut().zip(&self.neighbors[treatment]) {
                 *sum += weight as f32 * value;
             }
         }
         latent
     }
+}
+
+/// How far each training treatment moved its objects on average, `[treatment, latent]`.
+///
+/// Every frame takes part in many steps and is encoded once.
+fn moves(model: &WorldModel, screen: &Screen, pairs: &PairSet, device: &Device) -> Vec<Vec<f32>> {
+    let mut steps = vec![Vec::new(); pairs.treatments.len()];
+    for episode in pairs.episodes() {
+        if let State::Unit(earlier) = episode.start {
+            steps[episode.treatment].push((earlier, episode.end()));
+        }
+    }
+    let mut rows: Vec<usize> = steps.iter().flatten().flat_map(|&(earlier, later)| [earlier, later]).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let latents = encode(model, &screen.features, &rows, device);
+    let latent = |row: &usize| &latents[rows.binary_search(row).expect("all rows of steps were encoded")];
+    let moved = |steps: &Vec<(usize, usize)>| {
+        let earlier = mean(steps.iter().map(|(earlier, _)| latent(earlier)));
+        let later = mean(steps.iter().map(|(_, later)| latent(later)));
+        later.iter().zip(earlier).map(|(later, earlier)| later - earlier).collect()
+    };
+    steps.iter().map(moved).collect()
 }
 
 fn zero_latent(model: &WorldModel, n_features: usize, device: &Device) -> Vec<f32> {
@@ -185,8 +192,8 @@ pub struct TrainedModel {
     pub config: ModelConfig,
     /// Sizes that the screen decided.
     pub sizes: ModelSizes,
-    /// What effects are measured against.
-    pub reference: Reference,
+    /// What anchors are made of.
+    pub anchoring: Anchoring,
     /// Perturbations and contexts of training.
     pub vocabulary: Vocabulary,
     /// Training treatments, in the order of each memory's latents.
@@ -214,34 +221,42 @@ impl TrainedModel {
         Self { members: self.members.iter().enumerate().map(fresh).collect(), ..self.clone() }
     }
 
-    /// Each member's start where there is no control well to start from: the mean training control.
-    pub fn control_starts(&self, n: usize) -> Vec<Vec<Vec<f32>>> {
-        self.members.iter().map(|(_, memory)| vec![memory.control.clone(); n]).collect()
-    }
-
     /// Predicted latents by each member, `[member][treatment][latent]`, from `starts[member][treatment]`.
     pub fn predict(&self, treatments: &[&Treatment], starts: &[Vec<Vec<f32>>], device: &Device) -> Vec<Vec<Vec<f32>>> {
-        let anchors = self.anchors(treatments);
+        let anchors: Vec<Anchor> = treatments.iter().map(|treatment| self.anchor(treatment)).collect();
         let of_member = |((model, memory), starts): (&(WorldModel, Memory), &Vec<Vec<f32>>)| {
             memory.predict(model, &self.vocabulary, treatments, &anchors, starts, device)
         };
         self.members.iter().zip(starts).map(of_member).collect()
     }
 
-    /// The anchors that an anchored model's predictions start from; none for another model.
-    fn anchors(&self, treatments: &[&Treatment]) -> Vec<Anchor> {
-        let is_anchored = self.members.first().is_some_and(|(model, _)| model.is_anchored());
-        let anchor = |treatment: &Treatment| match is_anchored {
-            true => anchor_in(self.reference, treatment, &self.treatments),
-            false => Anchor::NONE,
+    /// Latents after each of the interventions that are present one after the other, by each member,
+    /// `[member][episode][step][latent]`, from `starts[member][episode]`; each step from the prediction before it.
+    pub fn roll_out(
+        &self,
+        starts: &[Vec<Vec<f32>>],
+        present: &[Vec<&Treatment>],
+        device: &Device,
+    ) -> Vec<Vec<Vec<Vec<f32>>>> {
+        let anchor = |treatment: &Treatment| self.anchor(treatment);
+        let of_member = |((model, memory), starts): (&(WorldModel, Memory), &Vec<Vec<f32>>)| {
+            memory.roll_out(model, &self.vocabulary, &anchor, starts, present, device)
         };
-        treatments.iter().copied().map(anchor).collect()
+        self.members.iter().zip(starts).map(of_member).collect()
+    }
+
+    /// The anchor that an anchored model's prediction starts from; none for another model.
+    fn anchor(&self, treatment: &Treatment) -> Anchor {
+        match self.members.first().is_some_and(|(model, _)| model.is_anchored()) {
+            true => anchor_in(self.anchoring, treatment, &self.treatments),
+            false => Anchor::NONE,
+        }
     }
 
     /// Latents of anchors by each member, `[member][anchor][latent]`; zeros where there is no anchor.
     pub fn anchor_latents(&self, anchors: &[Anchor]) -> Vec<Vec<Vec<f32>>> {
         let of_member = |(_, memory): &(WorldModel, Memory)| {
-            let nowhere = vec![0.0; memory.control.len()];
+            let nowhere = vec![0.0; self.config.latent];
             anchors.iter().map(|anchor| memory.anchor_latent(anchor, &nowhere)).collect()
         };
         self.members.iter().map(of_member).collect()
@@ -253,19 +268,15 @@ impl TrainedModel {
             let mut checkpoint = Checkpoint::default();
             let named = parameters(model).into_iter().map(|(name, array)| (format!("model.{name}"), array));
             checkpoint.tensors.extend(named);
-            let shape = vec![memory.treatments.len(), memory.control.len()];
-            let latents = Array { shape, values: memory.treatments.concat() };
-            checkpoint.tensors.insert("memory.treatments".into(), latents);
-            if !memory.moves.is_empty() {
-                let shape = vec![memory.moves.len(), memory.control.len()];
-                checkpoint.tensors.insert("memory.moves".into(), Array { shape, values: memory.moves.concat() });
-            }
-            let control = Array { shape: vec![memory.control.len()], values: memory.control.clone() };
-            checkpoint.tensors.insert("memory.control".into(), control);
+            let shape = vec![memory.neighbors.len(), memory.untreated.len()];
+            let latents = Array { shape, values: memory.neighbors.concat() };
+            checkpoint.tensors.insert("memory.neighbors".into(), latents);
+            let untreated = Array { shape: vec![memory.untreated.len()], values: memory.untreated.clone() };
+            checkpoint.tensors.insert("memory.untreated".into(), untreated);
             let mut note = |key: &str, value: String| checkpoint.text.insert(key.to_owned(), value);
             note("config", json(&self.config));
             note("sizes", json(&self.sizes));
-            note("reference", json(&self.reference));
+            note("anchoring", json(&self.anchoring));
             note("vocabulary", json(&self.vocabulary));
             note("features", json(&self.features));
             let treatments: Vec<_> = self.treatments.iter().map(|t| (&t.intervention, &t.context)).collect();
@@ -299,7 +310,7 @@ impl TrainedModel {
         let trained = Self {
             config: read(first, "config")?,
             sizes: read(first, "sizes")?,
-            reference: read(first, "reference")?,
+            anchoring: read(first, "anchoring")?,
             vocabulary: read(first, "vocabulary")?,
             treatments: treatments.collect(),
             features: read(first, "features")?,
@@ -334,20 +345,15 @@ impl TrainedModel {
         let part = |name: &str| {
             checkpoint.tensors.get(name).ok_or_else(|| TrainError::damaged(format!("it has no tensor `{name}`")))
         };
-        let (latents, control) = (part("memory.treatments")?, part("memory.control")?);
-        // Only a time lapse of crops has moves: a track is predicted from its start alone.
-        let has_moves = self.reference == Reference::FirstFrame && self.config.encoder.crop().is_some();
-        let moves = if has_moves { Some(part("memory.moves")?) } else { None };
+        let (neighbors, untreated) = (part("memory.neighbors")?, part("memory.untreated")?);
         let n_remembered = self.treatments.len() * self.config.latent;
-        let fits = |array: &Array| array.values.len() == n_remembered;
-        if !fits(latents) || moves.is_some_and(|moves| !fits(moves)) || control.values.len() != self.config.latent {
+        if neighbors.values.len() != n_remembered || untreated.values.len() != self.config.latent {
             return Err(TrainError::damaged("its remembered latents do not fit its treatments"));
         }
-        let rows = |array: &Array| array.values.chunks_exact(self.config.latent).map(<[f32]>::to_vec).collect();
         let memory = Memory {
-            treatments: rows(latents),
-            moves: moves.map(rows).unwrap_or_default(),
-            control: control.values.clone(),
+            neighbors: neighbors.values.chunks_exact(self.config.latent).map(<[f32]>::to_vec).collect(),
+            anchoring: self.anchoring,
+            untreated: untreated.values.clone(),
         };
         Ok((model, memory))
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::average_precision;
 use super::*;
-use crate::screen::{Intervention, Kind, Observation, Reference};
+use crate::screen::{Design, Intervention, Kind, Observation};
 
 /// A screen of `(plate, compound or "" for control, vector)` wells.
 fn screen(wells: &[(String, String, Vec<f32>)]) -> Screen {
@@ -26,7 +26,7 @@ fn screen(wells: &[(String, String, Vec<f32>)]) -> Screen {
         .collect();
     Screen {
         name: "fixture".into(),
-        reference: Reference::ControlWells,
+        design: Design::AgainstControls,
         observations,
         features: FeatureMatrix::numbered(
             "f",

@@ -76,7 +76,7 @@ BR3,A05,orf,,,U2OS,48,650,,
     let dropped: Vec<(&str, usize)> = screen.dropped.iter().map(|d| (d.reason.as_str(), d.rows)).collect();
     let reference = "negative control without values (it is the reference)";
     assert_eq!(dropped, [(reference, 2), ("empty well without values", 1)]);
-    assert_eq!(screen.reference, Reference::Relative);
+    assert_eq!(screen.reference(), Reference::Relative);
     assert_eq!(screen.observations[1].role, Role::PositiveControl);
     assert_eq!(screen.label("moa").unwrap().values[0].as_deref(), Some("calcium channel blocker"));
     assert_eq!(screen.observations[0].lab_batch.as_deref(), Some("b"));

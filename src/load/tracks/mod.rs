@@ -17,17 +17,17 @@
 //! Refused, with file and row: a time that is no number or off the grid, an object twice at one time, a track that
 //! changes its field or its stimuli, and what [`schedule`] refuses.
 
-mod courses;
-mod schedule;
+mod grid;
+mod stimuli;
 mod settings;
 mod sheet;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use courses::Built;
-use schedule::Stimulus;
+use grid::Built;
 pub use settings::{ExcludeSettings, OneOrMore, StimulusSettings, TrackKey, TrackSettings};
 use sheet::{Cells, key_text, keys_of_rows};
+use stimuli::Stimulus;
 
 use super::error::LoadError;
 use super::image::TimeUnit;
@@ -35,7 +35,7 @@ use super::inputs;
 use super::mapping::{ColumnRole, MappedColumn, Mapping, unit_of};
 use super::table::{self, RawTable, Values};
 use super::{Loaded, Source, screen_name};
-use crate::screen::{Dropped, FeatureMatrix, Reference, Screen};
+use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen};
 
 /// Most steps between the first and the last time of a track.
 const MAX_STEPS: f64 = 100_000.0;
@@ -70,7 +70,7 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
     let mut notes = Vec::new();
     let (path, sheet) = sheet::read(&card, &settings.stimuli.file, "stimuli", &paths)?;
     inputs.push(inputs::examined(&path, sheet.n_rows(), &card)?);
-    let stimuli = schedule::stimuli(&sheet, &settings.stimuli, settings.time_unit, &card)?;
+    let stimuli = stimuli::of_sheet(&sheet, &settings.stimuli, settings.time_unit, &card)?;
     let keys = keys_of_rows(&table, &settings.stimuli.on, "it is named under [tracks.stimuli] `on`")?;
     let met: BTreeSet<&Vec<String>> = keys.iter().collect();
     let idle: Vec<String> = stimuli.keys().filter(|key| !met.contains(key)).map(|key| key.join(" ")).collect();
@@ -122,13 +122,13 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
     mapping.labels = built.labels.iter().map(|label| label.name.clone()).collect();
     let screen = Screen {
         name: screen_name(&card, &paths[0]),
-        reference: card.reference,
+        design: Design::Scheduled { tracks: built.tracks, schedules: built.schedules },
         observations: built.observations,
         features: FeatureMatrix::new(built.names, built.values),
         labels: built.labels,
         dropped,
     };
-    Ok(Loaded { screen, mapping, inputs, card: Some(card), notes, tracks: built.tracks, courses: built.courses })
+    Ok(Loaded { screen, mapping, inputs, card: Some(card), notes })
 }
 
 /// The keys that a sheet lists.

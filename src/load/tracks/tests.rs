@@ -56,17 +56,17 @@ fn a_window_holds_values_up_to_its_own_time_and_intervals_hold_what_was_present(
     let loaded = load(CARD, &text(&rows()), STIMULI, 3).unwrap();
     let screen = &loaded.screen;
     assert_eq!(screen.features.names(), ["erk_4_min_before", "erk_2_min_before", "erk"]);
-    assert_eq!((loaded.tracks.len(), screen.n_observations()), (3, 3 * 5));
+    assert_eq!((loaded.screen.design.tracks().len(), screen.n_observations()), (3, 3 * 5));
     assert_eq!(screen.features.row(0), [100.0, 101.0, 102.0]);
-    let course = &loaded.courses[0];
-    assert_eq!((course.field.as_str(), course.track.as_str()), ("a 1", "a 1 1"));
-    assert_eq!(course.rows, [None, None, Some(0), Some(1), Some(2), Some(3), Some(4)]);
-    assert_eq!(course.measured[6], Some(106.0));
+    let schedule = &loaded.screen.design.schedules()[0];
+    assert_eq!((schedule.field.as_str(), schedule.track.as_str()), ("a 1", "a 1 1"));
+    assert_eq!(schedule.rows, [None, None, Some(0), Some(1), Some(2), Some(3), Some(4)]);
+    assert_eq!(schedule.measured[6], Some(106.0));
     let egf = Intervention::single("EGF", Kind::Other, Micromolar::new(0.001));
     let minute = egf.clone().lasting(1.0 / 60.0);
     let none = Intervention::untreated;
-    assert_eq!(course.present, [none(), none(), minute.clone(), minute, none(), none()]);
-    assert_eq!(course.treatment.intervention, egf);
+    assert_eq!(schedule.present, [none(), none(), minute.clone(), minute, none(), none()]);
+    assert_eq!(schedule.treatment.intervention, egf);
     // Up to the stimulus at 5 min a row is the state before.
     let roles: Vec<Role> = screen.observations[..5].iter().map(|observation| observation.role).collect();
     assert_eq!(roles, [Role::NegativeControl, Role::Treatment, Role::Treatment, Role::Treatment, Role::Treatment]);
@@ -82,15 +82,15 @@ fn a_gap_stays_a_gap_and_the_track_goes_on_behind_it() {
     let last = rows.len() - 1;
     rows.swap(0, last);
     let loaded = load(CARD, &text(&rows), STIMULI, 2).unwrap();
-    assert_eq!(loaded.courses[0].measured[3], None);
+    assert_eq!(loaded.screen.design.schedules()[0].measured[3], None);
     let expected = [None, Some(0), Some(1), None, None, Some(2), Some(3)];
-    assert_eq!(loaded.courses[0].rows, expected, "whatever the order of rows in the file");
+    assert_eq!(loaded.screen.design.schedules()[0].rows, expected, "whatever the order of rows in the file");
     let reason = "fewer than 2 times after the start of a track or a gap";
     assert!(loaded.screen.dropped.contains(&Dropped { reason: reason.into(), rows: 4 }), "{:?}", loaded.screen.dropped);
     // A value that is missing is a gap as well.
     let mut rows = self::rows();
     rows[3] = "a,1,1,1,6,NA".into();
-    assert_eq!(load(CARD, &text(&rows), STIMULI, 2).unwrap().courses[0].rows, expected);
+    assert_eq!(load(CARD, &text(&rows), STIMULI, 2).unwrap().screen.design.schedules()[0].rows, expected);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_mass_is_a_concentration_by_its_molar_mass() {
     let error = load(&named(CARD), &named(&text(&rows())), &named(STIMULI), 2).unwrap_err();
     assert!(error.contains("doses in ng/mL need the molar mass of `EGF`"), "{error}");
     // 10 ng/mL of 6200 g/mol: 1e-5 g/L over 6200 g/mol.
-    let dose = loaded.courses[2].treatment.intervention.members()[0].dose.unwrap().get();
+    let dose = loaded.screen.design.schedules()[2].treatment.intervention.members()[0].dose.unwrap().get();
     assert!((dose - 1e-5 / 6200.0 * 1e6).abs() < 1e-12, "{dose}");
     let error = load(&format!("{card}\n[molar_mass_kda]\nEGF = 0.0\n"), &text(&rows()), STIMULI, 2).unwrap_err();
     assert!(error.contains("the molar mass of `EGF` is 0, expected a positive number of kDa"), "{error}");

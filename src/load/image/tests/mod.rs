@@ -64,7 +64,7 @@ fn assert_card_reads_back(loaded: &LoadedImages, source: &ImageSource, card: &Pa
     let (one, other) = (&again.screen.table, &loaded.screen.table);
     assert_eq!(one.observations, other.observations, "{text}");
     assert_eq!(one.labels, other.labels, "{text}");
-    assert_eq!((one.reference, &one.name, &one.dropped), (other.reference, &other.name, &other.dropped), "{text}");
+    assert_eq!((one.reference(), &one.name, &one.dropped), (other.reference(), &other.name, &other.dropped), "{text}");
     assert_eq!(again.objects, loaded.objects, "{text}");
     assert_eq!(again.settings, loaded.settings, "{text}");
 }

@@ -31,7 +31,7 @@ pub(super) struct Stimulus {
 }
 
 /// The stimuli of every key of the sheet, in minutes.
-pub(super) fn stimuli(
+pub(super) fn of_sheet(
     sheet: &RawTable,
     settings: &StimulusSettings,
     unit: TimeUnit,

@@ -1,11 +1,11 @@
-//! From the measurements of tracks to rows of a screen and the courses along them.
+//! From the measurements of tracks to rows of a screen and the schedules along them.
 
 use std::collections::BTreeMap;
 
 use super::super::error::LoadError;
 use super::sheet::Cells;
-use super::{MAX_STEPS, MINUTES, TrackReader, joined, schedule};
-use crate::screen::{Course, Dropped, Intervention, Label, Observation, Role, Track, Treatment};
+use super::{MAX_STEPS, MINUTES, TrackReader, joined, stimuli};
+use crate::screen::{Dropped, Intervention, Label, Observation, Role, Schedule, Track, Treatment};
 
 /// The most common step between consecutive times, the shortest of equals.
 fn grid_step(tracks: &[Vec<(f64, usize)>]) -> Option<f64> {
@@ -18,7 +18,7 @@ fn grid_step(tracks: &[Vec<(f64, usize)>]) -> Option<f64> {
     counts.into_iter().find(|(step, count)| *count == most && *step > 0).map(|(step, _)| step as f64 / 1e6)
 }
 
-/// The rows of the screen and the courses along them.
+/// The rows of the screen and the schedules along them.
 pub(super) struct Built {
     pub step: f64,
     pub observations: Vec<Observation>,
@@ -26,7 +26,7 @@ pub(super) struct Built {
     pub values: Vec<f32>,
     pub labels: Vec<Label>,
     pub tracks: Vec<Track>,
-    pub courses: Vec<Course>,
+    pub schedules: Vec<Schedule>,
     pub dropped: Vec<Dropped>,
 }
 
@@ -49,7 +49,7 @@ impl Built {
             values: Vec::new(),
             labels: Vec::new(),
             tracks: Vec::new(),
-            courses: Vec::new(),
+            schedules: Vec::new(),
             dropped: Vec::new(),
         };
         let mut source_rows = Vec::new();
@@ -65,21 +65,21 @@ impl Built {
                 continue;
             }
             n_gaps += times.len() - ends.len();
-            let mut course = course(reader, times[0], &grid, step);
-            course.treatment.context =
+            let mut schedule = schedule(reader, times[0], &grid, step);
+            schedule.treatment.context =
                 joined(&context, times[0].1, "a value, since the column is part of the context")?.join(", ");
             let first = built.observations.len();
             for &at in &ends {
-                course.rows[at] = Some(built.observations.len());
+                schedule.rows[at] = Some(built.observations.len());
                 for values in &reader.values {
                     let rows = (at + 1 - window..=at).map(|at| grid[at].expect("a window has no gap"));
                     built.values.extend(rows.map(|row| values[row]));
                 }
-                built.observations.push(observation(reader, &course, times[0].1, course.minutes[at])?);
-                source_rows.push((grid[at].expect("a window has no gap"), course.minutes[at]));
+                built.observations.push(observation(reader, &schedule, times[0].1, schedule.minutes[at])?);
+                source_rows.push((grid[at].expect("a window has no gap"), schedule.minutes[at]));
             }
             built.tracks.push(Track { rows: (first..built.observations.len()).collect() });
-            built.courses.push(course);
+            built.schedules.push(schedule);
         }
         let reasons = [
             (format!("tracks with fewer than two windows of {window} times"), n_short),
@@ -109,27 +109,32 @@ fn on_grid(reader: &TrackReader, times: &[(f64, usize)], step: f64) -> Result<Ve
     Ok(grid)
 }
 
-/// The course of a track, whose rows are not known yet.
-fn course(reader: &TrackReader, (start, first): (f64, usize), grid: &[Option<usize>], step: f64) -> Course {
+/// The schedule of a track, whose rows are not known yet.
+fn schedule(reader: &TrackReader, (start, first): (f64, usize), grid: &[Option<usize>], step: f64) -> Schedule {
     let minutes: Vec<f64> = (0..grid.len()).map(|at| start + step * at as f64).collect();
     let none = Vec::new();
     let stimuli = reader.stimuli.get(&reader.keys[first]).unwrap_or(&none);
     let field: Vec<&str> = reader.field.iter().filter_map(|cells| cells.get(first)).collect();
     let track: Vec<&str> = reader.track.iter().filter_map(|cells| cells.get(first)).collect();
     let number = |row: usize| Some(f64::from(reader.values[0][row])).filter(|value| value.is_finite());
-    Course {
+    Schedule {
         field: field.join(" "),
         track: track.join(" "),
-        treatment: Treatment { intervention: schedule::all_of(stimuli), context: String::new() },
+        treatment: Treatment { intervention: stimuli::all_of(stimuli), context: String::new() },
         measured: grid.iter().map(|row| row.and_then(number)).collect(),
         rows: vec![None; grid.len()],
-        present: minutes.windows(2).map(|pair| schedule::present(stimuli, pair[0], pair[1])).collect(),
+        present: minutes.windows(2).map(|pair| stimuli::present(stimuli, pair[0], pair[1])).collect(),
         minutes,
     }
 }
 
-fn observation(reader: &TrackReader, course: &Course, first: usize, minutes: f64) -> Result<Observation, LoadError> {
-    let start = reader.stimuli.get(&reader.keys[first]).and_then(|stimuli| schedule::first_start(stimuli));
+fn observation(
+    reader: &TrackReader,
+    schedule: &Schedule,
+    first: usize,
+    minutes: f64,
+) -> Result<Observation, LoadError> {
+    let start = reader.stimuli.get(&reader.keys[first]).and_then(|stimuli| stimuli::first_start(stimuli));
     let is_before = start.is_none_or(|start| minutes <= start);
     Ok(Observation {
         plate: match reader.plate {
@@ -138,8 +143,8 @@ fn observation(reader: &TrackReader, course: &Course, first: usize, minutes: f64
         },
         well: None,
         role: if is_before { Role::NegativeControl } else { Role::Treatment },
-        intervention: if is_before { Intervention::untreated() } else { course.treatment.intervention.clone() },
-        context: course.treatment.context.clone(),
+        intervention: if is_before { Intervention::untreated() } else { schedule.treatment.intervention.clone() },
+        context: schedule.treatment.context.clone(),
         lab_batch: None,
         replicate: None,
         cell_count: None,
