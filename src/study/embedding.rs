@@ -209,7 +209,7 @@ pub fn embed_screen(
     // A row of images is a crop.
     let is_of_crops = trained_run.trained.config.encoder.crop().is_some();
     // A row of a time lapse is an object at a time, be it a crop or a window of a track.
-    let is_of_objects = is_of_crops || screen.reference == Reference::FirstFrame;
+    let is_of_objects = is_of_crops || screen.reference() == Reference::FirstFrame;
     let rows = || embed(&trained_run.trained, screen, if is_of_objects { Level::Cell } else { Level::Well }, device);
     if !tvn {
         return Ok(match level {

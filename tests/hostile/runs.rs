@@ -85,7 +85,7 @@ fn models() -> Vec<Case> {
             header.replace("\"vocabulary\"", "\"vocabulari\"")
         })),
         run!("a model without a tensor", 1, |folder| change_header(folder, MODEL, |header| {
-            header.replace("\"memory.control\"", "\"memory.contro_\"")
+            header.replace("\"memory.untreated\"", "\"memory.untreate_\"")
         })),
         run!("a model that is a folder", 1, |folder: &Path| {
             fs::remove_file(folder.join(MODEL)).unwrap();
