@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use cytonaut::load::{Source, load};
-use cytonaut::run::{Column, Table};
 use cytonaut::screen::{Design, FeatureMatrix, Intervention, Kind, Label, Micromolar, Observation, Role, Screen, Well};
+use cytonaut::table::{Column, Table};
 
 /// Plate maps of the generated screen, and plates that carry each of them.
 const MAPS: usize = 7;

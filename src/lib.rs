@@ -45,6 +45,7 @@
 #![warn(missing_docs)]
 
 pub mod screen;
+pub mod table;
 pub mod load;
 pub mod qc;
 pub mod normalize;

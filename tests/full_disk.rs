@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cytonaut::run::{Checkpoint, NonFinite, Table};
+use cytonaut::run::{Checkpoint, NonFinite};
+use cytonaut::table::Table;
 
 use super::command::{finish, tiny_run};
 use super::kill::{assert_same, files};

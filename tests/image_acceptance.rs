@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cytonaut::embed::Embeddings;
 use cytonaut::evaluate::{Guess, nearest_labels, relabeling_p_value};
 use cytonaut::load::read_text_table;
-use cytonaut::run::Table;
+use cytonaut::table::Table;
 
 use super::command::{cytonaut, finish};
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const CONFINED: [(&[&str], &[&str]); 4] = [
     (&["polars", "polars_core", "polars_io"], &["load"]),
     (&["hdf5", "hdf5_metno", "rust_hdf5"], &["load"]),
-    (&["arrow", "parquet"], &["load", "run"]),
+    (&["arrow", "parquet"], &["table", "load"]),
     (
         &["burn", "burn_flex"],
         &["model", "loss", "run", "train", "embed", "predict", "baseline", "plan", "study", "cli"],

@@ -15,9 +15,10 @@ use cytonaut::descriptor::Descriptors;
 use cytonaut::embed::{Embeddings, Level};
 use cytonaut::load::{DescriptorFile, Source, load};
 use cytonaut::plan::Ranking;
-use cytonaut::run::{Checkpoint, Manifest, MetricsLog, NonFinite, Table};
+use cytonaut::run::{Checkpoint, Manifest, MetricsLog, NonFinite};
 use cytonaut::screen::Screen;
 use cytonaut::study::{TrainedRun, embed_screen, predict_table};
+use cytonaut::table::Table;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

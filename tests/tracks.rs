@@ -134,7 +134,7 @@ fn the_response_of_a_linear_system_to_a_pulse_is_found_at_an_unseen_dose() {
         "the neighbors of a dose tell a response that is linear in its logarithm: {said}"
     );
     assert!(number(&said, "no_change", 3) < 0.0 && number(&said, "replicate_shifted", 3) > 0.99, "{said}");
-    let trajectories = cytonaut::run::Table::read_parquet(&folder.path().join("one/trajectories.parquet")).unwrap();
+    let trajectories = cytonaut::table::Table::read_parquet(&folder.path().join("one/trajectories.parquet")).unwrap();
     let (doses, methods) = (trajectories.numbers("dose_um").unwrap(), trajectories.text("method").unwrap());
     let (minutes, predicted) = (trajectories.numbers("minutes").unwrap(), trajectories.numbers("predicted").unwrap());
     // The mean of the model's predictions against the closed form, at every time: within a tenth of the dose's gain.

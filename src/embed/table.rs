@@ -11,8 +11,8 @@
 
 use std::path::Path;
 
-use crate::run::{Column, INTERVENTION_COLUMNS, RunError, Table};
 use crate::screen::{FeatureMatrix, Label, Observation, Role};
+use crate::table::{Column, FileError, INTERVENTION_COLUMNS, Table};
 
 /// Begins the names of the latent columns, `latent_0`, `latent_1`, ….
 const LATENT: &str = "latent_";
@@ -101,20 +101,22 @@ impl Embeddings {
     /// Writes the table as parquet.
     ///
     /// # Errors
-    /// [`RunError::Write`], or [`RunError::Damaged`] where two labels have one name.
-    pub fn write(&self, path: &Path) -> Result<(), RunError> {
+    /// [`FileError::Write`], or [`FileError::Damaged`] where two labels have one name.
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
         self.table().write_parquet(path)
     }
 
     /// Reads a table that [`Embeddings::write`] wrote.
     ///
     /// # Errors
-    /// [`RunError`] with the file and the column or row that is not as it should be.
-    pub fn read(path: &Path) -> Result<Self, RunError> {
+    /// [`FileError`] with the file and the column or row that is not as it should be.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
         let table = Table::read_parquet(path)?;
-        let level = table.facts().get("level").and_then(|level| level.parse().ok()).ok_or_else(|| {
-            RunError::Damaged { path: path.to_owned(), problem: "is no table of embeddings (it names no level)".into() }
-        })?;
+        let level =
+            table.facts().get("level").and_then(|level| level.parse().ok()).ok_or_else(|| FileError::Damaged {
+                path: path.to_owned(),
+                problem: "is no table of embeddings (it names no level)".into(),
+            })?;
         let latents = latents(&table)?;
         let observations = observations(&table)?;
         let n_wells = whole(&table, "n_wells")?;
@@ -165,7 +167,7 @@ impl Embeddings {
     }
 }
 
-fn latents(table: &Table) -> Result<FeatureMatrix, RunError> {
+fn latents(table: &Table) -> Result<FeatureMatrix, FileError> {
     let mut columns = Vec::new();
     while table.column(&format!("{LATENT}{}", columns.len())).is_some() {
         columns.push(table.float32(&format!("{LATENT}{}", columns.len()))?);
@@ -177,7 +179,7 @@ fn latents(table: &Table) -> Result<FeatureMatrix, RunError> {
     Ok(FeatureMatrix::numbered(LATENT, columns.len(), values))
 }
 
-fn observations(table: &Table) -> Result<Vec<Observation>, RunError> {
+fn observations(table: &Table) -> Result<Vec<Observation>, FileError> {
     let interventions = table.interventions()?;
     let (plates, wells, roles) = (table.text("plate")?, table.text("well")?, table.text("role")?);
     let (contexts, lab_batches) = (table.text("context")?, table.text("lab_batch")?);
@@ -209,7 +211,7 @@ fn observations(table: &Table) -> Result<Vec<Observation>, RunError> {
     Ok(observations)
 }
 
-fn whole(table: &Table, name: &str) -> Result<Vec<usize>, RunError> {
+fn whole(table: &Table, name: &str) -> Result<Vec<usize>, FileError> {
     let values = table.integers(name)?.iter().enumerate();
     let number = |(row, value): (usize, &Option<i64>)| {
         let wrong = || table.wrong_column(name, format!("{value:?} in row {}", row + 1), "a number of wells");
@@ -219,7 +221,7 @@ fn whole(table: &Table, name: &str) -> Result<Vec<usize>, RunError> {
 }
 
 /// Columns that are none of ours, in their order.
-fn labels(table: &Table) -> Result<Vec<Label>, RunError> {
+fn labels(table: &Table) -> Result<Vec<Label>, FileError> {
     let mut labels = Vec::new();
     for column in table.columns().iter().filter(|column| !is_taken(&column.name)) {
         let name = column.name.strip_prefix(LABEL).unwrap_or(&column.name).to_owned();
@@ -316,7 +318,7 @@ mod tests {
         })
     }
 
-    fn read(table: &Table) -> Result<Embeddings, RunError> {
+    fn read(table: &Table) -> Result<Embeddings, FileError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("embeddings.parquet");
         table.write_parquet(&path)?;

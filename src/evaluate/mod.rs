@@ -36,7 +36,7 @@ pub use significance::benjamini_hochberg;
 pub use trajectory::{FieldSums, TRAJECTORY_METRICS, TrajectoryScore, trajectory_scores};
 pub use verdict::{Direction, MethodScores, Verdict, verdict};
 
-use crate::run::RunError;
+use crate::table::FileError;
 
 /// Why a score could not be computed, written or read.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +99,7 @@ pub enum EvaluateError {
     },
     /// A file of scores that cannot be written or read.
     #[error(transparent)]
-    File(#[from] RunError),
+    File(#[from] FileError),
 }
 
 /// Fails unless both lists have one entry for each other's.

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::{Estimate, EvaluateError};
-use crate::run::{Column, RunError, Table};
+use crate::table::{Column, FileError, Table};
 
 /// One number with what it is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,10 +98,10 @@ impl Scores {
         let table = Table::read_parquet(path)?;
         let n_rows = table.n_rows();
         let null = |name: &str| table.wrong_column(name, "a row without a value", "a value in every row");
-        let text = |name: &str| -> Result<Vec<String>, RunError> {
+        let text = |name: &str| -> Result<Vec<String>, FileError> {
             table.text(name)?.iter().map(|value| value.clone().ok_or_else(|| null(name))).collect()
         };
-        let count = |name: &str| -> Result<Vec<usize>, RunError> {
+        let count = |name: &str| -> Result<Vec<usize>, FileError> {
             let whole = |value: &Option<i64>| value.and_then(|value| usize::try_from(value).ok());
             table.integers(name)?.iter().map(|value| whole(value).ok_or_else(|| null(name))).collect()
         };
@@ -109,7 +109,7 @@ impl Scores {
         let (metric, note) = (text("metric")?, text("note")?);
         let (value, lower, upper) = (table.numbers("value")?, table.numbers("lower")?, table.numbers("upper")?);
         let (n_items, n_units) = (count("n_items")?, count("n_units")?);
-        let row = |row: usize| -> Result<ScoreRow, RunError> {
+        let row = |row: usize| -> Result<ScoreRow, FileError> {
             Ok(ScoreRow {
                 task: task[row].clone(),
                 subset: subset[row].clone(),

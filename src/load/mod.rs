@@ -29,7 +29,6 @@ pub use card::{Card, Columns, Controls, DescriptorFile, Join, JoinKey, Rule, Rul
 pub use error::{LoadError, Place};
 pub use inputs::InputFile;
 pub use mapping::{ColumnRole, MappedColumn, Mapping};
-pub(crate) use parquet::quietly;
 use rayon::prelude::*;
 use table::{ColumnSketch, RawTable};
 pub(crate) use text::read_small_text;

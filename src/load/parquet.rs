@@ -9,12 +9,9 @@
 //! Columns are decoded some at a time, on all cores, through all row groups of the file: beside the numbers themselves
 //! only the pages of these columns are in memory, however many columns a row group has.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::parquet::arrow::ProjectionMask;
@@ -28,6 +25,7 @@ use super::csv::not_a_number;
 use super::error::LoadError;
 use super::table::{self, ColumnSketch, RawColumn, RawTable, RowPlace, Values};
 use super::text::{FREE_BYTES, MAX_RATIO};
+use crate::table::quietly;
 
 /// Rows decoded at a time.
 const BATCH_ROWS: usize = 1 << 14;
@@ -174,27 +172,6 @@ fn decode(path: &Path, error: impl std::fmt::Display) -> LoadError {
     LoadError::Decode { path: path.to_path_buf(), message }
 }
 
-/// Runs `read`, or says `None` where it panics, as parquet 60.1 does on some damaged pages; nothing is printed then.
-pub(crate) fn quietly<T>(read: impl FnOnce() -> T) -> Option<T> {
-    thread_local! {
-        static IS_QUIET: Cell<bool> = const { Cell::new(false) };
-    }
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let print = panic::take_hook();
-        panic::set_hook(Box::new(move |panicked| {
-            if !IS_QUIET.get() {
-                print(panicked);
-            }
-        }));
-    });
-    IS_QUIET.set(true);
-    // What `read` owns is dropped with it, so nothing half-changed can be seen afterwards.
-    let result = panic::catch_unwind(AssertUnwindSafe(read)).ok();
-    IS_QUIET.set(false);
-    result
-}
-
 fn is_kept(name: &str, data_type: &DataType) -> bool {
     !name.starts_with("__index_level_") && !data_type.is_nested()
 }
@@ -266,12 +243,6 @@ mod tests {
     use arrow::array::{Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 
     use super::*;
-
-    #[test]
-    fn a_panic_while_reading_is_no_panic_of_ours() {
-        assert_eq!(quietly(|| -> u8 { panic!("a damaged page") }), None);
-        assert_eq!(quietly(|| 3), Some(3));
-    }
 
     /// More columns than are decoded together, in several row groups.
     #[test]

@@ -10,8 +10,8 @@
 
 use std::path::Path;
 
-use crate::run::{Column, RunError, Table};
 use crate::screen::Intervention;
+use crate::table::{Column, FileError, Table};
 
 /// Separates flags in one field.
 const SEPARATOR: &str = "; ";
@@ -79,35 +79,35 @@ impl Ranking {
     /// Writes the ranking as parquet.
     ///
     /// # Errors
-    /// [`RunError::Write`].
-    pub fn write_parquet(&self, path: &Path) -> Result<(), RunError> {
+    /// [`FileError::Write`].
+    pub fn write_parquet(&self, path: &Path) -> Result<(), FileError> {
         self.table().write_parquet(path)
     }
 
     /// Writes the ranking as csv.
     ///
     /// # Errors
-    /// [`RunError::Write`].
-    pub fn write_csv(&self, path: &Path) -> Result<(), RunError> {
+    /// [`FileError::Write`].
+    pub fn write_csv(&self, path: &Path) -> Result<(), FileError> {
         self.table().write_csv(path)
     }
 
     /// Reads a ranking that [`Ranking::write_parquet`] wrote.
     ///
     /// # Errors
-    /// [`RunError`] with the file and the column or row that is not as it should be.
-    pub fn read(path: &Path) -> Result<Self, RunError> {
+    /// [`FileError`] with the file and the column or row that is not as it should be.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
         let table = Table::read_parquet(path)?;
         let fact = |name: &str| {
             let absent =
-                || RunError::Damaged { path: path.to_owned(), problem: format!("is no ranking (it names no {name})") };
+                || FileError::Damaged { path: path.to_owned(), problem: format!("is no ranking (it names no {name})") };
             table.facts().get(name).cloned().ok_or_else(absent)
         };
         let (verdict, calibration) = (fact("verdict")?, fact("calibration")?);
         let (target, start, by) = (fact("target")?, fact("start")?, fact("by")?);
         let abstained = match table.facts().get(ABSTAINED) {
             None => Vec::new(),
-            Some(text) => serde_json::from_str(text).map_err(|error| RunError::Damaged {
+            Some(text) => serde_json::from_str(text).map_err(|error| FileError::Damaged {
                 path: path.to_owned(),
                 problem: format!("`{ABSTAINED}`: {error}"),
             })?,
@@ -182,14 +182,14 @@ impl Ranking {
     }
 }
 
-fn rows(table: &Table) -> Result<Vec<RankedIntervention>, RunError> {
-    let whole = |name: &str| -> Result<Vec<usize>, RunError> {
+fn rows(table: &Table) -> Result<Vec<RankedIntervention>, FileError> {
+    let whole = |name: &str| -> Result<Vec<usize>, FileError> {
         let wrong =
             |row: usize| table.wrong_column(name, format!("no count in row {}", row + 1), "a whole number from 0");
         let values = table.integers(name)?.iter().enumerate();
         values.map(|(row, value)| value.and_then(|v| usize::try_from(v).ok()).ok_or_else(|| wrong(row))).collect()
     };
-    let present = |name: &str| -> Result<Vec<f64>, RunError> {
+    let present = |name: &str| -> Result<Vec<f64>, FileError> {
         let wrong = |row: usize| table.wrong_column(name, format!("null in row {}", row + 1), "a number");
         let values = table.numbers(name)?.iter().enumerate();
         values.map(|(row, value)| value.ok_or_else(|| wrong(row))).collect()

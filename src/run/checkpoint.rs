@@ -17,8 +17,9 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::Serialize;
 
-use super::{RunError, write_atomically};
+use super::RunError;
 use crate::model::Array;
+use crate::table::write_atomically;
 
 /// The name that the format keeps for texts.
 const TEXTS: &str = "__metadata__";
@@ -58,15 +59,15 @@ impl Checkpoint {
     /// Writes the checkpoint to one file, whole or not at all; equal checkpoints give equal bytes.
     ///
     /// # Errors
-    /// [`RunError::Write`], also where the values of an array do not fill its shape.
+    /// [`RunError::File`], also where the values of an array do not fill its shape.
     pub fn save(&self, path: &Path) -> Result<(), RunError> {
-        write_atomically(path, |file| self.write(file))
+        write_atomically(path, |file| self.write(file)).map_err(RunError::from)
     }
 
     /// Reads a checkpoint and checks it: no file makes this panic or read past the file's end.
     ///
     /// # Errors
-    /// [`RunError::Read`], or [`RunError::Damaged`] with what was found and what was expected.
+    /// [`RunError::File`] with what was found and what was expected.
     pub fn load(path: &Path, non_finite: NonFinite) -> Result<Self, RunError> {
         let mend = "copy the file again, or delete it and run `cytonaut run` again";
         Self::load_as(path, non_finite, Source::Ours, mend)

@@ -33,12 +33,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shard::{Shard, SiteCrops, Writer};
 
-use super::atomic::sweep_partials;
-use super::{InputHash, RunError, write_atomically};
+use super::{InputHash, RunError};
 use crate::load::LoadError;
 use crate::load::image::{Edge, Stack, binned, crop, find_nuclei, objects_of_labels, read_labels, read_site, tiles};
 use crate::normalize::FlatField;
 use crate::screen::{ChannelScale, ImageScreen, ImageSite, MappedFile, Object, StoredRow, StoredRows};
+use crate::table::{sweep_partials, write_atomically};
 
 /// Most sites whose crops share a file.
 pub const SITES_PER_SHARD: usize = 32;
@@ -378,7 +378,7 @@ impl Source<'_> {
             }
             writer.finish()
         });
-        failed.map_or(written, Err)
+        failed.map_or(written.map_err(RunError::from), Err)
     }
 
     /// The crops of one site, and the hashes of `files`.

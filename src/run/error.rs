@@ -3,25 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::table::FileError;
+
 /// Why something could not be written to or read from a run folder.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A file or folder could not be written.
-    #[error("{}: cannot be written: {}", path.display(), in_words(source))]
-    Write {
-        /// What was to be written.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file or folder could not be read.
-    #[error("{}: cannot be read: {}", path.display(), in_words(source))]
-    Read {
-        /// What was to be read.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// A file that cannot be written or read, or does not hold what it should.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// An image of the screen cannot be decoded.
     #[error(transparent)]
     Image(#[from] crate::load::LoadError),
@@ -32,26 +21,6 @@ pub enum RunError {
         done: usize,
         /// All of them.
         total: usize,
-    },
-    /// A file of ours does not hold what it should.
-    #[error("{}: {problem}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What was found and what was expected.
-        problem: String,
-    },
-    /// A column of a table holds something else than its reader needs.
-    #[error("{}: column `{column}` holds {found}, expected {expected}", path.display())]
-    Column {
-        /// The table's file.
-        path: PathBuf,
-        /// The column.
-        column: String,
-        /// What it holds.
-        found: String,
-        /// What it should hold.
-        expected: &'static str,
     },
     /// The folder holds files, and none of them is a run's manifest.
     #[error("{}: holds `{found}` and other files but no run; choose a new or an empty folder", path.display())]
@@ -118,36 +87,17 @@ impl RunError {
     }
 
     pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Write { path, source }
+        let error = FileError::write(path);
+        |source| Self::File(error(source))
     }
 
     pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Read { path, source }
+        let error = FileError::read(path);
+        |source| Self::File(error(source))
     }
 
     pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Self {
-        Self::Damaged { path: path.to_owned(), problem: problem.into() }
-    }
-}
-
-/// What the system said, with what to do about it where that is known.
-fn in_words(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::StorageFull => "the disk is full; free some space and run the same command again".into(),
-        io::ErrorKind::QuotaExceeded => {
-            "the disk quota is used up; free some space and run the same command again".into()
-        }
-        io::ErrorKind::PermissionDenied => {
-            "permission denied; choose a place that you may use, or change its rights".into()
-        }
-        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only; choose another place".into(),
-        io::ErrorKind::NotFound => "no such file or folder".into(),
-        io::ErrorKind::AlreadyExists => "a file is in the way, expected a folder; choose another place".into(),
-        io::ErrorKind::NotADirectory => "a part of the path is a file, expected a folder".into(),
-        io::ErrorKind::IsADirectory => "is a folder, expected a file".into(),
-        _ => error.to_string(),
+        Self::File(FileError::damaged(path, problem))
     }
 }
 

@@ -5,9 +5,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::atomic::{is_partial, sweep_partials};
 use super::manifest::{InputHash, Manifest, State, sha256};
-use super::{Artifact, RunError, write_atomically};
+use super::{Artifact, RunError};
+use crate::table::{is_partial, sweep_partials, write_atomically};
 
 /// Held by the process that writes the folder; the file stays, the lock goes with the process.
 const LOCK: &str = ".lock";
@@ -104,7 +104,7 @@ impl RunDir {
     /// The resolved configuration as text.
     ///
     /// # Errors
-    /// [`RunError::Read`] where it cannot be read.
+    /// [`RunError::File`] where it cannot be read.
     pub fn config_toml(&self) -> Result<String, RunError> {
         let path = self.path_of(Artifact::Config);
         fs::read_to_string(&path).map_err(RunError::read(&path))
@@ -120,7 +120,7 @@ impl RunDir {
     /// Changes the manifest and writes it; nothing is written where nothing has changed.
     ///
     /// # Errors
-    /// [`RunError::Write`]; the manifest on disk is then the old one.
+    /// [`RunError::File`]; the manifest on disk is then the old one.
     pub fn record(&mut self, change: impl FnOnce(&mut Manifest)) -> Result<(), RunError> {
         let mut manifest = self.manifest.clone();
         change(&mut manifest);

@@ -7,8 +7,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Artifact, RunError, write_atomically};
+use super::{Artifact, RunError};
 use crate::screen::Dropped;
+use crate::table::{FileError, write_atomically};
 
 /// The layout of the manifest that this version writes.
 const FORMAT: u32 = 1;
@@ -41,7 +42,7 @@ impl InputHash {
     /// Reads a file once and hashes it, in constant memory.
     ///
     /// # Errors
-    /// [`RunError::Read`] where it cannot be read.
+    /// [`FileError::Read`] where it cannot be read.
     pub fn of(path: &Path) -> Result<Self, RunError> {
         let mut file = File::open(path).map_err(RunError::read(path))?;
         let mut hasher = Sha256::new();
@@ -113,7 +114,7 @@ impl Manifest {
     /// The manifest of the run in `folder`.
     ///
     /// # Errors
-    /// [`RunError::NoRun`] without a manifest, [`RunError::Damaged`] where it is not one of ours.
+    /// [`RunError::NoRun`] without a manifest, [`FileError::Damaged`] where it is not one of ours.
     pub fn read(folder: &Path) -> Result<Self, RunError> {
         let path = Artifact::Manifest.path_in(folder);
         let size = match fs::metadata(&path) {
@@ -140,7 +141,7 @@ impl Manifest {
         serde_json::from_slice(&text).map_err(damaged)
     }
 
-    pub(super) fn write(&self, folder: &Path) -> Result<(), RunError> {
+    pub(super) fn write(&self, folder: &Path) -> Result<(), FileError> {
         write_atomically(&Artifact::Manifest.path_in(folder), |file| {
             serde_json::to_writer_pretty(&mut *file, self)?;
             std::io::Write::write_all(file, b"\n")

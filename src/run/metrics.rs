@@ -14,7 +14,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{RunError, write_atomically};
+use super::RunError;
+use crate::table::write_atomically;
 
 /// One line of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +41,7 @@ impl MetricsLog {
     /// With no checkpoints the log is emptied. A last line that a kill has cut short is removed with the rest.
     ///
     /// # Errors
-    /// [`RunError::Read`], [`RunError::Write`], or [`RunError::Damaged`] for a line that is none of ours.
+    /// [`RunError::File`], also for a line that is none of ours.
     pub fn open(path: &Path, checkpoint_steps: &BTreeMap<usize, u64>) -> Result<Self, RunError> {
         let mut kept = String::new();
         if path.exists() && !checkpoint_steps.is_empty() {
@@ -64,7 +65,7 @@ impl MetricsLog {
     /// If a value is called `member` or `step`.
     ///
     /// # Errors
-    /// [`RunError::Write`].
+    /// [`RunError::File`].
     pub fn append(&mut self, member: usize, step: u64, values: &[(&str, f64)]) -> Result<(), RunError> {
         let mut line = format!("{{\"member\":{member},\"step\":{step}");
         for &(name, value) in values {
@@ -79,7 +80,7 @@ impl MetricsLog {
     /// Puts all lines on the disk; to be called before a checkpoint is saved, so that none up to its step is missing.
     ///
     /// # Errors
-    /// [`RunError::Write`].
+    /// [`RunError::File`].
     pub fn sync(&self) -> Result<(), RunError> {
         self.file.sync_data().map_err(RunError::write(&self.path))
     }
@@ -87,7 +88,7 @@ impl MetricsLog {
     /// Brings the lines in order of member, then step: members that train side by side log in an order of chance.
     ///
     /// # Errors
-    /// [`RunError::Read`], [`RunError::Write`], or [`RunError::Damaged`] for a line that is none of ours.
+    /// [`RunError::File`], also for a line that is none of ours.
     pub fn sort(self) -> Result<(), RunError> {
         let text = read_text(&self.path)?;
         let mut lines = whole_lines(&text)
@@ -100,12 +101,13 @@ impl MetricsLog {
             }
             Ok(())
         })
+        .map_err(RunError::from)
     }
 
     /// All whole lines of a log, in their order.
     ///
     /// # Errors
-    /// [`RunError::Read`], or [`RunError::Damaged`] for a line that is none of ours.
+    /// [`RunError::File`], also for a line that is none of ours.
     pub fn read(path: &Path) -> Result<Vec<MetricsLine>, RunError> {
         whole_lines(&read_text(path)?).map(|(number, line)| parse(path, number, line)).collect()
     }

@@ -1,4 +1,4 @@
-//! What a run leaves on disk: its folder, its provenance, checkpoints, metrics and tables.
+//! What a run leaves on disk: its folder, its provenance, checkpoints and metrics.
 //!
 //! ```text
 //! RUN/
@@ -15,7 +15,6 @@
 //! checkpoint when a run resumes. No file holds a time of day, so that two equal runs leave the same bytes.
 
 mod error;
-mod atomic;
 mod artifact;
 mod manifest;
 mod folder;
@@ -23,18 +22,12 @@ mod metrics;
 mod checkpoint;
 mod crops;
 mod picture;
-mod table;
-mod parquet;
-mod interventions;
 
 pub use artifact::Artifact;
-pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, NonFinite};
 pub use crops::{Centers, Crop, CropCache, CropSettings, SITES_PER_SHARD, fingerprint};
 pub use error::RunError;
 pub use folder::{Opened, RunDir};
-pub use interventions::INTERVENTION_COLUMNS;
 pub use manifest::{InputHash, Manifest, State};
 pub use metrics::{MetricsLine, MetricsLog};
 pub use picture::Picture;
-pub use table::{Column, NamedColumn, Table};

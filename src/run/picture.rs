@@ -9,7 +9,7 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-use super::{RunError, write_atomically};
+use crate::table::{FileError, write_atomically};
 
 /// A gray picture of 8 bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +42,8 @@ impl Picture {
     /// Writes the picture.
     ///
     /// # Errors
-    /// [`RunError::Write`].
-    pub fn write_png(&self, path: &Path) -> Result<(), RunError> {
+    /// [`FileError::Write`].
+    pub fn write_png(&self, path: &Path) -> Result<(), FileError> {
         let side = |pixels: usize| (pixels as u32).to_be_bytes();
         let mut header = [side(self.width), side(self.height)].concat();
         // Eight bits, gray; one way to pack, one to filter, not interlaced.

@@ -7,8 +7,8 @@ use super::{Evaluation, Prepared, StudyError};
 use crate::config::Config;
 use crate::evaluate::{Bootstrap, Claim, DRAWS, EvaluateError, Guess, ScoreRow, nearest_labels, relabeling_p_value};
 use crate::pair::Part;
-use crate::run::{Column, Table};
 use crate::screen::{Observation, Role, Screen, Treatment, Well};
+use crate::table::{Column, Table};
 
 /// What the neighbors of one held-out well say of its label, in one space.
 #[derive(Debug, Clone, PartialEq)]

@@ -48,6 +48,7 @@ use crate::pair::PairError;
 use crate::plan::PlanError;
 use crate::predict::{PredictError, RidgeError};
 use crate::run::RunError;
+use crate::table::FileError;
 use crate::train::TrainError;
 
 /// What stops a whole job: the error of the room in which it stopped.
@@ -84,6 +85,8 @@ pub enum StudyError {
     Pair(#[from] PairError),
     #[error(transparent)]
     Train(#[from] TrainError),
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error(transparent)]
     Run(#[from] RunError),
     #[error(transparent)]

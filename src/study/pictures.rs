@@ -6,8 +6,9 @@ use std::path::Path;
 use super::StudyError;
 use super::lapse::Lapse;
 use crate::config::Config;
-use crate::run::{Artifact, Column, Picture, RunError, Table};
+use crate::run::{Artifact, Picture};
 use crate::screen::{Screen, Track};
+use crate::table::{Column, FileError, Table};
 
 /// Objects shown of a well, from the smallest to the largest.
 const SHOWN: usize = 6;
@@ -36,12 +37,12 @@ struct Shown<'a> {
 /// The nearest frame is looked for among all later frames of training objects.
 ///
 /// # Errors
-/// [`RunError::Write`].
+/// [`FileError::Write`].
 pub(super) fn draw(config: &Config, lapse: &Lapse, folder: &Path) -> Result<(), StudyError> {
     let Some((channels, side)) = config.model.encoder.crop() else { return Ok(()) };
     let screen = &lapse.prepared().screen;
     let pictures = folder.join("pictures");
-    std::fs::create_dir_all(&pictures).map_err(RunError::write(&pictures))?;
+    std::fs::create_dir_all(&pictures).map_err(FileError::write(&pictures))?;
     let zoom = SIDE.div_ceil(side);
     let step = side * zoom + GAP;
     let mut shown = Vec::new();

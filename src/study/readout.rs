@@ -6,8 +6,8 @@ use super::StudyError;
 use crate::config::Config;
 use crate::evaluate::{Direction, MethodScores, ScoreRow, Verdict, readout_scores, verdict};
 use crate::pair::Part;
-use crate::run::{Column, Table};
 use crate::screen::{Treatment, Well};
+use crate::table::{Column, Table};
 
 /// The read-out of one well by one method.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,8 +18,8 @@ use crate::evaluate::{Verdict, conformal_radius, coverage_over_splits};
 use crate::pair::{Part, SplitBy};
 use crate::plan::{ByModel, PlanError, Query, RankedIntervention, Ranker, Ranking, Trust, rank};
 use crate::predict::{Starts, predict};
-use crate::run::Table;
 use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment};
+use crate::table::Table;
 
 /// The sentence that heads a ranking: the verdict on what ranks.
 pub fn verdict_sentence(config: &Config, evaluation: Option<&Evaluation>) -> String {

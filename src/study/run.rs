@@ -26,8 +26,9 @@ use crate::normalize::Normalizer;
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
 use crate::predict::{Decoder, Starts};
-use crate::run::{Artifact, Checkpoint, InputHash, Manifest, NonFinite, Opened, RunDir, RunError, write_atomically};
+use crate::run::{Artifact, Checkpoint, InputHash, Manifest, NonFinite, Opened, RunDir, RunError};
 use crate::screen::Screen;
+use crate::table::write_atomically;
 use crate::train::{Health, Progress, Stop, TrainedModel};
 
 /// What a job tells while it goes.

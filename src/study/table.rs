@@ -1,6 +1,6 @@
 //! `predictions.parquet`: predicted profiles of held-out treatments, by every method.
 
-use crate::run::{Column, Table};
+use crate::table::{Column, Table};
 
 use super::Methods;
 

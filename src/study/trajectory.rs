@@ -18,8 +18,8 @@ use super::{Prepared, StudyError, TrainedRun};
 use crate::config::Config;
 use crate::pair::{Anchor, Part};
 use crate::predict::Ridge;
-use crate::run::{Column, Table};
 use crate::screen::{Application, FeatureMatrix, Intervention, Micromolar, Perturbation, Schedule, Treatment};
+use crate::table::{Column, Table};
 
 /// One track as one method predicts it.
 #[derive(Debug, Clone, PartialEq)]

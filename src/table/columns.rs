@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{RunError, write_atomically};
+use super::{FileError, write_atomically};
 
 /// The values of one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,8 +134,8 @@ impl Table {
     /// Text by row.
     ///
     /// # Errors
-    /// [`RunError::Column`] where the column is absent or holds something else; so with the methods below.
-    pub fn text(&self, name: &str) -> Result<&[Option<String>], RunError> {
+    /// [`FileError::Column`] where the column is absent or holds something else; so with the methods below.
+    pub fn text(&self, name: &str) -> Result<&[Option<String>], FileError> {
         match self.column(name) {
             Some(Column::Text(values)) => Ok(values),
             other => Err(self.wrong(name, other, "text")),
@@ -146,7 +146,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::text`].
-    pub fn numbers(&self, name: &str) -> Result<&[Option<f64>], RunError> {
+    pub fn numbers(&self, name: &str) -> Result<&[Option<f64>], FileError> {
         match self.column(name) {
             Some(Column::Number(values)) => Ok(values),
             other => Err(self.wrong(name, other, "numbers")),
@@ -157,7 +157,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::text`].
-    pub fn float32(&self, name: &str) -> Result<&[f32], RunError> {
+    pub fn float32(&self, name: &str) -> Result<&[f32], FileError> {
         match self.column(name) {
             Some(Column::Float32(values)) => Ok(values),
             other => Err(self.wrong(name, other, "32-bit numbers without nulls")),
@@ -168,7 +168,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::text`].
-    pub fn integers(&self, name: &str) -> Result<&[Option<i64>], RunError> {
+    pub fn integers(&self, name: &str) -> Result<&[Option<i64>], FileError> {
         match self.column(name) {
             Some(Column::Integer(values)) => Ok(values),
             other => Err(self.wrong(name, other, "whole numbers")),
@@ -179,7 +179,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::text`].
-    pub fn flags(&self, name: &str) -> Result<&[bool], RunError> {
+    pub fn flags(&self, name: &str) -> Result<&[bool], FileError> {
         match self.column(name) {
             Some(Column::Flag(values)) => Ok(values),
             other => Err(self.wrong(name, other, "true or false")),
@@ -187,15 +187,15 @@ impl Table {
     }
 
     /// An error about one column of this table.
-    pub fn wrong_column(&self, name: &str, found: impl Into<String>, expected: &'static str) -> RunError {
-        RunError::Column { path: self.path.clone(), column: name.to_owned(), found: found.into(), expected }
+    pub fn wrong_column(&self, name: &str, found: impl Into<String>, expected: &'static str) -> FileError {
+        FileError::Column { path: self.path.clone(), column: name.to_owned(), found: found.into(), expected }
     }
 
     /// Writes the table as csv: a header of column names, then one line a row; facts and documentation are left out.
     ///
     /// # Errors
-    /// [`RunError::Write`].
-    pub fn write_csv(&self, path: &Path) -> Result<(), RunError> {
+    /// [`FileError::Write`].
+    pub fn write_csv(&self, path: &Path) -> Result<(), FileError> {
         self.refuse_equal_names(path)?;
         write_atomically(path, |file| {
             let mut writer = csv::Writer::from_writer(file);
@@ -211,17 +211,17 @@ impl Table {
         Self { columns: Vec::new(), facts, path: path.to_owned() }
     }
 
-    pub(super) fn refuse_equal_names(&self, path: &Path) -> Result<(), RunError> {
+    pub(super) fn refuse_equal_names(&self, path: &Path) -> Result<(), FileError> {
         let mut names = std::collections::BTreeSet::new();
         match self.columns.iter().find(|column| !names.insert(&column.name)) {
             Some(column) => {
-                Err(RunError::damaged(path, format!("two columns are called `{}`; rename one", column.name)))
+                Err(FileError::damaged(path, format!("two columns are called `{}`; rename one", column.name)))
             }
             None => Ok(()),
         }
     }
 
-    fn wrong(&self, name: &str, found: Option<&Column>, expected: &'static str) -> RunError {
+    fn wrong(&self, name: &str, found: Option<&Column>, expected: &'static str) -> FileError {
         self.wrong_column(name, found.map_or("nothing (there is no such column)", Column::kind), expected)
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, RunError, Table};
+use super::{Column, FileError, Table};
 use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation};
 
 /// Names of the columns that [`Table::with_interventions`] adds.
@@ -66,8 +66,8 @@ impl Table {
     /// What was done, by row, from the column `intervention_json`.
     ///
     /// # Errors
-    /// [`RunError::Column`] where the column is absent, or [`RunError::Damaged`] naming the row that holds no intervention.
-    pub fn interventions(&self) -> Result<Vec<Intervention>, RunError> {
+    /// [`FileError::Column`] where the column is absent, or [`FileError::Damaged`] naming the row that holds no intervention.
+    pub fn interventions(&self) -> Result<Vec<Intervention>, FileError> {
         let texts = self.text(EXACT)?;
         texts.iter().enumerate().map(|(row, text)| parse(self.path(), row, text.as_deref())).collect()
     }
@@ -83,8 +83,8 @@ fn written(intervention: &Intervention) -> String {
     serde_json::to_string(&Written { members: members.collect(), minutes }).expect("texts and numbers have a JSON")
 }
 
-fn parse(path: &Path, row: usize, text: Option<&str>) -> Result<Intervention, RunError> {
-    let damaged = |problem: String| RunError::damaged(path, format!("row {}: column `{EXACT}` {problem}", row + 1));
+fn parse(path: &Path, row: usize, text: Option<&str>) -> Result<Intervention, FileError> {
+    let damaged = |problem: String| FileError::damaged(path, format!("row {}: column `{EXACT}` {problem}", row + 1));
     let text = text.ok_or_else(|| damaged("is null, expected an intervention".into()))?;
     let read: Written = serde_json::from_str(text).map_err(|error| damaged(format!("is no intervention ({error})")))?;
     let mut members = Vec::with_capacity(read.members.len());

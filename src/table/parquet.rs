@@ -4,11 +4,13 @@
 //! `cytonaut.columns` the file says in JSON what each column means, `{"dose_um":"dose in µM", …}`; other keys that
 //! begin with `cytonaut.` hold facts about the whole table. Equal tables give equal bytes.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, Int64Array, StringArray, new_empty_array,
@@ -24,8 +26,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
-use super::{Column, RunError, Table, write_atomically};
-use crate::load::quietly;
+use super::{Column, FileError, Table, write_atomically};
 
 /// Rows of one row group.
 const GROUP_ROWS: usize = 1 << 16;
@@ -43,8 +44,8 @@ impl Table {
     /// Writes the table as parquet.
     ///
     /// # Errors
-    /// [`RunError::Write`], or [`RunError::Damaged`] where two columns have one name.
-    pub fn write_parquet(&self, path: &Path) -> Result<(), RunError> {
+    /// [`FileError::Write`], or [`FileError::Damaged`] where two columns have one name.
+    pub fn write_parquet(&self, path: &Path) -> Result<(), FileError> {
         self.refuse_equal_names(path)?;
         write_atomically(path, |file| {
             let schema =
@@ -67,12 +68,12 @@ impl Table {
     /// Types that other programs like better are taken too: large and dictionary text, smaller whole numbers.
     ///
     /// # Errors
-    /// [`RunError::Read`], [`RunError::Damaged`] for no or broken parquet, [`RunError::Column`] for nested or other types.
-    pub fn read_parquet(path: &Path) -> Result<Self, RunError> {
-        let file = File::open(path).map_err(RunError::read(path))?;
+    /// [`FileError::Read`], [`FileError::Damaged`] for no or broken parquet, [`FileError::Column`] for nested or other types.
+    pub fn read_parquet(path: &Path) -> Result<Self, FileError> {
+        let file = File::open(path).map_err(FileError::read(path))?;
         let read = quietly(|| read_content(file)).unwrap_or_else(|| Err("its pages are damaged".into()));
         let Content { facts, docs, schema, batches } =
-            read.map_err(|error| RunError::damaged(path, format!("is no whole parquet file ({error})")))?;
+            read.map_err(|error| FileError::damaged(path, format!("is no whole parquet file ({error})")))?;
         let mut table = Table::read_from(path, facts);
         for (index, field) in schema.fields().iter().enumerate() {
             let parts: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(index).as_ref()).collect();
@@ -102,6 +103,27 @@ fn read_content(file: File) -> Result<Content, Box<dyn std::error::Error>> {
     let (facts, docs) = said(reader.metadata().file_metadata().key_value_metadata());
     let batches = reader.with_batch_size(GROUP_ROWS).build()?.collect::<Result<_, _>>()?;
     Ok(Content { facts, docs, schema, batches })
+}
+
+/// Runs `read`, or says `None` where it panics, as parquet 60.1 does on some damaged pages; nothing is printed then.
+pub(crate) fn quietly<T>(read: impl FnOnce() -> T) -> Option<T> {
+    thread_local! {
+        static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+    }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |panicked| {
+            if !IS_QUIET.get() {
+                print(panicked);
+            }
+        }));
+    });
+    IS_QUIET.set(true);
+    // What `read` owns is dropped with it, so nothing half-changed can be seen afterwards.
+    let result = panic::catch_unwind(AssertUnwindSafe(read)).ok();
+    IS_QUIET.set(false);
+    result
 }
 
 fn properties(table: &Table) -> io::Result<WriterProperties> {
@@ -202,6 +224,12 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_panic_while_reading_is_no_panic_of_ours() {
+        assert_eq!(quietly(|| -> u8 { panic!("a damaged page") }), None);
+        assert_eq!(quietly(|| 3), Some(3));
+    }
+
     fn written(table: &Table) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
@@ -209,7 +237,7 @@ mod tests {
         std::fs::read(path).unwrap()
     }
 
-    fn read(bytes: &[u8]) -> Result<Table, RunError> {
+    fn read(bytes: &[u8]) -> Result<Table, FileError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
         std::fs::write(&path, bytes).unwrap();

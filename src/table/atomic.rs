@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::RunError;
+use super::FileError;
 
 /// Ends the names of files that are still being written; a killed process leaves such a file behind.
 const PARTIAL: &str = ".partial";
@@ -17,12 +17,12 @@ const PARTIAL: &str = ".partial";
 /// link at `path` is replaced, not followed.
 ///
 /// # Errors
-/// [`RunError::Write`] with the path and the cause in words, also where something else than a file is in the way.
+/// [`FileError::Write`] with the path and the cause in words, also where something else than a file is in the way.
 pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> Result<(), RunError> {
-    replace(path, write).map_err(RunError::write(path))
+) -> Result<(), FileError> {
+    replace(path, write).map_err(FileError::write(path))
 }
 
 fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
@@ -85,16 +85,16 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Whether a file of this name was left behind by a killed [`write_atomically`].
-pub(super) fn is_partial(name: &str) -> bool {
+pub(crate) fn is_partial(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(PARTIAL)
 }
 
 /// Removes what killed writes left in `folder`; only the holder of the run's lock may call it.
-pub(super) fn sweep_partials(folder: &Path) -> Result<(), RunError> {
-    for entry in fs::read_dir(folder).map_err(RunError::read(folder))? {
-        let entry = entry.map_err(RunError::read(folder))?;
+pub(crate) fn sweep_partials(folder: &Path) -> Result<(), FileError> {
+    for entry in fs::read_dir(folder).map_err(FileError::read(folder))? {
+        let entry = entry.map_err(FileError::read(folder))?;
         if entry.file_name().to_str().is_some_and(is_partial) {
-            fs::remove_file(entry.path()).map_err(RunError::write(&entry.path()))?;
+            fs::remove_file(entry.path()).map_err(FileError::write(&entry.path()))?;
         }
     }
     Ok(())

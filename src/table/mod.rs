@@ -1,0 +1,16 @@
+//! The tables that Cytonaut writes: named, documented columns, as parquet or CSV, in files that appear whole or not at all.
+//!
+//! Every table that names what was done to cells does it with the same columns, [`INTERVENTION_COLUMNS`].
+
+mod error;
+mod atomic;
+mod columns;
+mod parquet;
+mod interventions;
+
+pub use atomic::write_atomically;
+pub(crate) use atomic::{is_partial, sweep_partials};
+pub use columns::{Column, NamedColumn, Table};
+pub use error::FileError;
+pub use interventions::INTERVENTION_COLUMNS;
+pub(crate) use parquet::quietly;
