@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use cytonaut::config::Config;
 use cytonaut::plan::{ByModel, Candidates, Query, Trust, rank};
-use cytonaut::predict::Starts;
+use cytonaut::predict::{Method, Starts};
 use cytonaut::study::{load_screen, prepare, train_ensemble};
 use cytonaut::train::Stop;
 use divan::Bencher;
@@ -40,7 +40,7 @@ fn ranks_100_000_candidates(bencher: Bencher) {
     config.rank.candidates = Candidates::File(library(&folder.path().join("library.csv"), &prepared.vocabulary));
     bencher.counter(ItemsCount::new(N_CANDIDATES)).bench_local(|| {
         let query = Query::new(&trained, &prepared.screen, &config.rank, &device).expect("a target that exists");
-        let trust = Trust { by: "model".into(), ..Trust::default() };
+        let trust = Trust { by: Method::Model, verdict: String::new(), radius: None, calibration: String::new() };
         let ranking = rank(&trained, &prepared.screen, &query, &model, &trust, &device).expect("a way to go");
         assert_eq!(ranking.rows.len(), N_CANDIDATES);
         ranking

@@ -126,7 +126,7 @@ fn wells_of_unseen_rows_are_told_by_their_neighbors_and_the_column_says_as_much(
     // Each fold has a model of its own, and the whole has none.
     let ranked_by = |run: &str, code: i32| {
         let mut command = cytonaut(["rank"]);
-        command.arg(folder.join(run)).args(["--target", "perturbation == \"grow\"", "--by", "model"]);
+        command.arg(folder.join(run)).args(["--target", "perturbation == \"grow\"", "--by", "lewm"]);
         finish(command, code)
     };
     let said = ranked_by("one", 2);
@@ -150,7 +150,7 @@ fn a_finished_run_of_images_embeds_other_pictures_ranks_by_its_model_and_says_wh
     let once = ["--set=evaluate.all_folds=false", "--steps=40", "--set=rank.target=perturbation == \"grow\""];
     let said = finish(run(folder, "none", &once), 2);
     assert!(said.contains("a screen of images is ranked by its model alone"), "{said}");
-    let by_model = [&once[..], &["--set=rank.by=model"]].concat();
+    let by_model = [&once[..], &["--set=rank.by=lewm"]].concat();
     let said = finish(run(folder, "one", &by_model), 0);
     let first = said.lines().find(|line| line.trim_start().starts_with("1 ")).unwrap_or_else(|| panic!("{said}"));
     assert!(first.contains("grow"), "{said}");
@@ -175,6 +175,6 @@ fn a_finished_run_of_images_embeds_other_pictures_ranks_by_its_model_and_says_wh
     let mut command = ask(&["predict", "--intervention", "grow", "--out"], &[]);
     command.arg(at("predicted.parquet"));
     assert!(finish(command, 0).contains("1 predictions"), "a prediction is a latent");
-    let said = finish(ask(&["rank", "--target", "perturbation == \"shine\"", "--by", "model"], &[]), 0);
+    let said = finish(ask(&["rank", "--target", "perturbation == \"shine\"", "--by", "lewm"], &[]), 0);
     assert!(said.lines().any(|line| line.trim_start().starts_with("1 ") && line.contains("shine")), "{said}");
 }

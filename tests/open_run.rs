@@ -93,7 +93,7 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
         let arguments = ["rank", &run, "--target", target, "--candidates", &library, "--by", by, "--out", out];
         finish(command(&arguments), 0)
     };
-    for by in ["model", "blend", "interpolation"] {
+    for by in ["lewm", "blend", "interpolation"] {
         let said = from_file(by, &text("library.parquet"));
         assert!(
             said.contains("not ranked: unobtainium 1 µM: `unobtainium` is neither in training nor described"),
@@ -116,7 +116,7 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     let said = finish(command(&["rank", &run, "--target", "moa == \"No such\""]), 2);
     assert!(said.contains("No such"), "{said}");
     let said = finish(command(&["rank", &run, "--target", target, "--by", "guess"]), 2);
-    assert!(said.contains("`guess` cannot rank; choose one of model, blend"), "{said}");
+    assert!(said.contains("`guess` cannot rank; choose one of lewm, blend"), "{said}");
 
     let scores = text("scores.parquet");
     let said = finish(command(&["evaluate", &run, &unseen_csv, "--out", &scores]), 0);

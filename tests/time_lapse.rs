@@ -149,7 +149,7 @@ fn a_time_lapse_is_ranked_toward_its_most_swollen_wells() {
     let folder = tempfile::tempdir().unwrap();
     write_screen(folder.path(), &Disks { n_wells: 12, n_frames: 3, side: 64 });
     let run = folder.path().join("run");
-    let settings = ["evaluate.all_folds=false", "split.folds=0", "model.predictor.head=anchored", "rank.by=model"];
+    let settings = ["evaluate.all_folds=false", "split.folds=0", "model.predictor.head=anchored", "rank.by=lewm"];
     finish(run_of(folder.path(), "run", &settings.map(|setting| ["--set", setting]).concat()), 0);
     let ranked = |more: &[&str], code| {
         let mut command = cytonaut(["rank"]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::consensus::{consensus, control_states, predict_each};
 use crate::pair::additive_weights;
-use crate::predict::Predictions;
+use crate::predict::{Method, Predictions};
 use crate::screen::{Screen, Treatment};
 
 /// Control plus the sum of the members' single effects in the same context and for the same duration.
@@ -17,7 +17,7 @@ pub fn additive(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>, tar
     let controls = control_states(screen);
     let profiles = consensus(screen, training);
     let known: Vec<&Treatment> = profiles.keys().collect();
-    predict_each("additive", screen, targets, |target| {
+    predict_each(Method::Additive, screen, targets, |target| {
         let control = controls.get(&target.context)?;
         let effects = additive_weights(target, &known)?;
         let of_control = 1.0 - effects.iter().map(|(_, weight)| weight).sum::<f64>();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::BaselineError;
-use crate::predict::Predictions;
+use crate::predict::{Method, Predictions};
 use crate::screen::FeatureMatrix;
 
 /// `weight * model + (1 - weight) * simple`, for every treatment that the model predicts.
@@ -28,7 +28,7 @@ pub fn blend(model: &Predictions, simple: &Predictions, weight: f64) -> Result<P
         }
     }
     let profiles = FeatureMatrix::new(model.profiles.names().to_vec(), values);
-    Ok(Predictions { method: "blend".into(), treatments: model.treatments.clone(), profiles })
+    Ok(Predictions { method: Method::Blend, treatments: model.treatments.clone(), profiles })
 }
 
 /// The weight in [0, 1] with which [`blend`] comes nearest to `truth`, by least squares over shared treatments.
@@ -78,7 +78,7 @@ mod tests {
 
     fn predictions(rows: &[(&str, [f32; 2])]) -> Predictions {
         Predictions {
-            method: "test".into(),
+            method: Method::Model,
             treatments: rows.iter().map(|(name, _)| treatment(&[(name, 1.0)], "")).collect(),
             profiles: FeatureMatrix::numbered("f", 2, rows.iter().flat_map(|row| row.1).collect()),
         }
@@ -102,6 +102,6 @@ mod tests {
         let mut other = predictions(&[("a", [1.0, 0.0])]);
         other.profiles = FeatureMatrix::numbered("f", 1, vec![1.0]);
         let message = blend(&model, &other, 0.5).unwrap_err().to_string();
-        assert_eq!(message, "predictions of `test` have 1 features, expected 2; predict both from one screen");
+        assert_eq!(message, "predictions of `lewm` have 1 features, expected 2; predict both from one screen");
     }
 }

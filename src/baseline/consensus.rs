@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use crate::predict::Predictions;
+use crate::predict::{Method, Predictions};
 use crate::screen::{FeatureMatrix, Reference, Role, Screen, Treatment};
 
 /// The measured consensus profiles of `treatments`, as predictions of the method `measured`.
@@ -14,7 +14,7 @@ use crate::screen::{FeatureMatrix, Reference, Role, Screen, Treatment};
 pub fn measured(screen: &Screen, treatments: &BTreeMap<Treatment, Vec<usize>>) -> Predictions {
     let profiles = consensus(screen, treatments);
     let targets: Vec<_> = profiles.keys().cloned().collect();
-    predict_each("measured", screen, &targets, |target| profiles.get(target).cloned())
+    predict_each(Method::Measured, screen, &targets, |target| profiles.get(target).cloned())
 }
 
 /// The mean negative-control profile of each context, `[feature]`; the zero vector when values are relative already.
@@ -86,7 +86,7 @@ pub(super) fn shifted(start: &[f32], scale: f32, end: &[f32], origin: &[f32]) ->
 
 /// Predictions of `method` for the targets that `predict` says something about, in the order of `targets`.
 pub(super) fn predict_each(
-    method: &str,
+    method: Method,
     screen: &Screen,
     targets: &[Treatment],
     predict: impl Fn(&Treatment) -> Option<Vec<f32>> + Sync,
@@ -101,7 +101,7 @@ pub(super) fn predict_each(
         }
     }
     let profiles = FeatureMatrix::new(screen.features.names().to_vec(), values);
-    Predictions { method: method.to_owned(), treatments, profiles }
+    Predictions { method, treatments, profiles }
 }
 
 #[cfg(test)]

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::consensus::{control_states, mean_shifts, predict_each};
-use crate::predict::Predictions;
+use crate::predict::{Method, Predictions};
 use crate::screen::{Screen, Treatment};
 
 /// Every target looks like the controls of its context.
 pub fn no_change(screen: &Screen, targets: &[Treatment]) -> Predictions {
     let controls = control_states(screen);
-    predict_each("no_change", screen, targets, |target| controls.get(&target.context).cloned())
+    predict_each(Method::NoChange, screen, targets, |target| controls.get(&target.context).cloned())
 }
 
 /// Every target looks like the mean of the training treatments in its context.
 pub fn mean_shift(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>, targets: &[Treatment]) -> Predictions {
     let shifts = mean_shifts(screen, training);
-    predict_each("mean_shift", screen, targets, |target| shifts.get(&target.context).cloned())
+    predict_each(Method::MeanShift, screen, targets, |target| shifts.get(&target.context).cloned())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::consensus::{consensus, control_states, predict_each, shifted, weighted_mean};
-use crate::predict::Predictions;
+use crate::predict::{Method, Predictions};
 use crate::screen::{Screen, Treatment};
 
 /// The mean effect of the same intervention over all other contexts in training, on the target context's controls.
@@ -14,7 +14,7 @@ pub fn other_context(
     training: &BTreeMap<Treatment, Vec<usize>>,
     targets: &[Treatment],
 ) -> Predictions {
-    look_up("other_context", screen, training, targets, |context, target| context != target)
+    look_up(Method::OtherContext, screen, training, targets, |context, target| context != target)
 }
 
 /// The effect of the same intervention in `context`, on the target context's controls; the method is `from:CONTEXT`.
@@ -26,13 +26,13 @@ pub fn from_context(
     targets: &[Treatment],
     context: &str,
 ) -> Predictions {
-    look_up(&format!("from:{context}"), screen, training, targets, |candidate, target| {
+    look_up(Method::FromContext(context.to_owned()), screen, training, targets, |candidate, target| {
         candidate == context && candidate != target
     })
 }
 
 fn look_up(
-    method: &str,
+    method: Method,
     screen: &Screen,
     training: &BTreeMap<Treatment, Vec<usize>>,
     targets: &[Treatment],
@@ -73,7 +73,7 @@ mod tests {
         let training = screen.treatments();
         assert_eq!(other_context(&screen, &training, &target).profiles.values(), [4.0, 2.0]);
         let single = from_context(&screen, &training, &target, "z");
-        assert_eq!(single.method, "from:z");
+        assert_eq!(single.method.word(), "from:z");
         assert_eq!(single.profiles.values(), [5.0, 3.0]);
         assert!(from_context(&screen, &training, &target, "x").treatments.is_empty());
     }

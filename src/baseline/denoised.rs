@@ -9,7 +9,7 @@ use super::consensus::{consensus, control_states, predict_each, shifted};
 use super::dose::mix;
 use super::{BaselineError, Pca};
 use crate::pair::interpolation_weights;
-use crate::predict::Predictions;
+use crate::predict::{Method, Predictions};
 use crate::screen::{Screen, Treatment};
 
 /// Folds in which the settings are chosen; the components are fitted once for each.
@@ -64,7 +64,7 @@ pub fn pca_interpolation(
     let controls = control_states(screen);
     let profiles = consensus(screen, training);
     let pca = Pca::fit(&profiles.values().collect::<Vec<_>>())?;
-    Ok(predict_each("pca_interpolation", screen, targets, |target| {
+    Ok(predict_each(Method::PcaInterpolation, screen, targets, |target| {
         let control = controls.get(&target.context)?;
         let mixed = mix(&interpolation_weights(target, profiles.keys()), &profiles)?;
         // Rebuilding is affine and the weights sum to 1, so the mixture may be rebuilt instead of its parts.

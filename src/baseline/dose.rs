@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::consensus::{consensus, predict_each, weighted_mean};
 use crate::pair::{DosePosition, between_neighbors, interpolation_weights, nearest_weights, series_of};
-use crate::predict::Predictions;
+use crate::predict::{Method, Predictions};
 use crate::screen::{Screen, Treatment};
 
 /// Where `target` lies among the training doses of its perturbations in its context.
@@ -26,7 +26,7 @@ pub fn dose_position(target: &Treatment, training: &BTreeMap<Treatment, Vec<usiz
 /// For sets the distance is Euclidean over the members' log10 doses. Abstains from unseen series.
 pub fn nearest_dose(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>, targets: &[Treatment]) -> Predictions {
     let profiles = consensus(screen, training);
-    predict_each("nearest_dose", screen, targets, |target| {
+    predict_each(Method::NearestDose, screen, targets, |target| {
         mix(&nearest_weights(target, &series_of(target, profiles.keys())), &profiles)
     })
 }
@@ -41,7 +41,7 @@ pub fn interpolation(
     targets: &[Treatment],
 ) -> Predictions {
     let profiles = consensus(screen, training);
-    predict_each("interpolation", screen, targets, |target| {
+    predict_each(Method::Interpolation, screen, targets, |target| {
         mix(&interpolation_weights(target, profiles.keys()), &profiles)
     })
 }

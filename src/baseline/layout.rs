@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::consensus::{control_states, predict_each, shifted, weighted_mean};
-use crate::predict::Predictions;
+use crate::predict::{Method, Predictions};
 use crate::screen::{Observation, Role, Screen, Treatment, Well};
 
 /// Mean of the training wells at the target's well position on other plates, that were given another intervention.
@@ -30,7 +30,7 @@ pub fn well_position(
         }
     }
     let controls = control_states(screen);
-    predict_each("well_position", screen, targets, |target| {
+    predict_each(Method::WellPosition, screen, targets, |target| {
         let own_control = controls.get(&target.context)?;
         let mean_at = |own: &Observation| {
             let others = at_well.get(&own.well?)?.iter().filter(|(treatment, row)| {
@@ -66,7 +66,7 @@ pub fn batch_only(
         Some(batch) => other.lab_batch.as_ref() == Some(batch),
         None => own.plate == other.plate,
     };
-    predict_each("batch_only", screen, targets, |target| {
+    predict_each(Method::BatchOnly, screen, targets, |target| {
         let means: Vec<_> = target_rows
             .get(target)?
             .iter()
@@ -109,7 +109,7 @@ pub fn cell_count_only(
         .filter(|(_, rows)| rows.len() >= 3)
         .map(|(context, rows)| (context, Lines::fit(screen, &rows, &log_count)))
         .collect();
-    predict_each("cell_count_only", screen, targets, |target| {
+    predict_each(Method::CellCountOnly, screen, targets, |target| {
         let lines = lines.get(target.context.as_str())?;
         let counts: Vec<f64> = target_rows.get(target)?.iter().filter_map(|&row| log_count[row]).collect();
         (!counts.is_empty()).then(|| lines.at(counts.iter().sum::<f64>() / counts.len() as f64))

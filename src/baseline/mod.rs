@@ -33,6 +33,8 @@ pub use layout::{batch_only, cell_count_only, well_position};
 pub use neighbors::{Similarity, knn};
 pub use pca::Pca;
 
+use crate::predict::Method;
+
 /// Why a baseline could not be computed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BaselineError {
@@ -53,7 +55,7 @@ pub enum BaselineError {
     #[error("predictions of `{method}` have {found} features, expected {expected}; predict both from one screen")]
     FeatureCount {
         /// Whose predictions differ.
-        method: String,
+        method: Method,
         /// Their number of features.
         found: usize,
         /// Number of features of the other predictions.

@@ -7,7 +7,7 @@ use super::consensus::{consensus, predict_each, weighted_mean};
 use super::dose::mix;
 use super::features::descriptor_width;
 use crate::pair::{nearest_weights, series_of};
-use crate::predict::Predictions;
+use crate::predict::{Method, Predictions};
 use crate::screen::{Application, Intervention, Perturbation, Screen, Treatment};
 
 /// How alike two descriptors are.
@@ -59,7 +59,7 @@ pub fn knn(
 ) -> Result<Predictions, BaselineError> {
     descriptor_width(descriptors)?;
     let profiles = consensus(screen, training);
-    Ok(predict_each("knn", screen, targets, |target| {
+    Ok(predict_each(Method::NearestNeighbors, screen, targets, |target| {
         let member = target.intervention.as_single()?;
         let own = descriptors.get(&member.perturbation.name)?;
         let mut singles = BTreeMap::<&Perturbation, Vec<&Treatment>>::new();

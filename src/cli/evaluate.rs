@@ -8,6 +8,7 @@ use super::open_run::OpenRun;
 use super::options::DeviceArgs;
 use super::{AskedWrongly, Lost, print};
 use crate::evaluate::Claim;
+use crate::predict::{Method, UnknownMethod};
 use crate::study;
 
 /// Score predictions, retrieval and embeddings on held-out treatments, beside baselines and the replicate ceiling
@@ -52,7 +53,8 @@ impl EvaluateArgs {
         }
         print(&text)?;
         let Some(baseline) = require_beat else { return Ok(()) };
-        let verdict = study::against(&open.config, &evaluation, &baseline)?
+        let method: Method = baseline.parse().map_err(|error: UnknownMethod| AskedWrongly(error.to_string()))?;
+        let verdict = study::against(&open.config, &evaluation, &method)?
             .ok_or_else(|| AskedWrongly(format!("no baseline `{baseline}` covers these treatments")))?;
         if verdict.difference.claim == Claim::Lower { Ok(()) } else { Err(Lost(verdict.to_string()).into()) }
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
 use super::{AskedWrongly, print};
-use crate::plan::Candidates;
+use crate::plan::{Candidates, ranker};
 use crate::study;
 
 /// Order candidate interventions by how near they bring the cells to a target phenotype
@@ -32,7 +32,7 @@ pub(super) struct RankArgs {
     /// The context to rank in [config: rank.context]
     #[arg(long, value_name = "CONTEXT")]
     context: Option<String>,
-    /// What ranks: `model`, `blend` or the name of a baseline [config: rank.by]
+    /// What ranks: `lewm` (the model alone), `blend` or the name of a baseline [config: rank.by]
     #[arg(long, value_name = "METHOD")]
     by: Option<String>,
     /// Also rank half-decade doses between the lowest and the highest measured one [config: rank.candidates]
@@ -62,7 +62,9 @@ impl RankArgs {
         rank.target = target.unwrap_or(std::mem::take(&mut rank.target));
         rank.start = start.unwrap_or(std::mem::take(&mut rank.start));
         rank.context = context.unwrap_or(std::mem::take(&mut rank.context));
-        rank.by = by.unwrap_or(std::mem::take(&mut rank.by));
+        if let Some(by) = by {
+            rank.by = ranker(&by).map_err(study::StudyError::from)?;
+        }
         rank.top = top.unwrap_or(rank.top);
         if dose_grid {
             rank.candidates = Candidates::DoseGrid;

@@ -35,8 +35,7 @@ impl Config {
             |&value| value > 0.0 && value.is_finite(),
             "finite numbers above 0, at least one",
         )?;
-        self.check_evaluate()?;
-        check("rank.by", &self.rank.by, !self.rank.by.trim().is_empty(), "`model`, `blend` or the name of a baseline")
+        self.check_evaluate()
     }
 
     fn check_normalize(&self) -> Result<(), ConfigError> {
@@ -304,7 +303,6 @@ mod tests {
         check("evaluate.alpha = 1.0", "evaluate.alpha");
         check("evaluate.recall_at = 0", "evaluate.recall_at");
         check("evaluate.neighbors = 0", "evaluate.neighbors");
-        check("rank.by = \"\"", "rank.by");
     }
 
     #[test]

@@ -110,6 +110,7 @@ pub(super) mod fixture {
     //! Predictions written row by row, shared by the tests of this room.
 
     use super::*;
+    use crate::predict::Method;
     use crate::screen::{FeatureMatrix, Intervention, Kind, Micromolar};
 
     /// One compound at 1 µM.
@@ -123,7 +124,7 @@ pub(super) mod fixture {
     /// Profiles of compounds.
     pub fn predictions<const N: usize>(rows: &[(&str, [f32; N])]) -> Predictions {
         Predictions {
-            method: "test".into(),
+            method: Method::Model,
             treatments: rows.iter().map(|(name, _)| compound(name)).collect(),
             profiles: FeatureMatrix::numbered("f", N, rows.iter().flat_map(|row| row.1).collect()),
         }

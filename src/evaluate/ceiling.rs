@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 
 use super::accuracy::mean_squared_error;
 use crate::baseline;
-use crate::predict::Predictions;
+use crate::predict::{Method, Predictions};
 use crate::screen::{Screen, Treatment};
 
 /// What replicate noise leaves of one treatment's mean squared error.
@@ -60,7 +60,7 @@ pub fn replicate_ceiling(screen: &Screen, treatments: &BTreeMap<Treatment, Vec<u
 ///
 /// Feeds any score with a replicate ceiling, such as retrieval. Each half holds half of the replicates, so the ceiling is
 /// lower than that of full consensus profiles: a method above it may still have room. With an odd number the
-/// truth gets the larger half. Treatments with fewer than two rows are absent. The second is called `replicate_half`.
+/// truth gets the larger half. Treatments with fewer than two rows are absent. The second is of the method `replicate`.
 pub fn split_halves(
     screen: &Screen,
     treatments: &BTreeMap<Treatment, Vec<usize>>,
@@ -74,7 +74,7 @@ pub fn split_halves(
         truth.insert(treatment.clone(), rows);
         other.insert(treatment.clone(), second);
     }
-    let other = Predictions { method: "replicate_half".into(), ..baseline::measured(screen, &other) };
+    let other = Predictions { method: Method::Replicate, ..baseline::measured(screen, &other) };
     (baseline::measured(screen, &truth), other)
 }
 
@@ -144,6 +144,6 @@ mod tests {
         let (truth, other) = split_halves(&screen, &screen.treatments(), &mut rng);
         let sum: f32 = screen.features.values().iter().step_by(20).sum();
         assert!((truth.profiles.row(0)[0] * 2.0 + other.profiles.row(0)[0] - sum).abs() < 1e-5);
-        assert_eq!(other.method, "replicate_half");
+        assert_eq!(other.method, Method::Replicate);
     }
 }

@@ -36,6 +36,7 @@ pub use significance::benjamini_hochberg;
 pub use trajectory::{FieldSums, TRAJECTORY_METRICS, TrajectoryScore, trajectory_scores};
 pub use verdict::{Direction, MethodScores, Verdict, verdict};
 
+use crate::predict::Method;
 use crate::table::FileError;
 
 /// Why a score could not be computed, written or read.
@@ -57,7 +58,7 @@ pub enum EvaluateError {
     #[error("profiles of `{method}` have {found} features, expected {expected}; score profiles of one screen")]
     FeatureCount {
         /// Whose profiles differ.
-        method: String,
+        method: Method,
         /// Their number of features.
         found: usize,
         /// The expected number.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::bootstrap::MIN_UNITS;
-use super::{Bootstrap, Claim, EvaluateError, PairedDifference, expect_same_length};
+use super::{Bootstrap, Claim, EvaluateError, PairedDifference};
+use crate::predict::Method;
 use crate::screen::Treatment;
 
 /// Which way a metric is good.
@@ -19,30 +20,19 @@ pub enum Direction {
 /// One method's score on each treatment that it predicted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MethodScores {
-    /// Name of the method.
-    pub method: String,
+    /// The method.
+    pub method: Method,
     /// Score by treatment.
     pub scores: BTreeMap<Treatment, f64>,
-}
-
-impl MethodScores {
-    /// Scores of a method, pairing treatments with values in order.
-    ///
-    /// # Errors
-    /// When the lists differ in length.
-    pub fn new(method: impl Into<String>, treatments: &[Treatment], values: &[f64]) -> Result<Self, EvaluateError> {
-        expect_same_length("treatments", treatments.len(), "scores", values.len())?;
-        Ok(Self { method: method.into(), scores: treatments.iter().cloned().zip(values.iter().copied()).collect() })
-    }
 }
 
 /// The model against the baseline that does best against it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
     /// The model.
-    pub model: String,
+    pub model: Method,
     /// The baseline it is measured by.
-    pub baseline: String,
+    pub baseline: Method,
     /// The metric's name, as it stands in the sentence.
     pub metric: String,
     /// Which way the metric is good.
@@ -214,7 +204,7 @@ mod tests {
 
     fn method(name: &str, scores: impl IntoIterator<Item = f64>) -> MethodScores {
         let scores = scores.into_iter().enumerate().map(|(index, score)| (compound(&format!("c{index:02}")), score));
-        MethodScores { method: name.into(), scores: scores.collect() }
+        MethodScores { method: name.parse().unwrap(), scores: scores.collect() }
     }
 
     fn sentence(model: &MethodScores, baselines: &[MethodScores], ceiling: Option<f64>) -> String {

@@ -11,6 +11,6 @@ mod show;
 
 pub use by_model::ByModel;
 pub use candidates::Candidates;
-pub use rank::{Place, PlanError, Query, RankConfig, Ranker, Trust, rank};
+pub use rank::{Place, PlanError, Query, RankConfig, Ranker, Trust, rank, ranker};
 pub use ranking::{RankedIntervention, Ranking};
 pub use target::{TargetError, rows_of_target};

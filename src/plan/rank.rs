@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::candidates::{Candidates, Measured};
 use super::facts::{Facts, flags};
 use super::ranking::{RankedIntervention, Ranking};
 use super::reference::{References, distance, measured_place};
 use super::target::{TargetError, rows_of_target};
-use crate::predict::{PredictError, Starts};
+use crate::predict::{Method, PredictError, Starts};
 use crate::screen::{Intervention, Perturbation, Reference, Screen, Treatment};
 use crate::train::TrainedModel;
 
@@ -27,8 +27,9 @@ pub struct RankConfig {
     pub context: String,
     /// Which interventions are candidates.
     pub candidates: Candidates,
-    /// What ranks: `model`, `blend`, or the name of a baseline.
-    pub by: String,
+    /// What ranks: `lewm` (the model alone), `blend`, or a baseline.
+    #[serde(deserialize_with = "read_ranker")]
+    pub by: Method,
     /// Rows shown on stdout.
     pub top: usize,
 }
@@ -40,10 +41,23 @@ impl Default for RankConfig {
             start: String::new(),
             context: String::new(),
             candidates: Candidates::Measured,
-            by: "blend".into(),
+            by: Method::Blend,
             top: 15,
         }
     }
+}
+
+/// The method of that word, which ranks.
+///
+/// # Errors
+/// [`PlanError::By`] where no screen can be ranked by it.
+pub fn ranker(word: &str) -> Result<Method, PlanError> {
+    let method = word.parse::<Method>().ok().filter(Method::can_rank);
+    method.ok_or_else(|| PlanError::By { by: word.to_owned(), known: Method::rankers() })
+}
+
+fn read_ranker<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Method, D::Error> {
+    ranker(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 /// What cannot be ranked.
@@ -106,10 +120,10 @@ pub trait Ranker {
 }
 
 /// What is known about the trust that a score deserves.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Trust {
     /// What ranks.
-    pub by: String,
+    pub by: Method,
     /// The sentence of the matching evaluation.
     pub verdict: String,
     /// Half the width of the intervals of the score; `None` gives none.
@@ -328,7 +342,7 @@ fn shared_by_perturbations<'a>(
 }
 
 /// Why there is no prediction of a candidate, in words.
-fn why_abstained(trained: &TrainedModel, treatment: &Treatment, by: &str) -> String {
+fn why_abstained(trained: &TrainedModel, treatment: &Treatment, by: &Method) -> String {
     let members = treatment.intervention.members();
     match members.iter().find(|member| !trained.vocabulary.can_place(&member.perturbation)) {
         Some(member) => format!("{treatment}: `{}` is neither in training nor described", member.perturbation.name),

@@ -10,6 +10,7 @@
 
 use std::path::Path;
 
+use crate::predict::Method;
 use crate::screen::Intervention;
 use crate::table::{Column, FileError, Table};
 
@@ -64,8 +65,8 @@ pub struct Ranking {
     pub target: String,
     /// Where the cells start, in words.
     pub start: String,
-    /// What ranks: `model`, `blend`, or a baseline's name.
-    pub by: String,
+    /// What ranks.
+    pub by: Method,
     /// The candidates, best first.
     pub rows: Vec<RankedIntervention>,
     /// Candidates that are not ranked because nothing is predicted of them: each with its reason, in words.
@@ -104,7 +105,10 @@ impl Ranking {
             table.facts().get(name).cloned().ok_or_else(absent)
         };
         let (verdict, calibration) = (fact("verdict")?, fact("calibration")?);
-        let (target, start, by) = (fact("target")?, fact("start")?, fact("by")?);
+        let (target, start) = (fact("target")?, fact("start")?);
+        let by = fact("by")?
+            .parse::<Method>()
+            .map_err(|error| FileError::Damaged { path: path.to_owned(), problem: format!("`by`: {error}") })?;
         let abstained = match table.facts().get(ABSTAINED) {
             None => Vec::new(),
             Some(text) => serde_json::from_str(text).map_err(|error| FileError::Damaged {
@@ -131,7 +135,7 @@ impl Ranking {
             .with_fact("calibration", &self.calibration)
             .with_fact("target", &self.target)
             .with_fact("start", &self.start)
-            .with_fact("by", &self.by)
+            .with_fact("by", self.by.to_string())
             .with("rank", "place in the list, counted from 1", whole(&|row| row.rank))
             .with_interventions(self.rows.iter().map(|row| &row.intervention))
             .with(
@@ -178,7 +182,7 @@ impl Ranking {
             )
             .with("start", "where the cells start", text(&|_| Some(self.start.clone())))
             .with("target", "the target phenotype", text(&|_| Some(self.target.clone())))
-            .with("by", "what ranks: model, blend, or a baseline", text(&|_| Some(self.by.clone())))
+            .with("by", "what ranks: lewm, blend, or a baseline", text(&|_| Some(self.by.to_string())))
     }
 }
 
@@ -275,7 +279,7 @@ pub(super) mod tests {
             calibration: "80 % intervals: set by 12 calibration treatments".into(),
             target: "Eg5 inhibitors".into(),
             start: "DMSO".into(),
-            by: "model".into(),
+            by: Method::Model,
             rows: vec![first, second],
             abstained: vec!["unobtainium 1 µM: `unobtainium` is neither in training nor described".into()],
         }
@@ -301,7 +305,7 @@ pub(super) mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].starts_with("rank,intervention,perturbation,dose_um,hours,intervention_json,context,score,"));
         assert!(lines[1].starts_with("1,taxol 0.3 µM,taxol,0.3,,"), "{}", lines[1]);
-        assert!(lines[2].contains(",-0.125,,,12.5,0,,,3.75,far from training; toxic,,,,,DMSO,Eg5 inhibitors,model"));
+        assert!(lines[2].contains(",-0.125,,,12.5,0,,,3.75,far from training; toxic,,,,,DMSO,Eg5 inhibitors,lewm"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{RankedIntervention, Ranking};
+use crate::predict::Method;
 
 /// Longest text in a cell of the table for people, in characters; parquet and csv hold the whole.
 const MAX_WIDTH: usize = 48;
@@ -138,7 +139,7 @@ struct HeadLine<'a> {
     calibration: &'a str,
     start: &'a str,
     target: &'a str,
-    by: &'a str,
+    by: &'a Method,
     candidates: usize,
     abstained: &'a [String],
 }
@@ -209,7 +210,7 @@ mod tests {
         let expected = "\
 the model beats log-dose interpolation on 31 of 40 held-out doses
 
-DMSO -> Eg5 inhibitors, by model: 2 of 2 candidates
+DMSO -> Eg5 inhibitors, by lewm: 2 of 2 candidates
 score: fraction of the way from start to target; distance: left to the target, in latent units
 80 % intervals: set by 12 calibration treatments
 

@@ -1,10 +1,12 @@
 //! What interventions would do: predicted latents and decoded features.
 
 mod decoder;
+mod method;
 mod model;
 mod ridge;
 
 pub use decoder::{Decoder, DecoderConfig};
+pub use method::{Method, MethodKind, UnknownMethod};
 pub use model::{ModelPredictions, PredictError, PredictedLatents, Starts, predict, predict_latents};
 pub use ridge::{Ridge, RidgeError};
 
@@ -15,8 +17,8 @@ use crate::screen::{FeatureMatrix, Treatment};
 /// Rows of `profiles` follow `treatments`; a treatment that a method abstains from is absent.
 #[derive(Debug, Clone)]
 pub struct Predictions {
-    /// Who predicts: `lewm`, `blend`, or a baseline's name.
-    pub method: String,
+    /// Who predicts.
+    pub method: Method,
     /// What is predicted, in the order of the rows.
     pub treatments: Vec<Treatment>,
     /// Predicted consensus profiles, `[treatment, feature]`, on the scale of the normalized screen.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 use rayon::prelude::*;
 
-use super::{Decoder, Predictions};
+use super::{Decoder, Method, Predictions};
 use crate::screen::{Reference, Role, Screen, Treatment};
 use crate::train::{TrainedModel, mean};
 
@@ -172,6 +172,6 @@ pub fn predict(
     let is_placed = |index: &usize| placed.binary_search(index).is_ok();
     let abstained = (0..treatments.len()).filter(|index| !is_placed(index)).map(|index| treatments[index].clone());
     let decoded = decoder.decode_predicted(trained, &known, &latents);
-    let profiles = Predictions { method: "lewm".into(), profiles: decoded, treatments: known };
+    let profiles = Predictions { method: Method::Model, profiles: decoded, treatments: known };
     Ok(ModelPredictions { latents, profiles, abstained: abstained.collect() })
 }

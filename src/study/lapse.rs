@@ -11,13 +11,13 @@ use burn::tensor::Device;
 
 use super::images::READOUT_LABEL;
 use super::methods::choose_blend;
-use super::readout::{MODEL, OF_LATENTS, REPLICATE, TRUE_FRAME, WellReadout};
-use super::{Prepared, StudyError, TrainedRun, USED};
+use super::readout::WellReadout;
+use super::{Prepared, StudyError, TrainedRun};
 use crate::baseline;
 use crate::config::Config;
 use crate::evaluate::EvaluateError;
 use crate::pair::Part;
-use crate::predict::{Predictions, Ridge};
+use crate::predict::{Method, Predictions, Ridge};
 use crate::screen::{Design, FeatureMatrix, Observation, Role, Screen, Track, Treatment, Well};
 
 /// Penalties of the probe.
@@ -49,7 +49,7 @@ struct WellTracks<'a> {
 }
 
 /// A method with what it says of each well, in the order of the wells.
-type Method = (String, Vec<Option<f64>>);
+type Ratios = (Method, Vec<Option<f64>>);
 
 impl<'a> Lapse<'a> {
     /// Encodes all frames and fits the probe on training objects.
@@ -99,15 +99,15 @@ impl<'a> Lapse<'a> {
         let observed = self.observed();
         let followed: Vec<&Track> = self.wells.iter().flat_map(|well| well.tracks.iter().copied()).collect();
         let starts = self.latents_at(&followed, Track::first);
-        let mut methods: Vec<Method> = Vec::new();
-        let mut add = |name: String, latents: &[Vec<f32>]| {
-            methods.push((name, self.calibrated(&self.ratios(&starts, latents), &observed)));
+        let mut methods: Vec<Ratios> = Vec::new();
+        let mut add = |method: Method, latents: &[Vec<f32>]| {
+            methods.push((method, self.calibrated(&self.ratios(&starts, latents), &observed)));
         };
-        add(MODEL.into(), &self.predicted(&followed));
-        add(TRUE_FRAME.into(), &self.latents_at(&followed, Track::last));
+        add(Method::Model, &self.predicted(&followed));
+        add(Method::TrueFrame, &self.latents_at(&followed, Track::last));
         for moves in self.simple_moves() {
             if let Some(latents) = self.moved(&starts, &followed, &moves) {
-                add(format!("{}{OF_LATENTS}", moves.method), &latents);
+                add(Method::OfLatents(Box::new(moves.method)), &latents);
             }
         }
         let of_ratios = simple(&self.screen_of_ratios(&observed), |row| self.wells[row].part == Part::Train);
@@ -116,7 +116,7 @@ impl<'a> Lapse<'a> {
             methods.push((predictions.method.clone(), self.by_treatment(predictions)));
         }
         methods.push(self.blend(config, &observed, &methods[0].1, &methods[n_measured..])?);
-        methods.push((REPLICATE.into(), self.replicates(&observed)));
+        methods.push((Method::Replicate, self.replicates(&observed)));
         let mut found = Vec::new();
         for (method, values) in methods {
             for ((well, value), &observed) in self.wells.iter().zip(values).zip(&observed) {
@@ -248,7 +248,7 @@ impl<'a> Lapse<'a> {
         let features = FeatureMatrix::numbered("move_", width, values);
         let mut found = simple(&relative_screen("moves of conditions", observations, features), |row| is_training[row]);
         // Where nothing moves, latents and measured ratios say the same.
-        found.retain(|predictions| predictions.method != "no_change");
+        found.retain(|predictions| predictions.method != Method::NoChange);
         found
     }
 
@@ -316,9 +316,9 @@ impl<'a> Lapse<'a> {
         config: &Config,
         observed: &[f64],
         model: &[Option<f64>],
-        simple: &[Method],
-    ) -> Result<Method, StudyError> {
-        let on_validation = |name: &str, values: &[Option<f64>]| {
+        simple: &[Ratios],
+    ) -> Result<Ratios, StudyError> {
+        let on_validation = |method: &Method, values: &[Option<f64>]| {
             let mut conditions = BTreeMap::<&Treatment, Vec<f64>>::new();
             let is_validation = |(well, _): &(&WellTracks, &Option<f64>)| well.part == Part::Validation;
             for (well, value) in self.wells.iter().zip(values).filter(is_validation) {
@@ -327,23 +327,24 @@ impl<'a> Lapse<'a> {
             conditions.retain(|_, values| !values.is_empty());
             let mean = |values: &Vec<f64>| (values.iter().sum::<f64>() / values.len() as f64) as f32;
             Predictions {
-                method: name.to_owned(),
+                method: method.clone(),
                 profiles: FeatureMatrix::new(vec!["ratio".into()], conditions.values().map(mean).collect()),
                 treatments: conditions.into_keys().cloned().collect(),
             }
         };
         let measured: Vec<Option<f64>> = observed.iter().copied().map(Some).collect();
-        let truth = on_validation("measured", &measured);
-        let candidates: Vec<Predictions> = simple.iter().map(|(name, values)| on_validation(name, values)).collect();
-        let own = on_validation(MODEL, model);
+        let truth = on_validation(&Method::Measured, &measured);
+        let candidates: Vec<Predictions> =
+            simple.iter().map(|(method, values)| on_validation(method, values)).collect();
+        let own = on_validation(&Method::Model, model);
         let (partner, weight) = choose_blend(&own, &candidates, &truth, config.split.by)?;
-        let partner = simple.iter().find(|(name, _)| *name == partner).map(|(_, values)| values.as_slice());
+        let partner = simple.iter().find(|(method, _)| *method == partner).map(|(_, values)| values.as_slice());
         let mixed = |well: usize| {
             let own = model[well]?;
             let other = partner.and_then(|partner| partner[well]);
             Some(other.map_or(own, |other| weight * own + (1.0 - weight) * other))
         };
-        Ok((USED.to_owned(), (0..self.wells.len()).map(mixed).collect()))
+        Ok((Method::Blend, (0..self.wells.len()).map(mixed).collect()))
     }
 
     /// The mean measured ratio of the other wells of each well's condition.

@@ -9,7 +9,7 @@ use crate::baseline;
 use crate::config::Config;
 use crate::pair::{Part, SplitBy};
 use crate::plan::PlanError;
-use crate::predict::{Decoder, ModelPredictions, Predictions, Ridge, Starts, predict};
+use crate::predict::{Decoder, Method, MethodKind, ModelPredictions, Predictions, Ridge, Starts, predict};
 use crate::screen::{Screen, Treatment};
 use crate::train::TrainedModel;
 
@@ -25,7 +25,7 @@ pub struct Methods {
     /// The model's weight in the blend.
     pub blend_weight: f64,
     /// The simple method in the blend.
-    pub blended_with: String,
+    pub blended_with: Method,
 }
 
 /// A trained model as one method among others: where its cells start, and how its predictions are said.
@@ -60,11 +60,10 @@ pub fn methods(config: &Config, prepared: &Prepared, model: Model, targets: &Row
     let model = model.predict(&names(targets))?;
     let baselines = baselines(config, prepared, &training, targets, &|_| true)?;
     let simple = baselines.iter().find(|predictions| predictions.method == partner);
-    let mut blend = match simple {
+    let blend = match simple {
         Some(simple) => baseline::blend(&model.profiles, simple, weight)?,
-        None => model.profiles.clone(),
+        None => Predictions { method: Method::Blend, ..model.profiles.clone() },
     };
-    blend.method = "blend".into();
     Ok(Methods { model, baselines, blend, blend_weight: weight, blended_with: partner })
 }
 
@@ -76,7 +75,7 @@ fn names(rows: &Rows) -> Vec<Treatment> {
 ///
 /// # Errors
 /// What predicting or a baseline says.
-pub(super) fn blend_rule(config: &Config, prepared: &Prepared, model: Model) -> Result<(String, f64), StudyError> {
+pub(super) fn blend_rule(config: &Config, prepared: &Prepared, model: Model) -> Result<(Method, f64), StudyError> {
     let validation = prepared.treatments(Part::Validation);
     let checked = model.predict(&names(&validation))?;
     let simple = baselines(config, prepared, &prepared.treatments(Part::Train), &validation, &|_| true)?;
@@ -84,18 +83,18 @@ pub(super) fn blend_rule(config: &Config, prepared: &Prepared, model: Model) -> 
     choose_blend(&checked.profiles, &simple, &truth, config.split.by)
 }
 
-/// Predictions for `targets` by the simple method of that name; `None` where it is unknown or covers none of them.
+/// Predictions for `targets` by the simple method; `None` where the screen does not have it or it covers none of them.
 ///
 /// # Errors
 /// What the baseline says.
 pub(super) fn one_baseline(
     config: &Config,
     prepared: &Prepared,
-    method: &str,
+    method: &Method,
     targets: &Rows,
 ) -> Result<Option<Predictions>, StudyError> {
     let training = prepared.treatments(Part::Train);
-    let found = baselines(config, prepared, &training, targets, &|name| name == method)?;
+    let found = baselines(config, prepared, &training, targets, &|candidate| candidate == method)?;
     Ok(found.into_iter().next())
 }
 
@@ -113,9 +112,6 @@ pub(super) fn toward_prior(fitted: f64, n: f64) -> f64 {
 /// Contexts up to which each is looked up in by itself; of more, only their mean is, so that the table can be read.
 const MOST_CONTEXTS: usize = 12;
 
-/// Methods that look at the target's own wells or layout; they are shown, but the tool never predicts with them.
-const LOOKS_AT_TARGET: [&str; 3] = ["cell_count_only", "batch_only", "well_position"];
-
 /// The simple method that blends best with the model on the validation treatments, and the model's weight.
 ///
 /// The blend is judged, not the partner alone: what is already denoised leaves the model less to add than raw interpolation.
@@ -124,12 +120,12 @@ pub(super) fn choose_blend(
     candidates: &[Predictions],
     truth: &Predictions,
     by: SplitBy,
-) -> Result<(String, f64), StudyError> {
+) -> Result<(Method, f64), StudyError> {
     let n = truth.treatments.len() as f64;
-    let mut best: Option<(f64, String, f64)> = None;
+    let mut best: Option<(f64, Method, f64)> = None;
     for simple in candidates {
         let is_partial = 2 * simple.treatments.len() <= truth.treatments.len();
-        if is_partial || LOOKS_AT_TARGET.contains(&simple.method.as_str()) {
+        if is_partial || simple.method.kind() != MethodKind::Simple {
             continue;
         }
         let fitted = baseline::fit_blend_weight(model, simple, truth)?;
@@ -139,8 +135,8 @@ pub(super) fn choose_blend(
             best = Some((error, simple.method.clone(), weight));
         }
     }
-    let fallback = if by == SplitBy::Dose { "interpolation" } else { "mean_shift" };
-    Ok(best.map_or_else(|| (fallback.to_owned(), PRIOR_WEIGHT), |(_, method, weight)| (method, weight)))
+    let fallback = if by == SplitBy::Dose { Method::Interpolation } else { Method::MeanShift };
+    Ok(best.map_or_else(|| (fallback, PRIOR_WEIGHT), |(_, method, weight)| (method, weight)))
 }
 
 /// Mean squared difference of predicted and measured profiles over the treatments of both.
@@ -153,61 +149,32 @@ fn squared_error(predictions: &Predictions, truth: &Predictions) -> f64 {
     errors.sum::<f64>() / predictions.treatments.len() as f64
 }
 
-/// Everything that `rank.by` may be beside `from:CONTEXT`, whether it applies to the screen at hand or not.
-const RANKERS: [&str; 14] = [
-    "model",
-    "blend",
-    "no_change",
-    "mean_shift",
-    "nearest_dose",
-    "interpolation",
-    "pca_interpolation",
-    "additive",
-    "ridge",
-    "other_context",
-    "well_position",
-    "batch_only",
-    "cell_count_only",
-    "knn",
-];
-
-/// Refuses what no screen can be ranked by, so that it does not surface after training.
-///
-/// # Errors
-/// [`PlanError::By`].
-pub(super) fn refuse_unknown_ranker(by: &str) -> Result<(), StudyError> {
-    if RANKERS.contains(&by) || by.starts_with("from:") {
-        return Ok(());
-    }
-    Err(PlanError::By { by: by.to_owned(), known: RANKERS.join(", ") }.into())
-}
-
 /// What is said to somebody who asks for a ranking by a method that the screen at hand does not have.
 pub(super) fn unknown_ranker(config: &Config, prepared: &Prepared) -> PlanError {
     let nothing = Rows::new();
-    let simple = simple_methods(config, prepared, &nothing, &nothing, &[]).into_iter().map(|(name, _)| name);
-    let known: Vec<String> = ["model", "blend"].map(String::from).into_iter().chain(simple).collect();
-    PlanError::By { by: config.rank.by.clone(), known: known.join(", ") }
+    let simple = simple_methods(config, prepared, &nothing, &nothing, &[]).into_iter().map(|(method, _)| method);
+    let known: Vec<String> = [Method::Model, Method::Blend].into_iter().chain(simple).map(|m| m.to_string()).collect();
+    PlanError::By { by: config.rank.by.to_string(), known: known.join(", ") }
 }
 
-/// The simple methods that apply to the screen and whose names are `wanted`; those that cover no target are left out.
+/// The simple methods that apply to the screen and are `wanted`; those that cover no target are left out.
 fn baselines(
     config: &Config,
     prepared: &Prepared,
     training: &Rows,
     targets: &Rows,
-    wanted: &dyn Fn(&str) -> bool,
+    wanted: &dyn Fn(&Method) -> bool,
 ) -> Result<Vec<Predictions>, StudyError> {
     let names = names(targets);
     let methods = simple_methods(config, prepared, training, targets, &names).into_iter();
-    let found = methods.filter(|(name, _)| wanted(name)).map(|(_, predictions)| predictions());
+    let found = methods.filter(|(method, _)| wanted(method)).map(|(_, predictions)| predictions());
     let mut all: Vec<Predictions> = found.filter_map(Result::transpose).collect::<Result<_, _>>()?;
     all.retain(|predictions| !predictions.treatments.is_empty());
     Ok(all)
 }
 
-/// A simple method by name, not yet computed; `None` where training does not let its settings be chosen.
-type SimpleMethod<'a> = (String, Box<dyn Fn() -> Result<Option<Predictions>, StudyError> + 'a>);
+/// A simple method, not yet computed; `None` where training does not let its settings be chosen.
+type SimpleMethod<'a> = (Method, Box<dyn Fn() -> Result<Option<Predictions>, StudyError> + 'a>);
 
 fn simple_methods<'a>(
     config: &'a Config,
@@ -216,40 +183,41 @@ fn simple_methods<'a>(
     targets: &'a Rows,
     names: &'a [Treatment],
 ) -> Vec<SimpleMethod<'a>> {
-    fn plain<'a>(name: &str, predictions: impl Fn() -> Predictions + 'a) -> SimpleMethod<'a> {
-        (name.to_owned(), Box::new(move || Ok(Some(predictions()))))
+    fn plain<'a>(method: Method, predictions: impl Fn() -> Predictions + 'a) -> SimpleMethod<'a> {
+        (method, Box::new(move || Ok(Some(predictions()))))
     }
     let screen = &prepared.screen;
     let mut all = vec![
-        plain("no_change", move || baseline::no_change(screen, names)),
-        plain("mean_shift", move || baseline::mean_shift(screen, training, names)),
-        plain("nearest_dose", move || baseline::nearest_dose(screen, training, names)),
-        plain("interpolation", move || baseline::interpolation(screen, training, names)),
+        plain(Method::NoChange, move || baseline::no_change(screen, names)),
+        plain(Method::MeanShift, move || baseline::mean_shift(screen, training, names)),
+        plain(Method::NearestDose, move || baseline::nearest_dose(screen, training, names)),
+        plain(Method::Interpolation, move || baseline::interpolation(screen, training, names)),
     ];
     let pca_interpolation = move || {
         let settings = baseline::choose_pca_interpolation(screen, training, &config.evaluate.pca)?;
         Ok(settings.map(|settings| baseline::pca_interpolation(screen, training, names, settings)).transpose()?)
     };
-    all.push(("pca_interpolation".into(), Box::new(pca_interpolation)));
-    all.push(plain("additive", move || baseline::additive(screen, training, names)));
-    all.push(("ridge".into(), Box::new(move || ridge(screen, training, names, &prepared.descriptors).map(Some))));
-    all.push(plain("other_context", move || baseline::other_context(screen, training, names)));
+    all.push((Method::PcaInterpolation, Box::new(pca_interpolation)));
+    all.push(plain(Method::Additive, move || baseline::additive(screen, training, names)));
+    all.push((Method::Ridge, Box::new(move || ridge(screen, training, names, &prepared.descriptors).map(Some))));
+    all.push(plain(Method::OtherContext, move || baseline::other_context(screen, training, names)));
     let contexts = prepared.vocabulary.contexts();
     if (2..=MOST_CONTEXTS).contains(&contexts.len()) {
         all.extend(contexts.iter().map(|context| {
-            let name = format!("from:{context}");
-            plain(&name, move || baseline::from_context(screen, training, names, context))
+            plain(Method::FromContext(context.clone()), move || {
+                baseline::from_context(screen, training, names, context)
+            })
         }));
     }
-    all.push(plain("well_position", move || baseline::well_position(screen, training, names, targets)));
-    all.push(plain("batch_only", move || baseline::batch_only(screen, training, names, targets)));
-    all.push(plain("cell_count_only", move || baseline::cell_count_only(screen, training, names, targets)));
+    all.push(plain(Method::WellPosition, move || baseline::well_position(screen, training, names, targets)));
+    all.push(plain(Method::BatchOnly, move || baseline::batch_only(screen, training, names, targets)));
+    all.push(plain(Method::CellCountOnly, move || baseline::cell_count_only(screen, training, names, targets)));
     if !prepared.descriptors.is_empty() {
         let knn = move || {
             let similarity = baseline::Similarity::suited_to(&prepared.descriptors);
             Ok(Some(baseline::knn(screen, training, names, &prepared.descriptors, similarity, 5)?))
         };
-        all.push(("knn".into(), Box::new(knn)));
+        all.push((Method::NearestNeighbors, Box::new(knn)));
     }
     all
 }
@@ -269,25 +237,5 @@ fn ridge(
     let x = features.select_rows(&(0..n_training).collect::<Vec<_>>());
     let ridge = Ridge::fit_gcv(&x, &measured.profiles, &[0.03, 0.1, 0.3, 1.0, 3.0, 10.0])?;
     let queries = features.select_rows(&(n_training..joint.len()).collect::<Vec<_>>());
-    Ok(Predictions { method: "ridge".into(), treatments: targets.to_vec(), profiles: ridge.predict(&queries) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pair::SplitConfig;
-    use crate::study::{load_screen, prepare};
-
-    #[test]
-    fn every_method_of_a_screen_is_known_before_it_is_loaded() {
-        let card = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/bbbc021/dataset.toml");
-        let mut config = Config { split: SplitConfig { folds: 0, ..SplitConfig::default() }, ..Config::default() };
-        config.data.card = Some(card);
-        let prepared = prepare(&config, &load_screen(&config).unwrap()).unwrap();
-        let nothing = Rows::new();
-        for (name, _) in simple_methods(&config, &prepared, &nothing, &nothing, &[]) {
-            refuse_unknown_ranker(&name).unwrap();
-        }
-        assert!(refuse_unknown_ranker("guess").is_err());
-    }
+    Ok(Predictions { method: Method::Ridge, treatments: targets.to_vec(), profiles: ridge.predict(&queries) })
 }

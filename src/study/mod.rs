@@ -33,7 +33,7 @@ pub use published::{PublishedEmbeddings, embed_published};
 pub use readout::WellReadout;
 pub use reopen::{against, evaluate_finished, predict_table, rank_finished, treatments_of};
 pub use run::{Event, Finished, TrainedRun, fold_name, run};
-pub use score::{Evaluation, Item, USED, evaluate, pooled, summary_table};
+pub use score::{Evaluation, Item, evaluate, pooled, summary_table};
 pub use trajectory::TrackPrediction;
 
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ use crate::load::LoadError;
 use crate::normalize::NormalizeError;
 use crate::pair::PairError;
 use crate::plan::PlanError;
-use crate::predict::{PredictError, RidgeError};
+use crate::predict::{Method, PredictError, RidgeError};
 use crate::run::RunError;
 use crate::table::FileError;
 use crate::train::TrainError;
@@ -70,9 +70,9 @@ pub enum StudyError {
     #[error("{what} is not there yet for a screen of images")]
     Images { what: &'static str },
     #[error(
-        "`rank.by` is {by:?}, and a screen of images is ranked by its model alone, because simple methods predict features and pixels are none; set `rank.by = \"model\"` (`--by model`)"
+        "`rank.by` is `{by}`, and a screen of images is ranked by its model alone, because simple methods predict features and pixels are none; set `rank.by = \"lewm\"` (`--by lewm`)"
     )]
-    RankImages { by: String },
+    RankImages { by: Method },
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]

@@ -6,6 +6,7 @@ use super::StudyError;
 use crate::config::Config;
 use crate::evaluate::{Direction, MethodScores, ScoreRow, Verdict, readout_scores, verdict};
 use crate::pair::Part;
+use crate::predict::Method;
 use crate::screen::{Treatment, Well};
 use crate::table::{Column, Table};
 
@@ -23,31 +24,19 @@ pub struct WellReadout {
     /// What the well's objects were for in that fold.
     pub part: Part,
     /// The method.
-    pub method: String,
+    pub method: Method,
     /// Ratio of the sums over the well's objects, last frame to first, as the method predicts it.
     pub predicted: f64,
     /// The measured ratio.
     pub observed: f64,
 }
 
-/// The read-out of the frame that is to be predicted, from its own latents: what a perfect prediction would reach.
-pub(super) const TRUE_FRAME: &str = "true_frame";
-
-/// The measured ratio of another well of the same condition: what repeating the experiment would reach.
-pub(super) const REPLICATE: &str = "replicate";
-
-/// The model alone.
-pub(super) const MODEL: &str = "lewm";
-
-/// Ends the name of a simple method that predicts latents, which are then read out as the model's are.
-pub(super) const OF_LATENTS: &str = "_of_latents";
-
 /// Scores of every method over the wells, and of each condition's mean where there are too few for an interval.
 ///
 /// # Errors
 /// When a read-out is not finite.
 pub(super) fn readout_score_rows(config: &Config, readouts: &[WellReadout]) -> Result<Vec<ScoreRow>, StudyError> {
-    let mut methods = BTreeMap::<&str, Vec<&WellReadout>>::new();
+    let mut methods = BTreeMap::<&Method, Vec<&WellReadout>>::new();
     for readout in readouts {
         methods.entry(&readout.method).or_default().push(readout);
     }
@@ -60,7 +49,7 @@ pub(super) fn readout_score_rows(config: &Config, readouts: &[WellReadout]) -> R
         rows.extend(scores.into_iter().map(|score| ScoreRow {
             task: READOUT_TASK.to_owned(),
             subset: "all".to_owned(),
-            method: method.to_owned(),
+            method: method.to_string(),
             metric: score.metric.to_owned(),
             value: score.value,
             lower: score.interval.map(|(lower, _)| lower),
@@ -80,49 +69,47 @@ pub(super) fn readout_score_rows(config: &Config, readouts: &[WellReadout]) -> R
 pub(super) fn readout_verdict(
     config: &Config,
     readouts: &[WellReadout],
-    method: &str,
+    method: &Method,
 ) -> Result<Option<Verdict>, StudyError> {
     let methods = squared_errors(readouts);
     let Some(own) = methods.get(method) else { return Ok(None) };
-    let is_simple = |name: &str| ![MODEL, super::USED, TRUE_FRAME, REPLICATE].contains(&name);
     let baselines: Vec<MethodScores> =
-        methods.iter().filter(|(name, _)| is_simple(name)).map(|(_, scores)| scores.clone()).collect();
-    let ceiling = methods.get(REPLICATE).map(|replicate| &replicate.scores);
+        methods.iter().filter(|(method, _)| method.is_baseline()).map(|(_, scores)| scores.clone()).collect();
+    let ceiling = methods.get(&Method::Replicate).map(|replicate| &replicate.scores);
     let bootstrap = &config.evaluate.bootstrap;
     let unit = |treatment: &Treatment| treatment.intervention.to_string();
     let found = verdict(own, &baselines, "squared error", Direction::LowerIsBetter, ceiling, &unit, bootstrap)?;
     Ok(found.map(|found| found.with_units_called("conditions")))
 }
 
-/// `method` against the simple method of that name.
+/// `method` against one simple method.
 ///
 /// # Errors
 /// When a read-out is not finite.
 pub(super) fn readout_against(
     config: &Config,
     readouts: &[WellReadout],
-    baseline: &str,
+    baseline: &Method,
 ) -> Result<Option<Verdict>, StudyError> {
     let simple: Vec<WellReadout> = readouts
         .iter()
-        .filter(|readout| [super::USED, REPLICATE, baseline].contains(&readout.method.as_str()))
+        .filter(|readout| [&Method::Blend, &Method::Replicate, baseline].contains(&&readout.method))
         .cloned()
         .collect();
-    readout_verdict(config, &simple, super::USED)
+    readout_verdict(config, &simple, &Method::Blend)
 }
 
 /// Mean squared error of each method over the wells of each condition.
-fn squared_errors(readouts: &[WellReadout]) -> BTreeMap<&str, MethodScores> {
-    let mut wells = BTreeMap::<(&str, &Treatment), Vec<f64>>::new();
+fn squared_errors(readouts: &[WellReadout]) -> BTreeMap<&Method, MethodScores> {
+    let mut wells = BTreeMap::<(&Method, &Treatment), Vec<f64>>::new();
     for readout in readouts {
         let error = (readout.predicted - readout.observed).powi(2);
         wells.entry((&readout.method, &readout.treatment)).or_default().push(error);
     }
-    let mut methods = BTreeMap::<&str, MethodScores>::new();
+    let mut methods = BTreeMap::<&Method, MethodScores>::new();
     for ((method, treatment), errors) in wells {
-        let own = methods
-            .entry(method)
-            .or_insert_with(|| MethodScores { method: method.to_owned(), scores: BTreeMap::new() });
+        let own =
+            methods.entry(method).or_insert_with(|| MethodScores { method: method.clone(), scores: BTreeMap::new() });
         own.scores.insert(treatment.clone(), errors.iter().sum::<f64>() / errors.len() as f64);
     }
     methods
@@ -145,7 +132,7 @@ pub(super) fn readout_table(readouts: &[WellReadout]) -> Table {
             "what the well was for: train, validation, calibration or test",
             text(&|row| Some(row.part.name().to_owned())),
         )
-        .with("method", "who predicts", text(&|row| Some(row.method.clone())))
+        .with("method", "who predicts", text(&|row| Some(row.method.to_string())))
         .with("predicted", "predicted ratio, last frame to first", number(&|row| row.predicted))
         .with("observed", "measured ratio, last frame to first", number(&|row| row.observed))
 }

@@ -17,18 +17,18 @@ use crate::embed::{Level, embed};
 use crate::evaluate::{Verdict, conformal_radius, coverage_over_splits};
 use crate::pair::{Part, SplitBy};
 use crate::plan::{ByModel, PlanError, Query, RankedIntervention, Ranker, Ranking, Trust, rank};
-use crate::predict::{Starts, predict};
+use crate::predict::{Method, MethodKind, Starts, predict};
 use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment};
 use crate::table::Table;
 
 /// The sentence that heads a ranking: the verdict on what ranks.
 pub fn verdict_sentence(config: &Config, evaluation: Option<&Evaluation>) -> String {
-    let verdict = evaluation.and_then(|evaluation| match config.rank.by.as_str() {
-        "model" => evaluation.verdict_model.as_ref(),
-        "blend" => evaluation.verdict.as_ref(),
+    let verdict = evaluation.and_then(|evaluation| match config.rank.by {
+        Method::Model => evaluation.verdict_model.as_ref(),
+        Method::Blend => evaluation.verdict.as_ref(),
         _ => None,
     });
-    if !["model", "blend"].contains(&config.rank.by.as_str()) {
+    if config.rank.by.kind() != MethodKind::Learned {
         return format!("ranked by the baseline {} alone; `evaluate` shows what the model adds", config.rank.by);
     }
     match verdict {
@@ -43,7 +43,7 @@ pub fn verdict_sentence(config: &Config, evaluation: Option<&Evaluation>) -> Str
 /// Ranks by what the configuration says, on the run's own screen or on `other`.
 ///
 /// # Errors
-/// When the target cannot be used or `rank.by` is unknown.
+/// When the target cannot be used or the screen does not have the method of `rank.by`.
 pub(super) fn rank_by(
     config: &Config,
     prepared: &Prepared,
@@ -63,13 +63,13 @@ pub(super) fn rank_by(
     let starts = Starts::of(trained, screen, device);
     let model = ByModel { trained, starts: &starts, device };
     // Of the simple methods only the one that is asked for: candidates may be many, and their profiles are wide.
-    let by_simple = |method: &str| -> Result<Option<ProfileRanker>, StudyError> {
+    let by_simple = |method: &Method| -> Result<Option<ProfileRanker>, StudyError> {
         let predictions = one_baseline(config, prepared, method, &wanted)?;
         Ok(predictions.map(|predictions| ProfileRanker { trained, predictions, device }))
     };
-    let ranker: Box<dyn Ranker> = match config.rank.by.as_str() {
-        "model" => Box::new(model),
-        "blend" => {
+    let ranker: Box<dyn Ranker> = match &config.rank.by {
+        Method::Model => Box::new(model),
+        Method::Blend => {
             let own_starts = Starts::of(trained, &prepared.screen, device);
             let (partner, weight) = blend_rule(config, prepared, trained_run.model(&own_starts, device))?;
             Box::new(BlendRanker { model, simple: by_simple(&partner)?, weight })
@@ -91,11 +91,11 @@ pub(super) fn rank_by(
 ///
 /// # Errors
 /// [`PlanError::By`].
-pub(super) fn refuse_ranker_of_lapse(by: &str) -> Result<(), PlanError> {
-    if by == "model" {
+pub(super) fn refuse_ranker_of_lapse(by: &Method) -> Result<(), PlanError> {
+    if *by == Method::Model {
         return Ok(());
     }
-    Err(PlanError::By { by: by.to_owned(), known: "`model`, as the screen is a time lapse".to_owned() })
+    Err(PlanError::By { by: by.to_string(), known: "`lewm`, as the screen is a time lapse".to_owned() })
 }
 
 /// Ranks whole time lapses by the model: from the mean first frame to where each set leads by the last frame.
@@ -200,7 +200,7 @@ pub fn rank_finished(
     // The verdict alone: how good the embedding is does not head a ranking, and replicate retrieval takes long.
     let test = prepared.treatments(config.evaluate.part);
     let evaluation = match prepared.is_of_crops() {
-        true if config.rank.by != "model" => return Err(StudyError::RankImages { by: config.rank.by.clone() }),
+        true if config.rank.by != Method::Model => return Err(StudyError::RankImages { by: config.rank.by.clone() }),
         true => scored_wells(config, prepared, trained_run, device)?,
         false if test.is_empty() => None,
         false => Some(scored(config, prepared, trained_run, &test, device)?),
@@ -286,11 +286,11 @@ fn scored(
     score::pooled(config, score::evaluate(config, prepared, &found, rows)?, Vec::new())
 }
 
-/// The used prediction against one baseline by name; `None` when the baseline covers too few treatments.
+/// The used prediction against one baseline; `None` when the baseline covers too few treatments.
 ///
 /// # Errors
 /// When a score is not finite.
-pub fn against(config: &Config, evaluation: &Evaluation, baseline: &str) -> Result<Option<Verdict>, StudyError> {
+pub fn against(config: &Config, evaluation: &Evaluation, baseline: &Method) -> Result<Option<Verdict>, StudyError> {
     score::against_one(config, evaluation, baseline)
 }
 

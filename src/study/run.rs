@@ -9,7 +9,6 @@ use super::ensemble::checkpoint_steps;
 use super::labels::label_table;
 use super::lapse::Lapse;
 use super::log::TrainingLog;
-use super::methods::refuse_unknown_ranker;
 use super::prepare::load_screen_until;
 use super::readout::readout_table;
 use super::trajectory::{track_predictions, trajectory_table};
@@ -25,7 +24,7 @@ use crate::model::{Array, parameters};
 use crate::normalize::Normalizer;
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
-use crate::predict::{Decoder, Starts};
+use crate::predict::{Decoder, Method, Starts};
 use crate::run::{Artifact, Checkpoint, InputHash, Manifest, NonFinite, Opened, RunDir, RunError};
 use crate::screen::Screen;
 use crate::table::write_atomically;
@@ -169,7 +168,6 @@ pub fn run(
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, StudyError> {
-    refuse_unknown_ranker(&config.rank.by)?;
     if !loaded.screen.design.schedules().is_empty() && !config.rank.target.is_empty() {
         return Err(StudyError::Tracks { what: "`rank.target`" });
     }
@@ -213,7 +211,7 @@ pub fn run(
 
 /// Refuses what cannot be done with crops of images, so that it does not surface after training.
 fn refuse_images(config: &Config, screen: &Screen) -> Result<(), StudyError> {
-    if !config.rank.target.is_empty() && config.rank.by != "model" {
+    if !config.rank.target.is_empty() && config.rank.by != Method::Model {
         return Err(StudyError::RankImages { by: config.rank.by.clone() });
     }
     let label = &config.evaluate.label;

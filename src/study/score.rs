@@ -14,14 +14,14 @@ use crate::evaluate::{
     verdict,
 };
 use crate::pair::{DosePosition, Part, SplitBy};
-use crate::predict::Predictions;
+use crate::predict::{Method, Predictions};
 use crate::screen::Treatment;
 
 /// One score of one method on one treatment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
     /// The method.
-    pub method: String,
+    pub method: Method,
     /// The held-out treatment.
     pub treatment: Treatment,
     /// Whether its dose lies between training doses: `interior`, `edge` or `unseen`.
@@ -65,12 +65,6 @@ impl Evaluation {
     }
 }
 
-/// What replicate noise leaves: the error of an equally large repeat of the experiment.
-pub const CEILING: &str = "replicate";
-
-/// The method whose predictions the tool uses.
-pub const USED: &str = "blend";
-
 fn position_name(position: DosePosition) -> &'static str {
     match position {
         DosePosition::Interior => "interior",
@@ -102,7 +96,7 @@ pub fn evaluate(
     for ceiling in replicate_ceiling(&prepared.screen, rows) {
         // What an equally large repeat of the experiment would miss the measurement by.
         let position = position(&ceiling.treatment);
-        let (method, value) = (CEILING.to_owned(), ceiling.repeat);
+        let (method, value) = (Method::Replicate, ceiling.repeat);
         items.push(Item { method, position, metric: "mse", value, treatment: ceiling.treatment });
     }
     Ok(items)
@@ -142,10 +136,10 @@ fn score(
 /// When a score is not finite.
 pub fn pooled(config: &Config, items: Vec<Item>, readouts: Vec<WellReadout>) -> Result<Evaluation, StudyError> {
     let task = format!("unseen {}", config.split.by.name());
-    let mut groups = BTreeMap::<(&str, &str, &str), Vec<&Item>>::new();
+    let mut groups = BTreeMap::<(&str, &str, &Method), Vec<&Item>>::new();
     for item in &items {
-        groups.entry((item.metric, "all", item.method.as_str())).or_default().push(item);
-        groups.entry((item.metric, item.position, item.method.as_str())).or_default().push(item);
+        groups.entry((item.metric, "all", &item.method)).or_default().push(item);
+        groups.entry((item.metric, item.position, &item.method)).or_default().push(item);
     }
     let mut scores = Scores::default();
     for ((metric, subset, method), group) in groups {
@@ -154,25 +148,23 @@ pub fn pooled(config: &Config, items: Vec<Item>, readouts: Vec<WellReadout>) -> 
         let estimate = config.evaluate.bootstrap.mean(&values, &units)?;
         let metric =
             if metric == "recall" { format!("recall@{}", config.evaluate.recall_at) } else { metric.to_owned() };
-        scores.rows.push(ScoreRow::new(&task, subset, method, &metric, &estimate));
+        scores.rows.push(ScoreRow::new(&task, subset, &method.word(), &metric, &estimate));
     }
     let mse = by_method(&items, "mse");
-    let ceiling = mse.get(CEILING).map(|ceiling| ceiling.scores.clone());
-    // The cell count of a held-out well is part of the outcome: no baseline to be beaten, though worth a look.
-    let is_simple = |method: &str| ![USED, "lewm", CEILING, "cell_count_only"].contains(&method);
+    let ceiling = mse.get(&Method::Replicate).map(|ceiling| ceiling.scores.clone());
     let baselines: Vec<MethodScores> =
-        mse.iter().filter(|(method, _)| is_simple(method)).map(|(_, scores)| scores.clone()).collect();
-    let against = |method: &str| -> Result<Option<Verdict>, StudyError> {
+        mse.iter().filter(|(method, _)| method.is_baseline()).map(|(_, scores)| scores.clone()).collect();
+    let against = |method: &Method| -> Result<Option<Verdict>, StudyError> {
         let Some(model) = mse.get(method) else { return Ok(None) };
         let bootstrap = &config.evaluate.bootstrap;
         Ok(verdict(model, &baselines, "MSE", Direction::LowerIsBetter, ceiling.as_ref(), &perturbations, bootstrap)?)
     };
     let scored = scored_readouts(config, &readouts);
-    let verdict_of = |method: &str| match scored.is_empty() {
+    let verdict_of = |method: &Method| match scored.is_empty() {
         true => against(method),
         false => readout_verdict(config, &scored, method),
     };
-    let (verdict, verdict_model) = (verdict_of(USED)?, verdict_of("lewm")?);
+    let (verdict, verdict_model) = (verdict_of(&Method::Blend)?, verdict_of(&Method::Model)?);
     let configurations_tried = config.evaluate.configurations_tried;
     let notes = what_a_group_is(config.split.by, &items).into_iter().collect();
     scores.rows.extend(readout_score_rows(config, &scored)?);
@@ -209,17 +201,17 @@ fn what_a_group_is(by: SplitBy, items: &[Item]) -> Option<String> {
     })
 }
 
-fn by_method<'a>(items: &'a [Item], metric: &str) -> BTreeMap<&'a str, MethodScores> {
-    let mut methods = BTreeMap::<&str, BTreeMap<Treatment, Vec<f64>>>::new();
+fn by_method<'a>(items: &'a [Item], metric: &str) -> BTreeMap<&'a Method, MethodScores> {
+    let mut methods = BTreeMap::<&Method, BTreeMap<Treatment, Vec<f64>>>::new();
     for item in items.iter().filter(|item| item.metric == metric) {
-        let scores = methods.entry(item.method.as_str()).or_default();
+        let scores = methods.entry(&item.method).or_default();
         // A treatment with wells in several places is tested in several folds.
         scores.entry(item.treatment.clone()).or_default().push(item.value);
     }
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
-    let of_method = |(method, scores): (&'a str, BTreeMap<Treatment, Vec<f64>>)| {
+    let of_method = |(method, scores): (&'a Method, BTreeMap<Treatment, Vec<f64>>)| {
         let scores = scores.into_iter().map(|(treatment, values)| (treatment, mean(values))).collect();
-        (method, MethodScores { method: method.to_owned(), scores })
+        (method, MethodScores { method: method.clone(), scores })
     };
     methods.into_iter().map(of_method).collect()
 }
@@ -233,14 +225,14 @@ fn perturbations(treatment: &Treatment) -> String {
 pub(super) fn against_one(
     config: &Config,
     evaluation: &Evaluation,
-    baseline: &str,
+    baseline: &Method,
 ) -> Result<Option<Verdict>, StudyError> {
     let scored = scored_readouts(config, &evaluation.readouts);
     if !scored.is_empty() {
         return readout_against(config, &scored, baseline);
     }
     let mse = by_method(&evaluation.items, "mse");
-    let (Some(model), Some(simple)) = (mse.get(USED), mse.get(baseline)) else { return Ok(None) };
+    let (Some(model), Some(simple)) = (mse.get(&Method::Blend), mse.get(baseline)) else { return Ok(None) };
     let (simple, bootstrap) = (std::slice::from_ref(simple), &config.evaluate.bootstrap);
     Ok(verdict(model, simple, "MSE", Direction::LowerIsBetter, None, &perturbations, bootstrap)?)
 }

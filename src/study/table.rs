@@ -13,7 +13,7 @@ pub(super) fn predictions(methods: &Methods) -> Table {
 /// The table of any predictions of the same features.
 pub(super) fn of(all: &[&crate::predict::Predictions]) -> Table {
     let treatments = || all.iter().flat_map(|predictions| &predictions.treatments);
-    let methods = all.iter().flat_map(|p| std::iter::repeat_n(Some(p.method.clone()), p.treatments.len()));
+    let methods = all.iter().flat_map(|p| std::iter::repeat_n(Some(p.method.to_string()), p.treatments.len()));
     let contexts = treatments().map(|t| (!t.context.is_empty()).then(|| t.context.clone()));
     let mut table = Table::new()
         .with("method", "who predicts: lewm, blend or a baseline", Column::Text(methods.collect()))

@@ -17,7 +17,7 @@ use super::response::{Mean, MeanResponse, Responses, beginning, later};
 use super::{Prepared, StudyError, TrainedRun};
 use crate::config::Config;
 use crate::pair::{Anchor, Part};
-use crate::predict::Ridge;
+use crate::predict::{Method, Ridge};
 use crate::screen::{Application, FeatureMatrix, Intervention, Micromolar, Perturbation, Schedule, Treatment};
 use crate::table::{Column, Table};
 
@@ -31,7 +31,7 @@ pub struct TrackPrediction {
     /// What the track got over all of its time.
     pub treatment: Treatment,
     /// The method.
-    pub method: String,
+    pub method: Method,
     /// Times after those that were seen.
     pub minutes: Vec<f64>,
     /// What the method predicts.
@@ -48,12 +48,6 @@ pub(super) struct TrackPredictions {
     /// In sentences.
     pub notes: Vec<String>,
 }
-
-/// The mean of the other half of the fields of the same dose: what repeating the experiment would reach.
-pub(super) const REPLICATE: &str = "replicate_shifted";
-
-/// The same without regard to the track's own beginning.
-const REPLICATE_MEAN: &str = "replicate";
 
 /// Penalties of the probe.
 const LAMBDAS: [f64; 6] = [1e-3, 1e-1, 1.0, 10.0, 100.0, 1000.0];
@@ -122,22 +116,22 @@ pub(super) fn track_predictions(
             .collect();
         let replicate = MeanResponse::of(&other_half, seen);
         let methods = [
-            ("lewm", model[index].clone()),
-            (super::USED, blend.collect()),
-            ("no_change", constant(last)),
-            ("start_mean", constant(own)),
-            ("mean_response", plain(&|minutes| responses.overall.at(minutes, Mean::Plain))),
-            ("mean_response_shifted", shifted(&|minutes| responses.overall.at(minutes, Mean::Shifted))),
-            ("neighbor_doses", plain(&|minutes| responses.neighbors(&anchor, minutes, Mean::Plain))),
-            ("neighbor_doses_shifted", neighbors),
-            (REPLICATE_MEAN, plain(&|minutes| replicate.at(minutes, Mean::Plain))),
-            (REPLICATE, shifted(&|minutes| replicate.at(minutes, Mean::Shifted))),
+            (Method::Model, model[index].clone()),
+            (Method::Blend, blend.collect()),
+            (Method::NoChange, constant(last)),
+            (Method::StartMean, constant(own)),
+            (Method::MeanResponse, plain(&|minutes| responses.overall.at(minutes, Mean::Plain))),
+            (Method::MeanResponseShifted, shifted(&|minutes| responses.overall.at(minutes, Mean::Shifted))),
+            (Method::NeighborDoses, plain(&|minutes| responses.neighbors(&anchor, minutes, Mean::Plain))),
+            (Method::NeighborDosesShifted, neighbors),
+            (Method::Replicate, plain(&|minutes| replicate.at(minutes, Mean::Plain))),
+            (Method::ReplicateShifted, shifted(&|minutes| replicate.at(minutes, Mean::Shifted))),
         ];
         tracks.extend(methods.into_iter().map(|(method, predicted)| TrackPrediction {
             field: schedule.field.clone(),
             track: schedule.track.clone(),
             treatment: schedule.treatment.clone(),
-            method: method.to_owned(),
+            method,
             minutes: schedule.minutes[later.clone()].to_vec(),
             predicted,
             observed: schedule.measured[later.clone()].to_vec(),
@@ -334,7 +328,7 @@ pub(super) fn trajectory_table(tracks: &[TrackPrediction]) -> Table {
             "what stays fixed; empty in a screen of one context",
             text(&|track| track.treatment.context.clone()),
         )
-        .with("method", "who predicts", text(&|track| track.method.clone()))
+        .with("method", "who predicts", text(&|track| track.method.to_string()))
         .with("minutes", "time of the value", number(&|track, at| Some(track.minutes[at])))
         .with("predicted", "predicted value; null where the method abstains", number(&|track, at| track.predicted[at]))
         .with("observed", "measured value; null where it is missing", number(&|track, at| track.observed[at]))

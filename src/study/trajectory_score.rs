@@ -2,24 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::trajectory::{REPLICATE, TrackPrediction};
-use super::{Evaluation, StudyError, USED};
+use super::trajectory::TrackPrediction;
+use super::{Evaluation, StudyError};
 use crate::config::Config;
 use crate::evaluate::{
     Bootstrap, Direction, FieldSums, ScoreRow, Scores, TRAJECTORY_METRICS, TrajectoryScore, Verdict, trajectory_scores,
 };
+use crate::predict::{Method, MethodKind};
 
 /// What the prediction of trajectories is called in `scores.parquet`.
 const TASK: &str = "trajectories";
 
 /// The subset of all conditions together.
 const ALL: &str = "all";
-
-/// Methods that no verdict compares with: the model's own, and what repeats the experiment.
-const NOT_SIMPLE: [&str; 4] = ["lewm", USED, REPLICATES[0], REPLICATES[1]];
-
-/// What repeats the experiment.
-const REPLICATES: [&str; 2] = ["replicate", REPLICATE];
 
 /// Scores tracks (of one fold or of all).
 ///
@@ -28,9 +23,9 @@ const REPLICATES: [&str; 2] = ["replicate", REPLICATE];
 pub(super) fn scored(config: &Config, tracks: Vec<TrackPrediction>) -> Result<Evaluation, StudyError> {
     let bootstrap = &config.evaluate.bootstrap;
     let mut rows = Vec::new();
-    let methods: BTreeSet<&str> = tracks.iter().map(|track| track.method.as_str()).collect();
+    let methods: BTreeSet<&Method> = tracks.iter().map(|track| &track.method).collect();
     for method in methods {
-        let of_method: Vec<&TrackPrediction> = tracks.iter().filter(|track| track.method == method).collect();
+        let of_method: Vec<&TrackPrediction> = tracks.iter().filter(|track| track.method == *method).collect();
         rows.extend(score_rows(method, &of_method, bootstrap)?);
     }
     let errors = TrackErrors::of(&tracks);
@@ -39,8 +34,8 @@ pub(super) fn scored(config: &Config, tracks: Vec<TrackPrediction>) -> Result<Ev
         scores: Scores { rows },
         items: Vec::new(),
         readouts: Vec::new(),
-        verdict: errors.verdict(USED, bootstrap)?,
-        verdict_model: errors.verdict("lewm", bootstrap)?,
+        verdict: errors.verdict(&Method::Blend, bootstrap)?,
+        verdict_model: errors.verdict(&Method::Model, bootstrap)?,
         notes,
         configurations_tried: config.evaluate.configurations_tried,
         trajectories: tracks,
@@ -49,7 +44,11 @@ pub(super) fn scored(config: &Config, tracks: Vec<TrackPrediction>) -> Result<Ev
 }
 
 /// All metrics of one method, of every condition and of all.
-fn score_rows(method: &str, tracks: &[&TrackPrediction], bootstrap: &Bootstrap) -> Result<Vec<ScoreRow>, StudyError> {
+fn score_rows(
+    method: &Method,
+    tracks: &[&TrackPrediction],
+    bootstrap: &Bootstrap,
+) -> Result<Vec<ScoreRow>, StudyError> {
     let values = tracks.iter().flat_map(|track| track.observed.iter().flatten());
     let (sum, n) = values.fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
     let offset = if n > 0.0 { sum / n } else { 0.0 };
@@ -72,12 +71,12 @@ fn score_rows(method: &str, tracks: &[&TrackPrediction], bootstrap: &Bootstrap) 
             chosen().map(|((condition, field), (sums, _))| (condition.as_str(), *field, sums)).collect();
         let n_tracks = chosen().map(|(_, (_, n_tracks))| n_tracks).sum();
         // The mean of half the fields against that of the other half: to draw fields anew would break the halves.
-        let has_intervals = |metric: &str| !(metric.starts_with("mean_") && REPLICATES.contains(&method));
+        let has_intervals = |metric: &str| !(metric.starts_with("mean_") && method.kind() == MethodKind::Repeat);
         let interval = |score: &TrajectoryScore| score.interval.filter(|_| has_intervals(score.metric));
         rows.extend(trajectory_scores(&sums, bootstrap).into_iter().map(|score| ScoreRow {
             task: TASK.to_owned(),
             subset: subset.clone(),
-            method: method.to_owned(),
+            method: method.to_string(),
             metric: score.metric.to_owned(),
             value: score.value,
             lower: interval(&score).map(|(lower, _)| lower),
@@ -94,7 +93,7 @@ fn score_rows(method: &str, tracks: &[&TrackPrediction], bootstrap: &Bootstrap) 
 struct TrackErrors<'a> {
     conditions: Vec<String>,
     fields: Vec<&'a str>,
-    methods: BTreeMap<&'a str, Vec<Option<f64>>>,
+    methods: BTreeMap<&'a Method, Vec<Option<f64>>>,
 }
 
 impl<'a> TrackErrors<'a> {
@@ -123,19 +122,19 @@ impl<'a> TrackErrors<'a> {
     }
 
     /// The simple method with the smallest error over the tracks that the model is scored on.
-    fn best(&self, model: &[Option<f64>]) -> Option<&'a str> {
+    fn best(&self, model: &[Option<f64>]) -> Option<&'a Method> {
         let mean = |errors: &[Option<f64>]| {
             let shared: Option<Vec<f64>> =
                 model.iter().zip(errors).filter(|(model, _)| model.is_some()).map(|(_, error)| *error).collect();
             shared.filter(|errors| !errors.is_empty()).map(|errors| errors.iter().sum::<f64>() / errors.len() as f64)
         };
-        let simple = self.methods.iter().filter(|(method, _)| !NOT_SIMPLE.contains(method));
+        let simple = self.methods.iter().filter(|(method, _)| method.is_baseline());
         let means = simple.filter_map(|(&method, errors)| Some((method, mean(errors)?)));
         means.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(method, _)| method)
     }
 
     /// `method` against the best simple method over the fields of view of the conditions that were tested.
-    fn verdict(&self, method: &str, bootstrap: &Bootstrap) -> Result<Option<Verdict>, StudyError> {
+    fn verdict(&self, method: &Method, bootstrap: &Bootstrap) -> Result<Option<Verdict>, StudyError> {
         let Some(model) = self.methods.get(method) else { return Ok(None) };
         let Some(baseline) = self.best(model) else { return Ok(None) };
         let shared: Vec<usize> = (0..model.len()).filter(|&track| model[track].is_some()).collect();
@@ -144,10 +143,10 @@ impl<'a> TrackErrors<'a> {
         let fields: Vec<&str> = shared.iter().map(|&track| self.fields[track]).collect();
         let difference = bootstrap.paired_difference(&model, &simple, &fields)?;
         let mean = |errors: &[f64]| errors.iter().sum::<f64>() / errors.len() as f64;
-        let ceiling = of(&self.methods[REPLICATE]);
+        let ceiling = of(&self.methods[&Method::ReplicateShifted]);
         Ok(Some(Verdict {
-            model: method.to_owned(),
-            baseline: baseline.to_owned(),
+            model: method.clone(),
+            baseline: baseline.clone(),
             metric: "MSE of tracks".to_owned(),
             direction: Direction::LowerIsBetter,
             model_mean: mean(&model),
@@ -161,7 +160,7 @@ impl<'a> TrackErrors<'a> {
 
     /// At how many conditions the blend is nearer than the best simple method: the unit of any claim on unseen doses.
     fn by_condition(&self) -> Option<String> {
-        let model = self.methods.get(USED)?;
+        let model = self.methods.get(&Method::Blend)?;
         let baseline = self.best(model)?;
         let simple = &self.methods[baseline];
         let conditions: BTreeSet<&String> = self.conditions.iter().collect();
@@ -172,8 +171,9 @@ impl<'a> TrackErrors<'a> {
         };
         let n_better = conditions.iter().filter(differs).count();
         Some(format!(
-            "at {n_better} of {} conditions {USED} is nearer to single tracks than {baseline}; intervals resample fields of view within these conditions and say nothing of others",
-            conditions.len()
+            "at {n_better} of {} conditions {} is nearer to single tracks than {baseline}; intervals resample fields of view within these conditions and say nothing of others",
+            conditions.len(),
+            Method::Blend
         ))
     }
 }

@@ -1,0 +1,241 @@
+//! Who predicts: the model, a simple method, or what they are measured by.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+/// What a method looks at, which decides what it may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MethodKind {
+    /// The model, alone or blended with a simple method.
+    Learned,
+    /// Means over training wells: what the model is compared with, and may be blended with.
+    Simple,
+    /// Means that know where the target's wells stand on their plates: the model is compared with them, and never blended,
+    /// since what was not measured stands nowhere.
+    Layout,
+    /// Looks at part of the outcome in the target's own wells: shown, and compared with nothing.
+    Outcome,
+    /// What repeating the experiment reaches: the ceiling.
+    Repeat,
+}
+
+/// The methods of one word each, with what they look at.
+macro_rules! methods {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal, $kind:ident;)*) => {
+        /// A method of prediction. It is written, in files and in what is asked for, as one word.
+        ///
+        /// Methods are ordered by their words.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Method {
+            $($(#[$doc])* $variant,)*
+            /// The effect of the same intervention in the context named, `from:CONTEXT`.
+            FromContext(String),
+            /// A simple method that predicts latents, which are then read out as the model's are; its word ends in `_of_latents`.
+            OfLatents(Box<Method>),
+        }
+
+        /// The methods of one word, in the order in which they are listed to the user.
+        const PLAIN: &[Method] = &[$(Method::$variant,)*];
+
+        impl Method {
+            /// The word in files and requests.
+            pub fn word(&self) -> Cow<'static, str> {
+                match self {
+                    $(Self::$variant => Cow::Borrowed($word),)*
+                    Self::FromContext(context) => Cow::Owned(format!("{FROM}{context}")),
+                    Self::OfLatents(method) => Cow::Owned(format!("{method}{OF_LATENTS}")),
+                }
+            }
+
+            /// What the method looks at.
+            pub fn kind(&self) -> MethodKind {
+                match self {
+                    $(Self::$variant => MethodKind::$kind,)*
+                    Self::FromContext(_) => MethodKind::Simple,
+                    Self::OfLatents(method) => method.kind(),
+                }
+            }
+        }
+    };
+}
+
+methods! {
+    /// The model alone.
+    Model = "lewm", Learned;
+    /// The model and a simple method, averaged: what the tool predicts with.
+    Blend = "blend", Learned;
+    /// Nothing happens.
+    NoChange = "no_change", Simple;
+    /// The mean of the training treatments.
+    MeanShift = "mean_shift", Simple;
+    /// The nearest training dose of the same perturbations.
+    NearestDose = "nearest_dose", Simple;
+    /// Between the training doses around, linear in log dose.
+    Interpolation = "interpolation", Simple;
+    /// The same, in the first principal components of the training treatments.
+    PcaInterpolation = "pca_interpolation", Simple;
+    /// The effects of the members of a combination, added.
+    Additive = "additive", Simple;
+    /// Ridge regression on features of the intervention.
+    Ridge = "ridge", Simple;
+    /// The same intervention in all other contexts.
+    OtherContext = "other_context", Simple;
+    /// Wells in the same place of other plates.
+    WellPosition = "well_position", Layout;
+    /// Wells of the same lab batch.
+    BatchOnly = "batch_only", Layout;
+    /// Wells with as many cells.
+    CellCountOnly = "cell_count_only", Outcome;
+    /// Perturbations with the most similar descriptors.
+    NearestNeighbors = "knn", Simple;
+    /// The mean of what was seen of a track.
+    StartMean = "start_mean", Simple;
+    /// The mean over training tracks at each time.
+    MeanResponse = "mean_response", Simple;
+    /// The same, shifted to the beginning of the track.
+    MeanResponseShifted = "mean_response_shifted", Simple;
+    /// Between the mean tracks of the training doses around.
+    NeighborDoses = "neighbor_doses", Simple;
+    /// The same, shifted to the beginning of the track.
+    NeighborDosesShifted = "neighbor_doses_shifted", Simple;
+    /// The frame that is to be predicted, read out of its own latents: what a perfect prediction would reach.
+    TrueFrame = "true_frame", Outcome;
+    /// What was measured.
+    Measured = "measured", Outcome;
+    /// Other wells of the same treatment.
+    Replicate = "replicate", Repeat;
+    /// The same, shifted to the beginning of the track.
+    ReplicateShifted = "replicate_shifted", Repeat;
+}
+
+const FROM: &str = "from:";
+
+const OF_LATENTS: &str = "_of_latents";
+
+impl Method {
+    /// Whether the model is compared with it.
+    pub fn is_baseline(&self) -> bool {
+        matches!(self.kind(), MethodKind::Simple | MethodKind::Layout)
+    }
+
+    /// Whether it predicts profiles of treatments, so that it can rank them.
+    pub fn can_rank(&self) -> bool {
+        match self {
+            Self::Model
+            | Self::Blend
+            | Self::NoChange
+            | Self::MeanShift
+            | Self::NearestDose
+            | Self::Interpolation
+            | Self::PcaInterpolation
+            | Self::Additive
+            | Self::Ridge
+            | Self::OtherContext
+            | Self::FromContext(_)
+            | Self::WellPosition
+            | Self::BatchOnly
+            | Self::CellCountOnly
+            | Self::NearestNeighbors => true,
+            Self::StartMean
+            | Self::MeanResponse
+            | Self::MeanResponseShifted
+            | Self::NeighborDoses
+            | Self::NeighborDosesShifted
+            | Self::TrueFrame
+            | Self::Measured
+            | Self::Replicate
+            | Self::ReplicateShifted
+            | Self::OfLatents(_) => false,
+        }
+    }
+
+    /// The words of all methods that can rank, separated by commas.
+    pub fn rankers() -> String {
+        let words = PLAIN.iter().filter(|method| method.can_rank()).map(Method::word);
+        words.chain([Cow::Borrowed("from:CONTEXT")]).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.word())
+    }
+}
+
+/// A word that names no method.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{word}` is not a method; the methods are {}", Method::rankers())]
+pub struct UnknownMethod {
+    /// The word.
+    pub word: String,
+}
+
+impl FromStr for Method {
+    type Err = UnknownMethod;
+
+    fn from_str(word: &str) -> Result<Self, UnknownMethod> {
+        if let Some(method) = PLAIN.iter().find(|method| method.word() == word) {
+            return Ok(method.clone());
+        }
+        if let Some(context) = word.strip_prefix(FROM) {
+            return Ok(Self::FromContext(context.to_owned()));
+        }
+        match word.strip_suffix(OF_LATENTS) {
+            Some(method) => Ok(Self::OfLatents(Box::new(method.parse()?))),
+            None => Err(UnknownMethod { word: word.to_owned() }),
+        }
+    }
+}
+
+impl Ord for Method {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.word().cmp(&other.word())
+    }
+}
+
+impl PartialOrd for Method {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Serialize for Method {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_is_read_from_its_word() {
+        let rest = [Method::FromContext("A549".into()), Method::OfLatents(Box::new(Method::Additive))];
+        for method in PLAIN.iter().cloned().chain(rest) {
+            assert_eq!(method.word().parse::<Method>().unwrap(), method);
+        }
+        let message = "guess".parse::<Method>().unwrap_err().to_string();
+        assert!(message.starts_with("`guess` is not a method; the methods are lewm, blend, no_change"), "{message}");
+        assert!("guess_of_latents".parse::<Method>().is_err());
+    }
+
+    #[test]
+    fn what_looks_at_the_outcome_or_repeats_it_is_not_compared_with() {
+        let not_compared: Vec<_> = PLAIN.iter().filter(|method| !method.is_baseline()).map(Method::word).collect();
+        let expected = ["lewm", "blend", "cell_count_only", "true_frame", "measured", "replicate", "replicate_shifted"];
+        assert_eq!(not_compared, expected);
+        assert!(Method::OfLatents(Box::new(Method::MeanShift)).is_baseline());
+    }
+
+    #[test]
+    fn methods_are_ordered_by_their_words() {
+        let mut methods = [Method::Model, Method::FromContext("a".into()), Method::Blend, Method::Additive];
+        methods.sort();
+        assert_eq!(methods.map(|method| method.word()), ["additive", "blend", "from:a", "lewm"]);
+    }
+}
