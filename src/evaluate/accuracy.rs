@@ -170,6 +170,6 @@ mod tests {
     fn refuses_profiles_of_other_features() {
         let error = accuracy(&predictions(&[("a", [1.0, 2.0])]), &predictions(&[("a", [1.0])]), &Origins::default());
         let message = error.unwrap_err().to_string();
-        assert_eq!(message, "profiles of `test` have 1 features, expected 2; score profiles of one screen");
+        assert_eq!(message, "profiles of `lewm` have 1 features, expected 2; score profiles of one screen");
     }
 }
