@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use cytonaut::config::Config;
-use cytonaut::plan::{ByModel, Candidates, Query, Trust, rank};
+use cytonaut::plan::{ByModel, Candidates, Goal, Trust, rank};
 use cytonaut::predict::{Method, Starts};
 use cytonaut::study::{load_screen, prepare, train_ensemble};
 use cytonaut::train::Stop;
@@ -39,9 +39,11 @@ fn ranks_100_000_candidates(bencher: Bencher) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     config.rank.candidates = Candidates::File(library(&folder.path().join("library.csv"), &prepared.vocabulary));
     bencher.counter(ItemsCount::new(N_CANDIDATES)).bench_local(|| {
-        let query = Query::new(&trained, &prepared.screen, &config.rank, &device).expect("a target that exists");
+        let goal = Goal::new(&trained, &prepared.screen, &config.rank, &device).expect("a target that exists");
+        let candidates = config.rank.candidates.of_screen(&prepared.screen, &trained.vocabulary, &goal.context);
+        let candidates = candidates.expect("a table of candidates");
         let trust = Trust { by: Method::Model, verdict: String::new(), radius: None, calibration: String::new() };
-        let ranking = rank(&trained, &prepared.screen, &query, &model, &trust, &device).expect("a way to go");
+        let ranking = rank(&trained, &prepared.screen, &goal, &candidates, &model, &trust, &device).expect("ranked");
         assert_eq!(ranking.rows.len(), N_CANDIDATES);
         ranking
     });

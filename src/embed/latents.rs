@@ -13,15 +13,7 @@ use crate::train::TrainedModel;
 /// The members' latents stand side by side, member by member, so that squared distances are sums over the members'.
 pub fn embed(trained: &TrainedModel, screen: &Screen, level: Level, device: &Device) -> Embeddings {
     let rows: Vec<usize> = (0..screen.n_observations()).collect();
-    let by_member = trained.encode(&screen.features, &rows, device);
-    let width = by_member.iter().map(|member| member.first().map_or(0, Vec::len)).sum();
-    let mut values = Vec::with_capacity(rows.len() * width);
-    for &row in &rows {
-        for member in &by_member {
-            values.extend_from_slice(&member[row]);
-        }
-    }
-    let latents = FeatureMatrix::numbered("latent_", width, values);
+    let latents = trained.encode(&screen.features, &rows, device).side_by_side();
     let n_wells = vec![1; rows.len()];
     let of_rows = if level == Level::Intervention { Level::Well } else { level };
     let rows = Embeddings::new(of_rows, screen.observations.clone(), n_wells, screen.labels.clone(), latents);

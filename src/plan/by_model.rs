@@ -2,8 +2,8 @@
 
 use burn::tensor::Device;
 
-use super::{Place, PlanError, Ranker};
-use crate::predict::{Starts, predict_latents};
+use super::{PlanError, Ranker};
+use crate::predict::{PredictedLatents, Starts, predict_latents};
 use crate::screen::Treatment;
 use crate::train::TrainedModel;
 
@@ -19,13 +19,7 @@ pub struct ByModel<'a> {
 }
 
 impl Ranker for ByModel<'_> {
-    fn places(&self, treatments: &[Treatment]) -> Result<Vec<Option<Place>>, PlanError> {
-        let found = predict_latents(self.trained, self.starts, treatments, self.device)?;
-        let mut members: Vec<_> = found.latents.into_iter().map(Vec::into_iter).collect();
-        let mut places = vec![None; treatments.len()];
-        for treatment in found.placed {
-            places[treatment] = members.iter_mut().map(Iterator::next).collect();
-        }
-        Ok(places)
+    fn latents(&self, treatments: &[Treatment]) -> Result<PredictedLatents, PlanError> {
+        Ok(predict_latents(self.trained, self.starts, treatments, self.device)?)
     }
 }

@@ -17,9 +17,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::PlanError;
+use super::goal::measured_in;
 use crate::load::{Place, TextTable, read_text_table};
 use crate::pair::Vocabulary;
-use crate::screen::{Application, Intervention, Kind, Micromolar, Treatment};
+use crate::screen::{Application, Intervention, Kind, Micromolar, Screen, Treatment};
 
 /// Which interventions are candidates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -40,7 +41,19 @@ pub(super) type Measured = BTreeMap<Treatment, Vec<usize>>;
 
 impl Candidates {
     /// The candidates in `context`, sorted, each once.
-    pub(super) fn treatments(
+    ///
+    /// # Errors
+    /// When the table of candidates cannot be used.
+    pub fn of_screen(
+        &self,
+        screen: &Screen,
+        vocabulary: &Vocabulary,
+        context: &str,
+    ) -> Result<Vec<Treatment>, PlanError> {
+        self.treatments(&measured_in(screen, context), vocabulary, context)
+    }
+
+    fn treatments(
         &self,
         measured: &Measured,
         vocabulary: &Vocabulary,

@@ -4,6 +4,7 @@ mod candidates;
 mod target;
 mod facts;
 mod reference;
+mod goal;
 mod rank;
 mod by_model;
 mod ranking;
@@ -11,6 +12,7 @@ mod show;
 
 pub use by_model::ByModel;
 pub use candidates::Candidates;
-pub use rank::{Place, PlanError, Query, RankConfig, Ranker, Trust, rank, ranker};
+pub use goal::Goal;
+pub use rank::{PlanError, RankConfig, Ranker, Trust, rank, ranker};
 pub use ranking::{RankedIntervention, Ranking};
 pub use target::{TargetError, rows_of_target};

@@ -1,18 +1,17 @@
 //! Planning by exhaustion: every candidate intervention is predicted and its distance to the target measured.
 
-use std::collections::BTreeMap;
-
 use burn::tensor::Device;
 use rayon::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::candidates::{Candidates, Measured};
+use super::candidates::Candidates;
 use super::facts::{Facts, flags};
+use super::goal::{Goal, measured_in};
 use super::ranking::{RankedIntervention, Ranking};
-use super::reference::{References, distance, measured_place};
-use super::target::{TargetError, rows_of_target};
-use crate::predict::{Method, PredictError, Starts};
-use crate::screen::{Intervention, Perturbation, Reference, Screen, Treatment};
+use super::reference::References;
+use super::target::TargetError;
+use crate::predict::{Method, PredictError, PredictedLatents};
+use crate::screen::{Perturbation, Screen, Treatment};
 use crate::train::TrainedModel;
 
 /// What is ranked, toward what.
@@ -93,30 +92,13 @@ pub enum PlanError {
     },
 }
 
-/// The way from start to target, and the candidates of a ranking.
-#[derive(Debug)]
-pub struct Query {
-    /// Candidate interventions in their context.
-    pub candidates: Vec<Treatment>,
-    /// Target for each member, `[member][latent]`.
-    target: Place,
-    /// How far the target is from the start for each member.
-    way: Vec<f64>,
-    /// Treatments whose wells define the target, sorted.
-    defines_target: Vec<Treatment>,
-    /// Rows of the screen by treatment of the context.
-    measured: Measured,
-    target_text: String,
-    start_text: String,
-}
-
-/// Where an intervention leads: latents by member, `[member][latent]`.
-pub type Place = Vec<Vec<f32>>;
-
 /// Says where candidates would end up.
 pub trait Ranker {
-    /// The predicted place of each of `treatments`, in their order; `None` where it abstains.
-    fn places(&self, treatments: &[Treatment]) -> Result<Vec<Option<Place>>, PlanError>;
+    /// The predicted latents of `treatments`, those it abstains from left out.
+    ///
+    /// # Errors
+    /// When predicting fails.
+    fn latents(&self, treatments: &[Treatment]) -> Result<PredictedLatents, PlanError>;
 }
 
 /// What is known about the trust that a score deserves.
@@ -132,137 +114,30 @@ pub struct Trust {
     pub calibration: String,
 }
 
-impl Query {
-    /// Reads start and target and gathers candidates.
-    ///
-    /// # Errors
-    /// When a query or the table of candidates cannot be used, the context is unknown, or there is nothing to start from.
-    pub fn new(
-        trained: &TrainedModel,
-        screen: &Screen,
-        config: &RankConfig,
-        device: &Device,
-    ) -> Result<Self, PlanError> {
-        let mut contexts: Vec<String> = screen.treatments().into_keys().map(|treatment| treatment.context).collect();
-        contexts.dedup();
-        contexts.sort();
-        contexts.dedup();
-        let context = if config.context.is_empty() {
-            contexts.first().cloned().unwrap_or_default()
-        } else {
-            config.context.clone()
-        };
-        if !contexts.contains(&context) {
-            let known = contexts.iter().map(|context| format!("`{context}`")).collect::<Vec<_>>().join(", ");
-            return Err(PlanError::Context { context, known });
-        }
-        let rows_in_context = |query: &str| -> Result<Vec<usize>, PlanError> {
-            let mut rows = rows_of_target(screen, query)?;
-            let all = rows.len();
-            rows.retain(|&row| screen.observations[row].context == context);
-            if rows.is_empty() {
-                let known = format!("{all} wells of that description in other contexts only");
-                return Err(PlanError::Context { context: context.clone(), known });
-            }
-            Ok(rows)
-        };
-        let mean_of = |rows: &[usize]| measured_place(trained, screen, rows, device);
-        let target_rows = rows_in_context(&config.target)?;
-        let (start, start_text) = if config.start.is_empty() {
-            let nowhere = Treatment { intervention: Intervention::untreated(), context: context.clone() };
-            (Starts::of(trained, screen, device).start(&nowhere)?, start_in_words(screen))
-        } else {
-            (mean_of(&rows_in_context(&config.start)?), config.start.clone())
-        };
-        let mut measured = screen.treatments();
-        measured.retain(|treatment, _| treatment.context == context);
-        let mut defines_target: Vec<Treatment> =
-            target_rows.iter().map(|&row| screen.observations[row].treatment()).collect();
-        defines_target.sort();
-        defines_target.dedup();
-        let target = mean_of(&target_rows);
-        Ok(Self {
-            candidates: config.candidates.treatments(&measured, &trained.vocabulary, &context)?,
-            way: start.iter().zip(&target).map(|(start, target)| distance(start, target)).collect(),
-            target,
-            defines_target,
-            measured,
-            target_text: config.target.clone(),
-            start_text,
-        })
-    }
-
-    /// |predicted − measured score| of measured treatments, `rows` being theirs in `screen`: what intervals are made of.
-    ///
-    /// Treatments that the ranker abstains from are left out.
-    ///
-    /// # Errors
-    /// When predicting fails.
-    pub fn residuals(
-        &self,
-        trained: &TrainedModel,
-        screen: &Screen,
-        ranker: &dyn Ranker,
-        rows: &BTreeMap<Treatment, Vec<usize>>,
-        device: &Device,
-    ) -> Result<Vec<f64>, PlanError> {
-        let treatments: Vec<Treatment> = rows.keys().cloned().collect();
-        let places = ranker.places(&treatments)?;
-        let miss = |(place, rows): (&Option<Place>, &Vec<usize>)| {
-            let measured = measured_place(trained, screen, rows, device);
-            Some((self.score(place.as_ref()?).0 - self.score(&measured).0).abs())
-        };
-        Ok(places.iter().zip(rows.values()).filter_map(miss).collect())
-    }
-
-    /// Mean over members of the fraction of the way from start to target, with the mean distance to the target.
-    fn score(&self, place: &Place) -> (f64, f64) {
-        let n_members = place.len() as f64;
-        let mut score = 0.0;
-        let mut left = 0.0;
-        for ((place, way), target) in place.iter().zip(&self.way).zip(&self.target) {
-            let remaining = distance(place, target);
-            score += 1.0 - remaining / way;
-            left += remaining;
-        }
-        (score / n_members, left / n_members)
-    }
-}
-
-/// What cells start from where nothing is asked for.
-fn start_in_words(screen: &Screen) -> String {
-    match screen.reference() {
-        Reference::ControlWells => "negative controls".to_owned(),
-        Reference::Relative => "no effect (values are relative to control)".to_owned(),
-        Reference::FirstFrame => "first frames".to_owned(),
-    }
-}
-
-/// Ranks the candidates of `query` by where `ranker` says they lead, best first.
+/// Ranks `candidates` by how near `ranker` says they come to the target, best first.
 ///
 /// # Errors
-/// When predicting fails, or start and target coincide.
+/// When predicting fails.
 pub fn rank(
     trained: &TrainedModel,
     screen: &Screen,
-    query: &Query,
+    goal: &Goal,
+    candidates: &[Treatment],
     ranker: &dyn Ranker,
     trust: &Trust,
     device: &Device,
 ) -> Result<Ranking, PlanError> {
-    if query.way.iter().any(|&way| way < 1e-9) {
-        return Err(PlanError::NoWay);
-    }
     let facts = Facts::of(screen);
-    let references = References::of(trained, screen, &query.measured, &facts, device);
-    let places = ranker.places(&query.candidates)?;
-    let (shared, which) = shared_by_perturbations(&query.candidates, trained, &references, &facts);
-    let ranked = |room: &mut Vec<f32>, treatment: &Treatment, place: &Place, shared: &Shared<'_>| {
-        let (score, remaining) = query.score(place);
+    let measured = measured_in(screen, &goal.context);
+    let references = References::of(trained, screen, &measured, &facts, device);
+    let PredictedLatents { latents, placed } = ranker.latents(candidates)?;
+    let (shared, which) = shared_by_perturbations(candidates, trained, &references, &facts);
+    let ranked = |scratch: &mut Vec<f32>, treatment: &Treatment, latent: &[f32], shared: &Shared<'_>| {
+        let (score, remaining) = goal.score(latent);
         let own = references.own(treatment);
         let rows = own.map(|own| own.rows).unwrap_or_default();
-        let nearest = references.nearest(place, shared.number, room);
-        let defines_target = query.defines_target.binary_search(treatment).is_ok();
+        let nearest = references.nearest(latent, shared.number, scratch);
+        let defines_target = goal.defines_target.binary_search(treatment).is_ok();
         RankedIntervention {
             rank: 0,
             intervention: treatment.intervention.clone(),
@@ -276,35 +151,32 @@ pub fn rank(
             nearest_moa: nearest.and_then(|(_, reference)| reference.moa.clone()),
             support: nearest.map(|(distance, _)| distance),
             flags: flags(trained, treatment, rows, &facts, defines_target, shared.is_known),
-            measured_distance: own.map(|own| query.score(&own.place).1),
+            measured_distance: own.map(|own| goal.score(&own.latent).1),
             moa: facts.moa(rows).or_else(|| shared.moa.map(str::to_owned)),
             readout: None,
             measured_readout: None,
         }
     };
-    let mut rows: Vec<RankedIntervention> = query
-        .candidates
+    let mut rows: Vec<RankedIntervention> = placed
         .par_iter()
-        .zip(&places)
-        .zip(&which)
-        .map_init(Vec::new, |room, ((treatment, place), &which)| {
-            place.as_ref().map(|place| ranked(room, treatment, place, &shared[which]))
+        .enumerate()
+        .map_init(Vec::new, |scratch, (row, &candidate)| {
+            ranked(scratch, &candidates[candidate], latents.row(row), &shared[which[candidate]])
         })
-        .flatten_iter()
         .collect();
     rows.par_sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.intervention.cmp(&b.intervention)));
     for (index, row) in rows.iter_mut().enumerate() {
         row.rank = index + 1;
     }
-    let without_place = query.candidates.iter().zip(&places).filter(|(_, place)| place.is_none());
+    let abstained = (0..candidates.len()).filter(|candidate| placed.binary_search(candidate).is_err());
     Ok(Ranking {
         verdict: trust.verdict.clone(),
         calibration: trust.calibration.clone(),
-        target: query.target_text.clone(),
-        start: query.start_text.clone(),
+        target: goal.target_text.clone(),
+        start: goal.start_text.clone(),
         by: trust.by.clone(),
         rows,
-        abstained: without_place.map(|(treatment, _)| why_abstained(trained, treatment, &trust.by)).collect(),
+        abstained: abstained.map(|candidate| why_abstained(trained, &candidates[candidate], &trust.by)).collect(),
     })
 }
 

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use super::Place;
 use super::candidates::Measured;
 use super::facts::Facts;
 use crate::model::for_this_cpu;
 use crate::screen::{Screen, Treatment};
-use crate::train::{TrainedModel, mean};
+use crate::train::TrainedModel;
 
 /// References that a place is compared with at once.
 const LANES: usize = 64;
@@ -20,6 +19,8 @@ pub(super) struct References<'a> {
     measured: Vec<Reference<'a>>,
     /// A number for each set of perturbations.
     names: BTreeMap<String, usize>,
+    /// Values in the latent of one member.
+    width: usize,
     /// `[member][block, latent, reference of the block]`: their places, [`LANES`] references a block, the last one filled
     /// up with zeros.
     blocks: Vec<Vec<f32>>,
@@ -28,7 +29,8 @@ pub(super) struct References<'a> {
 pub(super) struct Reference<'a> {
     pub treatment: &'a Treatment,
     pub rows: &'a [usize],
-    pub place: Place,
+    /// Its mean latent, `[member, latent]`.
+    pub latent: Vec<f32>,
     /// The intervention in words.
     pub text: String,
     pub moa: Option<String>,
@@ -47,13 +49,15 @@ impl<'a> References<'a> {
         let reference = |(treatment, rows): (&'a Treatment, &'a Vec<usize>)| {
             let next = names.len();
             let name = *names.entry(treatment.intervention.perturbation_names()).or_insert(next);
-            let place = measured_place(trained, screen, rows, device);
-            Reference { treatment, rows, place, text: treatment.intervention.to_string(), moa: facts.moa(rows), name }
+            let latent = measured_latent(trained, screen, rows, device);
+            Reference { treatment, rows, latent, text: treatment.intervention.to_string(), moa: facts.moa(rows), name }
         };
         let measured: Vec<Reference> = measured.iter().map(reference).collect();
-        let n_members = measured.first().map_or(0, |first| first.place.len());
-        let blocks = (0..n_members).map(|member| in_blocks(measured.iter().map(|reference| &*reference.place[member])));
-        Self { blocks: blocks.collect(), measured, names }
+        let width = trained.config.latent;
+        let blocks_of = |member: usize| {
+            in_blocks(measured.iter().map(|reference| &reference.latent[member * width..(member + 1) * width]))
+        };
+        Self { width, blocks: (0..trained.members.len()).map(blocks_of).collect(), measured, names }
     }
 
     /// The reference that is this treatment itself, if it was measured.
@@ -67,28 +71,30 @@ impl<'a> References<'a> {
         self.names.get(name).copied()
     }
 
-    /// The nearest reference whose number is not `own`, and its mean distance over the members. `room` is to work in.
+    /// The reference nearest to a latent, `[member, latent]`, whose number is not `own`, and its mean distance over the members.
+    /// Totals are computed in `scratch`.
     pub(super) fn nearest(
         &self,
-        place: &Place,
+        latent: &[f32],
         own: Option<usize>,
-        room: &mut Vec<f32>,
+        scratch: &mut Vec<f32>,
     ) -> Option<(f64, &Reference<'a>)> {
-        room.clear();
-        room.resize(self.measured.len().next_multiple_of(LANES), 0.0);
-        for (place, blocks) in place.iter().zip(&self.blocks) {
-            add_distances_fast(place, blocks, room);
+        scratch.clear();
+        scratch.resize(self.measured.len().next_multiple_of(LANES), 0.0);
+        for (latent, blocks) in latent.chunks_exact(self.width).zip(&self.blocks) {
+            add_distances_fast(latent, blocks, scratch);
         }
         let mut nearest: Option<(f32, &Reference)> = None;
-        for (&total, reference) in room.iter().zip(&self.measured) {
+        for (&total, reference) in scratch.iter().zip(&self.measured) {
             if nearest.is_none_or(|(least, _)| total < least) && Some(reference.name) != own {
                 nearest = Some((total, reference));
             }
         }
         // Which one is the nearest is told by distances to six digits, how far it is by all of them.
         let (_, reference) = nearest?;
-        let total: f64 = place.iter().zip(&reference.place).map(|(one, other)| distance(one, other)).sum();
-        Some((total / place.len() as f64, reference))
+        let members = latent.chunks_exact(self.width).zip(reference.latent.chunks_exact(self.width));
+        let total: f64 = members.map(|(one, other)| distance(one, other)).sum();
+        Some((total / self.blocks.len() as f64, reference))
     }
 }
 
@@ -124,9 +130,9 @@ fn add_distances(place: &[f32], blocks: &[f32], totals: &mut [f32]) {
 
 for_this_cpu!(add_distances_fast, add_distances, (place: &[f32], blocks: &[f32], totals: &mut [f32]));
 
-/// Mean latents of the observations at `rows`, for each member.
-pub(super) fn measured_place(trained: &TrainedModel, screen: &Screen, rows: &[usize], device: &Device) -> Place {
-    trained.encode(&screen.features, rows, device).iter().map(|latents| mean(latents.iter())).collect()
+/// Mean latent of the observations at `rows`, `[member, latent]`.
+pub(super) fn measured_latent(trained: &TrainedModel, screen: &Screen, rows: &[usize], device: &Device) -> Vec<f32> {
+    trained.encode(&screen.features, rows, device).mean()
 }
 
 /// Distance between two latents.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ridge, RidgeError};
 use crate::pair::{Anchor, anchor_of};
 use crate::screen::{FeatureMatrix, Screen, Treatment};
-use crate::train::TrainedModel;
+use crate::train::{Latents, TrainedModel};
 
 /// Settings of the decoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,8 +50,9 @@ impl Decoder {
         device: &Device,
     ) -> Result<Self, RidgeError> {
         let profiles = screen.features.select_rows(rows);
-        let of_member = |latents: &Vec<Vec<f32>>| Ridge::fit_gcv(&matrix(latents), &profiles, &config.lambdas);
-        let members = trained.encode(&screen.features, rows, device).iter().map(of_member).collect::<Result<_, _>>()?;
+        let latents = trained.encode(&screen.features, rows, device);
+        let of_member = |member: usize| Ridge::fit_gcv(&latents.member(member), &profiles, &config.lambdas);
+        let members = (0..latents.n_members()).map(of_member).collect::<Result<_, _>>()?;
         let mut of_treatment = screen.treatments();
         of_treatment.retain(|_, treated| {
             treated.retain(|row| rows.binary_search(row).is_ok());
@@ -92,7 +93,7 @@ impl Decoder {
         &self,
         trained: &TrainedModel,
         treatments: &[Treatment],
-        latents: &[Vec<Vec<f32>>],
+        latents: &Latents,
     ) -> FeatureMatrix {
         let mut decoded = self.decode(latents);
         if self.profiles.is_empty() {
@@ -111,12 +112,12 @@ impl Decoder {
         decoded
     }
 
-    /// Profiles of latents `[member][row][latent]`: `[row, feature]`, averaged over members.
-    pub fn decode(&self, latents: &[Vec<Vec<f32>>]) -> FeatureMatrix {
+    /// Profiles of latents, `[row, feature]`, averaged over members.
+    pub fn decode(&self, latents: &Latents) -> FeatureMatrix {
         if self.is_of_latents() {
-            return side_by_side(latents);
+            return latents.clone().side_by_side();
         }
-        let mut decoded = self.members.iter().zip(latents).map(|(ridge, latents)| ridge.predict(&matrix(latents)));
+        let mut decoded = self.members.iter().enumerate().map(|(member, ridge)| ridge.predict(&latents.member(member)));
         let mut sum = decoded.next().expect("an ensemble has a member");
         let mut n_members = 1.0;
         for profiles in decoded {
@@ -130,16 +131,4 @@ impl Decoder {
         }
         sum
     }
-}
-
-/// Latents `[member][row][latent]` as `[row, member * latent]`.
-fn side_by_side(latents: &[Vec<Vec<f32>>]) -> FeatureMatrix {
-    let n_rows = latents.first().map_or(0, Vec::len);
-    let width = latents.iter().filter_map(|member| member.first()).map(Vec::len).sum();
-    let values = (0..n_rows).flat_map(|row| latents.iter().flat_map(move |member| &member[row])).copied();
-    FeatureMatrix::numbered("latent_", width, values.collect())
-}
-
-fn matrix(latents: &[Vec<f32>]) -> FeatureMatrix {
-    FeatureMatrix::numbered("latent_", latents.first().map_or(0, Vec::len), latents.concat())
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{Decoder, Method, Predictions};
 use crate::screen::{Reference, Role, Screen, Treatment};
-use crate::train::{TrainedModel, mean};
+use crate::train::{Latents, TrainedModel, mean};
 
 /// What cannot be predicted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,23 +25,21 @@ pub enum PredictError {
 /// Predicted latents and decoded profiles.
 #[derive(Debug, Clone)]
 pub struct ModelPredictions {
-    /// Latents by member, `[member][treatment][latent]`, in the order of `profiles.treatments`.
-    pub latents: Vec<Vec<Vec<f32>>>,
+    /// Latents of `profiles.treatments`, in their order.
+    pub latents: Latents,
     /// Decoded profiles, averaged over members.
     pub profiles: Predictions,
     /// Treatments that the model has no place for: a perturbation neither met in training nor described.
     pub abstained: Vec<Treatment>,
 }
 
-/// Mean latents of the negative controls of a screen, by plate and by context, for each member.
+/// Mean latents of the negative controls of a screen, by plate and by context, each `[member, latent]`.
 #[derive(Debug, Clone)]
 pub struct Starts {
-    /// `[member][latent]` by plate.
-    plates: BTreeMap<String, Vec<Vec<f32>>>,
-    /// `[member][latent]` by context.
-    contexts: BTreeMap<String, Vec<Vec<f32>>>,
-    /// `[member][latent]` of the screen as a whole; for values relative to control the zero vector's latent.
-    overall: Option<Vec<Vec<f32>>>,
+    plates: BTreeMap<String, Vec<f32>>,
+    contexts: BTreeMap<String, Vec<f32>>,
+    /// Of the screen as a whole; for values relative to control the zero vector's latent.
+    overall: Option<Vec<f32>>,
     /// Plates on which a treatment was measured.
     measured_on: BTreeMap<Treatment, Vec<String>>,
 }
@@ -49,30 +47,28 @@ pub struct Starts {
 impl Starts {
     /// The starts that `screen` offers.
     pub fn of(trained: &TrainedModel, screen: &Screen, device: &Device) -> Self {
-        let latents = match screen.reference() {
+        let rows = match screen.reference() {
             Reference::Relative => Vec::new(),
-            _ => trained.encode(&screen.features, &control_rows(screen), device),
+            _ => control_rows(screen),
         };
+        let latents = trained.encode(&screen.features, &rows, device);
         Self::of_controls(trained, screen, &latents)
     }
 
-    /// The same from the latents of the negative controls, `[member][control][latent]`, in the order of their rows.
-    pub fn of_controls(trained: &TrainedModel, screen: &Screen, latents: &[Vec<Vec<f32>>]) -> Self {
+    /// The same from the latents of the negative controls, in the order of their rows.
+    pub fn of_controls(trained: &TrainedModel, screen: &Screen, latents: &Latents) -> Self {
         let mut measured_on = BTreeMap::<Treatment, Vec<String>>::new();
         for (treatment, rows) in screen.treatments() {
             let plates = rows.iter().map(|&row| screen.observations[row].plate.clone()).collect();
             measured_on.insert(treatment, plates);
         }
         if screen.reference() == Reference::Relative {
-            let overall = Some(trained.members.iter().map(|(_, memory)| memory.untreated.clone()).collect());
+            let overall = Some(trained.untreated_latent());
             return Self { plates: BTreeMap::new(), contexts: BTreeMap::new(), overall, measured_on };
         }
         let rows = control_rows(screen);
-        let mean_where = |keep: &dyn Fn(usize) -> bool| -> Vec<Vec<f32>> {
-            latents
-                .iter()
-                .map(|latents| mean(rows.iter().zip(latents).filter(|(row, _)| keep(**row)).map(|(_, l)| l)))
-                .collect()
+        let mean_where = |keep: &dyn Fn(usize) -> bool| -> Vec<f32> {
+            mean((0..rows.len()).filter(|&control| keep(rows[control])).map(|control| latents.row(control)))
         };
         let mut plates = BTreeMap::new();
         let mut contexts = BTreeMap::new();
@@ -89,15 +85,15 @@ impl Starts {
         Self { plates, contexts, overall, measured_on }
     }
 
-    /// Start of a treatment for each member: the controls of the plates it was measured on, else of its context, else all.
+    /// Start of a treatment, `[member, latent]`: the controls of the plates it was measured on, else of its context, else all.
     ///
     /// # Errors
     /// When the screen has no negative control at all.
-    pub fn start(&self, treatment: &Treatment) -> Result<Vec<Vec<f32>>, PredictError> {
+    pub fn start(&self, treatment: &Treatment) -> Result<Vec<f32>, PredictError> {
         let plates = self.measured_on.get(treatment).map(Vec::as_slice).unwrap_or_default();
-        let bags: Vec<&Vec<Vec<f32>>> = plates.iter().filter_map(|plate| self.plates.get(plate)).collect();
-        if let Some(first) = bags.first() {
-            return Ok((0..first.len()).map(|member| mean(bags.iter().map(|bag| &bag[member]))).collect());
+        let bags: Vec<&Vec<f32>> = plates.iter().filter_map(|plate| self.plates.get(plate)).collect();
+        if !bags.is_empty() {
+            return Ok(mean(bags.into_iter()));
         }
         let found = self.contexts.get(&treatment.context).or(self.overall.as_ref());
         found.cloned().ok_or_else(|| PredictError::NoStart { context: treatment.context.clone() })
@@ -112,8 +108,8 @@ fn control_rows(screen: &Screen) -> Vec<usize> {
 /// Predicted latents of those treatments that have a place.
 #[derive(Debug, Clone)]
 pub struct PredictedLatents {
-    /// `[member][placed][latent]`.
-    pub latents: Vec<Vec<Vec<f32>>>,
+    /// A row for each of `placed`.
+    pub latents: Latents,
     /// Indices of the treatments that were predicted, ascending; of the others the model knows no perturbation.
     pub placed: Vec<usize>,
 }
@@ -134,22 +130,18 @@ pub fn predict_latents(
     };
     let placed: Vec<usize> = (0..treatments.len()).filter(has_place).collect();
     // Some at a time, so that starts and intermediate values of a long list are never held all at once.
-    let of_some = |placed: &[usize]| -> Result<Vec<Vec<Vec<f32>>>, PredictError> {
+    let (n_members, width) = (trained.members.len(), trained.config.latent);
+    let of_some = |placed: &[usize]| -> Result<Latents, PredictError> {
         let known: Vec<&Treatment> = placed.iter().map(|&index| &treatments[index]).collect();
-        let mut by_member = vec![Vec::with_capacity(known.len()); trained.members.len()];
+        let mut from = Vec::with_capacity(known.len() * n_members * width);
         for &treatment in &known {
-            for (member, start) in starts.start(treatment)?.into_iter().enumerate() {
-                by_member[member].push(start);
-            }
+            from.extend(starts.start(treatment)?);
         }
-        Ok(trained.predict(&known, &by_member, device))
+        Ok(trained.predict(&known, &Latents::new(n_members, width, from), device))
     };
-    let parts: Vec<_> = placed.par_chunks(AT_ONCE).map(of_some).collect::<Result<_, _>>()?;
-    let mut latents: Vec<Vec<Vec<f32>>> = vec![Vec::with_capacity(placed.len()); trained.members.len()];
-    for (member, part) in parts.into_iter().flat_map(|part| part.into_iter().enumerate()) {
-        latents[member].extend(part);
-    }
-    Ok(PredictedLatents { latents, placed })
+    let parts: Vec<Latents> = placed.par_chunks(AT_ONCE).map(of_some).collect::<Result<_, _>>()?;
+    let values: Vec<&[f32]> = parts.iter().map(Latents::values).collect();
+    Ok(PredictedLatents { latents: Latents::new(n_members, width, values.concat()), placed })
 }
 
 /// Treatments predicted by one task: their activations are to stay in the cache, and to be memory that is used again

@@ -19,6 +19,7 @@ use crate::evaluate::EvaluateError;
 use crate::pair::Part;
 use crate::predict::{Method, Predictions, Ridge};
 use crate::screen::{Design, FeatureMatrix, Observation, Role, Screen, Track, Treatment, Well};
+use crate::train::Latents;
 
 /// Penalties of the probe.
 const LAMBDAS: [f64; 6] = [1e-3, 1e-1, 1.0, 10.0, 100.0, 1000.0];
@@ -31,8 +32,8 @@ pub(super) struct Lapse<'a> {
     prepared: &'a Prepared,
     trained_run: &'a TrainedRun,
     device: &'a Device,
-    /// Latents of every row by member.
-    by_member: Vec<Vec<Vec<f32>>>,
+    /// Latents of every row.
+    latents: Latents,
     wells: Vec<WellTracks<'a>>,
     /// Logarithm of each row's measured number.
     logs: Vec<Option<f64>>,
@@ -65,7 +66,7 @@ impl<'a> Lapse<'a> {
         let logs = log_values(screen, READOUT_LABEL)?;
         let wells = wells(prepared, &logs);
         let all: Vec<usize> = (0..screen.n_observations()).collect();
-        let by_member = trained_run.trained.encode(&screen.features, &all, device);
+        let latents = trained_run.trained.encode(&screen.features, &all, device);
         let training: Vec<usize> = prepared
             .screen
             .design
@@ -77,8 +78,8 @@ impl<'a> Lapse<'a> {
             .collect();
         let truth = training.iter().map(|&row| logs[row].expect("filtered above") as f32).collect();
         let truth = FeatureMatrix::new(vec!["log".into()], truth);
-        let probe = Ridge::fit_gcv(&side_by_side(&by_member, &training), &truth, &LAMBDAS)?;
-        Ok(Self { prepared, trained_run, device, by_member, wells, logs, probe })
+        let probe = Ridge::fit_gcv(&latents.select(&training).side_by_side(), &truth, &LAMBDAS)?;
+        Ok(Self { prepared, trained_run, device, latents, wells, logs, probe })
     }
 
     /// The measured ratio of every well.
@@ -100,14 +101,14 @@ impl<'a> Lapse<'a> {
         let followed: Vec<&Track> = self.wells.iter().flat_map(|well| well.tracks.iter().copied()).collect();
         let starts = self.latents_at(&followed, Track::first);
         let mut methods: Vec<Ratios> = Vec::new();
-        let mut add = |method: Method, latents: &[Vec<f32>]| {
+        let mut add = |method: Method, latents: Latents| {
             methods.push((method, self.calibrated(&self.ratios(&starts, latents), &observed)));
         };
-        add(Method::Model, &self.predicted(&followed));
-        add(Method::TrueFrame, &self.latents_at(&followed, Track::last));
+        add(Method::Model, self.predicted(&followed));
+        add(Method::TrueFrame, self.latents_at(&followed, Track::last));
         for moves in self.simple_moves() {
             if let Some(latents) = self.moved(&starts, &followed, &moves) {
-                add(Method::OfLatents(Box::new(moves.method)), &latents);
+                add(Method::OfLatents(Box::new(moves.method)), latents);
             }
         }
         let of_ratios = simple(&self.screen_of_ratios(&observed), |row| self.wells[row].part == Part::Train);
@@ -139,13 +140,13 @@ impl<'a> Lapse<'a> {
     pub(super) fn predicted_ratios(&self, treatments: &[Treatment]) -> (Vec<f64>, BTreeMap<Treatment, f64>) {
         let observed = self.observed();
         let followed: Vec<&Track> = self.wells.iter().flat_map(|well| well.tracks.iter().copied()).collect();
-        let raw = self.ratios(&self.latents_at(&followed, Track::first), &self.predicted(&followed));
+        let raw = self.ratios(&self.latents_at(&followed, Track::first), self.predicted(&followed));
         let (slope, intercept) = self.line_to(&raw, &observed);
         let some: Vec<&Track> = followed.iter().step_by(followed.len().div_ceil(MOST_STARTS)).copied().collect();
         let starts = self.latents_at(&some, Track::first);
-        let first: f64 = self.read(&starts).iter().sum();
+        let first: f64 = self.read(starts).iter().sum();
         let ratio = |treatment: &Treatment| {
-            let later: f64 = self.read(&self.predicted_under(&some, &vec![treatment; some.len()])).iter().sum();
+            let later: f64 = self.read(self.predicted_under(&some, &vec![treatment; some.len()])).iter().sum();
             intercept + slope * later / first
         };
         let mut measured = BTreeMap::<Treatment, Vec<f64>>::new();
@@ -191,35 +192,36 @@ impl<'a> Lapse<'a> {
         let training = self.prepared.screen.design.tracks().iter().filter(is_training);
         let rows: Vec<usize> = training.flat_map(|track| track.later().iter().copied()).collect();
         let distance = |predicted: &[f32], row: usize| -> f64 {
-            let found = self.by_member.iter().flat_map(|latents| &latents[row]);
-            predicted.iter().zip(found).map(|(one, other)| f64::from(one - other).powi(2)).sum::<f64>().sqrt()
+            predicted
+                .iter()
+                .zip(self.latents.row(row))
+                .map(|(one, other)| f64::from(one - other).powi(2))
+                .sum::<f64>()
+                .sqrt()
         };
-        let nearest = |predicted: &Vec<f32>| {
-            let distances = rows.iter().map(|&row| (row, distance(predicted, row)));
+        let predicted = self.predicted(tracks);
+        let nearest = |track: usize| {
+            let distances = rows.iter().map(|&row| (row, distance(predicted.row(track), row)));
             distances.min_by(|one, other| one.1.total_cmp(&other.1)).expect("a trained model has training objects")
         };
-        self.predicted(tracks).iter().map(nearest).collect()
+        (0..tracks.len()).map(nearest).collect()
     }
 
-    /// Latents of one frame of each track, members side by side.
-    fn latents_at(&self, tracks: &[&Track], row: fn(&Track) -> usize) -> Vec<Vec<f32>> {
-        let joined = |track: &&Track| self.by_member.iter().flat_map(|latents| latents[row(track)].clone()).collect();
-        tracks.iter().map(joined).collect()
+    /// Latents of one frame of each track.
+    fn latents_at(&self, tracks: &[&Track], row: fn(&Track) -> usize) -> Latents {
+        self.latents.select(&tracks.iter().map(|track| row(track)).collect::<Vec<_>>())
     }
 
-    /// Predicted latents at the last frame of each track from its first frame, members side by side.
-    fn predicted(&self, tracks: &[&Track]) -> Vec<Vec<f32>> {
+    /// Predicted latents at the last frame of each track from its first frame.
+    fn predicted(&self, tracks: &[&Track]) -> Latents {
         let treatments: Vec<Treatment> =
             tracks.iter().map(|track| self.prepared.screen.observations[track.last()].treatment()).collect();
         self.predicted_under(tracks, &treatments.iter().collect::<Vec<_>>())
     }
 
-    /// Predicted latents of each track from its first frame under one treatment each, members side by side.
-    fn predicted_under(&self, tracks: &[&Track], treatments: &[&Treatment]) -> Vec<Vec<f32>> {
-        let start = |latents: &Vec<Vec<f32>>| tracks.iter().map(|track| latents[track.first()].clone()).collect();
-        let starts: Vec<Vec<Vec<f32>>> = self.by_member.iter().map(start).collect();
-        let by_member = self.trained_run.trained.predict(treatments, &starts, self.device);
-        (0..tracks.len()).map(|track| by_member.iter().flat_map(|member| member[track].clone()).collect()).collect()
+    /// Predicted latents of each track from its first frame under one treatment each.
+    fn predicted_under(&self, tracks: &[&Track], treatments: &[&Treatment]) -> Latents {
+        self.trained_run.trained.predict(treatments, &self.latents_at(tracks, Track::first), self.device)
     }
 
     /// What simple methods say of how far each condition moves its objects over the whole lapse, in latents.
@@ -253,21 +255,23 @@ impl<'a> Lapse<'a> {
     }
 
     /// The starts of all tracks moved as `moves` says of their conditions; `None` where it says nothing of a condition.
-    fn moved(&self, starts: &[Vec<f32>], tracks: &[&Track], moves: &Predictions) -> Option<Vec<Vec<f32>>> {
+    fn moved(&self, starts: &Latents, tracks: &[&Track], moves: &Predictions) -> Option<Latents> {
         let of = rows_by_treatment(moves);
         let treatment = |track: &Track| self.prepared.screen.observations[track.last()].treatment();
-        let moved = |(start, track): (&Vec<f32>, &&Track)| -> Vec<f32> {
+        let moved = |(row, track): (usize, &&Track)| -> Vec<f32> {
+            let start = starts.row(row);
             match of.get(&treatment(track)) {
                 Some(&row) => start.iter().zip(moves.profiles.row(row)).map(|(start, step)| start + step).collect(),
                 None => vec![f32::NAN; start.len()],
             }
         };
-        (!of.is_empty()).then(|| starts.iter().zip(tracks).map(moved).collect())
+        let values = || tracks.iter().enumerate().flat_map(moved).collect();
+        (!of.is_empty()).then(|| Latents::new(starts.n_members(), starts.width(), values()))
     }
 
     /// The ratio of sums over each well's objects, read out of latents at the end and at the start.
-    fn ratios(&self, starts: &[Vec<f32>], ends: &[Vec<f32>]) -> Vec<f64> {
-        let (starts, ends) = (self.read(starts), self.read(ends));
+    fn ratios(&self, starts: &Latents, ends: Latents) -> Vec<f64> {
+        let (starts, ends) = (self.read(starts.clone()), self.read(ends));
         let mut first = 0;
         let mut ratio = |well: &WellTracks| {
             let range = first..first + well.tracks.len();
@@ -278,10 +282,8 @@ impl<'a> Lapse<'a> {
     }
 
     /// The measured number as the probe reads it out of latents.
-    fn read(&self, latents: &[Vec<f32>]) -> Vec<f64> {
-        let width = latents.first().map_or(0, Vec::len);
-        let matrix = FeatureMatrix::numbered("latent_", width, latents.concat());
-        self.probe.predict(&matrix).values().iter().map(|&log| f64::from(log).exp()).collect()
+    fn read(&self, latents: Latents) -> Vec<f64> {
+        self.probe.predict(&latents.side_by_side()).values().iter().map(|&log| f64::from(log).exp()).collect()
     }
 
     /// Ratios on the scale of measured ones; `None` where there is no ratio.
@@ -389,13 +391,6 @@ fn wells<'a>(prepared: &'a Prepared, logs: &[Option<f64>]) -> Vec<WellTracks<'a>
             .push(track);
     }
     wells.into_values().collect()
-}
-
-/// The members' latents of each of `rows` side by side, `[row, member x latent]`.
-fn side_by_side(by_member: &[Vec<Vec<f32>>], rows: &[usize]) -> FeatureMatrix {
-    let width: usize = by_member.iter().map(|member| member.first().map_or(0, Vec::len)).sum();
-    let values = rows.iter().flat_map(|&row| by_member.iter().flat_map(move |member| member[row].iter().copied()));
-    FeatureMatrix::numbered("latent_", width, values.collect())
 }
 
 /// Slope and intercept of the least-squares line from `x` to `y` over `rows`; the line through the origin of slope 1 when `x`

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use crate::plan::{ByModel, Place, PlanError, Ranker};
-use crate::predict::Predictions;
+use crate::plan::{ByModel, PlanError, Ranker};
+use crate::predict::{PredictedLatents, Predictions};
 use crate::screen::Treatment;
 use crate::train::TrainedModel;
 
@@ -17,18 +17,12 @@ pub(super) struct ProfileRanker<'a> {
 }
 
 impl Ranker for ProfileRanker<'_> {
-    fn places(&self, treatments: &[Treatment]) -> Result<Vec<Option<Place>>, PlanError> {
+    fn latents(&self, treatments: &[Treatment]) -> Result<PredictedLatents, PlanError> {
         let predicted = self.predictions.treatments.iter().enumerate();
         let row_of: BTreeMap<&Treatment, usize> = predicted.map(|(row, treatment)| (treatment, row)).collect();
-        let found: Vec<Option<usize>> = treatments.iter().map(|treatment| row_of.get(treatment).copied()).collect();
-        let rows: Vec<usize> = found.iter().flatten().copied().collect();
-        let latents = self.trained.encode(&self.predictions.profiles, &rows, self.device);
-        let mut next = 0..;
-        let mut place = |_row: usize| {
-            let index = next.next()?;
-            Some(latents.iter().map(|member| member[index].clone()).collect())
-        };
-        Ok(found.into_iter().map(|row| row.and_then(&mut place)).collect())
+        let found = treatments.iter().enumerate().filter_map(|(index, t)| Some((index, *row_of.get(t)?)));
+        let (placed, rows): (Vec<usize>, Vec<usize>) = found.unzip();
+        Ok(PredictedLatents { latents: self.trained.encode(&self.predictions.profiles, &rows, self.device), placed })
     }
 }
 
@@ -40,16 +34,17 @@ pub(super) struct BlendRanker<'a> {
 }
 
 impl Ranker for BlendRanker<'_> {
-    fn places(&self, treatments: &[Treatment]) -> Result<Vec<Option<Place>>, PlanError> {
-        let mut places = self.model.places(treatments)?;
-        let Some(simple) = &self.simple else { return Ok(places) };
+    fn latents(&self, treatments: &[Treatment]) -> Result<PredictedLatents, PlanError> {
+        let PredictedLatents { mut latents, placed } = self.model.latents(treatments)?;
+        let Some(simple) = &self.simple else { return Ok(PredictedLatents { latents, placed }) };
+        let simple = simple.latents(treatments)?;
         let weight = self.weight as f32;
-        for (place, other) in places.iter_mut().zip(simple.places(treatments)?) {
-            let (Some(place), Some(other)) = (place, other) else { continue };
-            for (own, other) in place.iter_mut().flatten().zip(other.iter().flatten()) {
+        for (row, treatment) in placed.iter().enumerate() {
+            let Ok(other) = simple.placed.binary_search(treatment) else { continue };
+            for (own, other) in latents.row_mut(row).iter_mut().zip(simple.latents.row(other)) {
                 *own = weight * *own + (1.0 - weight) * other;
             }
         }
-        Ok(places)
+        Ok(PredictedLatents { latents, placed })
     }
 }

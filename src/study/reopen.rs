@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::embed::{Level, embed};
 use crate::evaluate::{Verdict, conformal_radius, coverage_over_splits};
 use crate::pair::{Part, SplitBy};
-use crate::plan::{ByModel, PlanError, Query, RankedIntervention, Ranker, Ranking, Trust, rank};
+use crate::plan::{ByModel, Goal, PlanError, RankedIntervention, Ranker, Ranking, Trust, rank};
 use crate::predict::{Method, MethodKind, Starts, predict};
 use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment};
 use crate::table::Table;
@@ -54,11 +54,12 @@ pub(super) fn rank_by(
 ) -> Result<Ranking, StudyError> {
     let trained = &trained_run.trained;
     let screen = other.unwrap_or(&prepared.screen);
-    let query = Query::new(trained, screen, &config.rank, device)?;
+    let goal = Goal::new(trained, screen, &config.rank, device)?;
+    let candidates = config.rank.candidates.of_screen(screen, &trained.vocabulary, &goal.context)?;
     let calibration = prepared.treatments(Part::Calibration);
     let test = prepared.treatments(Part::Test);
     let mut wanted: BTreeMap<_, Vec<usize>> =
-        query.candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
+        candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
     wanted.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
     let starts = Starts::of(trained, screen, device);
     let model = ByModel { trained, starts: &starts, device };
@@ -80,11 +81,11 @@ pub(super) fn rank_by(
         (None, "no intervals: the calibration treatments are those of the run's own screen".to_owned())
     } else {
         let residuals =
-            |rows: &BTreeMap<Treatment, Vec<usize>>| query.residuals(trained, screen, &*ranker, rows, device);
+            |rows: &BTreeMap<Treatment, Vec<usize>>| goal.residuals(trained, screen, &*ranker, rows, device);
         intervals(config, &residuals(&calibration)?, &residuals(&test)?)?
     };
     let trust = Trust { by: config.rank.by.clone(), verdict, radius, calibration };
-    Ok(rank(trained, screen, &query, ranker.as_ref(), &trust, device)?)
+    Ok(rank(trained, screen, &goal, &candidates, ranker.as_ref(), &trust, device)?)
 }
 
 /// Refuses to rank a time lapse by anything but the model.
@@ -113,17 +114,18 @@ pub(super) fn rank_lapse(
     let ends: Vec<usize> =
         prepared.screen.design.tracks().iter().flat_map(|track| [track.first(), track.last()]).collect();
     let screen = prepared.screen.select(&ends);
-    let query = Query::new(trained, &screen, &config.rank, device)?;
+    let goal = Goal::new(trained, &screen, &config.rank, device)?;
+    let candidates = config.rank.candidates.of_screen(&screen, &trained.vocabulary, &goal.context)?;
     let starts = Starts::of(trained, &screen, device);
     let model = ByModel { trained, starts: &starts, device };
     let residuals = |part: Part| {
         let mut rows = screen.treatments();
         rows.retain(|_, rows| rows.iter().all(|&row| prepared.split.part(ends[row]) == part));
-        query.residuals(trained, &screen, &model, &rows, device)
+        goal.residuals(trained, &screen, &model, &rows, device)
     };
     let (radius, calibration) = intervals(config, &residuals(Part::Calibration)?, &residuals(Part::Test)?)?;
     let trust = Trust { by: config.rank.by.clone(), verdict, radius, calibration };
-    let mut ranking = rank(trained, &screen, &query, &model, &trust, device)?;
+    let mut ranking = rank(trained, &screen, &goal, &candidates, &model, &trust, device)?;
     let treatment =
         |row: &RankedIntervention| Treatment { intervention: row.intervention.clone(), context: row.context.clone() };
     let treatments: Vec<Treatment> = ranking.rows.iter().map(treatment).collect();

@@ -30,13 +30,10 @@ pub(super) fn of(all: &[&crate::predict::Predictions]) -> Table {
 /// The model's predictions with the latents of its members, `latent_0`, `latent_1`, …, member by member.
 pub(super) fn with_latents(found: &crate::predict::ModelPredictions) -> Table {
     let mut table = of(&[&found.profiles]);
-    let mut number = 0;
-    for member in &found.latents {
-        for dimension in 0..member.first().map_or(0, Vec::len) {
-            let values = member.iter().map(|latent| latent[dimension]).collect();
-            table = table.with(format!("latent_{number}"), "predicted latent", Column::Float32(values));
-            number += 1;
-        }
+    let latents = found.latents.clone().side_by_side();
+    for (dimension, name) in latents.names().iter().enumerate() {
+        let values = (0..latents.n_rows()).map(|row| latents.row(row)[dimension]).collect();
+        table = table.with(name, "predicted latent", Column::Float32(values));
     }
     table
 }

@@ -165,9 +165,9 @@ impl<'a> Forecaster<'a> {
             .filter_map(|(row, measured)| Some(((*row)?, (*measured)? as f32)))
             .unzip();
         let measured = FeatureMatrix::new(vec!["measured".into()], numbers);
-        let by_member = trained_run.trained.encode(&prepared.screen.features, &rows, device);
-        let probes = by_member.iter().map(|latents| Ridge::fit_gcv(&matrix(latents), &measured, &LAMBDAS));
-        let probes = probes.collect::<Result<_, _>>()?;
+        let latents = trained_run.trained.encode(&prepared.screen.features, &rows, device);
+        let probe = |member: usize| Ridge::fit_gcv(&latents.member(member), &measured, &LAMBDAS);
+        let probes = (0..latents.n_members()).map(probe).collect::<Result<_, _>>()?;
         Ok(Self { prepared, trained_run, probes, seen, device })
     }
 
@@ -198,14 +198,14 @@ impl<'a> Forecaster<'a> {
             })
             .collect();
         let sequences: Vec<Vec<&Treatment>> = sequences.iter().map(|steps| steps.iter().collect()).collect();
-        let by_member = self.trained_run.trained.roll_out(&latents, &sequences, self.device);
+        let predicted = self.trained_run.trained.roll_out(&latents, &sequences, self.device);
         let of_track = |track: usize| -> Vec<Option<f64>> {
             let mut sums = vec![0.0; sequences[track].len()];
             if sums.is_empty() {
                 return Vec::new();
             }
-            for (probe, tracks) in self.probes.iter().zip(&by_member) {
-                let read = probe.predict(&matrix(&tracks[track]));
+            for (member, probe) in self.probes.iter().enumerate() {
+                let read = probe.predict(&predicted[track].member(member));
                 sums.iter_mut().zip(read.values()).for_each(|(sum, &value)| *sum += f64::from(value));
             }
             // Step s arrives at time start + 1 + s.
@@ -304,11 +304,6 @@ fn halves(schedules: &[&Schedule]) -> [BTreeSet<String>; 2] {
         }
     }
     halves
-}
-
-/// Latents as a matrix, `[row, latent]`.
-fn matrix(latents: &[Vec<f32>]) -> FeatureMatrix {
-    FeatureMatrix::numbered("latent_", latents.first().map_or(0, Vec::len), latents.concat())
 }
 
 /// `trajectories.parquet`: one row for each track, method and time.

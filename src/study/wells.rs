@@ -13,6 +13,7 @@ use crate::embed::Embeddings;
 use crate::pair::PairSet;
 use crate::predict::Starts;
 use crate::screen::{Role, Screen};
+use crate::train::Latents;
 
 /// The wells of a screen of crops with their latents.
 pub(super) struct LatentWells {
@@ -46,13 +47,9 @@ impl LatentWells {
         let split = prepared.split.select(&first_rows);
         let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
         let controls: Vec<usize> = (0..screen.n_observations()).filter(is_control).collect();
-        let width = trained_run.trained.config.latent;
-        let of_member = |member: usize| -> Vec<Vec<f32>> {
-            let columns = member * width..(member + 1) * width;
-            controls.iter().map(|&row| screen.features.row(row)[columns.clone()].to_vec()).collect()
-        };
-        let by_member: Vec<Vec<Vec<f32>>> = (0..trained_run.trained.members.len()).map(of_member).collect();
-        let starts = Starts::of_controls(&trained_run.trained, &screen, &by_member);
+        let trained = &trained_run.trained;
+        let latents = Latents::new(trained.members.len(), trained.config.latent, screen.features.gather(&controls));
+        let starts = Starts::of_controls(trained, &screen, &latents);
         let prepared = Prepared {
             pairs: PairSet::new(&screen, &split, &config.pair)?,
             screen,

@@ -2,6 +2,7 @@
 
 mod chance;
 mod diagnostics;
+mod latents;
 mod member;
 mod optimizer;
 mod state;
@@ -12,11 +13,12 @@ use std::path::PathBuf;
 
 pub use chance::{Purpose, stream};
 pub use diagnostics::{Diagnostics, Health};
+pub use latents::Latents;
+pub(crate) use latents::mean;
 pub use member::{Losses, MemberOutcome, Progress, TrainingData, one_step, train_member};
 pub use optimizer::{Optimizer, learning_rate};
 use serde::{Deserialize, Serialize};
 pub use stop::Stop;
-pub(crate) use trained::mean;
 pub use trained::{Memory, TrainedModel};
 
 use crate::loss::SigregConfig;

@@ -6,9 +6,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::chance::{Purpose, stream};
 use super::diagnostics::Diagnostics;
+use super::latents::mean;
 use super::member::{MemberOutcome, Progress, TrainingData};
 use super::optimizer::Optimizer;
-use super::trained::{Memory, encode, mean};
+use super::trained::{Memory, encode};
 use super::{TrainConfig, TrainError};
 use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
 use crate::pair::{Anchor, Batch, Sampler, Validation, anchor_in};

@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::TrainError;
 use super::chance::{Purpose, stream};
+use super::latents::{Latents, mean};
 use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
 use crate::pair::{Anchor, Anchoring, PairSet, State, Vocabulary, anchor_in};
 use crate::run::Checkpoint;
@@ -37,20 +38,6 @@ pub(super) fn to_rows(tensor: Tensor<2>) -> Vec<Vec<f32>> {
     let width = tensor.dims()[1];
     let values: Vec<f32> = tensor.into_data().try_to_vec().expect("latents are f32");
     values.chunks_exact(width).map(<[f32]>::to_vec).collect()
-}
-
-/// Mean of latents, summed in `f64`.
-pub(crate) fn mean<'a>(latents: impl Iterator<Item = &'a Vec<f32>>) -> Vec<f32> {
-    let mut sum = Vec::<f64>::new();
-    let mut n = 0.0;
-    for latent in latents {
-        sum.resize(latent.len(), 0.0);
-        for (sum, &value) in sum.iter_mut().zip(latent) {
-            *sum += f64::from(value);
-        }
-        n += 1.0;
-    }
-    sum.into_iter().map(|sum| (sum / n) as f32).collect()
 }
 
 /// Mean latent of the observations at `rows`.
@@ -185,6 +172,10 @@ fn zero_latent(model: &WorldModel, n_features: usize, device: &Device) -> Vec<f3
     to_rows(model.encode(Tensor::zeros([1, n_features], device))).remove(0)
 }
 
+fn starts_of(starts: &Latents, member: usize) -> Vec<Vec<f32>> {
+    starts.of_member(member).map(<[f32]>::to_vec).collect()
+}
+
 /// A trained ensemble with the names it knows.
 #[derive(Debug, Clone)]
 pub struct TrainedModel {
@@ -205,9 +196,20 @@ pub struct TrainedModel {
 }
 
 impl TrainedModel {
-    /// Latents of observations by each member, `[member][row][latent]`.
-    pub fn encode(&self, features: &FeatureMatrix, rows: &[usize], device: &Device) -> Vec<Vec<Vec<f32>>> {
-        self.members.iter().map(|(model, _)| encode(model, features, rows, device)).collect()
+    /// Latents of observations by each member.
+    pub fn encode(&self, features: &FeatureMatrix, rows: &[usize], device: &Device) -> Latents {
+        let of_member = |(model, _): &(WorldModel, Memory)| encode(model, features, rows, device);
+        self.latents(&self.members.iter().map(of_member).collect::<Vec<_>>())
+    }
+
+    /// `[member][row][latent]` as one.
+    fn latents(&self, members: &[Vec<Vec<f32>>]) -> Latents {
+        Latents::from_members(self.config.latent, members)
+    }
+
+    /// What the members remember of untreated cells, `[member, latent]`.
+    pub fn untreated_latent(&self) -> Vec<f32> {
+        self.members.iter().flat_map(|(_, memory)| &memory.untreated).copied().collect()
     }
 
     /// The same networks with the weights that training starts from: the random encoder that a trained one is measured by.
@@ -221,28 +223,30 @@ impl TrainedModel {
         Self { members: self.members.iter().enumerate().map(fresh).collect(), ..self.clone() }
     }
 
-    /// Predicted latents by each member, `[member][treatment][latent]`, from `starts[member][treatment]`.
-    pub fn predict(&self, treatments: &[&Treatment], starts: &[Vec<Vec<f32>>], device: &Device) -> Vec<Vec<Vec<f32>>> {
+    /// Predicted latents of treatments by each member, from a row of `starts` for each.
+    pub fn predict(&self, treatments: &[&Treatment], starts: &Latents, device: &Device) -> Latents {
         let anchors: Vec<Anchor> = treatments.iter().map(|treatment| self.anchor(treatment)).collect();
-        let of_member = |((model, memory), starts): (&(WorldModel, Memory), &Vec<Vec<f32>>)| {
-            memory.predict(model, &self.vocabulary, treatments, &anchors, starts, device)
+        let of_member = |(member, (model, memory)): (usize, &(WorldModel, Memory))| {
+            let starts = starts_of(starts, member);
+            memory.predict(model, &self.vocabulary, treatments, &anchors, &starts, device)
         };
-        self.members.iter().zip(starts).map(of_member).collect()
+        self.latents(&self.members.iter().enumerate().map(of_member).collect::<Vec<_>>())
     }
 
-    /// Latents after each of the interventions that are present one after the other, by each member,
-    /// `[member][episode][step][latent]`, from `starts[member][episode]`; each step from the prediction before it.
-    pub fn roll_out(
-        &self,
-        starts: &[Vec<Vec<f32>>],
-        present: &[Vec<&Treatment>],
-        device: &Device,
-    ) -> Vec<Vec<Vec<Vec<f32>>>> {
+    /// Latents of each episode after each of its interventions one after the other, from a row of `starts` for each episode;
+    /// each step from the prediction before it.
+    pub fn roll_out(&self, starts: &Latents, present: &[Vec<&Treatment>], device: &Device) -> Vec<Latents> {
         let anchor = |treatment: &Treatment| self.anchor(treatment);
-        let of_member = |((model, memory), starts): (&(WorldModel, Memory), &Vec<Vec<f32>>)| {
-            memory.roll_out(model, &self.vocabulary, &anchor, starts, present, device)
+        let of_member = |(member, (model, memory)): (usize, &(WorldModel, Memory))| {
+            let starts = starts_of(starts, member);
+            memory.roll_out(model, &self.vocabulary, &anchor, &starts, present, device).into_iter()
         };
-        self.members.iter().zip(starts).map(of_member).collect()
+        let mut members: Vec<_> = self.members.iter().enumerate().map(of_member).collect();
+        let mut episode = |_| {
+            let steps: Vec<Vec<Vec<f32>>> = members.iter_mut().filter_map(Iterator::next).collect();
+            self.latents(&steps)
+        };
+        (0..present.len()).map(&mut episode).collect()
     }
 
     /// The anchor that an anchored model's prediction starts from; none for another model.
@@ -253,13 +257,13 @@ impl TrainedModel {
         }
     }
 
-    /// Latents of anchors by each member, `[member][anchor][latent]`; zeros where there is no anchor.
-    pub fn anchor_latents(&self, anchors: &[Anchor]) -> Vec<Vec<Vec<f32>>> {
+    /// Latents of anchors by each member; zeros where there is no anchor.
+    pub fn anchor_latents(&self, anchors: &[Anchor]) -> Latents {
+        let nowhere = vec![0.0; self.config.latent];
         let of_member = |(_, memory): &(WorldModel, Memory)| {
-            let nowhere = vec![0.0; self.config.latent];
             anchors.iter().map(|anchor| memory.anchor_latent(anchor, &nowhere)).collect()
         };
-        self.members.iter().map(of_member).collect()
+        self.latents(&self.members.iter().map(of_member).collect::<Vec<_>>())
     }
 
     /// One checkpoint for each member, whole in itself.

@@ -1,0 +1,182 @@
+//! From where to where: what a planner steers by.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+
+use super::candidates::Measured;
+use super::rank::{PlanError, RankConfig, Ranker};
+use super::reference::{distance, measured_latent};
+use super::target::rows_of_target;
+use crate::predict::Starts;
+use crate::screen::{Intervention, Reference, Screen, Treatment};
+use crate::train::TrainedModel;
+
+/// A start and a target in one context. It scores any latent, so it serves a list of candidates as it serves a planner.
+#[derive(Debug)]
+pub struct Goal {
+    /// The context in which cells start and are to arrive.
+    pub context: String,
+    /// `[member, latent]`.
+    target: Vec<f32>,
+    /// How far the target is from the start for each member.
+    distance_to_target: Vec<f64>,
+    /// Treatments whose wells define the target, sorted.
+    pub(super) defines_target: Vec<Treatment>,
+    pub(super) target_text: String,
+    pub(super) start_text: String,
+}
+
+impl Goal {
+    /// Reads start and target off the wells of `screen` that `config` names.
+    ///
+    /// # Errors
+    /// When a query cannot be used, the context is unknown, there is nothing to start from, or start and target coincide.
+    pub fn new(
+        trained: &TrainedModel,
+        screen: &Screen,
+        config: &RankConfig,
+        device: &Device,
+    ) -> Result<Self, PlanError> {
+        let context = context_of(screen, &config.context)?;
+        let rows_in_context = |query: &str| -> Result<Vec<usize>, PlanError> {
+            let mut rows = rows_of_target(screen, query)?;
+            let all = rows.len();
+            rows.retain(|&row| screen.observations[row].context == context);
+            if rows.is_empty() {
+                let known = format!("{all} wells of that description in other contexts only");
+                return Err(PlanError::Context { context: context.clone(), known });
+            }
+            Ok(rows)
+        };
+        let mean_of = |rows: &[usize]| measured_latent(trained, screen, rows, device);
+        let target_rows = rows_in_context(&config.target)?;
+        let (start, start_text) = if config.start.is_empty() {
+            let nowhere = Treatment { intervention: Intervention::untreated(), context: context.clone() };
+            (Starts::of(trained, screen, device).start(&nowhere)?, start_in_words(screen))
+        } else {
+            (mean_of(&rows_in_context(&config.start)?), config.start.clone())
+        };
+        let mut defines_target: Vec<Treatment> =
+            target_rows.iter().map(|&row| screen.observations[row].treatment()).collect();
+        defines_target.sort();
+        defines_target.dedup();
+        Self::between(&start, mean_of(&target_rows), trained.members.len()).map(|goal| Self {
+            context,
+            defines_target,
+            target_text: config.target.clone(),
+            start_text,
+            ..goal
+        })
+    }
+
+    /// From one latent to another, `[member, latent]` each.
+    ///
+    /// # Errors
+    /// When they coincide for a member.
+    pub fn between(start: &[f32], target: Vec<f32>, n_members: usize) -> Result<Self, PlanError> {
+        let width = target.len() / n_members.max(1);
+        let members = start.chunks_exact(width).zip(target.chunks_exact(width));
+        let distance_to_target: Vec<f64> = members.map(|(start, target)| distance(start, target)).collect();
+        if distance_to_target.iter().any(|&distance| distance < 1e-9) {
+            return Err(PlanError::NoWay);
+        }
+        Ok(Self {
+            context: String::new(),
+            target,
+            distance_to_target,
+            defines_target: Vec::new(),
+            target_text: String::new(),
+            start_text: String::new(),
+        })
+    }
+
+    /// Mean over members of the fraction of the way from start to target that a latent lies at, with its mean distance to the
+    /// target.
+    pub fn score(&self, latent: &[f32]) -> (f64, f64) {
+        let n_members = self.distance_to_target.len();
+        let width = self.target.len() / n_members;
+        let (mut score, mut left) = (0.0, 0.0);
+        let members = latent.chunks_exact(width).zip(self.target.chunks_exact(width));
+        for ((latent, target), distance_to_target) in members.zip(&self.distance_to_target) {
+            let remaining = distance(latent, target);
+            score += 1.0 - remaining / distance_to_target;
+            left += remaining;
+        }
+        (score / n_members as f64, left / n_members as f64)
+    }
+
+    /// |predicted − measured score| of measured treatments, `rows` being theirs in `screen`: what intervals are made of.
+    ///
+    /// Treatments that the ranker abstains from are left out.
+    ///
+    /// # Errors
+    /// When predicting fails.
+    pub fn residuals(
+        &self,
+        trained: &TrainedModel,
+        screen: &Screen,
+        ranker: &dyn Ranker,
+        rows: &BTreeMap<Treatment, Vec<usize>>,
+        device: &Device,
+    ) -> Result<Vec<f64>, PlanError> {
+        let (treatments, rows): (Vec<Treatment>, Vec<&Vec<usize>>) =
+            rows.iter().map(|(treatment, rows)| (treatment.clone(), rows)).unzip();
+        let predicted = ranker.latents(&treatments)?;
+        let residual = |(row, &treatment): (usize, &usize)| {
+            let measured = measured_latent(trained, screen, rows[treatment], device);
+            (self.score(predicted.latents.row(row)).0 - self.score(&measured).0).abs()
+        };
+        Ok(predicted.placed.iter().enumerate().map(residual).collect())
+    }
+}
+
+/// The context asked for, or the first of the screen where none is.
+fn context_of(screen: &Screen, wanted: &str) -> Result<String, PlanError> {
+    let mut contexts: Vec<String> = screen.treatments().into_keys().map(|treatment| treatment.context).collect();
+    contexts.sort();
+    contexts.dedup();
+    let context = if wanted.is_empty() { contexts.first().map_or("", String::as_str) } else { wanted };
+    if !contexts.iter().any(|known| known == context) {
+        let known = contexts.iter().map(|context| format!("`{context}`")).collect::<Vec<_>>().join(", ");
+        return Err(PlanError::Context { context: context.to_owned(), known });
+    }
+    Ok(context.to_owned())
+}
+
+/// Rows of the treatments of a context.
+pub(super) fn measured_in(screen: &Screen, context: &str) -> Measured {
+    let mut measured = screen.treatments();
+    measured.retain(|treatment, _| treatment.context == context);
+    measured
+}
+
+/// What cells start from where nothing is asked for.
+fn start_in_words(screen: &Screen) -> String {
+    match screen.reference() {
+        Reference::ControlWells => "negative controls".to_owned(),
+        Reference::Relative => "no effect (values are relative to control)".to_owned(),
+        Reference::FirstFrame => "first frames".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_score_is_the_mean_fraction_of_the_way() {
+        // Two members of two values; the second has twice as far to go.
+        let goal = Goal::between(&[0.0, 0.0, 0.0, 0.0], vec![3.0, 4.0, 6.0, 8.0], 2).unwrap();
+        assert_eq!(goal.score(&[0.0, 0.0, 0.0, 0.0]), (0.0, 7.5));
+        assert_eq!(goal.score(&[3.0, 4.0, 6.0, 8.0]), (1.0, 0.0));
+        assert_eq!(goal.score(&[3.0, 4.0, 3.0, 4.0]), (0.75, 2.5));
+        assert_eq!(goal.score(&[-3.0, -4.0, 6.0, 8.0]), (0.0, 5.0));
+    }
+
+    #[test]
+    fn a_start_at_the_target_is_refused() {
+        let error = Goal::between(&[1.0, 2.0, 0.0, 0.0], vec![1.0, 2.0, 3.0, 4.0], 2).unwrap_err();
+        assert!(matches!(error, PlanError::NoWay));
+    }
+}
