@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
+use cytonaut::loss::SigregConfig;
 use cytonaut::model::{
     ConvEncoderConfig, EncoderConfig, ImageEncoderConfig, Init, ModelConfig, ModelSizes, WorldModel,
 };
 use cytonaut::pair::{Anchor, Batch, Vocabulary, Weights};
 use cytonaut::screen::{Intervention, Kind, Micromolar, Treatment};
-use cytonaut::train::{Optimizer, Purpose, TrainConfig, one_step, stream};
+use cytonaut::train::{Learner, Objective, Purpose, TrainConfig, stream};
 use divan::Bencher;
 
 /// Crops that batches are gathered from.
@@ -25,10 +26,9 @@ fn settings(encoder: EncoderConfig) -> (ModelConfig, TrainConfig) {
     let mut model = ModelConfig { latent: 192, encoder, ..ModelConfig::default() };
     model.projector.hidden = 2048;
     model.intervention.width = 192;
-    (model.predictor.depth, model.predictor.mlp_width, model.predictor.history) = (6, 768, 3);
-    (model.predictor.heads, model.predictor.head_width) = (3, 64);
+    (model.predictor.depth, model.predictor.mlp_width) = (6, 768);
     let mut train = TrainConfig { steps: 1_000_000, ..TrainConfig::default() };
-    train.sigreg.slices = 1024;
+    train.objective = Objective::Lewm(SigregConfig { slices: 1024, ..SigregConfig::default() });
     (model, train)
 }
 
@@ -90,18 +90,17 @@ fn step(bencher: Bencher, encoder: EncoderConfig) {
         channels: Vec::new(),
     };
     let pool = pool(features);
-    let device = Device::flex().autodiff();
+    let device = Device::flex();
     let mut rng = stream(train.seed, 0, Purpose::Weights, 0);
-    let mut model = Some(WorldModel::new(&mut Init { rng: &mut rng, device: &device }, &model_config, &sizes));
-    let mut optimizer = Optimizer::new(train.weight_decay, train.clip);
+    let model = WorldModel::new(&mut Init { rng: &mut rng, device: &device.clone().autodiff() }, &model_config, &sizes);
+    let mut learner = Some(Learner::new(model, &train));
     let mut n_steps = 0;
     let mut next = || {
         let batch = batch(&pool, &vocabulary, &treatments, n_steps);
-        let model_now = model.take().expect("put back below");
-        let (stepped, losses) = one_step(model_now, &mut optimizer, &batch, &train, 0, n_steps, &device);
-        model = Some(stepped);
+        let (stepped, losses) = learner.take().expect("put back below").step(&batch, &train, 0, n_steps, &device);
+        learner = Some(stepped);
         n_steps += 1;
-        losses.read(&batch, &train)
+        losses.read()
     };
     for _ in 0..3 {
         next();

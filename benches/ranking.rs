@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use cytonaut::config::Config;
 use cytonaut::plan::{ByModel, Candidates, Goal, Trust, rank};
 use cytonaut::predict::{Method, Starts};
-use cytonaut::study::{load_screen, prepare, train_ensemble};
-use cytonaut::train::Stop;
+use cytonaut::study::{load_screen, prepare};
+use cytonaut::train::{Recipe, Stop, train_ensemble};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
@@ -32,8 +32,10 @@ fn ranks_100_000_candidates(bencher: Bencher) {
     config.data.card = Some(bundled("datasets/bbbc021/dataset.toml"));
     let device = Device::flex();
     let prepared = prepare(&config, &load_screen(&config).expect("the bundled table")).expect("a screen with doses");
-    let trained =
-        train_ensemble(&config, &prepared, None, None, &device, &Stop::default(), &|_| {}).expect("five steps").trained;
+    let sizes = prepared.sizes(&config.model);
+    let recipe = Recipe { model: &config.model, sizes: &sizes, pair: &config.pair, train: &config.train };
+    let members = train_ensemble(prepared.training_data(), recipe, None, None, &device, &Stop::default(), &|_| {});
+    let trained = members.expect("five steps").trained;
     let starts = Starts::of(&trained, &prepared.screen, &device);
     let model = ByModel { trained: &trained, starts: &starts, device: &device };
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -5,25 +5,24 @@ use cytonaut::loss::{SigregConfig, directions, sigreg};
 use cytonaut::model::{EncoderConfig, Init, ModelConfig, ModelSizes, ProfileEncoderConfig, WorldModel};
 use cytonaut::pair::{PairConfig, PairSet, Sampler, Split, SplitConfig, Vocabulary};
 use cytonaut::screen::Screen;
-use cytonaut::train::{Optimizer, Purpose, TrainConfig, one_step, stream};
+use cytonaut::train::{Learner, Objective, Purpose, TrainConfig, stream};
 use divan::Bencher;
 
 use super::screens::generated;
 
 const N_FEATURES: usize = 1024;
 
-/// The published head's sizes on profiles: 1024 features -> 1024 -> 512 -> 192, six AdaLN blocks 192 wide with three heads
-/// and an MLP of 768, SIGReg on 1024 slices and 17 knots. A batch is 372 treated wells and five controls of each of 28 plates: 512 latents.
+/// The published head's sizes on profiles: 1024 features -> 1024 -> 512 -> 192, six AdaLN blocks 192 wide
+/// with an MLP of 768, SIGReg on 1024 slices and 17 knots. A batch is 372 treated wells and five controls of each of 28 plates: 512 latents.
 fn settings() -> (ModelConfig, PairConfig, TrainConfig) {
     let mut model = ModelConfig { latent: 192, ..ModelConfig::default() };
     model.encoder = EncoderConfig::Profile(ProfileEncoderConfig { width: 512, depth: 1, feature_dropout: 0.1 });
     model.projector.hidden = 512;
     model.intervention.width = 192;
-    (model.predictor.depth, model.predictor.mlp_width, model.predictor.history) = (6, 768, 3);
-    (model.predictor.heads, model.predictor.head_width) = (3, 64);
+    (model.predictor.depth, model.predictor.mlp_width) = (6, 768);
     let pair = PairConfig { batch: 372, bag: 5, ladder: 0.0, ..PairConfig::default() };
     let mut train = TrainConfig { steps: 1_000_000, ..TrainConfig::default() };
-    train.sigreg.slices = 1024;
+    train.objective = Objective::Lewm(SigregConfig { slices: 1024, ..SigregConfig::default() });
     (model, pair, train)
 }
 
@@ -52,19 +51,18 @@ fn training_step(bencher: Bencher) {
         dose_centers: vocabulary.dose_centers().clone(),
         channels: Vec::new(),
     };
-    let device = Device::flex().autodiff();
+    let device = Device::flex();
     let mut rng = stream(train.seed, 0, Purpose::Weights, 0);
-    let mut model = Some(WorldModel::new(&mut Init { rng: &mut rng, device: &device }, &model_config, &sizes));
-    let mut optimizer = Optimizer::new(train.weight_decay, train.clip);
+    let model = WorldModel::new(&mut Init { rng: &mut rng, device: &device.clone().autodiff() }, &model_config, &sizes);
+    let mut learner = Some(Learner::new(model, &train));
     let sampler = Sampler::new(&screen, &pairs, &vocabulary, &pair, false, 0.0);
     let mut step = 0;
     let mut next = || {
         let batch = sampler.batch(&mut stream(train.seed, 0, Purpose::Pairs, step));
-        let (stepped, losses) =
-            one_step(model.take().expect("put back below"), &mut optimizer, &batch, &train, 0, step, &device);
-        model = Some(stepped);
+        let (stepped, losses) = learner.take().expect("put back below").step(&batch, &train, 0, step, &device);
+        learner = Some(stepped);
         step += 1;
-        losses.read(&batch, &train)
+        losses.read()
     };
     for _ in 0..3 {
         next();

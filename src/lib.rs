@@ -10,8 +10,8 @@
 //! use cytonaut::config::Config;
 //! use cytonaut::pair::Part;
 //! use cytonaut::predict::Decoder;
-//! use cytonaut::study::{TrainedRun, load_screen, prepare, rank_finished, train_ensemble};
-//! use cytonaut::train::Stop;
+//! use cytonaut::study::{TrainedRun, load_screen, prepare, rank_finished};
+//! use cytonaut::train::{Recipe, Stop, train_ensemble};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let config = Config::parse(
@@ -29,7 +29,10 @@
 //!
 //! let loaded = load_screen(&config)?;
 //! let prepared = prepare(&config, &loaded)?;
-//! let members = train_ensemble(&config, &prepared, None, None, &device, &Stop::default(), &|_progress| {})?;
+//! let sizes = prepared.sizes(&config.model);
+//! let recipe = Recipe { model: &config.model, sizes: &sizes, pair: &config.pair, train: &config.train };
+//! let stop = Stop::default();
+//! let members = train_ensemble(prepared.training_data(), recipe, None, None, &device, &stop, &|_progress| {})?;
 //!
 //! let training_rows = prepared.split.rows(Part::Train);
 //! let decoder = Decoder::fit(&members.trained, &prepared.screen, &training_rows, &config.decoder, &device)?;

@@ -73,17 +73,16 @@ class World(nn.Module):
             nn.Linear(width, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.GELU(), nn.Linear(HIDDEN, LATENT)
         )
         self.interventions = profiles.Interventions()
-        self.positions = nn.Parameter(torch.randn(3, LATENT))
         self.blocks = nn.ModuleList(profiles.Block() for _ in range(profiles.DEPTH))
 
     def forward(self, crops, start, target, perturbation, log_dose):
         units = self.projector(self.encoder(crops))
         first = (start @ units).unsqueeze(1)
         encoding = F.silu(self.interventions(perturbation, log_dose)).unsqueeze(1)
-        x = first + self.positions[:1]
+        x = first
         for block in self.blocks:
             x = block(x, encoding)
-        predicted = (first + (x - first - self.positions[:1])).squeeze(1)
+        predicted = x.squeeze(1)
         return units, predicted, target @ units
 
 

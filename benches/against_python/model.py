@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 UNITS, BATCH, FEATURES, LATENT, WIDTH, SLICES, KNOTS, RANGE = 512, 372, 1024, 192, 512, 1024, 17, 3.0
-PERTURBATIONS, CURVES, HEADS, DEPTH, MLP, DROPOUT, FEATURE_DROPOUT = 280, 2, 3, 6, 768, 0.1, 0.1
+PERTURBATIONS, CURVES, DEPTH, MLP, DROPOUT, FEATURE_DROPOUT = 280, 2, 6, 768, 0.1, 0.1
 
 
 def sigreg_textbook(projected):
@@ -62,27 +62,16 @@ class Residual(nn.Module):
 class Block(nn.Module):
     def __init__(self):
         super().__init__()
-        self.modulation = nn.Linear(LATENT, 6 * LATENT)
+        self.modulation = nn.Linear(LATENT, 3 * LATENT)
         nn.init.zeros_(self.modulation.weight), nn.init.zeros_(self.modulation.bias)
-        self.attention_norm, self.norm = nn.LayerNorm(LATENT), nn.LayerNorm(LATENT)
-        self.query, self.key, self.value = (nn.Linear(LATENT, LATENT, bias=False) for _ in range(3))
-        self.output = nn.Linear(LATENT, LATENT)
+        self.norm = nn.LayerNorm(LATENT)
         self.expand, self.contract = nn.Linear(LATENT, MLP), nn.Linear(MLP, LATENT)
 
-    def attend(self, x):
-        x = self.attention_norm(x)
-        split = lambda linear: linear(x).unflatten(-1, (HEADS, -1)).transpose(1, 2)
-        mixed = F.scaled_dot_product_attention(
-            split(self.query), split(self.key), split(self.value), is_causal=True, dropout_p=DROPOUT
-        )
-        return F.dropout(self.output(mixed.transpose(1, 2).flatten(2)), DROPOUT)
-
     def forward(self, x, encoding):
-        modulated = lambda shift, scale: F.layer_norm(x, (LATENT,), eps=1e-6) * (1 + scale) + shift
-        shift, scale, gate, shift_2, scale_2, gate_2 = self.modulation(encoding).chunk(6, -1)
-        x = x + gate * self.attend(modulated(shift, scale))
-        hidden = F.dropout(F.gelu(self.expand(self.norm(modulated(shift_2, scale_2)))), DROPOUT)
-        return x + gate_2 * F.dropout(self.contract(hidden), DROPOUT)
+        shift, scale, gate = self.modulation(encoding).chunk(3, -1)
+        modulated = F.layer_norm(x, (LATENT,), eps=1e-6) * (1 + scale) + shift
+        hidden = F.dropout(F.gelu(self.expand(self.norm(modulated))), DROPOUT)
+        return x + gate * F.dropout(self.contract(hidden), DROPOUT)
 
 
 class Interventions(nn.Module):
@@ -119,17 +108,16 @@ class World(nn.Module):
             nn.Linear(WIDTH, WIDTH), nn.BatchNorm1d(WIDTH), nn.GELU(), nn.Linear(WIDTH, LATENT)
         )
         self.interventions = Interventions()
-        self.positions = nn.Parameter(torch.randn(3, LATENT))
         self.blocks = nn.ModuleList(Block() for _ in range(DEPTH))
 
     def forward(self, profiles, start, target, perturbation, log_dose):
         units = self.projector(self.encoder(F.dropout(profiles, FEATURE_DROPOUT)))
         first = (start @ units).unsqueeze(1)
         encoding = F.silu(self.interventions(perturbation, log_dose)).unsqueeze(1)
-        x = first + self.positions[:1]
+        x = first
         for block in self.blocks:
             x = block(x, encoding)
-        predicted = (first + (x - first - self.positions[:1])).squeeze(1)
+        predicted = x.squeeze(1)
         return units, predicted, target @ units
 
 

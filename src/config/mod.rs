@@ -1,6 +1,7 @@
 //! The rooms' own settings in one struct: TOML in, resolved TOML out.
 
 mod ranges;
+mod renamed;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// Line, key and what was expected.
         problem: String,
+    },
+    /// A key of an earlier version.
+    #[error("`{key}` is a key of an earlier version: {instead}")]
+    Renamed {
+        /// The key.
+        key: &'static str,
+        /// What to write instead, or why it is not there any more.
+        instead: &'static str,
     },
     /// A setting out of its range.
     #[error("`{key}` is {found}, expected {expected}")]
@@ -185,6 +194,7 @@ impl Config {
     /// As [`Config::read`].
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let parsed = |error: toml::de::Error| ConfigError::Parse { path: PathBuf::new(), problem: error.to_string() };
+        renamed::refuse(text)?;
         let config: Self = toml::from_str(text).map_err(parsed)?;
         config.check()?;
         Ok(config)

@@ -6,6 +6,7 @@ use super::{Config, ConfigError};
 use crate::model::{EncoderConfig, Head, ImageEncoderConfig, ProjectorNorm};
 use crate::normalize::{Compress, NormalizeError, NormalizeSettings, PerPlate, Sphere};
 use crate::pair::SplitBy;
+use crate::train::Objective;
 
 /// Largest width of a layer, and largest count of heads, curves and components.
 const MAX_WIDTH: usize = 65_536;
@@ -121,10 +122,6 @@ impl Config {
         share("model.intervention.identity_dropout", f64::from(model.intervention.identity_dropout))?;
         whole("model.predictor.depth", model.predictor.depth, 1, MAX_DEPTH)?;
         whole("model.predictor.mlp_width", model.predictor.mlp_width, 1, MAX_WIDTH)?;
-        let history = model.predictor.history;
-        check("model.predictor.history", history, history == 1, "1 for screens")?;
-        whole("model.predictor.heads", model.predictor.heads, 1, 1_000)?;
-        whole("model.predictor.head_width", model.predictor.head_width, 1, MAX_WIDTH)?;
         share("model.predictor.dropout", f64::from(model.predictor.dropout))
     }
 
@@ -153,10 +150,15 @@ impl Config {
         whole("train.log_every", train.log_every, 1, usize::MAX)?;
         whole("train.evaluate_every", train.evaluate_every, 1, usize::MAX)?;
         whole("train.checkpoint_every", train.checkpoint_every, 1, usize::MAX)?;
-        not_below("train.sigreg.lambda", train.sigreg.lambda)?;
-        whole("train.sigreg.slices", train.sigreg.slices, 1, 1_000_000)?;
-        whole("train.sigreg.knots", train.sigreg.knots, 3, 10_000)?;
-        above("train.sigreg.range", f64::from(train.sigreg.range))
+        match &train.objective {
+            Objective::Lewm(sigreg) => {
+                not_below("train.sigreg.lambda", sigreg.lambda)?;
+                whole("train.sigreg.slices", sigreg.slices, 1, 1_000_000)?;
+                whole("train.sigreg.knots", sigreg.knots, 3, 10_000)?;
+                above("train.sigreg.range", f64::from(sigreg.range))
+            }
+            Objective::Ema(ema) => share("train.ema.momentum", ema.momentum),
+        }
     }
 
     fn check_evaluate(&self) -> Result<(), ConfigError> {
@@ -282,7 +284,6 @@ mod tests {
         check("[images.crop]\nbinning = 0", "images.crop.binning");
         check("[images.crop]\nsize = 48", "normalize");
         check("model.predictor.dropout = 1.0", "model.predictor.dropout");
-        check("model.predictor.history = 3", "model.predictor.history");
         check("pair.bag = 0", "pair.bag");
         check("pair.rollout = 0", "pair.rollout");
         check("[tracks]\nwindow = 0", "tracks.window");
@@ -295,6 +296,7 @@ mod tests {
         check("train.weight_decay = -1.0", "train.weight_decay");
         check("train.micro_batches = 2", "train.micro_batches");
         check("train.sigreg.lambda = -0.1", "train.sigreg.lambda");
+        check("train.objective = 'ema'\ntrain.ema.momentum = 1.5", "train.ema.momentum");
         check("decoder.lambdas = []", "decoder.lambdas");
         check("decoder.lambdas = [1.0, -1.0]", "decoder.lambdas");
         check("evaluate.bootstrap.resamples = 0", "evaluate.bootstrap.resamples");

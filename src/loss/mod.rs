@@ -3,11 +3,11 @@
 mod sigreg;
 
 use burn::tensor::Tensor;
-pub use sigreg::{SigregConfig, SigregMode, directions, sigreg, sigreg_weight};
+pub use sigreg::{SigregConfig, directions, sigreg, sigreg_weight};
 
 /// Mean squared difference between predicted and observed latents, over batch and latent dimensions.
 ///
-/// Both sides are live: there is no stop-gradient on the target.
+/// Both sides may be live; what stops gradients is the caller's objective.
 ///
 /// # Shapes
 /// - `predicted_bl`, `target_bl`: `[batch, latent]`

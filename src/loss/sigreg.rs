@@ -8,25 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::epps_pulley;
 
-/// Which latents are tested together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum SigregMode {
-    /// All units of the batch, controls and treated, before any averaging: the default for screens.
-    #[default]
-    Pooled,
-    /// Starts and targets each for themselves, as published for video: wrong for screens, where it inflates the controls.
-    PerStep,
-}
-
 /// Settings of SIGReg.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SigregConfig {
     /// Weight at a batch of [`SigregConfig::REFERENCE_UNITS`] units; rescaled so that weight × units stays the same.
     pub lambda: f64,
-    /// Which latents are tested together.
-    pub mode: SigregMode,
     /// Random directions, drawn anew each step.
     pub slices: usize,
     /// Knots of the quadrature on `[0, range]`.
@@ -44,7 +31,7 @@ impl SigregConfig {
 
 impl Default for SigregConfig {
     fn default() -> Self {
-        Self { lambda: 0.05, mode: SigregMode::Pooled, slices: 256, knots: 17, range: 3.0 }
+        Self { lambda: 0.05, slices: 256, knots: 17, range: 3.0 }
     }
 }
 

@@ -18,17 +18,6 @@ use serde::{Deserialize, Serialize};
 use super::layer::Init;
 use crate::pair::{DoseCenters, InterventionRows, InterventionSizes};
 
-/// How doses enter the encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum DoseEncoding {
-    /// Saturating responses with learned midpoints and slopes.
-    #[default]
-    Saturating,
-    /// Fixed sines and cosines of log10 dose, the same for every perturbation; kept as the ablation it lost to.
-    Fourier,
-}
-
 /// Settings of the intervention encoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -37,15 +26,13 @@ pub struct InterventionConfig {
     pub width: usize,
     /// Dose responses of each perturbation.
     pub curves: usize,
-    /// How doses enter.
-    pub dose: DoseEncoding,
     /// How often training hides a perturbation's identity, where descriptors or an anchor can stand in for it.
     pub identity_dropout: f32,
 }
 
 impl Default for InterventionConfig {
     fn default() -> Self {
-        Self { width: 64, curves: 2, dose: DoseEncoding::Saturating, identity_dropout: 0.2 }
+        Self { width: 64, curves: 2, identity_dropout: 0.2 }
     }
 }
 
@@ -70,8 +57,6 @@ pub struct InterventionEncoder {
     curves: usize,
     #[module(skip)]
     width: usize,
-    #[module(skip)]
-    fourier: bool,
 }
 
 impl InterventionEncoder {
@@ -103,7 +88,6 @@ impl InterventionEncoder {
             mix_out: init.linear(2 * width, width, false),
             curves,
             width,
-            fourier: config.dose == DoseEncoding::Fourier,
         }
     }
 
@@ -146,21 +130,13 @@ impl InterventionEncoder {
         set_ba + self.contexts.val().select(0, index(&rows.context)) + anchor_b3.matmul(self.anchor.val())
     }
 
-    /// How strongly each curve of each member responds, 0 to 1 (saturating) or -1 to 1 (Fourier); `[member, curve]`.
+    /// How strongly each curve of each member responds, 0 to 1; `[member, curve]`.
     fn response(&self, perturbation: &Tensor<1, Int>, log_dose_n1: Tensor<2>, dosed_n1: Tensor<2>) -> Tensor<2> {
         let undosed_n1 = dosed_n1.clone().neg().add_scalar(1.0);
-        let response_nj = if self.fourier {
-            let waves = (0..self.curves).map(|curve| {
-                let angle = log_dose_n1.clone().mul_scalar(std::f32::consts::PI * 0.25 * (1 + curve / 2) as f32);
-                if curve % 2 == 0 { angle.cos() } else { angle.sin() }
-            });
-            Tensor::cat(waves.collect(), 1)
-        } else {
-            let rows = |table: &Param<Tensor<2>>| table.val().select(0, perturbation.clone());
-            let midpoint_nj = rows(&self.midpoint_start) + rows(&self.midpoint_own) + self.midpoint_shared.val();
-            let slope_nj = (rows(&self.log_slope_own) + self.log_slope_shared.val()).clamp(-3.0, 3.0).exp();
-            activation::sigmoid(slope_nj * (log_dose_n1 - midpoint_nj))
-        };
+        let rows = |table: &Param<Tensor<2>>| table.val().select(0, perturbation.clone());
+        let midpoint_nj = rows(&self.midpoint_start) + rows(&self.midpoint_own) + self.midpoint_shared.val();
+        let slope_nj = (rows(&self.log_slope_own) + self.log_slope_shared.val()).clamp(-3.0, 3.0).exp();
+        let response_nj = activation::sigmoid(slope_nj * (log_dose_n1 - midpoint_nj));
         response_nj * dosed_n1 + undosed_n1
     }
 }

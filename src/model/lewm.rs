@@ -35,7 +35,7 @@ use rand_chacha::ChaCha8Rng;
 use super::image::{ImageEncoder, ImageEncoderConfig};
 use super::layer::{BatchStatistics, Init, Noise};
 use super::parameters::{Array, ParameterError, parameters, with_parameters};
-use super::predictor::{Head, Predictor, PredictorConfig};
+use super::predictor::{Head, HistoryConfig, Predictor, PredictorConfig};
 use super::projector::{Projector, ProjectorConfig, ProjectorNorm};
 
 /// Sizes of the action encoder.
@@ -60,6 +60,8 @@ pub struct LewmConfig {
     pub actions: ActionConfig,
     /// The predictor; its head is the published one.
     pub predictor: PredictorConfig,
+    /// What it looks back on.
+    pub history: HistoryConfig,
 }
 
 impl Default for LewmConfig {
@@ -69,15 +71,8 @@ impl Default for LewmConfig {
             encoder: ImageEncoderConfig::lewm(3),
             projector_hidden: 2048,
             actions: ActionConfig { inputs: 10, smoothed: 10, hidden: 768 },
-            predictor: PredictorConfig {
-                head: Head::Published,
-                depth: 6,
-                mlp_width: 2048,
-                history: 3,
-                heads: 16,
-                head_width: 64,
-                dropout: 0.1,
-            },
+            predictor: PredictorConfig { head: Head::Published, depth: 6, mlp_width: 2048, dropout: 0.1 },
+            history: HistoryConfig { length: 3, heads: 16, head_width: 64 },
         }
     }
 }
@@ -94,7 +89,7 @@ impl LewmConfig {
         *smoothed = side("action_encoder.patch_embed.weight", 0).unwrap_or(*smoothed);
         *inputs = side("action_encoder.patch_embed.weight", 1).unwrap_or(*inputs);
         *hidden = side("action_encoder.embed.0.weight", 0).unwrap_or(*hidden);
-        config.predictor.history = side("predictor.pos_embedding", 1).unwrap_or(config.predictor.history);
+        config.history.length = side("predictor.pos_embedding", 1).unwrap_or(config.history.length);
         config
     }
 }
@@ -143,7 +138,7 @@ impl Lewm {
             encoder: ImageEncoder::new(init, &config.encoder),
             projector: Projector::new(init, latent, latent, &projector),
             actions: ActionEncoder::new(init, latent, &config.actions),
-            predictor: Predictor::new(init, latent, latent, hidden, &config.predictor),
+            predictor: Predictor::new(init, latent, latent, hidden, &config.predictor, Some(&config.history)),
         }
     }
 
@@ -225,7 +220,7 @@ pub(super) struct Published {
 
 /// All tensors of a published checkpoint.
 pub(super) fn published(config: &LewmConfig) -> Vec<Published> {
-    let LewmConfig { encoder, projector_hidden, actions, predictor } = config;
+    let LewmConfig { encoder, projector_hidden, actions, predictor, history } = config;
     let width = encoder.width;
     let mut list = List(Vec::new());
     list.plain("encoder.embeddings.cls_token", &[1, 1, width], "encoder.class");
@@ -250,11 +245,11 @@ pub(super) fn published(config: &LewmConfig) -> Vec<Published> {
     list.map("action_encoder.patch_embed", &[actions.smoothed, actions.inputs, 1], "actions.smooth");
     list.map("action_encoder.embed.0", &[actions.hidden, actions.smoothed], "actions.expand");
     list.map("action_encoder.embed.2", &[width, actions.hidden], "actions.contract");
-    list.plain("predictor.pos_embedding", &[1, predictor.history, width], "predictor.positions");
+    list.plain("predictor.pos_embedding", &[1, history.length, width], "predictor.positions");
     list.norm("predictor.transformer.norm", width, "predictor.norm");
     for block in 0..predictor.depth {
         let (theirs, ours) = (format!("predictor.transformer.layers.{block}"), format!("predictor.blocks.{block}"));
-        let (inner, hidden) = (predictor.heads * predictor.head_width, predictor.mlp_width);
+        let (inner, hidden) = (history.heads * history.head_width, predictor.mlp_width);
         list.norm(&format!("{theirs}.attn.norm"), width, &format!("{ours}.attention.norm"));
         list.0.push(Published {
             name: format!("{theirs}.attn.to_qkv.weight"),
@@ -365,7 +360,8 @@ mod tests {
         let mut config = LewmConfig::default();
         config.encoder = ImageEncoderConfig { size: 8, patch: 4, width: 6, depth: 1, mlp_width: 10, ..config.encoder };
         (config.projector_hidden, config.actions.hidden) = (7, 9);
-        config.predictor = PredictorConfig { depth: 1, mlp_width: 5, heads: 2, head_width: 4, ..config.predictor };
+        config.predictor = PredictorConfig { depth: 1, mlp_width: 5, ..config.predictor };
+        config.history = HistoryConfig { heads: 2, head_width: 4, ..config.history };
         config
     }
 
@@ -406,8 +402,8 @@ mod tests {
     #[test]
     fn models_of_other_actions_are_known_by_their_shapes() {
         let actions = ActionConfig { inputs: 25, smoothed: 12, hidden: 700 };
-        let predictor = PredictorConfig { history: 2, ..LewmConfig::default().predictor };
-        let config = LewmConfig { actions, predictor, ..LewmConfig::default() };
+        let history = HistoryConfig { length: 2, ..LewmConfig::default().history };
+        let config = LewmConfig { actions, history, ..LewmConfig::default() };
         assert_eq!(LewmConfig::of_published(&checkpoint(&config)), config);
         assert_eq!(LewmConfig::of_published(&BTreeMap::new()), LewmConfig::default());
     }

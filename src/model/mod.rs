@@ -27,6 +27,7 @@ mod parity;
 mod predictor;
 mod profile;
 mod projector;
+mod teacher;
 mod world;
 
 pub use conv::{ConvEncoder, ConvEncoderConfig};
@@ -35,15 +36,16 @@ pub use fused::epps_pulley;
 #[cfg(test)]
 pub(crate) use fused::epps_pulley_in_graph;
 pub use image::{ImageEncoder, ImageEncoderConfig, Pool};
-pub use intervention::{DoseEncoding, InterventionConfig, InterventionEncoder};
+pub use intervention::{InterventionConfig, InterventionEncoder};
 pub use kernels::Quadrature;
 pub(crate) use kernels::for_this_cpu;
 pub use layer::{BatchNorm, BatchStatistics, Init, LayerNorm, Noise};
 pub use lewm::{ActionConfig, ActionEncoder, Lewm, LewmConfig};
 pub(crate) use parameters::ParameterPath;
 pub use parameters::{Array, ParameterError, count_parameters, parameters, with_parameters};
-pub use predictor::{Head, Predictor, PredictorConfig};
+pub use predictor::{Head, HistoryConfig, Predictor, PredictorConfig};
 pub use profile::{ProfileEncoder, ProfileEncoderConfig};
 pub use projector::{Projector, ProjectorConfig, ProjectorNorm};
+pub use teacher::Teacher;
 pub(crate) use world::weighted;
 pub use world::{ModelConfig, ModelSizes, TrainOutput, WorldModel};

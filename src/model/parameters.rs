@@ -117,6 +117,56 @@ pub fn count_parameters<M: Module>(module: &M) -> usize {
     collect.trainable
 }
 
+struct CollectFlat {
+    path: ParameterPath,
+    tensors: BTreeMap<String, Tensor<1>>,
+}
+
+impl ModuleVisitor for CollectFlat {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        let n_values = tensor.dims().iter().product::<usize>();
+        self.tensors.insert(self.path.name(), tensor.reshape([n_values]));
+    }
+}
+
+struct Average {
+    path: ParameterPath,
+    other: BTreeMap<String, Tensor<1>>,
+    momentum: f64,
+}
+
+impl ModuleMapper for Average {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let other = self.other.remove(&self.path.name()).expect("both modules are of one type and of one size");
+        let shape = param.val().dims();
+        param.map(|own| own.mul_scalar(self.momentum) + other.reshape(shape).mul_scalar(1.0 - self.momentum))
+    }
+}
+
+/// `momentum × module + (1 - momentum) × other`, for every parameter and buffer; both lie on one plain device.
+pub(super) fn averaged<M: Module>(module: M, other: &M, momentum: f64) -> M {
+    let mut collect = CollectFlat { path: ParameterPath::default(), tensors: BTreeMap::new() };
+    other.visit(&mut collect);
+    module.map(&mut Average { path: ParameterPath::default(), other: collect.tensors, momentum })
+}
+
 struct Replace<'a> {
     path: ParameterPath,
     arrays: &'a BTreeMap<String, Array>,

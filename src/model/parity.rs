@@ -12,7 +12,7 @@ use super::image::ImageEncoderConfig;
 use super::layer::{BatchStatistics, Noise};
 use super::lewm::{ActionConfig, Lewm, LewmConfig, published, renamed};
 use super::parameters::{Array, ParameterPath, parameters};
-use super::predictor::PredictorConfig;
+use super::predictor::{HistoryConfig, PredictorConfig};
 use super::{Pool, epps_pulley};
 
 const TOLERANCE: f32 = 1e-4;
@@ -79,14 +79,8 @@ fn config() -> LewmConfig {
         },
         projector_hidden: 18,
         actions: ActionConfig { inputs: 5, smoothed: 4, hidden: 16 },
-        predictor: PredictorConfig {
-            depth: 2,
-            mlp_width: 14,
-            heads: 2,
-            head_width: 5,
-            dropout: 0.0,
-            ..published.predictor
-        },
+        predictor: PredictorConfig { depth: 2, mlp_width: 14, dropout: 0.0, ..published.predictor },
+        history: HistoryConfig { heads: 2, head_width: 5, ..published.history },
     }
 }
 

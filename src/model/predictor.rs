@@ -38,20 +38,25 @@ pub struct PredictorConfig {
     pub depth: usize,
     /// Width of each block's MLP.
     pub mlp_width: usize,
-    /// Latents that the predictor may look back on; with 1 there is nothing to attend to and no attention is built.
-    pub history: usize,
-    /// Attention heads (history above 1).
-    pub heads: usize,
-    /// Width of a head (history above 1).
-    pub head_width: usize,
-    /// Dropout on attention probabilities, attention output and both MLP layers.
+    /// Dropout of both MLP layers, and of attention where there is one.
     pub dropout: f32,
 }
 
 impl Default for PredictorConfig {
     fn default() -> Self {
-        Self { head: Head::Residual, depth: 2, mlp_width: 256, history: 1, heads: 4, head_width: 32, dropout: 0.1 }
+        Self { head: Head::Residual, depth: 2, mlp_width: 256, dropout: 0.1 }
     }
+}
+
+/// How a predictor of a sequence looks back; a screen's predictor sees one latent and attends to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryConfig {
+    /// Latents that the predictor looks back on.
+    pub length: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Width of a head.
+    pub head_width: usize,
 }
 
 /// Causal self-attention over the history.
@@ -69,16 +74,16 @@ struct Attention {
 }
 
 impl Attention {
-    fn new(init: &mut Init, width: usize, config: &PredictorConfig) -> Self {
-        let inner = config.heads * config.head_width;
+    fn new(init: &mut Init, width: usize, history: &HistoryConfig, dropout: f32) -> Self {
+        let inner = history.heads * history.head_width;
         Self {
             norm: LayerNorm::new(init, width),
             query: init.linear(width, inner, false),
             key: init.linear(width, inner, false),
             value: init.linear(width, inner, false),
             output: init.linear(inner, width, true),
-            heads: config.heads,
-            dropout: config.dropout,
+            heads: history.heads,
+            dropout,
         }
     }
 
@@ -132,11 +137,16 @@ impl Block {
     /// Epsilon of the norm without scale and shift, as published.
     const EPSILON: f32 = 1e-6;
 
-    fn new(init: &mut Init, width: usize, encoding: usize, config: &PredictorConfig) -> Self {
-        let has_attention = config.history > 1;
+    fn new(
+        init: &mut Init,
+        width: usize,
+        encoding: usize,
+        config: &PredictorConfig,
+        history: Option<&HistoryConfig>,
+    ) -> Self {
         Self {
-            modulation: init.linear_zero(encoding, if has_attention { 6 } else { 3 } * width),
-            attention: has_attention.then(|| Attention::new(init, width, config)),
+            modulation: init.linear_zero(encoding, if history.is_some() { 6 } else { 3 } * width),
+            attention: history.map(|history| Attention::new(init, width, history, config.dropout)),
             norm: LayerNorm::new(init, width),
             expand: init.linear(width, config.mlp_width, true),
             contract: init.linear(config.mlp_width, width, true),
@@ -174,11 +184,18 @@ impl Predictor {
     /// A fresh predictor of latents of width `latent` from encodings of width `encoding`.
     ///
     /// `projector` is the hidden width of the published head's own projector.
-    pub fn new(init: &mut Init, latent: usize, encoding: usize, projector: usize, config: &PredictorConfig) -> Self {
+    pub fn new(
+        init: &mut Init,
+        latent: usize,
+        encoding: usize,
+        projector: usize,
+        config: &PredictorConfig,
+        history: Option<&HistoryConfig>,
+    ) -> Self {
         let published = config.head == Head::Published;
         Self {
-            positions: (config.history > 1).then(|| init.normal([config.history, latent], 1.0)),
-            blocks: (0..config.depth).map(|_| Block::new(init, latent, encoding, config)).collect(),
+            positions: history.map(|history| init.normal([history.length, latent], 1.0)),
+            blocks: (0..config.depth).map(|_| Block::new(init, latent, encoding, config, history)).collect(),
             norm: published.then(|| LayerNorm::new(init, latent)),
             projector: published.then(|| {
                 let settings = ProjectorConfig { hidden: projector, norm: ProjectorNorm::Batch };
@@ -257,18 +274,11 @@ mod tests {
     const LATENT: usize = 8;
     const ENCODING: usize = 6;
 
-    fn predictor(head: Head, history: usize, device: &Device) -> Predictor {
+    fn predictor(head: Head, length: usize, device: &Device) -> Predictor {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let config = PredictorConfig {
-            head,
-            depth: 2,
-            mlp_width: 16,
-            history,
-            heads: 2,
-            head_width: 4,
-            ..PredictorConfig::default()
-        };
-        Predictor::new(&mut Init { rng: &mut rng, device }, LATENT, ENCODING, 12, &config)
+        let config = PredictorConfig { head, depth: 2, mlp_width: 16, ..PredictorConfig::default() };
+        let history = (length > 1).then_some(HistoryConfig { length, heads: 2, head_width: 4 });
+        Predictor::new(&mut Init { rng: &mut rng, device }, LATENT, ENCODING, 12, &config, history.as_ref())
     }
 
     /// The predictor with every gate open: all parameters moved at random.
@@ -388,16 +398,10 @@ mod tests {
     #[test]
     fn the_published_predictor_has_10_791_360_parameters_and_a_projector() {
         let (mut rng, device) = (ChaCha8Rng::seed_from_u64(1), Device::flex().autodiff());
-        let config = PredictorConfig {
-            head: Head::Published,
-            depth: 6,
-            mlp_width: 2048,
-            history: 3,
-            heads: 16,
-            head_width: 64,
-            dropout: 0.1,
-        };
-        let predictor = Predictor::new(&mut Init { rng: &mut rng, device: &device }, 192, 192, 2048, &config);
+        let config = PredictorConfig { head: Head::Published, depth: 6, mlp_width: 2048, dropout: 0.1 };
+        let history = HistoryConfig { length: 3, heads: 16, head_width: 64 };
+        let mut init = Init { rng: &mut rng, device: &device };
+        let predictor = Predictor::new(&mut init, 192, 192, 2048, &config, Some(&history));
         assert_eq!(count_parameters(&predictor), 10_791_360 + 792_768);
     }
 }

@@ -52,7 +52,7 @@ impl ModelConfig {
         let Self { latent, encoder, projector, intervention, predictor, .. } = self;
         let known = &sizes.interventions;
         let widths = [*latent, encoder.width(), projector.hidden, intervention.width, intervention.curves];
-        if widths.contains(&0) || predictor.mlp_width == 0 || predictor.history != 1 || sizes.features == 0 {
+        if widths.contains(&0) || predictor.mlp_width == 0 || sizes.features == 0 {
             return None;
         }
         let area = |rows: usize, columns: usize| rows as u128 * columns as u128;
@@ -101,10 +101,6 @@ impl ModelSizes {
 pub struct TrainOutput {
     /// Latents of all units, `[unit, latent]`.
     pub units_ul: Tensor<2>,
-    /// Latents of the starts, `[batch, latent]`.
-    pub start_bl: Tensor<2>,
-    /// Latents of the targets, live: gradients flow into them, `[step * batch, latent]`.
-    pub target_bl: Tensor<2>,
     /// Predicted latents, `[step * batch, latent]`.
     pub predicted_bl: Tensor<2>,
     /// Batch statistics of the published head's projector.
@@ -145,6 +141,7 @@ impl WorldModel {
                 config.intervention.width,
                 config.projector.hidden,
                 &config.predictor,
+                None,
             ),
             anchored: config.predictor.head == Head::Anchored,
             channels: sizes.channels.clone(),
@@ -168,25 +165,23 @@ impl WorldModel {
         noise: &mut Noise,
         device: &Device,
     ) -> (Tensor<2>, Option<BatchStatistics>) {
-        let data = TensorData::new(units_uf.to_vec(), [n_units, units_uf.len() / n_units]);
-        let units_uf = self.centered(Tensor::from_data(data, device));
+        let units_uf = centered(uploaded(units_uf, n_units, device), &self.channels);
         self.projector.forward_train(self.encoder.forward(units_uf, Some(noise)))
+    }
+
+    /// Its encoder and projector, and what pixels are centered and scaled by.
+    pub(super) fn into_encoder(self) -> (Encoder, Projector, Vec<ChannelSpread>) {
+        (self.encoder, self.projector, self.channels)
     }
 
     /// Predictions from the latents of a batch's units, with dropout: each step from the prediction before it.
     pub fn predict_train(&self, units_ul: Tensor<2>, batch: &Batch, noise: &mut Noise, device: &Device) -> TrainOutput {
         let n_episodes = batch.n_episodes();
-        let start_bl = weighted(&batch.start, &units_ul, n_episodes);
-        let from_bl = if self.anchored { weighted(&batch.anchor, &units_ul, n_episodes) } else { start_bl.clone() };
+        let from = if self.anchored { &batch.anchor } else { &batch.start };
+        let from_bl = weighted(from, &units_ul, n_episodes);
         let encoding_ba = self.interventions.forward(&batch.interventions, device);
         let (predicted_bl, head_statistics) = self.steps(from_bl, encoding_ba, batch.n_steps, Some(noise));
-        TrainOutput {
-            target_bl: weighted(&batch.target, &units_ul, batch.interventions.len()),
-            predicted_bl,
-            start_bl,
-            units_ul,
-            head_statistics,
-        }
+        TrainOutput { units_ul, predicted_bl, head_statistics }
     }
 
     /// Predicted latents after each of `n_steps` encoded interventions, one step below the other, `[step * batch, latent]`;
@@ -235,24 +230,7 @@ impl WorldModel {
     /// - `units_uf`: `[unit, feature]`
     /// - returns: `[unit, latent]`
     pub fn encode(&self, units_uf: Tensor<2>) -> Tensor<2> {
-        self.projector.forward(self.encoder.forward(self.centered(units_uf), None))
-    }
-
-    /// Pixels as encoders train well on: of mean 0 and deviation 1 in each channel of the training crops.
-    fn centered(&self, units_uf: Tensor<2>) -> Tensor<2> {
-        let n_channels = self.channels.len();
-        if n_channels == 0 {
-            return units_uf;
-        }
-        let [n_units, n_values] = units_uf.dims();
-        let device = units_uf.device();
-        let by_channel = |value: fn(&ChannelSpread) -> f32| {
-            let values: Vec<f32> = self.channels.iter().map(value).collect();
-            Tensor::<3>::from_data(TensorData::new(values, [1, n_channels, 1]), &device)
-        };
-        let pixels = units_uf.reshape([n_units, n_channels, n_values / n_channels]);
-        let centered = (pixels - by_channel(|spread| spread.mean)) * by_channel(|spread| 1.0 / spread.deviation);
-        centered.reshape([n_units, n_values])
+        self.projector.forward(self.encoder.forward(centered(units_uf, &self.channels), None))
     }
 
     /// Predicted latents, without noise: after one intervention each, or after several, each from the prediction before it.
@@ -266,6 +244,28 @@ impl WorldModel {
         let encoding_ba = self.interventions.forward(interventions, &from_bl.device());
         self.steps(from_bl, encoding_ba, n_steps, None).0
     }
+}
+
+/// Observations on a device, `[unit, feature]`.
+pub(super) fn uploaded(units_uf: &[f32], n_units: usize, device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(units_uf.to_vec(), [n_units, units_uf.len() / n_units]), device)
+}
+
+/// Pixels as encoders train well on: of mean 0 and deviation 1 in each channel of the training crops.
+pub(super) fn centered(units_uf: Tensor<2>, channels: &[ChannelSpread]) -> Tensor<2> {
+    let n_channels = channels.len();
+    if n_channels == 0 {
+        return units_uf;
+    }
+    let [n_units, n_values] = units_uf.dims();
+    let device = units_uf.device();
+    let by_channel = |value: fn(&ChannelSpread) -> f32| {
+        let values: Vec<f32> = channels.iter().map(value).collect();
+        Tensor::<3>::from_data(TensorData::new(values, [1, n_channels, 1]), &device)
+    };
+    let pixels = units_uf.reshape([n_units, n_channels, n_values / n_channels]);
+    let centered = (pixels - by_channel(|spread| spread.mean)) * by_channel(|spread| 1.0 / spread.deviation);
+    centered.reshape([n_units, n_values])
 }
 
 /// Means of latents over the units of a batch.
@@ -347,12 +347,15 @@ mod tests {
             [(Head::Residual, [0.5, 0.5, 0.0, 0.0, 0.0]), (Head::Anchored, [0.0, 0.0, 0.25, 0.0, 0.75])]
         {
             let output = train(&model(head, &sizes, &device), &batch, &device);
-            let units = values(output.units_ul);
+            let units = values(output.units_ul.clone());
             let mean = |weights: [f32; 5], dimension: usize| -> f32 {
                 weights.iter().zip(units.iter().skip(dimension).step_by(3)).map(|(weight, value)| weight * value).sum()
             };
-            let (start, target, predicted) =
-                (values(output.start_bl), values(output.target_bl), values(output.predicted_bl));
+            let (start, target, predicted) = (
+                values(weighted(&batch.start, &output.units_ul, 3)),
+                values(weighted(&batch.target, &output.units_ul, 3)),
+                values(output.predicted_bl),
+            );
             for index in 0..9 {
                 assert!((start[index] - mean([0.5, 0.5, 0.0, 0.0, 0.0], index % 3)).abs() < 1e-6);
                 assert!(
@@ -396,7 +399,8 @@ mod tests {
         let (batch, sizes) = batch();
         let model = model(Head::Residual, &sizes, &device);
         let output = train(&model, &batch, &device);
-        let loss = (output.predicted_bl - output.target_bl).square().mean();
+        let target_bl = weighted(&batch.target, &output.units_ul, 3);
+        let loss = (output.predicted_bl - target_bl).square().mean();
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         let mut largest = Largest { gradients: &gradients, path: Vec::new(), of_part: BTreeMap::new() };
         model.visit(&mut largest);
@@ -446,7 +450,8 @@ mod tests {
             .require_grad();
         let mut noise = Noise { rng: ChaCha8Rng::seed_from_u64(2) };
         let output = model.predict_train(units.clone(), &batch, &mut noise, &device);
-        let gradients = (output.predicted_bl - output.target_bl).square().mean().backward();
+        let target_bl = weighted(&batch.target, &output.units_ul, 3);
+        let gradients = (output.predicted_bl - target_bl).square().mean().backward();
         let gradient = values(units.grad(&gradients).unwrap());
         assert!(gradient[6..].iter().all(|value| value.abs() > 1e-6), "{gradient:?}");
     }

@@ -315,7 +315,7 @@ mod tests {
         let mut config = LewmConfig::default();
         let encoder = ImageEncoderConfig { size: 28, width: 6, mlp_width: 4, ..config.encoder };
         (config.encoder, config.projector_hidden, config.actions.hidden) = (encoder, 5, 4);
-        (config.predictor.mlp_width, config.predictor.heads, config.predictor.head_width) = (4, 2, 3);
+        (config.predictor.mlp_width, config.history.heads, config.history.head_width) = (4, 2, 3);
         let mut checkpoint = Checkpoint::default();
         for (name, shape) in Lewm::published_tensors(&config) {
             let values = (0..shape.iter().product()).map(|index: usize| 0.1 + (index % 7) as f32).collect();

@@ -2,12 +2,10 @@
 
 mod reopen;
 mod embedding;
-mod ensemble;
 mod fitted;
 mod images;
 mod labels;
 mod lapse;
-mod log;
 mod methods;
 mod pictures;
 mod prepare;
@@ -24,7 +22,6 @@ mod trajectory_score;
 mod wells;
 
 pub use embedding::embed_screen;
-pub use ensemble::{Members, train_ensemble};
 pub use images::load_image_screen;
 pub use labels::LabelGuess;
 pub use methods::{Methods, Model, methods};

@@ -13,6 +13,7 @@ use crate::pair::{PairSet, Part, Split, Vocabulary};
 use crate::plan::{PlanError, rows_of_target};
 use crate::screen::{ChannelSpread, FeatureMatrix, Screen, Treatment};
 use crate::train::Stop;
+use crate::train::TrainingData;
 
 /// A screen that is ready to be learned from.
 #[derive(Debug)]
@@ -40,6 +41,11 @@ impl Prepared {
     /// Whether rows are crops of images that no time lapse follows, and wells bags of them.
     pub fn is_of_crops(&self) -> bool {
         self.screen.features.is_of_pixels() && self.screen.design.tracks().is_empty()
+    }
+
+    /// What members learn from.
+    pub fn training_data(&self) -> TrainingData<'_> {
+        TrainingData { screen: &self.screen, pairs: &self.pairs, vocabulary: &self.vocabulary }
     }
 
     /// Sizes of a model with these settings that this screen asks for.

@@ -5,17 +5,14 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use super::ensemble::checkpoint_steps;
 use super::labels::label_table;
 use super::lapse::Lapse;
-use super::log::TrainingLog;
 use super::prepare::load_screen_until;
 use super::readout::readout_table;
 use super::trajectory::{track_predictions, trajectory_table};
 use super::wells::{WellScores, well_scores};
 use super::{
-    Evaluation, Item, Members, Model, Prepared, StudyError, methods, pictures, prepare, reopen, score, train_ensemble,
-    trajectory_score,
+    Evaluation, Item, Model, Prepared, StudyError, methods, pictures, prepare, reopen, score, trajectory_score,
 };
 use crate::config::Config;
 use crate::embed::{Level, embed};
@@ -28,7 +25,9 @@ use crate::predict::{Decoder, Method, Starts};
 use crate::run::{Artifact, Checkpoint, InputHash, Manifest, NonFinite, Opened, RunDir, RunError};
 use crate::screen::Screen;
 use crate::table::write_atomically;
-use crate::train::{Health, Progress, Stop, TrainedModel};
+use crate::train::{
+    Health, Members, Progress, Recipe, Stop, TrainedModel, TrainingLog, checkpoint_steps, train_ensemble,
+};
 
 /// What a job tells while it goes.
 #[derive(Debug, Clone)]
@@ -284,8 +283,10 @@ fn train(
         log.add(&progress);
         tell(Event::Training(progress));
     };
+    let sizes = prepared.sizes(&config.model);
+    let recipe = Recipe { model: &config.model, sizes: &sizes, pair: &config.pair, train: &config.train };
     let Members { trained, outcomes } =
-        train_ensemble(config, prepared, Some(&checkpoints), warm, device, stop, &report)?;
+        train_ensemble(prepared.training_data(), recipe, Some(&checkpoints), warm, device, stop, &report)?;
     for (member, (step, error, health)) in outcomes.iter().enumerate() {
         if let Some(error) = error {
             tell(Event::Note(format!("member {member}: step {step}, validation error {error:.3} of no change")));

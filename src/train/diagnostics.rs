@@ -5,6 +5,7 @@ use faer::{Mat, Side};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::objective::Objective;
 use crate::loss::{SigregConfig, directions, sigreg};
 use crate::model::{WorldModel, weighted};
 use crate::pair::{Batch, InterventionRows};
@@ -43,7 +44,7 @@ pub enum Health {
 
 impl Diagnostics {
     /// Diagnoses `model` on a batch.
-    pub fn of(model: &WorldModel, batch: &Batch, config: &SigregConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+    pub fn of(model: &WorldModel, batch: &Batch, rng: &mut ChaCha8Rng, device: &Device) -> Self {
         let (n_episodes, n_rows) = (batch.n_episodes(), batch.interventions.len());
         let n_features = batch.units_uf.len() / batch.n_units;
         let data = TensorData::new(batch.units_uf.clone(), [batch.n_units, n_features]);
@@ -61,11 +62,13 @@ impl Diagnostics {
         let of_all_steps = (0..batch.n_steps).flat_map(|step| order.iter().map(move |&row| step * n_episodes + row));
         let shuffled = shuffle(&batch.interventions, &of_all_steps.collect::<Vec<_>>());
         let latent = units_ul.dims()[1];
-        let directions_lk = directions(rng, latent, config.slices, device);
+        // As measured for every objective, whatever its own SIGReg is: that of the known floor.
+        let measure = SigregConfig::default();
+        let directions_lk = directions(rng, latent, measure.slices, device);
         let values: Vec<f32> = units_ul.to_data().try_to_vec().expect("latents are f32");
         let spreads = spreads(&values, latent);
         Self {
-            excess_sigreg: scalar(sigreg(units_ul.clone(), directions_lk, config)) - SigregConfig::FLOOR,
+            excess_sigreg: scalar(sigreg(units_ul.clone(), directions_lk, &measure)) - SigregConfig::FLOOR,
             effective_rank: effective_rank(&values, latent),
             least_spread: spreads.iter().copied().fold(f64::INFINITY, f64::min),
             mean_spread: spreads.iter().sum::<f64>() / latent as f64,
@@ -82,11 +85,13 @@ impl Diagnostics {
     }
 
     /// The same in words.
-    pub fn health(&self, latent: usize) -> Health {
+    pub fn health(&self, latent: usize, objective: &Objective) -> Health {
         if self.mean_spread < 0.2 || self.effective_rank < 0.05 * latent as f64 {
             return Health::Collapsing(format!(
-                "latents are collapsing: mean spread {:.3} (1 is healthy), effective rank {:.1} of {latent}; raise train.sigreg.lambda, keep model.projector.norm = \"batch\"",
-                self.mean_spread, self.effective_rank
+                "latents are collapsing: mean spread {:.3} (1 is healthy), effective rank {:.1} of {latent}; {}",
+                self.mean_spread,
+                self.effective_rank,
+                objective.advice_on_collapse()
             ));
         }
         if self.action_gap() < 0.01 {

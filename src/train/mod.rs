@@ -1,9 +1,14 @@
 //! Transitions and a model to a trained model: the loop, its optimizer, its diagnostics and its interruptions.
 
 mod chance;
+mod config;
 mod diagnostics;
+mod ensemble;
 mod latents;
+mod learner;
+mod log;
 mod member;
+mod objective;
 mod optimizer;
 mod state;
 mod stop;
@@ -12,78 +17,26 @@ mod trained;
 use std::path::PathBuf;
 
 pub use chance::{Purpose, stream};
+pub use config::TrainConfig;
 pub use diagnostics::{Diagnostics, Health};
+pub use ensemble::{Members, checkpoint_steps, train_ensemble};
 pub use latents::Latents;
 pub(crate) use latents::mean;
-pub use member::{Losses, MemberOutcome, Progress, TrainingData, one_step, train_member};
+pub use learner::Learner;
+pub use log::TrainingLog;
+pub use member::{Beginning, MemberOutcome, Progress, Recipe, Surroundings, TrainingData, train_member};
+pub use objective::{EmaConfig, Losses, Objective};
 pub use optimizer::{Optimizer, learning_rate};
-use serde::{Deserialize, Serialize};
 pub use stop::Stop;
 pub use trained::{Memory, TrainedModel};
 
-use crate::loss::SigregConfig;
 use crate::model::{EncoderError, ParameterError};
 use crate::run::RunError;
-
-/// Settings of training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrainConfig {
-    /// The run folder whose members' weights this one starts from; `None` starts from random weights.
-    pub from: Option<PathBuf>,
-    /// Seed of every random draw; members of the ensemble derive theirs from it.
-    pub seed: u64,
-    /// Models trained from different seeds, whose predictions are averaged and whose spread is reported.
-    pub members: usize,
-    /// Optimizer steps.
-    pub steps: usize,
-    /// Peak learning rate.
-    pub learning_rate: f64,
-    /// Share of the steps over which the learning rate rises linearly; after it falls as a cosine to zero.
-    pub warmup: f64,
-    /// Decoupled weight decay of AdamW.
-    pub weight_decay: f64,
-    /// Largest global gradient norm.
-    pub clip: f64,
-    /// Parts a batch is computed in; the gradient is that of the whole batch. Needs `model.projector.norm = "layer"`.
-    pub micro_batches: usize,
-    /// Steps between readings of the losses.
-    pub log_every: usize,
-    /// Steps between evaluations on the validation treatments.
-    pub evaluate_every: usize,
-    /// Evaluations without improvement after which training stops; 0 runs all steps and keeps the last weights.
-    pub patience: usize,
-    /// Steps between checkpoints.
-    pub checkpoint_every: usize,
-    /// The loss that keeps latents from collapsing.
-    pub sigreg: SigregConfig,
-}
-
-impl Default for TrainConfig {
-    fn default() -> Self {
-        Self {
-            from: None,
-            seed: 1,
-            members: 3,
-            steps: 600,
-            learning_rate: 2e-3,
-            warmup: 0.05,
-            weight_decay: 1e-3,
-            clip: 1.0,
-            micro_batches: 1,
-            log_every: 20,
-            evaluate_every: 50,
-            patience: 0,
-            checkpoint_every: 100,
-            sigreg: SigregConfig::default(),
-        }
-    }
-}
 
 /// What stops training.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// A loss that is no number.
+    /// A loss that is not a number.
     #[error(
         "member {member}, step {step}: the {loss} loss is {value}; lower train.learning_rate (now {learning_rate}), or look for extreme feature values (`cytonaut inspect`) and clip them with normalize.compress"
     )]
@@ -92,7 +45,7 @@ pub enum TrainError {
         member: usize,
         /// Step at which it was seen.
         step: usize,
-        /// Which of the two losses.
+        /// Which term of the loss.
         loss: &'static str,
         /// Its value.
         value: f64,

@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::chance::{Purpose, stream};
 use super::diagnostics::Diagnostics;
 use super::latents::mean;
+use super::learner::Learner;
 use super::member::{MemberOutcome, Progress, TrainingData};
-use super::optimizer::Optimizer;
 use super::trained::{Memory, encode};
 use super::{TrainConfig, TrainError};
 use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
@@ -18,8 +18,7 @@ use crate::screen::Treatment;
 
 /// Everything that changes from step to step.
 pub(super) struct State {
-    pub(super) model: WorldModel,
-    pub(super) optimizer: Optimizer,
+    pub(super) learner: Learner,
     pub(super) step: usize,
     best: Option<Best>,
     stale: usize,
@@ -42,12 +41,12 @@ impl State {
         warm: Option<&BTreeMap<String, Array>>,
     ) -> Result<Self, TrainError> {
         let mut rng = stream(config.seed, member, Purpose::Weights, 0);
-        let mut model = WorldModel::new(&mut Init { rng: &mut rng, device }, model_config, sizes);
+        let autodiff = &device.clone().autodiff();
+        let mut model = WorldModel::new(&mut Init { rng: &mut rng, device: autodiff }, model_config, sizes);
         if let Some(arrays) = warm {
             model = with_parameters(model, arrays)?;
         }
-        let optimizer = Optimizer::new(config.weight_decay, config.clip);
-        Ok(Self { model, optimizer, step: 0, best: None, stale: 0 })
+        Ok(Self { learner: Learner::new(model, config), step: 0, best: None, stale: 0 })
     }
 
     /// Whether all steps are done, or patience has run out.
@@ -55,14 +54,17 @@ impl State {
         self.step >= config.steps || config.patience > 0 && self.stale >= config.patience
     }
 
-    /// Model, moments and counters; no generator state, because every stream is keyed by the step.
+    /// Model, moments, teacher and counters; no generator state, because every stream is keyed by the step.
     pub(super) fn checkpoint(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint::default();
         let mut put = |prefix: &str, arrays: BTreeMap<String, Array>| {
             checkpoint.tensors.extend(arrays.into_iter().map(|(name, array)| (format!("{prefix}.{name}"), array)));
         };
-        put("model", parameters(&self.model));
-        put("optimizer", self.optimizer.to_arrays());
+        put("model", parameters(&self.learner.model));
+        put("optimizer", self.learner.optimizer.to_arrays());
+        if let Some(teacher) = &self.learner.teacher {
+            put("teacher", parameters(teacher));
+        }
         if let Some(best) = &self.best {
             put("best", best.arrays.clone());
         }
@@ -82,11 +84,13 @@ impl State {
             let under = |(name, array): (&String, &Array)| Some((name.strip_prefix(prefix)?.to_owned(), array.clone()));
             checkpoint.tensors.iter().filter_map(under).collect()
         };
-        self.model = with_parameters(self.model, &take("model."))?;
+        let Learner { model, optimizer, teacher } = self.learner;
+        let model = with_parameters(model, &take("model."))?;
+        let teacher = teacher.map(|teacher| with_parameters(teacher, &take("teacher."))).transpose()?;
         self.step = number(checkpoint, "step")?;
         self.stale = number(checkpoint, "stale")?;
         let moments = take("optimizer.");
-        let own = parameters(&self.model);
+        let own = parameters(&model);
         for (name, array) in &moments {
             let parameter = ["moment_1.", "moment_2."].iter().find_map(|prefix| name.strip_prefix(prefix));
             let is_right =
@@ -98,12 +102,12 @@ impl State {
                 )));
             }
         }
-        self.optimizer = self.optimizer.with_arrays(&moments, self.step, device);
+        self.learner = Learner { model, optimizer: optimizer.with_arrays(&moments, self.step, device), teacher };
         if checkpoint.text.contains_key("best_step") {
             let error = f64::from_bits(number(checkpoint, "best_error")?);
             let arrays = take("best.");
             // Made once for its checks: a best model that does not fit would be found out only when training ends.
-            with_parameters(self.model.clone(), &arrays)?;
+            with_parameters(self.learner.model.clone(), &arrays)?;
             self.best = Some(Best { step: number(checkpoint, "best_step")?, error, arrays });
         }
         Ok(self)
@@ -118,21 +122,26 @@ impl State {
         device: &Device,
         report: &dyn Fn(Progress),
     ) {
-        let model = inference(&self.model);
+        let model = inference(&self.learner.model);
         let mut rng = stream(config.seed, member, Purpose::Diagnostics, self.step);
-        let diagnostics = Diagnostics::of(&model, batch, &config.sigreg, &mut rng, device);
+        let diagnostics = Diagnostics::of(&model, batch, &mut rng, device);
         let mut values = diagnostics.values();
         if let Some(error) = validation_error(&model, data, device) {
             values.push(("validation_error", error));
             if self.best.as_ref().is_none_or(|best| error < best.error) {
-                self.best = Some(Best { step: self.step, error, arrays: parameters(&self.model) });
+                self.best = Some(Best { step: self.step, error, arrays: parameters(&self.learner.model) });
                 self.stale = 0;
             } else {
                 self.stale += 1;
             }
         }
         let latent = batch_latent(&model, batch, device);
-        report(Progress::Evaluation { member, step: self.step, values, health: diagnostics.health(latent) });
+        report(Progress::Evaluation {
+            member,
+            step: self.step,
+            values,
+            health: diagnostics.health(latent, &config.objective),
+        });
     }
 
     pub(super) fn finish(
@@ -143,7 +152,7 @@ impl State {
         member: usize,
         device: &Device,
     ) -> Result<MemberOutcome, TrainError> {
-        let mut model = inference(&self.model);
+        let mut model = inference(&self.learner.model);
         let mut step = self.step;
         let mut error = validation_error(&model, data, device);
         if let (true, Some(best)) = (config.patience > 0, &self.best) {
@@ -152,8 +161,8 @@ impl State {
         }
         let batch = sampler.batch(&mut stream(config.seed, member, Purpose::Pairs, config.steps));
         let mut rng = stream(config.seed, member, Purpose::Diagnostics, config.steps);
-        let health = Diagnostics::of(&model, &batch, &config.sigreg, &mut rng, device)
-            .health(batch_latent(&model, &batch, device));
+        let health = Diagnostics::of(&model, &batch, &mut rng, device)
+            .health(batch_latent(&model, &batch, device), &config.objective);
         Ok(MemberOutcome { model, step, validation_error: error, health })
     }
 }

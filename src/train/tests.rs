@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use super::*;
-use crate::loss::SigregMode;
+use crate::loss::SigregConfig;
 use crate::model::{
     Array, EncoderConfig, Head, ModelConfig, ModelSizes, ProfileEncoderConfig, ProjectorNorm, parameters,
 };
@@ -80,6 +80,11 @@ struct Trained {
     evaluations: Vec<BTreeMap<&'static str, f64>>,
 }
 
+/// The default objective with few slices.
+fn lewm(lambda: f64) -> Objective {
+    Objective::Lewm(SigregConfig { lambda, slices: 64, ..SigregConfig::default() })
+}
+
 fn profile_encoder(width: usize) -> EncoderConfig {
     EncoderConfig::Profile(ProfileEncoderConfig { width, depth: 1, feature_dropout: 0.0 })
 }
@@ -96,7 +101,7 @@ impl Setup {
         model.predictor.depth = 1;
         model.predictor.mlp_width = 32;
         let mut train = TrainConfig { steps: 20, log_every: 1, evaluate_every: 5, ..TrainConfig::default() };
-        train.sigreg.slices = 64;
+        train.objective = lewm(0.05);
         Self { screen, pairs, vocabulary, model, pair: PairConfig::default(), train, stop: Stop::default() }
     }
 
@@ -123,20 +128,9 @@ impl Setup {
                 RefCell::<Vec<_>>::borrow_mut(&evaluations).push(values.into_iter().collect());
             }
         };
-        let (model, device) = ((&self.model, &sizes), Device::flex());
-        let outcome = train_member(
-            data,
-            model,
-            &self.pair,
-            &self.train,
-            member,
-            None,
-            resume,
-            &device,
-            &self.stop,
-            &save,
-            &report,
-        )?;
+        let recipe = Recipe { model: &self.model, sizes: &sizes, pair: &self.pair, train: &self.train };
+        let around = Surroundings { device: &Device::flex(), stop: &self.stop, save: &save, report: &report };
+        let outcome = train_member(data, recipe, member, Beginning { warm: None, resume }, around)?;
         Ok(Trained {
             outcome,
             checkpoints: checkpoints.into_inner(),
@@ -164,18 +158,18 @@ fn eight_pairs_are_overfitted() {
 }
 
 #[test]
-fn every_head_learns_under_both_modes() {
+fn every_head_learns_under_both_objectives() {
     for head in [Head::Residual, Head::Anchored, Head::Published] {
-        for mode in [SigregMode::Pooled, SigregMode::PerStep] {
+        for objective in [lewm(0.05), Objective::Ema(EmaConfig::default())] {
             let mut setup = Setup::of(eight_compounds(3));
             setup.model.predictor.head = head;
             setup.train.steps = 60;
             setup.train.learning_rate = 5e-3;
-            setup.train.sigreg.mode = mode;
+            setup.train.objective = objective.clone();
             let losses = setup.run(0, None).unwrap().losses;
             let (first, last) = (losses[0].last().unwrap(), losses[59].last().unwrap());
             assert_eq!(first.0, "loss");
-            assert!(last.1 < 0.9 * first.1, "{head:?}, {mode:?}: {first:?} to {last:?}");
+            assert!(last.1 < 0.9 * first.1, "{head:?}, {objective:?}: {first:?} to {last:?}");
         }
     }
 }
@@ -194,13 +188,14 @@ fn one_seed_gives_one_model_and_another_seed_or_member_another() {
 fn resuming_equals_not_having_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("member-0.safetensors");
-    for patience in [0, 100] {
+    let objectives = [lewm(0.05), Objective::Ema(EmaConfig { momentum: 0.9 })];
+    for (patience, objective) in objectives.into_iter().flat_map(|it| [(0, it.clone()), (100, it)]) {
         let mut setup = Setup::of(eight_compounds(3));
         let held_out = setup.pairs.treatments[3].clone();
         let controls = setup.pairs.untreated.clone();
         let steps = vec![(held_out, setup.pairs.rows[3].clone())];
         setup.pairs.validation = vec![Validation { start: vec![controls], steps }];
-        setup.train = TrainConfig { checkpoint_every: 7, patience, ..setup.train };
+        setup.train = TrainConfig { checkpoint_every: 7, patience, objective, ..setup.train };
         let whole = setup.run(2, None).unwrap();
         let expected = parameters(&whole.outcome.model);
         assert_eq!(whole.checkpoints.len(), 3, "after steps 7, 14 and 20");
@@ -235,9 +230,9 @@ fn asked_to_stop_it_saves_the_step_and_goes_on_from_there() {
             stop.ask();
         }
     };
-    let (model, device) = ((&setup.model, &sizes), Device::flex());
-    let error =
-        train_member(data, model, &setup.pair, &setup.train, 1, None, None, &device, &stop, &save, &report).err();
+    let recipe = Recipe { model: &setup.model, sizes: &sizes, pair: &setup.pair, train: &setup.train };
+    let around = Surroundings { device: &Device::flex(), stop: &stop, save: &save, report: &report };
+    let error = train_member(data, recipe, 1, Beginning::default(), around).err();
     // Asked during step 10, it is seen after the next.
     assert!(matches!(error, Some(TrainError::Stopped { member: 1, step: 11 })), "{error:?}");
     let last = checkpoints.into_inner().pop().unwrap();
@@ -274,18 +269,21 @@ fn refuses_a_checkpoint_of_another_model() {
 
 #[test]
 fn micro_batches_take_the_step_of_the_whole_batch() {
-    let mut setup = Setup::of(eight_compounds(3));
-    setup.model.projector.norm = ProjectorNorm::Layer;
-    setup.train = TrainConfig { steps: 8, learning_rate: 1e-3, ..setup.train };
-    let (whole, expected) = (setup.run(0, None).unwrap(), setup.parameters(0, None));
-    setup.train.micro_batches = 3;
-    let (parts, found) = (setup.run(0, None).unwrap(), setup.parameters(0, None));
-    for (found, expected) in parts.losses.iter().flatten().zip(whole.losses.iter().flatten()) {
-        assert!((found.1 - expected.1).abs() < 1e-5 * (1.0 + expected.1.abs()), "{found:?} is not {expected:?}");
-    }
-    for (name, array) in &found {
-        for (found, expected) in array.values.iter().zip(&expected[name].values) {
-            assert!((found - expected).abs() < 1e-5, "{name}: {found} is not {expected}");
+    for objective in [lewm(0.05), Objective::Ema(EmaConfig { momentum: 0.9 })] {
+        let mut setup = Setup::of(eight_compounds(3));
+        setup.train.objective = objective;
+        setup.model.projector.norm = ProjectorNorm::Layer;
+        setup.train = TrainConfig { steps: 8, learning_rate: 1e-3, ..setup.train };
+        let (whole, expected) = (setup.run(0, None).unwrap(), setup.parameters(0, None));
+        setup.train.micro_batches = 3;
+        let (parts, found) = (setup.run(0, None).unwrap(), setup.parameters(0, None));
+        for (found, expected) in parts.losses.iter().flatten().zip(whole.losses.iter().flatten()) {
+            assert!((found.1 - expected.1).abs() < 1e-5 * (1.0 + expected.1.abs()), "{found:?} is not {expected:?}");
+        }
+        for (name, array) in &found {
+            for (found, expected) in array.values.iter().zip(&expected[name].values) {
+                assert!((found - expected).abs() < 1e-5, "{name}: {found} is not {expected}");
+            }
         }
     }
 }
@@ -316,12 +314,107 @@ fn a_value_that_is_no_number_stops_training_before_it_is_saved() {
 fn without_sigreg_latents_collapse_and_training_says_so() {
     let mut setup = Setup::of(eight_compounds(2));
     setup.train = TrainConfig { steps: 300, learning_rate: 1e-2, evaluate_every: 300, ..setup.train };
-    setup.train.sigreg.lambda = 0.0;
+    setup.train.objective = lewm(0.0);
     let outcome = setup.run(0, None).unwrap().outcome;
     let Health::Collapsing(words) = &outcome.health else { panic!("{:?}", outcome.health) };
     assert!(words.starts_with("latents are collapsing: mean spread 0."), "{words}");
-    setup.train.sigreg.lambda = 0.05;
+    setup.train.objective = lewm(0.05);
     assert_eq!(setup.run(0, None).unwrap().outcome.health, Health::Fine);
+}
+
+/// The arrays of a checkpoint whose names begin with `prefix` and continue with a part that a teacher has.
+fn of_encoder(checkpoint: &Checkpoint, prefix: &str) -> BTreeMap<String, Array> {
+    let under = |(name, array): (&String, &Array)| Some((name.strip_prefix(prefix)?.to_owned(), array.clone()));
+    let mut arrays: BTreeMap<String, Array> = checkpoint.tensors.iter().filter_map(under).collect();
+    arrays.retain(|name, _| name.starts_with("encoder.") || name.starts_with("projector."));
+    arrays
+}
+
+#[test]
+fn the_teacher_is_the_moving_average_of_the_students_by_its_closed_form() {
+    let mut setup = Setup::of(eight_compounds(2));
+    let ema = EmaConfig { momentum: 0.6 };
+    setup.train = TrainConfig { checkpoint_every: 1, objective: Objective::Ema(ema.clone()), ..setup.train };
+    let checkpoints = setup.run(0, None).unwrap().checkpoints;
+    assert_eq!(checkpoints.len(), 20);
+    // The weight of the student of each step in the last teacher, from the definition: (1 - m_k) times all later momenta.
+    // The first student, that of step 0, is what the first checkpoint's teacher tells once its own share is taken off.
+    let momentum = |step: usize| 0.6 + 0.4 * (step as f64 - 1.0) / 20.0;
+    let later = |step: usize| -> f64 { (step + 1..=20).map(momentum).product() };
+    let students: Vec<_> = checkpoints.iter().map(|checkpoint| of_encoder(checkpoint, "model.")).collect();
+    let (first, last) = (of_encoder(&checkpoints[0], "teacher."), of_encoder(&checkpoints[19], "teacher."));
+    assert!(last.keys().any(|name| name.contains("running_mean")), "buffers are averaged too: {:?}", last.keys());
+    let mut moved = 0.0f64;
+    for (name, array) in &last {
+        for (index, &found) in array.values.iter().enumerate() {
+            let student = |step: usize| f64::from(students[step - 1][name].values[index]);
+            let initial = (f64::from(first[name].values[index]) - (1.0 - momentum(1)) * student(1)) / momentum(1);
+            let expected = later(0) * initial
+                + (1..=20).map(|step| (1.0 - momentum(step)) * later(step) * student(step)).sum::<f64>();
+            assert!((f64::from(found) - expected).abs() < 1e-5, "{name}: {found} is not {expected}");
+            moved = moved.max((f64::from(found) - student(20)).abs());
+        }
+    }
+    assert!(moved > 1e-3, "the teacher lags behind the student");
+}
+
+#[test]
+fn a_teacher_of_full_momentum_stays_and_one_without_is_the_student() {
+    let mut setup = Setup::of(eight_compounds(2));
+    let config = TrainConfig { checkpoint_every: 1, ..setup.train };
+    for (momentum, of_student) in [(1.0, 0), (0.0, 1)] {
+        // One step: at the last of several a schedule that rises to 1 would be nearly there.
+        setup.train = TrainConfig { steps: 1, objective: Objective::Ema(EmaConfig { momentum }), ..config.clone() };
+        let stepped = setup.run(0, None).unwrap().checkpoints.remove(0);
+        let mut rng = stream(setup.train.seed, 0, Purpose::Weights, 0);
+        let mut init = crate::model::Init { rng: &mut rng, device: &Device::flex() };
+        let initial = parameters(&crate::model::WorldModel::new(&mut init, &setup.model, &setup.sizes()));
+        let teacher = of_encoder(&stepped, "teacher.");
+        let student = of_encoder(&stepped, "model.");
+        for (name, array) in &teacher {
+            let expected = if of_student == 0 { &initial[name] } else { &student[name] };
+            assert_eq!(array, expected, "{name} at momentum {momentum}");
+        }
+        assert_ne!(teacher, if of_student == 0 { student } else { initial }, "the step changed something");
+    }
+}
+
+#[test]
+fn no_gradient_flows_into_what_a_teacher_sees() {
+    let setup = Setup::of(eight_compounds(2));
+    let device = Device::flex();
+    let sampler = crate::pair::Sampler::new(&setup.screen, &setup.pairs, &setup.vocabulary, &setup.pair, false, 0.0);
+    let batch = sampler.batch(&mut stream(1, 0, Purpose::Pairs, 0));
+    let gradient_of_targets = |objective: &Objective| {
+        let autodiff = device.clone().autodiff();
+        let mut rng = stream(1, 0, Purpose::Weights, 0);
+        let mut init = crate::model::Init { rng: &mut rng, device: &autodiff };
+        let model = crate::model::WorldModel::new(&mut init, &setup.model, &setup.sizes());
+        let config = TrainConfig { objective: objective.clone(), ..setup.train.clone() };
+        let learner = Learner::new(model, &config);
+        let mut noise = crate::model::Noise { rng: stream(1, 0, Purpose::Noise, 0) };
+        let (units_ul, _) = learner.model.encode_train(&batch.units_uf, batch.n_units, &mut noise, &autodiff);
+        let leaf = units_ul.detach().require_grad();
+        let output = learner.model.predict_train(leaf.clone(), &batch, &mut noise, &autodiff);
+        let seen = learner
+            .teacher
+            .as_ref()
+            .map(|teacher| burn::tensor::Tensor::from_inner(teacher.encode(&batch.units_uf, batch.n_units, &device)));
+        let mut slices = stream(1, 0, Purpose::Slices, 0);
+        let losses = objective.losses(&output, seen.as_ref(), &batch, &mut slices, &autodiff);
+        let mut gradients = losses.total().backward();
+        let gradient: Vec<f32> = leaf.grad_remove(&mut gradients).unwrap().into_data().try_to_vec().unwrap();
+        // Units that are targets and never starts.
+        let width = gradient.len() / batch.n_units;
+        let is_start = |unit: usize| match &batch.start {
+            crate::pair::Weights::Mean(weights) => weights.iter().skip(unit).step_by(batch.n_units).any(|&w| w != 0.0),
+            crate::pair::Weights::Units { first } => (*first..*first + batch.n_episodes()).contains(&unit),
+        };
+        let of_targets = (0..batch.n_units).filter(|&unit| !is_start(unit));
+        of_targets.flat_map(|unit| &gradient[unit * width..(unit + 1) * width]).map(|g| g.abs()).sum::<f32>()
+    };
+    assert!(gradient_of_targets(&lewm(0.0)) > 1e-3);
+    assert_eq!(gradient_of_targets(&Objective::Ema(EmaConfig::default())), 0.0);
 }
 
 /// A state of three numbers turns, shrinks, is pushed by one of eight interventions and shaken:
@@ -404,7 +497,7 @@ fn latents_recover_the_state_of_a_linear_gaussian_world() {
     setup.model.projector.hidden = 64;
     setup.model.predictor.dropout = 0.0;
     setup.train = TrainConfig { steps: 300, learning_rate: 5e-3, log_every: 100, evaluate_every: 300, ..setup.train };
-    setup.train.sigreg.lambda = 0.2;
+    setup.train.objective = lewm(0.2);
     setup.pair = PairConfig { batch: 128, bag: 2, ladder: 0.0, ..PairConfig::default() };
     let trained = setup.run(0, None).unwrap();
     let rows: Vec<usize> = (0..n).collect();

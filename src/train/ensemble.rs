@@ -6,13 +6,12 @@ use std::sync::Mutex;
 
 use burn::tensor::Device;
 
-use super::{Prepared, StudyError};
-use crate::config::Config;
+use super::{
+    Beginning, Health, MemberOutcome, Memory, Progress, Recipe, Stop, Surroundings, TrainError, TrainedModel,
+    TrainingData, train_member,
+};
 use crate::model::Array;
 use crate::run::{Artifact, Checkpoint, NonFinite};
-use crate::train::{
-    Health, MemberOutcome, Memory, Progress, Stop, TrainError, TrainedModel, TrainingData, train_member,
-};
 
 /// A trained ensemble and what there is to say of each member.
 #[derive(Debug)]
@@ -28,8 +27,11 @@ fn checkpoint_path(folder: &Path, member: usize) -> PathBuf {
     folder.join(format!("member-{member}.safetensors"))
 }
 
-/// The step of each member's checkpoint; members without one are absent.
-pub(super) fn checkpoint_steps(folder: &Path, n_members: usize) -> Result<BTreeMap<usize, u64>, StudyError> {
+/// The step of each member's checkpoint in `folder`; members without one are absent.
+///
+/// # Errors
+/// When a checkpoint cannot be read.
+pub fn checkpoint_steps(folder: &Path, n_members: usize) -> Result<BTreeMap<usize, u64>, TrainError> {
     let mut steps = BTreeMap::new();
     for member in 0..n_members {
         let path = checkpoint_path(folder, member);
@@ -49,16 +51,14 @@ pub(super) fn checkpoint_steps(folder: &Path, n_members: usize) -> Result<BTreeM
 /// # Errors
 /// The first member's error, in order of the members; [`TrainError::Stopped`] where `stop` was asked.
 pub fn train_ensemble(
-    config: &Config,
-    prepared: &Prepared,
+    data: TrainingData,
+    recipe: Recipe,
     folder: Option<&Path>,
     warm: Option<&[BTreeMap<String, Array>]>,
     device: &Device,
     stop: &Stop,
     report: &(dyn Fn(Progress) + Sync),
-) -> Result<Members, StudyError> {
-    let sizes = prepared.sizes(&config.model);
-    let data = TrainingData { screen: &prepared.screen, pairs: &prepared.pairs, vocabulary: &prepared.vocabulary };
+) -> Result<Members, TrainError> {
     let train = |member: usize| -> Result<MemberOutcome, TrainError> {
         let path = folder.map(|folder| checkpoint_path(folder, member));
         let resume = match &path {
@@ -71,32 +71,32 @@ pub fn train_ensemble(
         };
         let warm_member = warm.map_or(0, |members| member % members.len().max(1));
         let warm = warm.and_then(|members| members.get(warm_member));
-        let model = (&config.model, &sizes);
-        let begins_at = match (&resume, &config.train.from) {
+        let begins_at = match (&resume, &recipe.train.from) {
             (Some(_), _) => path.clone(),
             (None, Some(from)) => Some(Artifact::Model { member: warm_member }.path_in(from)),
             (None, None) => None,
         };
-        train_member(data, model, &config.pair, &config.train, member, warm, resume, device, stop, &save, report)
+        let around = Surroundings { device, stop, save: &save, report };
+        train_member(data, recipe, member, Beginning { warm, resume }, around)
             .map_err(|error| of_file(error, begins_at.as_deref()))
     };
-    let outcomes = side_by_side(config.train.members, train)?;
+    let outcomes = side_by_side(recipe.train.members, train)?;
     let mut trained = TrainedModel {
-        config: config.model.clone(),
-        sizes,
-        anchoring: prepared.pairs.anchoring,
-        vocabulary: prepared.vocabulary.clone(),
-        treatments: prepared.pairs.treatments.clone(),
-        features: prepared.screen.features.names().to_vec(),
+        config: recipe.model.clone(),
+        sizes: recipe.sizes.clone(),
+        anchoring: data.pairs.anchoring,
+        vocabulary: data.vocabulary.clone(),
+        treatments: data.pairs.treatments.clone(),
+        features: data.screen.features.names().to_vec(),
         members: Vec::new(),
     };
-    let mut told = Vec::new();
+    let mut outcomes_of_members = Vec::new();
     for outcome in outcomes {
-        let memory = Memory::of(&outcome.model, &prepared.screen, &prepared.pairs, device);
+        let memory = Memory::of(&outcome.model, data.screen, data.pairs, device);
         trained.members.push((outcome.model, memory));
-        told.push((outcome.step, outcome.validation_error, outcome.health));
+        outcomes_of_members.push((outcome.step, outcome.validation_error, outcome.health));
     }
-    Ok(Members { trained, outcomes: told })
+    Ok(Members { trained, outcomes: outcomes_of_members })
 }
 
 /// An error about what a checkpoint holds, with the checkpoint's path.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
+use super::{Progress, TrainConfig};
 use crate::run::{MetricsLog, RunError};
-use crate::train::{Progress, TrainConfig};
 
 /// The metrics of a training that goes on: readable while it runs, sorted when it ends.
-pub(super) struct TrainingLog<'a> {
+pub struct TrainingLog<'a> {
     config: &'a TrainConfig,
     state: Mutex<State>,
 }
@@ -23,7 +23,10 @@ struct State {
 
 impl<'a> TrainingLog<'a> {
     /// Opens the log at `path` and keeps of each member the lines up to the step of its checkpoint.
-    pub(super) fn open(
+    ///
+    /// # Errors
+    /// When the log cannot be read or written.
+    pub fn open(
         path: &Path,
         checkpoint_steps: &BTreeMap<usize, u64>,
         config: &'a TrainConfig,
@@ -33,7 +36,7 @@ impl<'a> TrainingLog<'a> {
     }
 
     /// Writes what a member tells; lines up to a checkpoint are on the disk before the checkpoint is.
-    pub(super) fn add(&self, progress: &Progress) {
+    pub fn add(&self, progress: &Progress) {
         let mut state = self.state.lock().expect("no member panics while it logs");
         let (member, step, values) = match progress {
             Progress::Losses { member, step, values } if self.is_evaluated(*step) => {
@@ -64,7 +67,7 @@ impl<'a> TrainingLog<'a> {
     ///
     /// # Errors
     /// The first error of any line.
-    pub(super) fn finish(self) -> Result<(), RunError> {
+    pub fn finish(self) -> Result<(), RunError> {
         let state = self.state.into_inner().expect("as above");
         match state.error {
             Some(error) => Err(error),

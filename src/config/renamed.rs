@@ -1,0 +1,45 @@
+//! Keys of earlier versions, refused with what to write instead; `CHANGELOG.md` holds the same table.
+
+use super::ConfigError;
+
+/// Dotted key, and what to write instead.
+const RENAMED: &[(&str, &str)] = &[
+    ("model.intervention.dose", "delete it; doses enter by saturating responses"),
+    ("model.predictor.history", "delete it; the predictor of a screen sees one latent"),
+    ("model.predictor.heads", "delete it; the predictor of a screen sees one latent and has no attention"),
+    ("model.predictor.head_width", "delete it; the predictor of a screen sees one latent and has no attention"),
+    ("train.sigreg.mode", "delete it; all units of a batch are tested together"),
+];
+
+/// # Errors
+/// [`ConfigError::Renamed`] for the first such key in `text`. A text that is not TOML passes: reading it says why it is not.
+pub(super) fn refuse(text: &str) -> Result<(), ConfigError> {
+    let Ok(table) = text.parse::<toml::Table>() else { return Ok(()) };
+    let root = toml::Value::Table(table);
+    for &(key, instead) in RENAMED {
+        let mut value = Some(&root);
+        for part in key.split('.') {
+            value = value.and_then(|value| value.get(part));
+        }
+        if value.is_some() {
+            return Err(ConfigError::Renamed { key, instead });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    #[test]
+    fn an_old_key_is_refused_with_what_to_write_and_the_changelog_knows_it() {
+        let changelog = include_str!("../../CHANGELOG.md");
+        for &(key, instead) in RENAMED {
+            let error = Config::parse(&format!("{key} = 1")).unwrap_err().to_string();
+            assert_eq!(error, format!("`{key}` is a key of an earlier version: {instead}"));
+            assert!(changelog.contains(&format!("| `{key}` |")), "CHANGELOG.md lacks `{key}`");
+        }
+    }
+}

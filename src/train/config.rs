@@ -1,0 +1,229 @@
+//! Settings of training.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::objective::{EmaConfig, Objective};
+use crate::loss::SigregConfig;
+
+/// Settings of training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct TrainConfig {
+    /// The run folder whose members' weights this one starts from; `None` starts from random weights.
+    pub from: Option<PathBuf>,
+    /// Seed of every random draw; members of the ensemble derive theirs from it.
+    pub seed: u64,
+    /// Models trained from different seeds, whose predictions are averaged and whose spread is reported.
+    pub members: usize,
+    /// Optimizer steps.
+    pub steps: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Share of the steps over which the learning rate rises linearly; after it falls as a cosine to zero.
+    pub warmup: f64,
+    /// Decoupled weight decay of AdamW.
+    pub weight_decay: f64,
+    /// Largest global gradient norm.
+    pub clip: f64,
+    /// Parts a batch is computed in; the gradient is that of the whole batch. Needs `model.projector.norm = "layer"`.
+    pub micro_batches: usize,
+    /// Steps between readings of the losses.
+    pub log_every: usize,
+    /// Steps between evaluations on the validation treatments.
+    pub evaluate_every: usize,
+    /// Evaluations without improvement after which training stops; 0 runs all steps and keeps the last weights.
+    pub patience: usize,
+    /// Steps between checkpoints.
+    pub checkpoint_every: usize,
+    /// What is minimized.
+    pub objective: Objective,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self::try_from(Written::default()).expect("defaults are of one objective")
+    }
+}
+
+/// The same as it stands in a configuration: the objective by its name, its settings in a section of that objective.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Written {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<PathBuf>,
+    seed: u64,
+    members: usize,
+    steps: usize,
+    learning_rate: f64,
+    warmup: f64,
+    weight_decay: f64,
+    clip: f64,
+    micro_batches: usize,
+    log_every: usize,
+    evaluate_every: usize,
+    patience: usize,
+    checkpoint_every: usize,
+    objective: Name,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sigreg: Option<SigregConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ema: Option<EmaConfig>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+enum Name {
+    #[default]
+    Lewm,
+    Ema,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            from: None,
+            seed: 1,
+            members: 3,
+            steps: 600,
+            learning_rate: 2e-3,
+            warmup: 0.05,
+            weight_decay: 1e-3,
+            clip: 1.0,
+            micro_batches: 1,
+            log_every: 20,
+            evaluate_every: 50,
+            patience: 0,
+            checkpoint_every: 100,
+            objective: Name::Lewm,
+            sigreg: None,
+            ema: None,
+        }
+    }
+}
+
+/// Settings of an objective that is not the one trained with.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "[train.{section}] has no effect with train.objective = \"{objective}\"; delete the section, or set train.objective = \"{other}\""
+)]
+struct OtherObjective {
+    section: &'static str,
+    objective: &'static str,
+    other: &'static str,
+}
+
+impl TryFrom<Written> for TrainConfig {
+    type Error = OtherObjective;
+
+    fn try_from(written: Written) -> Result<Self, OtherObjective> {
+        let Written {
+            from,
+            seed,
+            members,
+            steps,
+            learning_rate,
+            warmup,
+            weight_decay,
+            clip,
+            micro_batches,
+            log_every,
+            evaluate_every,
+            patience,
+            checkpoint_every,
+            objective,
+            sigreg,
+            ema,
+        } = written;
+        let objective = match objective {
+            Name::Lewm if ema.is_some() => {
+                return Err(OtherObjective { section: "ema", objective: "lewm", other: "ema" });
+            }
+            Name::Ema if sigreg.is_some() => {
+                return Err(OtherObjective { section: "sigreg", objective: "ema", other: "lewm" });
+            }
+            Name::Lewm => Objective::Lewm(sigreg.unwrap_or_default()),
+            Name::Ema => Objective::Ema(ema.unwrap_or_default()),
+        };
+        Ok(Self {
+            from,
+            seed,
+            members,
+            steps,
+            learning_rate,
+            warmup,
+            weight_decay,
+            clip,
+            micro_batches,
+            log_every,
+            evaluate_every,
+            patience,
+            checkpoint_every,
+            objective,
+        })
+    }
+}
+
+impl From<TrainConfig> for Written {
+    fn from(config: TrainConfig) -> Self {
+        let TrainConfig {
+            from,
+            seed,
+            members,
+            steps,
+            learning_rate,
+            warmup,
+            weight_decay,
+            clip,
+            micro_batches,
+            log_every,
+            evaluate_every,
+            patience,
+            checkpoint_every,
+            objective,
+        } = config;
+        let (objective, sigreg, ema) = match objective {
+            Objective::Lewm(sigreg) => (Name::Lewm, Some(sigreg), None),
+            Objective::Ema(ema) => (Name::Ema, None, Some(ema)),
+        };
+        Self {
+            from,
+            seed,
+            members,
+            steps,
+            learning_rate,
+            warmup,
+            weight_decay,
+            clip,
+            micro_batches,
+            log_every,
+            evaluate_every,
+            patience,
+            checkpoint_every,
+            objective,
+            sigreg,
+            ema,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_objective_is_its_name_and_its_section() {
+        let read = |text: &str| toml::from_str::<TrainConfig>(text);
+        assert_eq!(read("").unwrap().objective, Objective::Lewm(SigregConfig::default()));
+        let ema = read("objective = \"ema\"\nema.momentum = 0.99").unwrap();
+        assert_eq!(ema.objective, Objective::Ema(EmaConfig { momentum: 0.99 }));
+        for config in [TrainConfig::default(), ema] {
+            assert_eq!(read(&toml::to_string(&config).unwrap()).unwrap(), config);
+        }
+        let error = read("objective = \"ema\"\nsigreg.lambda = 0.1").unwrap_err().to_string();
+        assert!(error.contains("[train.sigreg] has no effect with train.objective = \"ema\""), "{error}");
+        let error = read("ema.momentum = 0.9").unwrap_err().to_string();
+        assert!(error.contains("[train.ema] has no effect with train.objective = \"lewm\""), "{error}");
+    }
+}

@@ -1,0 +1,128 @@
+//! What training minimizes, and what that needs from step to step.
+
+use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::loss::{self, SigregConfig};
+use crate::model::{TrainOutput, weighted};
+use crate::pair::Batch;
+
+/// What training minimizes, with the settings of that alone.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Objective {
+    /// The prediction loss, both sides live, plus SIGReg on all units of the batch: LeWorldModel's.
+    Lewm(SigregConfig),
+    /// The prediction loss against the latents of a teacher, an exponential moving average of encoder and projector, without
+    /// gradient: the canonical JEPA's, without masks. The student's encoder is the one that embeds and ranks.
+    Ema(EmaConfig),
+}
+
+/// Settings of the teacher.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EmaConfig {
+    /// The teacher's momentum at the first step; it rises linearly to 1 at the last.
+    pub momentum: f64,
+}
+
+impl Default for EmaConfig {
+    fn default() -> Self {
+        Self { momentum: 0.996 }
+    }
+}
+
+impl EmaConfig {
+    /// The momentum after `step` of `steps`, both counted from 1.
+    ///
+    /// # Source
+    /// The linear schedule of I-JEPA, Assran et al. 2023, arXiv:2301.08243.
+    pub fn momentum_after(&self, step: usize, steps: usize) -> f64 {
+        self.momentum + (1.0 - self.momentum) * (step - 1) as f64 / steps as f64
+    }
+}
+
+impl Objective {
+    /// The word for it in a configuration.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Lewm(_) => "lewm",
+            Self::Ema(_) => "ema",
+        }
+    }
+
+    /// The terms of a batch's loss.
+    ///
+    /// `teacher_units_ul` are the latents by the teacher, where there is one. SIGReg's directions are drawn from `slices`.
+    pub(super) fn losses(
+        &self,
+        output: &TrainOutput,
+        teacher_units_ul: Option<&Tensor<2>>,
+        batch: &Batch,
+        slices: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Losses {
+        let units_ul = teacher_units_ul.unwrap_or(&output.units_ul);
+        let target_bl = weighted(&batch.target, units_ul, batch.interventions.len());
+        let prediction = loss::prediction(output.predicted_bl.clone(), target_bl);
+        let regularizer = match self {
+            Self::Lewm(config) => {
+                let directions_lk = loss::directions(slices, output.units_ul.dims()[1], config.slices, device);
+                let value = loss::sigreg(output.units_ul.clone(), directions_lk, config);
+                Some(Regularizer { name: "sigreg", value, weight: loss::sigreg_weight(config, batch.n_units) })
+            }
+            Self::Ema(_) => None,
+        };
+        Losses { prediction, regularizer }
+    }
+
+    /// What to change where latents collapse.
+    pub(super) fn advice_on_collapse(&self) -> &'static str {
+        match self {
+            Self::Lewm(_) => "raise train.sigreg.lambda, keep model.projector.norm = \"batch\"",
+            Self::Ema(_) => {
+                "nothing but the teacher's slowness holds them apart: lower train.learning_rate, or train with train.objective = \"lewm\""
+            }
+        }
+    }
+}
+
+/// A weighted term beside the prediction loss.
+#[derive(Debug)]
+struct Regularizer {
+    name: &'static str,
+    value: Tensor<1>,
+    weight: f64,
+}
+
+/// Losses of one step, still on the device.
+#[derive(Debug)]
+pub struct Losses {
+    prediction: Tensor<1>,
+    regularizer: Option<Regularizer>,
+}
+
+impl Losses {
+    /// What is minimized: the prediction loss and the weighted regularizer.
+    pub(super) fn total(&self) -> Tensor<1> {
+        match &self.regularizer {
+            Some(Regularizer { value, weight, .. }) => self.prediction.clone() + value.clone().mul_scalar(*weight),
+            None => self.prediction.clone(),
+        }
+    }
+
+    /// Names and values, which waits for the device: each term, the weight of the regularizer, and the weighted sum.
+    pub fn read(self) -> Vec<(&'static str, f64)> {
+        let value = |tensor: Tensor<1>| f64::from(tensor.into_data().try_to_vec::<f32>().expect("losses are f32")[0]);
+        let prediction = value(self.prediction);
+        let mut values = vec![("prediction", prediction)];
+        let mut total = prediction;
+        if let Some(Regularizer { name, value: regularizer, weight }) = self.regularizer {
+            let regularizer = value(regularizer);
+            values.extend([(name, regularizer), ("lambda_used", weight)]);
+            total += weight * regularizer;
+        }
+        values.push(("loss", total));
+        values
+    }
+}
