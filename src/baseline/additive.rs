@@ -1,11 +1,9 @@
 //! The effect of a combination as the sum of its members' effects.
 
-use std::collections::BTreeMap;
-
-use super::consensus::{consensus, control_states, predict_each};
+use super::{Fitted, Profiles};
 use crate::pair::additive_weights;
-use crate::predict::{Method, Predictions};
-use crate::screen::{Screen, Treatment};
+use crate::predict::{Abstains, Method};
+use crate::screen::Treatment;
 
 /// Control plus the sum of the members' single effects in the same context and for the same duration.
 ///
@@ -13,21 +11,19 @@ use crate::screen::{Screen, Treatment};
 /// but always with one common member (two correctors, each with the same agonist), the effects of the pairs are added and
 /// the common member's own, which each of them holds, is counted once. Abstains from single perturbations and from sets
 /// that neither way covers.
-pub fn additive(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>, targets: &[Treatment]) -> Predictions {
-    let controls = control_states(screen);
-    let profiles = consensus(screen, training);
-    let known: Vec<&Treatment> = profiles.keys().collect();
-    predict_each(Method::Additive, screen, targets, |target| {
-        let control = controls.get(&target.context)?;
-        let effects = additive_weights(target, &known)?;
+pub fn additive(profiles: &Profiles) -> Fitted<'_> {
+    let known: Vec<&Treatment> = profiles.training.keys().collect();
+    profiles.fitted(Method::Additive, move |target| {
+        let control = profiles.control(&target.context)?;
+        let effects = additive_weights(target, &known).ok_or(Abstains::NoMembers)?;
         let of_control = 1.0 - effects.iter().map(|(_, weight)| weight).sum::<f64>();
         let mut sum: Vec<f64> = control.iter().map(|&value| of_control * f64::from(value)).collect();
         for (treatment, weight) in effects {
-            for (sum, &value) in sum.iter_mut().zip(&profiles[treatment]) {
+            for (sum, &value) in sum.iter_mut().zip(&profiles.training[treatment]) {
                 *sum += weight * f64::from(value);
             }
         }
-        Some(sum.into_iter().map(|value| value as f32).collect())
+        Ok(sum.into_iter().map(|value| value as f32).collect())
     })
 }
 
@@ -46,9 +42,11 @@ mod tests {
             ("p", "A04", treatment(&[("agonist", 1.0), ("y", 3.0)], ""), [14.0, 1.0]),
         ]);
         let target = [treatment(&[("agonist", 1.0), ("x", 3.0), ("y", 3.0)], "")];
-        assert_eq!(additive(&screen, &screen.treatments(), &target).profiles.values(), [16.0, 1.0]);
+        let profiles = Profiles::of(&screen, &screen.treatments());
+        assert_eq!(additive(&profiles).ask(&target).profiles.values(), [16.0, 1.0]);
         let unknown = [treatment(&[("agonist", 1.0), ("x", 3.0), ("z", 3.0)], "")];
-        assert!(additive(&screen, &screen.treatments(), &unknown).treatments.is_empty());
+        let [unknown] = unknown;
+        assert_eq!(additive(&profiles).ask(&[unknown.clone()]).abstained, [(unknown, Abstains::NoMembers)]);
     }
 
     #[test]
@@ -65,7 +63,7 @@ mod tests {
             treatment(&[("a", 1.0), ("c", 1.0)], ""),
             treatment(&[("a", 1.0)], ""),
         ];
-        let predictions = additive(&screen, &screen.treatments(), &targets);
+        let predictions = additive(&Profiles::of(&screen, &screen.treatments())).ask(&targets);
         assert_eq!(predictions.treatments, targets[..2]);
         assert_eq!(predictions.profiles.values(), [3.0, 0.5, 3.0, -0.5]);
     }

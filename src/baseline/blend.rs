@@ -1,10 +1,81 @@
-//! A learned prediction and a simple one, averaged.
+//! A learned prediction and a simple one, averaged: how much of each, and with whom.
 
 use std::collections::BTreeMap;
 
 use super::BaselineError;
-use crate::predict::{Method, Predictions};
+use crate::predict::{Method, MethodKind, Predictions};
 use crate::screen::FeatureMatrix;
+
+/// With which simple method the model is blended, and the model's weight.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlendRule {
+    /// The simple method.
+    pub partner: Method,
+    /// Weight of the model, 0 to 1.
+    pub weight: f64,
+}
+
+/// Weight of the model in a blend before any validation treatment has spoken; chosen on validation doses of BBBC021.
+const PRIOR_WEIGHT: f64 = 0.3;
+
+/// How many validation treatments the prior weight counts for: a handful of them cannot tell 0.1 from 0.4.
+const PRIOR_TREATMENTS: f64 = 4.0;
+
+/// The model's weight in a blend, as fitted on `n` validation treatments and pulled toward the prior.
+pub fn toward_prior(fitted: f64, n: f64) -> f64 {
+    (n * fitted + PRIOR_TREATMENTS * PRIOR_WEIGHT) / (n + PRIOR_TREATMENTS)
+}
+
+impl BlendRule {
+    /// The simple method that blends best with the model on the validation treatments, and the model's weight.
+    ///
+    /// The blend is judged, not the partner alone: what is already denoised leaves the model less to add than raw
+    /// interpolation. Methods that look at the target's wells, and those that cover half of `truth` or less, take no part;
+    /// where none is left, `fallback` is the partner.
+    ///
+    /// # Errors
+    /// When the predictions do not have the same number of features.
+    pub fn choose(
+        model: &Predictions,
+        candidates: &[Predictions],
+        truth: &Predictions,
+        fallback: Method,
+    ) -> Result<Self, BaselineError> {
+        let n = truth.treatments.len() as f64;
+        let mut best: Option<(f64, Self)> = None;
+        for simple in candidates {
+            let is_partial = 2 * simple.treatments.len() <= truth.treatments.len();
+            if is_partial || simple.method.kind() != MethodKind::Simple {
+                continue;
+            }
+            let weight = toward_prior(fit_blend_weight(model, simple, truth)?, n);
+            let error = squared_error(&blend(model, simple, weight)?, truth);
+            if best.as_ref().is_none_or(|(least, _)| error < *least) {
+                best = Some((error, Self { partner: simple.method.clone(), weight }));
+            }
+        }
+        Ok(best.map_or(Self { partner: fallback, weight: PRIOR_WEIGHT }, |(_, rule)| rule))
+    }
+
+    /// The blend of one number.
+    pub fn mix(&self, model: f64, simple: f64) -> f64 {
+        mix(self.weight, model, simple)
+    }
+}
+
+fn mix(weight: f64, model: f64, simple: f64) -> f64 {
+    weight * model + (1.0 - weight) * simple
+}
+
+/// Mean squared difference of predicted and measured profiles over the treatments of both.
+fn squared_error(predictions: &Predictions, truth: &Predictions) -> f64 {
+    let rows = rows_by_treatment(truth);
+    let errors = predictions.treatments.iter().enumerate().filter_map(|(row, treatment)| {
+        let measured = truth.profiles.row(*rows.get(treatment)?);
+        Some(measured.iter().zip(predictions.profiles.row(row)).map(|(m, p)| f64::from(m - p).powi(2)).sum::<f64>())
+    });
+    errors.sum::<f64>() / predictions.treatments.len() as f64
+}
 
 /// `weight * model + (1 - weight) * simple`, for every treatment that the model predicts.
 ///
@@ -22,13 +93,14 @@ pub fn blend(model: &Predictions, simple: &Predictions, weight: f64) -> Result<P
             Some(&other) => values.extend(
                 own.iter()
                     .zip(simple.profiles.row(other))
-                    .map(|(&model, &simple)| (weight * f64::from(model) + (1.0 - weight) * f64::from(simple)) as f32),
+                    .map(|(&model, &simple)| mix(weight, f64::from(model), f64::from(simple)) as f32),
             ),
             None => values.extend_from_slice(own),
         }
     }
     let profiles = FeatureMatrix::new(model.profiles.names().to_vec(), values);
-    Ok(Predictions { method: Method::Blend, treatments: model.treatments.clone(), profiles })
+    let (treatments, abstained) = (model.treatments.clone(), model.abstained.clone());
+    Ok(Predictions { method: Method::Blend, treatments, profiles, abstained })
 }
 
 /// The weight in [0, 1] with which [`blend`] comes nearest to `truth`, by least squares over shared treatments.
@@ -81,6 +153,7 @@ mod tests {
             method: Method::Model,
             treatments: rows.iter().map(|(name, _)| treatment(&[(name, 1.0)], "")).collect(),
             profiles: FeatureMatrix::numbered("f", 2, rows.iter().flat_map(|row| row.1).collect()),
+            abstained: Vec::new(),
         }
     }
 
@@ -94,6 +167,25 @@ mod tests {
         let beyond = predictions(&[("a", [2.0, -4.0])]);
         assert_eq!(fit_blend_weight(&model, &simple, &beyond).unwrap(), 1.0);
         assert_eq!(fit_blend_weight(&model, &model, &beyond).unwrap(), 0.0);
+    }
+
+    #[test]
+    fn the_partner_is_the_one_whose_blend_is_nearest() {
+        let of = |method: Method, rows: &[(&str, [f32; 2])]| Predictions { method, ..predictions(rows) };
+        let truth = predictions(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
+        let model = predictions(&[("a", [2.0, 0.0]), ("b", [0.0, 2.0])]);
+        // Alone the first is nearer to the truth; but the second misses where the model does not.
+        let near = of(Method::MeanShift, &[("a", [1.4, 0.0]), ("b", [0.0, 1.4])]);
+        let opposite = of(Method::Interpolation, &[("a", [0.5, 0.0]), ("b", [0.0, 0.5])]);
+        let cheats = of(Method::CellCountOnly, &[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
+        let partial = of(Method::Additive, &[("a", [1.0, 0.0])]);
+        let candidates = [near, opposite, cheats, partial];
+        let chosen = BlendRule::choose(&model, &candidates, &truth, Method::NoChange).unwrap();
+        // Fitted 1/3, which two treatments pull the prior of four treatments to: (2/3 + 1.2) / 6.
+        assert_eq!(chosen.partner, Method::Interpolation);
+        assert!((chosen.weight - (2.0 / 3.0 + 1.2) / 6.0).abs() < 1e-9, "{chosen:?}");
+        let nobody = BlendRule::choose(&model, &candidates[2..], &truth, Method::NoChange).unwrap();
+        assert_eq!(nobody, BlendRule { partner: Method::NoChange, weight: 0.3 });
     }
 
     #[test]

@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use crate::predict::{Method, Predictions};
+use crate::predict::{Abstains, Method, PredictError, Predictions, Predictor};
 use crate::screen::{FeatureMatrix, Reference, Role, Screen, Treatment};
 
-/// The measured consensus profiles of `treatments`, as predictions of the method `measured`.
+/// Rows of a screen by treatment.
+pub type Rows = BTreeMap<Treatment, Vec<usize>>;
+
+/// The measured consensus profiles of treatments, whose rows in `features` are given, as predictions of the method
+/// `measured`.
 ///
 /// The truth that predictions are scored against, when the rows are those of held-out treatments.
 /// Treatments without rows are absent.
-pub fn measured(screen: &Screen, treatments: &BTreeMap<Treatment, Vec<usize>>) -> Predictions {
-    let profiles = consensus(screen, treatments);
-    let targets: Vec<_> = profiles.keys().cloned().collect();
-    predict_each(Method::Measured, screen, &targets, |target| profiles.get(target).cloned())
+pub fn measured(features: &FeatureMatrix, treatments: &Rows) -> Predictions {
+    let (treatments, profiles): (Vec<_>, Vec<_>) = consensus(features, treatments).into_iter().unzip();
+    let profiles = FeatureMatrix::new(features.names().to_vec(), profiles.concat());
+    Predictions { method: Method::Measured, treatments, profiles, abstained: Vec::new() }
 }
 
 /// The mean negative-control profile of each context, `[feature]`; the zero vector when values are relative already.
@@ -34,32 +38,137 @@ pub fn control_states(screen: &Screen) -> BTreeMap<String, Vec<f32>> {
     rows.into_iter().map(|(context, rows)| (context.to_owned(), screen.features.mean_of(&rows))).collect()
 }
 
-/// The mean over training treatments of their consensus, by context, `[feature]`: what treatments share.
-pub fn mean_shifts(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>) -> BTreeMap<String, Vec<f32>> {
-    let profiles = consensus(screen, training);
-    let contexts: BTreeSet<&str> = profiles.keys().map(|treatment| treatment.context.as_str()).collect();
-    contexts
-        .into_iter()
-        .map(|context| {
-            let members: Vec<_> = profiles
-                .iter()
-                .filter(|(treatment, _)| treatment.context == context)
-                .map(|(_, row)| (row, 1.0))
-                .collect();
-            (context.to_owned(), weighted_mean(&members).expect("a context is listed because it has a profile"))
-        })
-        .collect()
+/// What simple methods are fitted on: consensus profiles of training treatments, and the state that effects are differences
+/// from.
+#[derive(Debug, Clone)]
+pub struct Profiles {
+    /// Names of the features.
+    names: Vec<String>,
+    /// Consensus by treatment.
+    pub(super) training: BTreeMap<Treatment, Vec<f32>>,
+    origin: Origin,
+}
+
+/// The state that effects are differences from.
+#[derive(Debug, Clone)]
+enum Origin {
+    /// The mean negative control of each context.
+    Controls(BTreeMap<String, Vec<f32>>),
+    /// Values are changes already.
+    Zero(Vec<f32>),
+}
+
+impl Profiles {
+    /// Profiles of the training rows of a normalized screen.
+    pub fn of(screen: &Screen, training: &Rows) -> Self {
+        let origin = match screen.reference() {
+            Reference::Relative => Origin::Zero(vec![0.0; screen.features.n_features()]),
+            _ => Origin::Controls(control_states(screen)),
+        };
+        let training = consensus(&screen.features, training);
+        Self { names: screen.features.names().to_vec(), training, origin }
+    }
+
+    /// Changes of training treatments, whose rows in `changes` are given.
+    pub fn of_changes(changes: &FeatureMatrix, training: &Rows) -> Self {
+        let origin = Origin::Zero(vec![0.0; changes.n_features()]);
+        Self { names: changes.names().to_vec(), training: consensus(changes, training), origin }
+    }
+
+    /// Names of the features.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The state without treatment in `context`.
+    pub(super) fn control(&self, context: &str) -> Result<&Vec<f32>, Abstains> {
+        match &self.origin {
+            Origin::Zero(zero) => Ok(zero),
+            Origin::Controls(controls) => {
+                controls.get(context).ok_or_else(|| Abstains::NoControl { context: context.to_owned() })
+            }
+        }
+    }
+
+    /// The mean over training treatments of their consensus, by context, `[feature]`: what treatments share.
+    pub fn mean_shifts(&self) -> BTreeMap<String, Vec<f32>> {
+        let contexts: BTreeSet<&str> = self.training.keys().map(|treatment| treatment.context.as_str()).collect();
+        let of_context = |context: &str| {
+            let members = self.training.iter().filter(|(treatment, _)| treatment.context == context);
+            weighted_mean(&members.map(|(_, row)| (row, 1.0)).collect::<Vec<_>>())
+        };
+        let mean = |context: &str| of_context(context).expect("a context is listed because it has a profile");
+        contexts.into_iter().map(|context| (context.to_owned(), mean(context))).collect()
+    }
+
+    /// The method fitted on these profiles that answers treatment by treatment.
+    pub(super) fn fitted<'a>(
+        &'a self,
+        method: Method,
+        answer: impl Fn(&Treatment) -> Result<Vec<f32>, Abstains> + Send + Sync + 'a,
+    ) -> Fitted<'a> {
+        self.fitted_on_all(method, move |treatments| treatments.par_iter().map(&answer).collect())
+    }
+
+    /// The method fitted on these profiles that answers all treatments at once, in their order.
+    pub(super) fn fitted_on_all<'a>(
+        &'a self,
+        method: Method,
+        answers: impl Fn(&[Treatment]) -> Vec<Result<Vec<f32>, Abstains>> + Send + Sync + 'a,
+    ) -> Fitted<'a> {
+        Fitted { method, names: &self.names, answers: Box::new(answers) }
+    }
+}
+
+/// A simple method, fitted once and asked of any treatment.
+pub struct Fitted<'a> {
+    method: Method,
+    names: &'a [String],
+    answers: Answers<'a>,
+}
+
+/// Profiles of treatments in their order, or why there is none.
+type Answers<'a> = Box<dyn Fn(&[Treatment]) -> Vec<Result<Vec<f32>, Abstains>> + Send + Sync + 'a>;
+
+impl Fitted<'_> {
+    /// Which method it is.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Predictions of those of `treatments` that it says something about, in their order.
+    pub fn ask(&self, treatments: &[Treatment]) -> Predictions {
+        let (mut known, mut values, mut abstained) = (Vec::new(), Vec::new(), Vec::new());
+        for (treatment, answer) in treatments.iter().zip((self.answers)(treatments)) {
+            match answer {
+                Ok(row) => {
+                    known.push(treatment.clone());
+                    values.extend(row);
+                }
+                Err(reason) => abstained.push((treatment.clone(), reason)),
+            }
+        }
+        let profiles = FeatureMatrix::new(self.names.to_vec(), values);
+        Predictions { method: self.method.clone(), treatments: known, profiles, abstained }
+    }
+}
+
+impl Predictor for Fitted<'_> {
+    fn method(&self) -> Method {
+        self.method.clone()
+    }
+
+    fn predict(&self, treatments: &[Treatment]) -> Result<Predictions, PredictError> {
+        Ok(self.ask(treatments))
+    }
 }
 
 /// Consensus profile of each treatment that has rows.
-pub(super) fn consensus(
-    screen: &Screen,
-    treatments: &BTreeMap<Treatment, Vec<usize>>,
-) -> BTreeMap<Treatment, Vec<f32>> {
+fn consensus(features: &FeatureMatrix, treatments: &Rows) -> BTreeMap<Treatment, Vec<f32>> {
     treatments
         .par_iter()
         .filter(|(_, rows)| !rows.is_empty())
-        .map(|(treatment, rows)| (treatment.clone(), screen.features.mean_of(rows)))
+        .map(|(treatment, rows)| (treatment.clone(), features.mean_of(rows)))
         .collect()
 }
 
@@ -82,26 +191,6 @@ pub(super) fn weighted_mean<P: AsRef<[f32]>>(members: &[(P, f64)]) -> Option<Vec
 /// `start + scale * (end - origin)`, feature by feature.
 pub(super) fn shifted(start: &[f32], scale: f32, end: &[f32], origin: &[f32]) -> Vec<f32> {
     start.iter().zip(end).zip(origin).map(|((&start, &end), &origin)| start + scale * (end - origin)).collect()
-}
-
-/// Predictions of `method` for the targets that `predict` says something about, in the order of `targets`.
-pub(super) fn predict_each(
-    method: Method,
-    screen: &Screen,
-    targets: &[Treatment],
-    predict: impl Fn(&Treatment) -> Option<Vec<f32>> + Sync,
-) -> Predictions {
-    let rows: Vec<_> = targets.par_iter().map(&predict).collect();
-    let mut treatments = Vec::new();
-    let mut values = Vec::new();
-    for (target, row) in targets.iter().zip(rows) {
-        if let Some(row) = row {
-            treatments.push(target.clone());
-            values.extend(row);
-        }
-    }
-    let profiles = FeatureMatrix::new(screen.features.names().to_vec(), values);
-    Predictions { method, treatments, profiles }
 }
 
 #[cfg(test)]
@@ -146,7 +235,7 @@ pub(super) mod fixture {
     }
 
     /// The treatments of `screen` without `targets`.
-    pub fn training(screen: &Screen, targets: &[Treatment]) -> BTreeMap<Treatment, Vec<usize>> {
+    pub fn training(screen: &Screen, targets: &[Treatment]) -> Rows {
         screen.treatments().into_iter().filter(|(treatment, _)| !targets.contains(treatment)).collect()
     }
 }
@@ -170,10 +259,31 @@ mod tests {
     }
 
     #[test]
+    fn changes_start_from_nothing_in_any_context() {
+        let a = treatment(&[("a", 1.0)], "x");
+        let changes = FeatureMatrix::numbered("f", 2, vec![1.0, 2.0, 3.0, 6.0]);
+        let profiles = Profiles::of_changes(&changes, &BTreeMap::from([(a.clone(), vec![0, 1])]));
+        assert_eq!(profiles.training[&a], [2.0, 4.0]);
+        assert_eq!(profiles.control("y"), Ok(&vec![0.0, 0.0]));
+    }
+
+    #[test]
+    fn who_is_abstained_from_is_told_with_the_reason() {
+        let a = treatment(&[("a", 1.0)], "x");
+        let screen = screen(&[("p", "A01", a.clone(), [1.0, 2.0])]);
+        let profiles = Profiles::of(&screen, &screen.treatments());
+        let elsewhere = treatment(&[("a", 1.0)], "y");
+        let found = super::super::mean_shift(&profiles).ask(&[elsewhere.clone(), a.clone()]);
+        assert_eq!((found.treatments, found.profiles.values()), (vec![a], &[1.0, 2.0][..]));
+        assert_eq!(found.abstained[0].0, elsewhere);
+        assert_eq!(found.abstained[0].1.to_string(), "no treatment of context `y` is in training");
+    }
+
+    #[test]
     fn consensus_is_the_mean_of_the_replicates() {
         let one = treatment(&[("a", 1.0)], "");
         let screen = screen(&[("p", "A01", one.clone(), [1.0, 2.0]), ("q", "A01", one.clone(), [3.0, 6.0])]);
-        let truth = measured(&screen, &screen.treatments());
+        let truth = measured(&screen.features, &screen.treatments());
         assert_eq!(truth.treatments, [one]);
         assert_eq!(truth.profiles.values(), [2.0, 4.0]);
     }

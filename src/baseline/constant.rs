@@ -1,21 +1,20 @@
 //! Predictions that do not look at what was done: no change, and the mean of everything seen.
 
-use std::collections::BTreeMap;
-
-use super::consensus::{control_states, mean_shifts, predict_each};
-use crate::predict::{Method, Predictions};
-use crate::screen::{Screen, Treatment};
+use super::{Fitted, Profiles};
+use crate::predict::{Abstains, Method};
 
 /// Every target looks like the controls of its context.
-pub fn no_change(screen: &Screen, targets: &[Treatment]) -> Predictions {
-    let controls = control_states(screen);
-    predict_each(Method::NoChange, screen, targets, |target| controls.get(&target.context).cloned())
+pub fn no_change(profiles: &Profiles) -> Fitted<'_> {
+    profiles.fitted(Method::NoChange, |target| profiles.control(&target.context).cloned())
 }
 
 /// Every target looks like the mean of the training treatments in its context.
-pub fn mean_shift(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>, targets: &[Treatment]) -> Predictions {
-    let shifts = mean_shifts(screen, training);
-    predict_each(Method::MeanShift, screen, targets, |target| shifts.get(&target.context).cloned())
+pub fn mean_shift(profiles: &Profiles) -> Fitted<'_> {
+    let shifts = profiles.mean_shifts();
+    profiles.fitted(Method::MeanShift, move |target| {
+        let unknown = || Abstains::UnknownContext { context: target.context.clone() };
+        shifts.get(&target.context).cloned().ok_or_else(unknown)
+    })
 }
 
 #[cfg(test)]
@@ -37,7 +36,8 @@ mod tests {
         let training = training(&screen, std::slice::from_ref(&target));
         let elsewhere = treatment(&[("t", 1.0)], "z");
         let targets = [target, elsewhere];
-        assert_eq!(mean_shift(&screen, &training, &targets).profiles.values(), [3.0, 4.0]);
-        assert_eq!(no_change(&screen, &targets).profiles.values(), [0.5, 0.25]);
+        let profiles = Profiles::of(&screen, &training);
+        assert_eq!(mean_shift(&profiles).ask(&targets).profiles.values(), [3.0, 4.0]);
+        assert_eq!(no_change(&profiles).ask(&targets).profiles.values(), [0.5, 0.25]);
     }
 }

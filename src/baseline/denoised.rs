@@ -1,16 +1,14 @@
 //! Interpolation of denoised, shrunken profiles, so that denoising alone is not sold as learning.
 
-use std::collections::BTreeMap;
-
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::consensus::{consensus, control_states, predict_each, shifted};
+use super::consensus::shifted;
 use super::dose::mix;
-use super::{BaselineError, Pca};
+use super::{BaselineError, Fitted, Pca, Profiles};
 use crate::pair::interpolation_weights;
-use crate::predict::{Method, Predictions};
-use crate::screen::{Screen, Treatment};
+use crate::predict::{Abstains, Method};
+use crate::screen::Treatment;
 
 /// Folds in which the settings are chosen; the components are fitted once for each.
 const N_FOLDS: usize = 10;
@@ -55,20 +53,14 @@ impl Default for PcaGrid {
 ///
 /// # Errors
 /// When a training profile is not finite or the components cannot be found.
-pub fn pca_interpolation(
-    screen: &Screen,
-    training: &BTreeMap<Treatment, Vec<usize>>,
-    targets: &[Treatment],
-    settings: PcaInterpolation,
-) -> Result<Predictions, BaselineError> {
-    let controls = control_states(screen);
-    let profiles = consensus(screen, training);
-    let pca = Pca::fit(&profiles.values().collect::<Vec<_>>())?;
-    Ok(predict_each(Method::PcaInterpolation, screen, targets, |target| {
-        let control = controls.get(&target.context)?;
-        let mixed = mix(&interpolation_weights(target, profiles.keys()), &profiles)?;
+pub fn pca_interpolation(profiles: &Profiles, settings: PcaInterpolation) -> Result<Fitted<'_>, BaselineError> {
+    let pca = Pca::fit(&profiles.training.values().collect::<Vec<_>>())?;
+    Ok(profiles.fitted(Method::PcaInterpolation, move |target| {
+        let control = profiles.control(&target.context)?;
+        let weights = interpolation_weights(target, profiles.training.keys());
+        let mixed = mix(&weights, profiles).ok_or(Abstains::NoDose)?;
         // Rebuilding is affine and the weights sum to 1, so the mixture may be rebuilt instead of its parts.
-        Some(shifted(control, settings.shrink as f32, &pca.denoise(&mixed, settings.components), control))
+        Ok(shifted(control, settings.shrink as f32, &pca.denoise(&mixed, settings.components), control))
     }))
 }
 
@@ -81,18 +73,17 @@ pub fn pca_interpolation(
 /// # Errors
 /// When a training profile is not finite or the components cannot be found.
 pub fn choose_pca_interpolation(
-    screen: &Screen,
-    training: &BTreeMap<Treatment, Vec<usize>>,
+    profiles: &Profiles,
     grid: &PcaGrid,
 ) -> Result<Option<PcaInterpolation>, BaselineError> {
-    let controls = control_states(screen);
-    let profiles = consensus(screen, training);
-    let cases: Vec<(&Treatment, &[f32], Vec<f32>)> = profiles
+    let training = &profiles.training;
+    let cases: Vec<(&Treatment, &[f32], Vec<f32>)> = training
         .iter()
         .filter_map(|(treatment, profile)| {
-            let others = profiles.keys().filter(|other| *other != treatment);
-            let mixed = mix(&interpolation_weights(treatment, others), &profiles)?;
-            controls.contains_key(&treatment.context).then_some((treatment, profile.as_slice(), mixed))
+            let others = training.keys().filter(|other| *other != treatment);
+            let mixed = mix(&interpolation_weights(treatment, others), profiles)?;
+            profiles.control(&treatment.context).ok()?;
+            Some((treatment, profile.as_slice(), mixed))
         })
         .collect();
     let settings: Vec<_> = grid
@@ -108,7 +99,7 @@ pub fn choose_pca_interpolation(
         .into_par_iter()
         .map(|fold| {
             let left_out: Vec<_> = cases.iter().skip(fold).step_by(n_folds).collect();
-            let kept: Vec<_> = profiles
+            let kept: Vec<_> = training
                 .iter()
                 .filter(|(treatment, _)| !left_out.iter().any(|(left_out, ..)| left_out == treatment))
                 .map(|(_, profile)| profile)
@@ -116,7 +107,7 @@ pub fn choose_pca_interpolation(
             let pca = Pca::fit(&kept)?;
             let errors = settings.iter().map(|settings| {
                 let cases = left_out.iter().map(|(treatment, truth, mixed)| {
-                    let control = &controls[&treatment.context];
+                    let control = profiles.control(&treatment.context).expect("cases have one");
                     let rebuilt = pca.denoise(mixed, settings.components);
                     mean_squared_error(truth, &shifted(control, settings.shrink as f32, &rebuilt, control))
                 });
@@ -140,6 +131,7 @@ fn mean_squared_error(truth: &[f32], predicted: &[f32]) -> f64 {
 mod tests {
     use super::super::consensus::fixture::*;
     use super::*;
+    use crate::screen::Screen;
 
     /// Effects lie on the line (1, 1); each dose's own noise lies across it.
     fn ladder() -> Screen {
@@ -158,7 +150,7 @@ mod tests {
     fn chooses_the_component_that_carries_the_effects() {
         let screen = ladder();
         let grid = PcaGrid { components: vec![2, 1], shrinks: vec![0.5, 1.0] };
-        let chosen = choose_pca_interpolation(&screen, &screen.treatments(), &grid).unwrap().unwrap();
+        let chosen = choose_pca_interpolation(&Profiles::of(&screen, &screen.treatments()), &grid).unwrap().unwrap();
         assert_eq!(chosen.components, 1);
     }
 
@@ -166,12 +158,12 @@ mod tests {
     fn shrinks_toward_the_control_state() {
         let screen = ladder();
         let target = [treatment(&[("a", 10.0)], "")];
-        let training = training(&screen, &target);
+        let profiles = Profiles::of(&screen, &training(&screen, &target));
+        let ask = |settings| pca_interpolation(&profiles, settings).unwrap().ask(&target);
         let full = PcaInterpolation { components: 2, shrink: 1.0 };
-        let all = pca_interpolation(&screen, &training, &target, full).unwrap();
-        let half = pca_interpolation(&screen, &training, &target, PcaInterpolation { shrink: 0.5, ..full }).unwrap();
+        let (all, half) = (ask(full), ask(PcaInterpolation { shrink: 0.5, ..full }));
         for feature in 0..2 {
-            let plain = super::super::interpolation(&screen, &training, &target).profiles.row(0)[feature];
+            let plain = super::super::interpolation(&profiles).ask(&target).profiles.row(0)[feature];
             assert!((all.profiles.row(0)[feature] - plain).abs() < 1e-5);
             assert!((half.profiles.row(0)[feature] - 0.5 * plain).abs() < 1e-5);
         }
@@ -183,6 +175,7 @@ mod tests {
             ("p", "A01", treatment(&[], ""), [0.0, 0.0]),
             ("p", "A02", treatment(&[("a", 1.0)], ""), [1.0, 0.0]),
         ]);
-        assert_eq!(choose_pca_interpolation(&screen, &screen.treatments(), &PcaGrid::default()).unwrap(), None);
+        let profiles = Profiles::of(&screen, &screen.treatments());
+        assert_eq!(choose_pca_interpolation(&profiles, &PcaGrid::default()).unwrap(), None);
     }
 }

@@ -2,18 +2,17 @@
 //!
 //! A *series* is the treatments with the same set of perturbations, duration and context; its members differ in dose.
 
-use std::collections::BTreeMap;
-
-use super::consensus::{consensus, predict_each, weighted_mean};
+use super::consensus::{Rows, weighted_mean};
+use super::{Fitted, Profiles};
 use crate::pair::{DosePosition, between_neighbors, interpolation_weights, nearest_weights, series_of};
-use crate::predict::{Method, Predictions};
-use crate::screen::{Screen, Treatment};
+use crate::predict::{Abstains, Method};
+use crate::screen::Treatment;
 
 /// Where `target` lies among the training doses of its perturbations in its context.
 ///
 /// A set counts as interior when the dose of one member lies between training doses and the others' doses are the
 /// target's own.
-pub fn dose_position(target: &Treatment, training: &BTreeMap<Treatment, Vec<usize>>) -> DosePosition {
+pub fn dose_position(target: &Treatment, training: &Rows) -> DosePosition {
     let series = series_of(target, training.keys());
     if series.is_empty() {
         return DosePosition::Unseen;
@@ -24,10 +23,10 @@ pub fn dose_position(target: &Treatment, training: &BTreeMap<Treatment, Vec<usiz
 /// The consensus of the nearest training dose on the log10 scale; of doses equally near, their mean.
 ///
 /// For sets the distance is Euclidean over the members' log10 doses. Abstains from unseen series.
-pub fn nearest_dose(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>, targets: &[Treatment]) -> Predictions {
-    let profiles = consensus(screen, training);
-    predict_each(Method::NearestDose, screen, targets, |target| {
-        mix(&nearest_weights(target, &series_of(target, profiles.keys())), &profiles)
+pub fn nearest_dose(profiles: &Profiles) -> Fitted<'_> {
+    profiles.fitted(Method::NearestDose, |target| {
+        let series = series_of(target, profiles.training.keys());
+        mix(&nearest_weights(target, &series), profiles).ok_or(Abstains::NoDose)
     })
 }
 
@@ -35,20 +34,15 @@ pub fn nearest_dose(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>,
 ///
 /// In a set one dose is varied at a time, the others being the target's own; where several members have such
 /// neighbors, the interpolations are averaged, those with doses on both sides before the others. Abstains from unseen series.
-pub fn interpolation(
-    screen: &Screen,
-    training: &BTreeMap<Treatment, Vec<usize>>,
-    targets: &[Treatment],
-) -> Predictions {
-    let profiles = consensus(screen, training);
-    predict_each(Method::Interpolation, screen, targets, |target| {
-        mix(&interpolation_weights(target, profiles.keys()), &profiles)
+pub fn interpolation(profiles: &Profiles) -> Fitted<'_> {
+    profiles.fitted(Method::Interpolation, |target| {
+        mix(&interpolation_weights(target, profiles.training.keys()), profiles).ok_or(Abstains::NoDose)
     })
 }
 
 /// The weighted mean of the named profiles.
-pub(super) fn mix(weights: &[(&Treatment, f64)], profiles: &BTreeMap<Treatment, Vec<f32>>) -> Option<Vec<f32>> {
-    let members: Vec<_> = weights.iter().map(|&(treatment, weight)| (&profiles[treatment], weight)).collect();
+pub(super) fn mix(weights: &[(&Treatment, f64)], profiles: &Profiles) -> Option<Vec<f32>> {
+    let members: Vec<_> = weights.iter().map(|&(treatment, weight)| (&profiles.training[treatment], weight)).collect();
     weighted_mean(&members)
 }
 
@@ -64,10 +58,11 @@ mod tests {
             .to_vec();
         let screen = screen(&rows);
         let training = screen.treatments();
+        let profiles = Profiles::of(&screen, &training);
         let check = |dose: f64, nearest: f32, interpolated: f32, position| {
             let target = [treatment(&[("a", dose)], "")];
-            assert_eq!(nearest_dose(&screen, &training, &target).profiles.row(0), [nearest, -nearest], "{dose}");
-            let row = interpolation(&screen, &training, &target).profiles.row(0).to_vec();
+            assert_eq!(nearest_dose(&profiles).ask(&target).profiles.row(0), [nearest, -nearest], "{dose}");
+            let row = interpolation(&profiles).ask(&target).profiles.row(0).to_vec();
             assert!((row[0] - interpolated).abs() < 1e-6 && (row[1] + interpolated).abs() < 1e-6, "{dose} {row:?}");
             assert_eq!(dose_position(&target[0], &training), position, "{dose}");
         };
@@ -86,7 +81,8 @@ mod tests {
         longer.intervention = longer.intervention.lasting(24.0);
         for target in [treatment(&[("a", 2.0)], "y"), treatment(&[("b", 2.0)], "x"), longer] {
             assert_eq!(dose_position(&target, &training), DosePosition::Unseen);
-            assert!(interpolation(&screen, &training, &[target]).treatments.is_empty());
+            let profiles = Profiles::of(&screen, &training);
+            assert_eq!(interpolation(&profiles).ask(&[target.clone()]).abstained, [(target, Abstains::NoDose)]);
         }
     }
 
@@ -100,6 +96,7 @@ mod tests {
         let target = treatment(&[("a", 10.0), ("b", 1.0)], "");
         let training = screen.treatments();
         assert_eq!(dose_position(&target, &training), DosePosition::Interior);
-        assert_eq!(interpolation(&screen, &training, &[target]).profiles.values(), [2.0, 0.0]);
+        let profiles = Profiles::of(&screen, &training);
+        assert_eq!(interpolation(&profiles).ask(&[target]).profiles.values(), [2.0, 0.0]);
     }
 }

@@ -5,73 +5,86 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::BaselineError;
 use crate::screen::{FeatureMatrix, Perturbation, Treatment};
 
-/// The design matrix of a linear baseline, `[treatment, column]`, one row for each of `treatments`.
+/// What treatments are spelled out in, as rows of the design matrix of a linear baseline.
 ///
-/// Pass training treatments and targets in one call, so that both speak of the same columns. These are, in order: one
-/// indicator for each perturbation (`is:NAME`); its log10 dose in µM where it occurs at two doses or more (`log10_dose:NAME`, 0
-/// where absent); the sum of the members' log10 doses (`log10_dose`); hours (`hours`) and contexts (`context:NAME`) where they
-/// differ; and the sum of the members' descriptors (`descriptor:0`, …) when given, zero for a member without one.
-/// Perturbations of different kinds and one name are told apart as `is:NAME (crispr)` and the like.
-///
-/// # Errors
-/// When descriptors differ in length.
-pub fn intervention_features(
-    treatments: &[Treatment],
-    descriptors: Option<&BTreeMap<String, Vec<f32>>>,
-) -> Result<FeatureMatrix, BaselineError> {
-    let descriptor_width = descriptors.map_or(Ok(0), descriptor_width)?;
-    let mut doses = BTreeMap::<&Perturbation, BTreeSet<u64>>::new();
-    let mut hours = BTreeSet::new();
-    let mut contexts = BTreeSet::new();
-    for treatment in treatments {
-        for member in treatment.intervention.members() {
-            let seen = doses.entry(&member.perturbation).or_default();
-            seen.extend(member.dose.map(|dose| dose.get().to_bits()));
+/// The columns are those of the treatments it is made for, in order: one indicator for each perturbation (`is:NAME`); its
+/// log10 dose in µM where it occurs at two doses or more (`log10_dose:NAME`, 0 where absent); the sum of the members' log10
+/// doses (`log10_dose`); hours (`hours`) and contexts (`context:NAME`) where they differ; and the sum of the members'
+/// descriptors (`descriptor:0`, …) when given, zero for a member without one. Of another treatment only what has a column is
+/// told. Perturbations of different kinds and one name are told apart as `is:NAME (crispr)` and the like.
+pub struct InterventionFeatures<'a> {
+    columns: Columns<'a>,
+    descriptors: Option<&'a BTreeMap<String, Vec<f32>>>,
+}
+
+impl<'a> InterventionFeatures<'a> {
+    /// The columns that `treatments` ask for. Pass training treatments and targets, so that both have theirs.
+    ///
+    /// # Errors
+    /// When descriptors differ in length.
+    pub fn of(
+        treatments: impl Iterator<Item = &'a Treatment>,
+        descriptors: Option<&'a BTreeMap<String, Vec<f32>>>,
+    ) -> Result<Self, BaselineError> {
+        let descriptor_width = descriptors.map_or(Ok(0), descriptor_width)?;
+        let mut doses = BTreeMap::<&Perturbation, BTreeSet<u64>>::new();
+        let mut hours = BTreeSet::new();
+        let mut contexts = BTreeSet::new();
+        for treatment in treatments {
+            for member in treatment.intervention.members() {
+                let seen = doses.entry(&member.perturbation).or_default();
+                seen.extend(member.dose.map(|dose| dose.get().to_bits()));
+            }
+            hours.insert(treatment.intervention.hours().map(f64::to_bits));
+            contexts.insert(treatment.context.as_str());
         }
-        hours.insert(treatment.intervention.hours().map(f64::to_bits));
-        contexts.insert(treatment.context.as_str());
+
+        let mut columns = Columns::default();
+        for perturbation in doses.keys() {
+            columns.add(Column::Is(perturbation));
+        }
+        for (perturbation, _) in doses.iter().filter(|(_, doses)| doses.len() > 1) {
+            columns.add(Column::LogDose(perturbation));
+        }
+        if doses.values().any(|doses| !doses.is_empty()) {
+            columns.add(Column::TotalLogDose);
+        }
+        if hours.len() > 1 {
+            columns.add(Column::Hours);
+        }
+        if contexts.len() > 1 {
+            contexts.iter().for_each(|context| columns.add(Column::Context(context)));
+        }
+        (0..descriptor_width).for_each(|index| columns.add(Column::Descriptor(index)));
+        Ok(Self { columns, descriptors })
     }
 
-    let mut columns = Columns::default();
-    for perturbation in doses.keys() {
-        columns.add(Column::Is(perturbation));
-    }
-    for (perturbation, _) in doses.iter().filter(|(_, doses)| doses.len() > 1) {
-        columns.add(Column::LogDose(perturbation));
-    }
-    if doses.values().any(|doses| !doses.is_empty()) {
-        columns.add(Column::TotalLogDose);
-    }
-    if hours.len() > 1 {
-        columns.add(Column::Hours);
-    }
-    if contexts.len() > 1 {
-        contexts.iter().for_each(|context| columns.add(Column::Context(context)));
-    }
-    (0..descriptor_width).for_each(|index| columns.add(Column::Descriptor(index)));
-
-    let mut values = vec![0.0f32; treatments.len() * columns.position.len()];
-    for (row, treatment) in values.chunks_exact_mut(columns.position.len().max(1)).zip(treatments) {
-        let mut put = |column: Column<'_>, value: f64| {
-            if let Some(&position) = columns.position.get(&column) {
-                row[position] += value as f32;
+    /// The design matrix, `[treatment, column]`.
+    pub fn matrix<'t>(&self, treatments: impl ExactSizeIterator<Item = &'t Treatment>) -> FeatureMatrix {
+        let width = self.columns.position.len();
+        let mut values = vec![0.0f32; treatments.len() * width];
+        for (row, treatment) in values.chunks_exact_mut(width.max(1)).zip(treatments) {
+            let mut put = |column: Column<'_>, value: f64| {
+                if let Some(position) = self.columns.position(column) {
+                    row[position] += value as f32;
+                }
+            };
+            for member in treatment.intervention.members() {
+                put(Column::Is(&member.perturbation), 1.0);
+                if let Some(dose) = member.dose {
+                    put(Column::LogDose(&member.perturbation), dose.log10());
+                    put(Column::TotalLogDose, dose.log10());
+                }
+                let descriptor = self.descriptors.and_then(|descriptors| descriptors.get(&member.perturbation.name));
+                for (index, &value) in descriptor.into_iter().flatten().enumerate() {
+                    put(Column::Descriptor(index), f64::from(value));
+                }
             }
-        };
-        for member in treatment.intervention.members() {
-            put(Column::Is(&member.perturbation), 1.0);
-            if let Some(dose) = member.dose {
-                put(Column::LogDose(&member.perturbation), dose.log10());
-                put(Column::TotalLogDose, dose.log10());
-            }
-            let descriptor = descriptors.and_then(|descriptors| descriptors.get(&member.perturbation.name));
-            for (index, &value) in descriptor.into_iter().flatten().enumerate() {
-                put(Column::Descriptor(index), f64::from(value));
-            }
+            put(Column::Hours, treatment.intervention.hours().unwrap_or(0.0));
+            put(Column::Context(&treatment.context), 1.0);
         }
-        put(Column::Hours, treatment.intervention.hours().unwrap_or(0.0));
-        put(Column::Context(&treatment.context), 1.0);
+        FeatureMatrix::new(self.columns.names(), values)
     }
-    Ok(FeatureMatrix::new(columns.names(), values))
 }
 
 /// The common length of all descriptors, 0 when there are none.
@@ -107,6 +120,11 @@ impl<'a> Columns<'a> {
     fn add(&mut self, column: Column<'a>) {
         let next = self.position.len();
         self.position.entry(column).or_insert(next);
+    }
+
+    fn position(&self, column: Column<'_>) -> Option<usize> {
+        let columns: &Columns<'_> = self;
+        columns.position.get(&column).copied()
     }
 
     fn names(&self) -> Vec<String> {
@@ -148,18 +166,21 @@ mod tests {
             treatment(&[("a", 100.0), ("b", 10.0)], "x"),
         ];
         let descriptors = BTreeMap::from([("a".to_owned(), vec![0.5]), ("z".to_owned(), vec![9.0])]);
-        let matrix = intervention_features(&treatments, Some(&descriptors)).unwrap();
+        let features = InterventionFeatures::of(treatments.iter(), Some(&descriptors)).unwrap();
+        let matrix = features.matrix(treatments.iter());
         let names = ["is:a", "is:b", "log10_dose:a", "log10_dose", "context:x", "context:y", "descriptor:0"];
         assert_eq!(matrix.names(), names);
         assert_eq!(matrix.row(0), [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.5]);
         assert_eq!(matrix.row(1), [1.0, 0.0, 2.0, 2.0, 0.0, 1.0, 0.5]);
         assert_eq!(matrix.row(2), [1.0, 1.0, 2.0, 3.0, 1.0, 0.0, 0.5]);
+        let other = [treatment(&[("a", 10.0), ("c", 1000.0)], "z")];
+        assert_eq!(features.matrix(other.iter()).row(0), [1.0, 0.0, 1.0, 4.0, 0.0, 0.0, 0.5]);
     }
 
     #[test]
     fn refuses_descriptors_of_different_length() {
         let descriptors = BTreeMap::from([("a".to_owned(), vec![0.5]), ("b".to_owned(), vec![9.0, 1.0])]);
-        let error = intervention_features(&[], Some(&descriptors)).unwrap_err();
+        let error = InterventionFeatures::of(std::iter::empty(), Some(&descriptors)).err().unwrap();
         assert!(error.to_string().starts_with("descriptor of `b` has 2 values, expected 1"));
     }
 }

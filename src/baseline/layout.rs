@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::consensus::{control_states, predict_each, shifted, weighted_mean};
-use crate::predict::{Method, Predictions};
+use super::consensus::{Rows, shifted, weighted_mean};
+use super::{Fitted, Profiles};
+use crate::predict::{Abstains, Method};
 use crate::screen::{Observation, Role, Screen, Treatment, Well};
 
 /// Mean of the training wells at the target's well position on other plates, that were given another intervention.
@@ -15,12 +16,12 @@ use crate::screen::{Observation, Role, Screen, Treatment, Well};
 /// carried over by the difference of the contexts' controls. Wells of the same intervention do not count: plates of one
 /// layout hold it at the same position, and that would be looking it up, not knowing where it stood.
 /// Averaged over the target's wells; abstains when no such well stood at any of their positions.
-pub fn well_position(
-    screen: &Screen,
-    training: &BTreeMap<Treatment, Vec<usize>>,
-    targets: &[Treatment],
-    target_rows: &BTreeMap<Treatment, Vec<usize>>,
-) -> Predictions {
+pub fn well_position<'a>(
+    profiles: &'a Profiles,
+    screen: &'a Screen,
+    training: &'a Rows,
+    target_rows: &'a Rows,
+) -> Fitted<'a> {
     let mut at_well = BTreeMap::<Well, Vec<(&Treatment, usize)>>::new();
     for (treatment, rows) in training {
         for &row in rows {
@@ -29,9 +30,8 @@ pub fn well_position(
             }
         }
     }
-    let controls = control_states(screen);
-    predict_each(Method::WellPosition, screen, targets, |target| {
-        let own_control = controls.get(&target.context)?;
+    profiles.fitted(Method::WellPosition, move |target| {
+        let own_control = profiles.control(&target.context)?;
         let mean_at = |own: &Observation| {
             let others = at_well.get(&own.well?)?.iter().filter(|(treatment, row)| {
                 treatment.intervention != target.intervention && screen.observations[*row].plate != own.plate
@@ -43,32 +43,33 @@ pub fn well_position(
                 .into_iter()
                 .filter_map(|(treatment, row)| {
                     let profile = screen.features.row(row);
-                    Some((shifted(own_control, 1.0, profile, controls.get(&treatment.context)?), 1.0))
+                    Some((shifted(own_control, 1.0, profile, profiles.control(&treatment.context).ok()?), 1.0))
                 })
                 .collect();
             weighted_mean(&carried)
         };
-        let means = target_rows.get(target)?.iter().filter_map(|&own| mean_at(&screen.observations[own]));
-        weighted_mean(&means.map(|mean| (mean, 1.0)).collect::<Vec<_>>())
+        let rows = target_rows.get(target).ok_or(Abstains::NoWell)?;
+        let means = rows.iter().filter_map(|&own| mean_at(&screen.observations[own]));
+        weighted_mean(&means.map(|mean| (mean, 1.0)).collect::<Vec<_>>()).ok_or(Abstains::NoWell)
     })
 }
 
 /// Mean of the training wells of the target's lab batch (of its plate, where no lab batch is known) and context.
 ///
 /// Averaged over the target's wells; abstains when the batch holds no training well.
-pub fn batch_only(
-    screen: &Screen,
-    training: &BTreeMap<Treatment, Vec<usize>>,
-    targets: &[Treatment],
-    target_rows: &BTreeMap<Treatment, Vec<usize>>,
-) -> Predictions {
+pub fn batch_only<'a>(
+    profiles: &'a Profiles,
+    screen: &'a Screen,
+    training: &'a Rows,
+    target_rows: &'a Rows,
+) -> Fitted<'a> {
     let is_alike = |own: &Observation, other: &Observation| match &own.lab_batch {
         Some(batch) => other.lab_batch.as_ref() == Some(batch),
         None => own.plate == other.plate,
     };
-    predict_each(Method::BatchOnly, screen, targets, |target| {
-        let means: Vec<_> = target_rows
-            .get(target)?
+    profiles.fitted(Method::BatchOnly, move |target| {
+        let rows = target_rows.get(target).ok_or(Abstains::NoWell)?;
+        let means: Vec<_> = rows
             .iter()
             .filter_map(|&own| {
                 let own = &screen.observations[own];
@@ -81,7 +82,7 @@ pub fn batch_only(
                 (!rows.is_empty()).then(|| (screen.features.mean_of(&rows), 1.0))
             })
             .collect();
-        weighted_mean(&means)
+        weighted_mean(&means).ok_or(Abstains::NoWell)
     })
 }
 
@@ -91,12 +92,12 @@ pub fn batch_only(
 /// its plate's training wells where there are none). This reads the *outcome's own* cell count, which no real forecast has: it is an
 /// upper bound on what toxicity alone explains, not a fair competitor. Abstains where the target has no count, or the
 /// context fewer than three wells with one.
-pub fn cell_count_only(
-    screen: &Screen,
-    training: &BTreeMap<Treatment, Vec<usize>>,
-    targets: &[Treatment],
-    target_rows: &BTreeMap<Treatment, Vec<usize>>,
-) -> Predictions {
+pub fn cell_count_only<'a>(
+    profiles: &'a Profiles,
+    screen: &'a Screen,
+    training: &'a Rows,
+    target_rows: &'a Rows,
+) -> Fitted<'a> {
     let training_rows: Vec<usize> = training.values().flatten().copied().collect();
     let log_count = relative_log_counts(screen, &training_rows);
     let mut fit_rows = BTreeMap::<&str, Vec<usize>>::new();
@@ -109,10 +110,12 @@ pub fn cell_count_only(
         .filter(|(_, rows)| rows.len() >= 3)
         .map(|(context, rows)| (context, Lines::fit(screen, &rows, &log_count)))
         .collect();
-    predict_each(Method::CellCountOnly, screen, targets, |target| {
-        let lines = lines.get(target.context.as_str())?;
-        let counts: Vec<f64> = target_rows.get(target)?.iter().filter_map(|&row| log_count[row]).collect();
-        (!counts.is_empty()).then(|| lines.at(counts.iter().sum::<f64>() / counts.len() as f64))
+    profiles.fitted(Method::CellCountOnly, move |target| {
+        let lines = lines.get(target.context.as_str()).ok_or(Abstains::NoWell)?;
+        let rows = target_rows.get(target).ok_or(Abstains::NoWell)?;
+        let counts: Vec<f64> = rows.iter().filter_map(|&row| log_count[row]).collect();
+        let mean = || counts.iter().sum::<f64>() / counts.len() as f64;
+        if counts.is_empty() { Err(Abstains::NoWell) } else { Ok(lines.at(mean())) }
     })
 }
 
@@ -213,7 +216,8 @@ mod tests {
             ("r", "A01", treatment(&[], "y"), [2.0, 4.0]),
         ]);
         let targets = [treatment(&[("t", 1.0)], "x")];
-        let position = well_position(&screen, &training(&screen, &targets), &targets, &screen.treatments());
+        let (training, all) = (training(&screen, &targets), screen.treatments());
+        let position = well_position(&Profiles::of(&screen, &training), &screen, &training, &all).ask(&targets);
         assert_eq!(position.profiles.values(), [4.0, 1.0]);
     }
 
@@ -222,14 +226,20 @@ mod tests {
         let (mut screen, targets) = wells();
         let all = screen.treatments();
         let training = training(&screen, &targets);
-        let position = well_position(&screen, &training, &targets, &all);
-        assert_eq!(position.profiles.values(), [2.0, 3.0]);
-        assert_eq!(batch_only(&screen, &training, &targets, &all).profiles.values(), [7.0, 8.0]);
+        let ask = |screen: &Screen| {
+            let profiles = Profiles::of(screen, &training);
+            let asked = |fitted: Fitted| fitted.ask(&targets).profiles.values().to_vec();
+            [well_position, batch_only, cell_count_only].map(|fit| asked(fit(&profiles, screen, &training, &all)))
+        };
+        let [position, batch, count] = ask(&screen);
+        assert_eq!(position, [2.0, 3.0]);
+        assert_eq!(batch, [7.0, 8.0]);
         // One log unit more than control gave (11/3, 14/3) on average, none gave (0, 1): two units by the line.
-        let count = cell_count_only(&screen, &training, &targets, &all).profiles.values().to_vec();
         assert!((count[0] - 22.0 / 3.0).abs() < 1e-5 && (count[1] - 25.0 / 3.0).abs() < 1e-5, "{count:?}");
         screen.features.row_mut(0).fill(-5.0);
-        assert_eq!(cell_count_only(&screen, &training, &targets, &all).profiles.values(), count);
-        assert!(well_position(&screen, &training, &targets, &BTreeMap::new()).treatments.is_empty());
+        assert_eq!(ask(&screen)[2], count);
+        let (profiles, nothing) = (Profiles::of(&screen, &training), BTreeMap::new());
+        let found = well_position(&profiles, &screen, &training, &nothing).ask(&targets);
+        assert_eq!(found.abstained, [(targets[0].clone(), Abstains::NoWell)]);
     }
 }

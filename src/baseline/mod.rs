@@ -1,7 +1,8 @@
 //! What simple means say about held-out treatments: the bar that a learned model has to pass.
 //!
-//! Every method takes a *normalized* screen, the rows of the training treatments, and the held-out `targets`, and returns
-//! [`Predictions`](crate::predict::Predictions) with a row for each target that it can say something about; it abstains from the others.
+//! Every method is fitted once, on [`Profiles`]: the consensus of training treatments and the control states of a *normalized*
+//! screen. A [`Fitted`] method is asked of any treatment and returns [`Predictions`], with a row for each that it can say
+//! something about and a reason for each that it abstains from.
 //! A treatment's consensus is the mean of its replicate rows. Effects are differences from the control state of the
 //! context: the mean of its negative-control rows, or the zero vector for a [`Reference::Relative`] screen.
 //! Training rows may include a target's own rows; the methods then look the target up, so callers hold out first.
@@ -18,22 +19,24 @@ mod denoised;
 mod dose;
 mod features;
 mod layout;
+mod linear;
 mod neighbors;
 mod pca;
 
 pub use additive::additive;
-pub use blend::{blend, fit_blend_weight};
-pub use consensus::{control_states, mean_shifts, measured};
+pub use blend::{BlendRule, blend, fit_blend_weight, toward_prior};
+pub use consensus::{Fitted, Profiles, Rows, control_states, measured};
 pub use constant::{mean_shift, no_change};
 pub use context::{from_context, other_context};
 pub use denoised::{PcaGrid, PcaInterpolation, choose_pca_interpolation, pca_interpolation};
 pub use dose::{dose_position, interpolation, nearest_dose};
-pub use features::intervention_features;
+pub use features::InterventionFeatures;
 pub use layout::{batch_only, cell_count_only, well_position};
+pub use linear::ridge;
 pub use neighbors::{Similarity, knn};
 pub use pca::Pca;
 
-use crate::predict::Method;
+use crate::predict::{Method, RidgeError};
 
 /// Why a baseline could not be computed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -61,6 +64,9 @@ pub enum BaselineError {
         /// Number of features of the other predictions.
         expected: usize,
     },
+    /// The ridge could not be fitted.
+    #[error(transparent)]
+    Ridge(#[from] RidgeError),
     /// A value that is no number reached a fit.
     #[error("training profiles hold a value that is not finite; normalize the screen and drop such features first")]
     NotFinite,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::BaselineError;
-use super::consensus::{consensus, predict_each, weighted_mean};
+use super::consensus::weighted_mean;
 use super::dose::mix;
 use super::features::descriptor_width;
+use super::{BaselineError, Fitted, Profiles};
 use crate::pair::{nearest_weights, series_of};
-use crate::predict::{Method, Predictions};
-use crate::screen::{Application, Intervention, Perturbation, Screen, Treatment};
+use crate::predict::{Abstains, Method};
+use crate::screen::{Application, Intervention, Perturbation, Treatment};
 
 /// How alike two descriptors are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,21 +49,18 @@ impl Similarity {
 ///
 /// # Errors
 /// When descriptors differ in length.
-pub fn knn(
-    screen: &Screen,
-    training: &BTreeMap<Treatment, Vec<usize>>,
-    targets: &[Treatment],
-    descriptors: &BTreeMap<String, Vec<f32>>,
+pub fn knn<'a>(
+    profiles: &'a Profiles,
+    descriptors: &'a BTreeMap<String, Vec<f32>>,
     similarity: Similarity,
     k: usize,
-) -> Result<Predictions, BaselineError> {
+) -> Result<Fitted<'a>, BaselineError> {
     descriptor_width(descriptors)?;
-    let profiles = consensus(screen, training);
-    Ok(predict_each(Method::NearestNeighbors, screen, targets, |target| {
+    let neighbors = move |target: &Treatment| {
         let member = target.intervention.as_single()?;
         let own = descriptors.get(&member.perturbation.name)?;
         let mut singles = BTreeMap::<&Perturbation, Vec<&Treatment>>::new();
-        for treatment in profiles.keys() {
+        for treatment in profiles.training.keys() {
             if let Some(single) = treatment.intervention.as_single() {
                 singles.entry(&single.perturbation).or_default().push(treatment);
             }
@@ -79,7 +76,7 @@ pub fn knn(
                 }
                 let proxy = Treatment { intervention, context: target.context.clone() };
                 let series = series_of(&proxy, treatments.into_iter());
-                Some((alike, mix(&nearest_weights(&proxy, &series), &profiles)?))
+                Some((alike, mix(&nearest_weights(&proxy, &series), profiles)?))
             })
             .collect();
         neighbors.sort_by(|left, right| right.0.total_cmp(&left.0)); // stable: equal ones stay in the order of names
@@ -90,7 +87,8 @@ pub fn knn(
             .map(|(alike, profile)| (profile, if is_any_alike { alike.max(0.0) } else { 1.0 }))
             .collect();
         weighted_mean(&weighted)
-    }))
+    };
+    Ok(profiles.fitted(Method::NearestNeighbors, move |target| neighbors(target).ok_or(Abstains::NoNeighbor)))
 }
 
 #[cfg(test)]
@@ -124,8 +122,10 @@ mod tests {
             ("t".to_owned(), fingerprint([1.0, 1.0, 0.0, 0.0])),
         ]);
         let targets = [treatment(&[("t", 20.0)], ""), treatment(&[("unknown", 20.0)], "")];
-        let found = knn(&screen, &screen.treatments(), &targets, &descriptors, Similarity::Tanimoto, 2).unwrap();
+        let profiles = Profiles::of(&screen, &screen.treatments());
+        let found = knn(&profiles, &descriptors, Similarity::Tanimoto, 2).unwrap().ask(&targets);
         assert_eq!(found.treatments, targets[..1]);
+        assert_eq!(found.abstained, [(targets[1].clone(), Abstains::NoNeighbor)]);
         let row = found.profiles.row(0);
         assert!((row[0] - 2.0 / 3.0).abs() < 1e-6 && (row[1] - 1.0 / 3.0).abs() < 1e-6, "{row:?}");
     }

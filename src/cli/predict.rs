@@ -46,10 +46,8 @@ impl PredictArgs {
         let treatments = study::treatments_of(&open.trained_run, &screen, &intervention, context.as_deref())
             .map_err(AskedWrongly)?;
         let (table, abstained) = study::predict_table(&open.trained_run, &screen, &treatments, &open.device)?;
-        for treatment in &abstained {
-            tracing::warn!(
-                "warning: no prediction of {treatment}: the model has not met it, and no descriptor places it"
-            );
+        for (treatment, reason) in &abstained {
+            tracing::warn!("warning: no prediction of {treatment}: {reason}");
         }
         table.write_parquet(&out)?;
         print(&format!("{} predictions: {}", table.n_rows(), out.display()))

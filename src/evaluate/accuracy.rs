@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{EvaluateError, pearson};
-use crate::baseline;
+use crate::baseline::{self, Profiles};
 use crate::predict::Predictions;
 use crate::screen::{Screen, Treatment};
 
@@ -19,7 +19,7 @@ pub struct Origins {
 impl Origins {
     /// The origins of a normalized screen.
     pub fn of(screen: &Screen, training: &BTreeMap<Treatment, Vec<usize>>) -> Self {
-        Self { control: baseline::control_states(screen), mean_shift: baseline::mean_shifts(screen, training) }
+        Self { control: baseline::control_states(screen), mean_shift: Profiles::of(screen, training).mean_shifts() }
     }
 }
 
@@ -127,6 +127,7 @@ pub(super) mod fixture {
             method: Method::Model,
             treatments: rows.iter().map(|(name, _)| compound(name)).collect(),
             profiles: FeatureMatrix::numbered("f", N, rows.iter().flat_map(|row| row.1).collect()),
+            abstained: Vec::new(),
         }
     }
 }

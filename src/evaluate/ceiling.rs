@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use super::accuracy::mean_squared_error;
 use crate::baseline;
 use crate::predict::{Method, Predictions};
-use crate::screen::{Screen, Treatment};
+use crate::screen::{FeatureMatrix, Screen, Treatment};
 
 /// What replicate noise leaves of one treatment's mean squared error.
 ///
@@ -62,7 +62,7 @@ pub fn replicate_ceiling(screen: &Screen, treatments: &BTreeMap<Treatment, Vec<u
 /// lower than that of full consensus profiles: a method above it may still have room. With an odd number the
 /// truth gets the larger half. Treatments with fewer than two rows are absent. The second is of the method `replicate`.
 pub fn split_halves(
-    screen: &Screen,
+    features: &FeatureMatrix,
     treatments: &BTreeMap<Treatment, Vec<usize>>,
     rng: &mut impl Rng,
 ) -> (Predictions, Predictions) {
@@ -74,8 +74,8 @@ pub fn split_halves(
         truth.insert(treatment.clone(), rows);
         other.insert(treatment.clone(), second);
     }
-    let other = Predictions { method: Method::Replicate, ..baseline::measured(screen, &other) };
-    (baseline::measured(screen, &truth), other)
+    let other = Predictions { method: Method::Replicate, ..baseline::measured(features, &other) };
+    (baseline::measured(features, &truth), other)
 }
 
 #[cfg(test)]
@@ -85,7 +85,7 @@ mod tests {
 
     use super::super::accuracy::fixture::compound;
     use super::*;
-    use crate::screen::{Design, FeatureMatrix, Observation, Role};
+    use crate::screen::{Design, Observation, Role};
 
     fn noisy(n_treatments: usize, n_replicates: usize, rng: &mut ChaCha8Rng) -> Screen {
         let mut observations = Vec::new();
@@ -124,11 +124,11 @@ mod tests {
             let screen = noisy(200, n_replicates, &mut rng);
             let ceilings = replicate_ceiling(&screen, &screen.treatments());
             let mean = |value: fn(&ReplicateCeiling) -> f64| ceilings.iter().map(value).sum::<f64>() / 200.0;
-            let truth = baseline::measured(&screen, &screen.treatments());
+            let truth = baseline::measured(&screen.features, &screen.treatments());
             let actual =
                 (0..200).map(|row| mean_squared_error(truth.profiles.row(row), &[row as f32; 20])).sum::<f64>() / 200.0;
             assert!((mean(|ceiling| ceiling.perfect) / actual - 1.0).abs() < 0.1, "{n_replicates}");
-            let repeated = baseline::measured(&noisy(200, n_replicates, &mut rng), &screen.treatments());
+            let repeated = baseline::measured(&noisy(200, n_replicates, &mut rng).features, &screen.treatments());
             let actual = (0..200)
                 .map(|row| mean_squared_error(truth.profiles.row(row), repeated.profiles.row(row)))
                 .sum::<f64>()
@@ -141,7 +141,7 @@ mod tests {
     fn halves_share_no_row() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let screen = noisy(1, 3, &mut rng);
-        let (truth, other) = split_halves(&screen, &screen.treatments(), &mut rng);
+        let (truth, other) = split_halves(&screen.features, &screen.treatments(), &mut rng);
         let sum: f32 = screen.features.values().iter().step_by(20).sum();
         assert!((truth.profiles.row(0)[0] * 2.0 + other.profiles.row(0)[0] - sum).abs() < 1e-5);
         assert_eq!(other.method, Method::Replicate);

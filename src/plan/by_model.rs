@@ -1,14 +1,16 @@
 //! Where the model itself says that candidates lead.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Device;
 
-use super::{PlanError, Ranker};
-use crate::predict::{PredictedLatents, Starts, predict_latents};
+use super::{PlanError, Ranker, Reached};
+use crate::predict::{Starts, predict_latents};
 use crate::screen::Treatment;
 use crate::train::TrainedModel;
 
 /// Ranks by the model's predicted latents; abstains from perturbations that it has no place for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct ByModel<'a> {
     /// The ensemble.
     pub trained: &'a TrainedModel,
@@ -19,7 +21,8 @@ pub struct ByModel<'a> {
 }
 
 impl Ranker for ByModel<'_> {
-    fn latents(&self, treatments: &[Treatment]) -> Result<PredictedLatents, PlanError> {
-        Ok(predict_latents(self.trained, self.starts, treatments, self.device)?)
+    fn reach(&self, treatments: &[Treatment]) -> Result<Reached, PlanError> {
+        let predicted = predict_latents(self.trained, self.starts, treatments, self.device)?;
+        Ok(Reached { predicted, caveats: BTreeMap::new() })
     }
 }

@@ -122,7 +122,7 @@ impl Goal {
     ) -> Result<Vec<f64>, PlanError> {
         let (treatments, rows): (Vec<Treatment>, Vec<&Vec<usize>>) =
             rows.iter().map(|(treatment, rows)| (treatment.clone(), rows)).unzip();
-        let predicted = ranker.latents(&treatments)?;
+        let predicted = ranker.reach(&treatments)?.predicted;
         let residual = |(row, &treatment): (usize, &usize)| {
             let measured = measured_latent(trained, screen, rows[treatment], device);
             (self.score(predicted.latents.row(row)).0 - self.score(&measured).0).abs()

@@ -1,5 +1,7 @@
 //! Planning by exhaustion: every candidate intervention is predicted and its distance to the target measured.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Device;
 use rayon::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -10,7 +12,7 @@ use super::goal::{Goal, measured_in};
 use super::ranking::{RankedIntervention, Ranking};
 use super::reference::References;
 use super::target::TargetError;
-use crate::predict::{Method, PredictError, PredictedLatents};
+use crate::predict::{Abstains, Method, PredictError, PredictedLatents, unplaced};
 use crate::screen::{Perturbation, Screen, Treatment};
 use crate::train::TrainedModel;
 
@@ -94,11 +96,20 @@ pub enum PlanError {
 
 /// Says where candidates would end up.
 pub trait Ranker {
-    /// The predicted latents of `treatments`, those it abstains from left out.
+    /// Where `treatments` would lead.
     ///
     /// # Errors
     /// When predicting fails.
-    fn latents(&self, treatments: &[Treatment]) -> Result<PredictedLatents, PlanError>;
+    fn reach(&self, treatments: &[Treatment]) -> Result<Reached, PlanError>;
+}
+
+/// Where treatments would lead.
+#[derive(Debug, Clone)]
+pub struct Reached {
+    /// Predicted latents, and who is abstained from.
+    pub predicted: PredictedLatents,
+    /// What has to be known of a prediction, by the index of its treatment.
+    pub caveats: BTreeMap<usize, String>,
 }
 
 /// What is known about the trust that a score deserves.
@@ -130,7 +141,7 @@ pub fn rank(
     let facts = Facts::of(screen);
     let measured = measured_in(screen, &goal.context);
     let references = References::of(trained, screen, &measured, &facts, device);
-    let PredictedLatents { latents, placed } = ranker.latents(candidates)?;
+    let Reached { predicted: PredictedLatents { latents, placed, abstained }, caveats } = ranker.reach(candidates)?;
     let (shared, which) = shared_by_perturbations(candidates, trained, &references, &facts);
     let ranked = |scratch: &mut Vec<f32>, treatment: &Treatment, latent: &[f32], shared: &Shared<'_>| {
         let (score, remaining) = goal.score(latent);
@@ -161,14 +172,15 @@ pub fn rank(
         .par_iter()
         .enumerate()
         .map_init(Vec::new, |scratch, (row, &candidate)| {
-            ranked(scratch, &candidates[candidate], latents.row(row), &shared[which[candidate]])
+            let mut ranked = ranked(scratch, &candidates[candidate], latents.row(row), &shared[which[candidate]]);
+            ranked.flags.extend(caveats.get(&candidate).cloned());
+            ranked
         })
         .collect();
     rows.par_sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.intervention.cmp(&b.intervention)));
     for (index, row) in rows.iter_mut().enumerate() {
         row.rank = index + 1;
     }
-    let abstained = (0..candidates.len()).filter(|candidate| placed.binary_search(candidate).is_err());
     Ok(Ranking {
         verdict: trust.verdict.clone(),
         calibration: trust.calibration.clone(),
@@ -176,7 +188,10 @@ pub fn rank(
         start: goal.start_text.clone(),
         by: trust.by.clone(),
         rows,
-        abstained: abstained.map(|candidate| why_abstained(trained, &candidates[candidate], &trust.by)).collect(),
+        abstained: abstained
+            .iter()
+            .map(|(candidate, why)| why_abstained(trained, &candidates[*candidate], why))
+            .collect(),
     })
 }
 
@@ -214,10 +229,9 @@ fn shared_by_perturbations<'a>(
 }
 
 /// Why there is no prediction of a candidate, in words.
-fn why_abstained(trained: &TrainedModel, treatment: &Treatment, by: &Method) -> String {
-    let members = treatment.intervention.members();
-    match members.iter().find(|member| !trained.vocabulary.can_place(&member.perturbation)) {
-        Some(member) => format!("{treatment}: `{}` is neither in training nor described", member.perturbation.name),
-        None => format!("{treatment}: {by} has no prediction of it"),
+fn why_abstained(trained: &TrainedModel, treatment: &Treatment, why: &Abstains) -> String {
+    match unplaced(trained, treatment) {
+        Some(unknown) => format!("{treatment}: `{}` is neither in training nor described", unknown.name),
+        None => format!("{treatment}: {why}"),
     }
 }

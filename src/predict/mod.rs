@@ -3,24 +3,12 @@
 mod decoder;
 mod method;
 mod model;
+mod predictions;
 mod ridge;
 
 pub use decoder::{Decoder, DecoderConfig};
 pub use method::{Method, MethodKind, UnknownMethod};
-pub use model::{ModelPredictions, PredictError, PredictedLatents, Starts, predict, predict_latents};
+pub(crate) use model::unplaced;
+pub use model::{Model, ModelPredictions, PredictError, PredictedLatents, Starts, predict_latents};
+pub use predictions::{Abstains, Predictions, Predictor};
 pub use ridge::{Ridge, RidgeError};
-
-use crate::screen::{FeatureMatrix, Treatment};
-
-/// Predicted profiles of treatments, by the model or by a baseline.
-///
-/// Rows of `profiles` follow `treatments`; a treatment that a method abstains from is absent.
-#[derive(Debug, Clone)]
-pub struct Predictions {
-    /// Who predicts.
-    pub method: Method,
-    /// What is predicted, in the order of the rows.
-    pub treatments: Vec<Treatment>,
-    /// Predicted consensus profiles, `[treatment, feature]`, on the scale of the normalized screen.
-    pub profiles: FeatureMatrix,
-}

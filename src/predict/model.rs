@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 use rayon::prelude::*;
 
-use super::{Decoder, Method, Predictions};
-use crate::screen::{Reference, Role, Screen, Treatment};
+use super::{Abstains, Decoder, Method, Predictions, Predictor};
+use crate::screen::{Perturbation, Reference, Role, Screen, Treatment};
 use crate::train::{Latents, TrainedModel, mean};
 
 /// What cannot be predicted.
@@ -29,8 +29,6 @@ pub struct ModelPredictions {
     pub latents: Latents,
     /// Decoded profiles, averaged over members.
     pub profiles: Predictions,
-    /// Treatments that the model has no place for: a perturbation neither met in training nor described.
-    pub abstained: Vec<Treatment>,
 }
 
 /// Mean latents of the negative controls of a screen, by plate and by context, each `[member, latent]`.
@@ -110,8 +108,10 @@ fn control_rows(screen: &Screen) -> Vec<usize> {
 pub struct PredictedLatents {
     /// A row for each of `placed`.
     pub latents: Latents,
-    /// Indices of the treatments that were predicted, ascending; of the others the model knows no perturbation.
+    /// Indices of the treatments that were predicted, ascending.
     pub placed: Vec<usize>,
+    /// Indices of the others, ascending, with the reasons.
+    pub abstained: Vec<(usize, Abstains)>,
 }
 
 /// Predicts latents of `treatments` from the negative controls that `starts` offers.
@@ -124,11 +124,13 @@ pub fn predict_latents(
     treatments: &[Treatment],
     device: &Device,
 ) -> Result<PredictedLatents, PredictError> {
-    let has_place = |&index: &usize| {
-        let mut members = treatments[index].intervention.members().iter();
-        members.all(|member| trained.vocabulary.can_place(&member.perturbation))
-    };
-    let placed: Vec<usize> = (0..treatments.len()).filter(has_place).collect();
+    let (mut placed, mut abstained) = (Vec::new(), Vec::new());
+    for (index, treatment) in treatments.iter().enumerate() {
+        match unplaced(trained, treatment) {
+            None => placed.push(index),
+            Some(unknown) => abstained.push((index, Abstains::UnknownPerturbation { name: unknown.name.clone() })),
+        }
+    }
     // Some at a time, so that starts and intermediate values of a long list are never held all at once.
     let (n_members, width) = (trained.members.len(), trained.config.latent);
     let of_some = |placed: &[usize]| -> Result<Latents, PredictError> {
@@ -141,29 +143,57 @@ pub fn predict_latents(
     };
     let parts: Vec<Latents> = placed.par_chunks(AT_ONCE).map(of_some).collect::<Result<_, _>>()?;
     let values: Vec<&[f32]> = parts.iter().map(Latents::values).collect();
-    Ok(PredictedLatents { latents: Latents::new(n_members, width, values.concat()), placed })
+    Ok(PredictedLatents { latents: Latents::new(n_members, width, values.concat()), placed, abstained })
 }
 
 /// Treatments predicted by one task: their activations are to stay in the cache, and to be memory that is used again
 /// rather than asked of the system anew.
 const AT_ONCE: usize = 256;
 
-/// Predicts `treatments` from the negative controls that `starts` offers, and decodes what is predicted.
-///
-/// # Errors
-/// When a treatment has nothing to start from.
-pub fn predict(
-    trained: &TrainedModel,
-    decoder: &Decoder,
-    starts: &Starts,
-    treatments: &[Treatment],
-    device: &Device,
-) -> Result<ModelPredictions, PredictError> {
-    let PredictedLatents { latents, placed } = predict_latents(trained, starts, treatments, device)?;
-    let known: Vec<Treatment> = placed.iter().map(|&index| treatments[index].clone()).collect();
-    let is_placed = |index: &usize| placed.binary_search(index).is_ok();
-    let abstained = (0..treatments.len()).filter(|index| !is_placed(index)).map(|index| treatments[index].clone());
-    let decoded = decoder.decode_predicted(trained, &known, &latents);
-    let profiles = Predictions { method: Method::Model, profiles: decoded, treatments: known };
-    Ok(ModelPredictions { latents, profiles, abstained: abstained.collect() })
+/// A trained model as a method among others: where its cells start, and how its predictions are said.
+#[derive(Debug, Clone, Copy)]
+pub struct Model<'a> {
+    /// The ensemble.
+    pub trained: &'a TrainedModel,
+    /// Latents to profiles.
+    pub decoder: &'a Decoder,
+    /// Where cells start.
+    pub starts: &'a Starts,
+    /// Where to compute.
+    pub device: &'a Device,
+}
+
+impl Model<'_> {
+    /// Predicted latents of `treatments`, and the profiles that they are decoded to.
+    ///
+    /// # Errors
+    /// When a treatment has nothing to start from.
+    pub fn predict_with_latents(&self, treatments: &[Treatment]) -> Result<ModelPredictions, PredictError> {
+        let PredictedLatents { latents, placed, abstained } =
+            predict_latents(self.trained, self.starts, treatments, self.device)?;
+        let known: Vec<Treatment> = placed.iter().map(|&index| treatments[index].clone()).collect();
+        let profiles = Predictions {
+            method: Method::Model,
+            profiles: self.decoder.decode_predicted(self.trained, &known, &latents),
+            treatments: known,
+            abstained: abstained.into_iter().map(|(index, why)| (treatments[index].clone(), why)).collect(),
+        };
+        Ok(ModelPredictions { latents, profiles })
+    }
+}
+
+impl Predictor for Model<'_> {
+    fn method(&self) -> Method {
+        Method::Model
+    }
+
+    fn predict(&self, treatments: &[Treatment]) -> Result<Predictions, PredictError> {
+        Ok(self.predict_with_latents(treatments)?.profiles)
+    }
+}
+
+/// The first perturbation of a treatment that the model has neither met in training nor a descriptor for.
+pub(crate) fn unplaced<'a>(trained: &TrainedModel, treatment: &'a Treatment) -> Option<&'a Perturbation> {
+    let mut perturbations = treatment.intervention.members().iter().map(|member| &member.perturbation);
+    perturbations.find(|perturbation| !trained.vocabulary.can_place(perturbation))
 }

@@ -116,8 +116,7 @@ fn mechanism(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<
         return Ok(Vec::new());
     }
     let treatments = screen.treatments();
-    let embedded = Screen { features: matrix.clone(), ..screen.clone() };
-    let vectors = moa_vectors(screen, &treatments, &measured(&embedded, &treatments))?;
+    let vectors = moa_vectors(screen, &treatments, &measured(matrix, &treatments))?;
     let tasks = [("NSC", Exclude::SameCompound), ("NSCB", Exclude::SameCompoundOrBatch)];
     let row = |(metric, exclude): (&str, Exclude)| {
         let found = moa_accuracy(&vectors, exclude);
@@ -162,13 +161,12 @@ fn seen_again(
     matrix: &FeatureMatrix,
 ) -> Result<Vec<ScoreRow>, StudyError> {
     let training = prepared.treatments(Part::Train);
-    let embedded = Screen { features: matrix.clone(), ..prepared.screen.clone() };
     let mut rng = ChaCha8Rng::seed_from_u64(config.evaluate.bootstrap.seed);
-    let (queries, candidates) = split_halves(&embedded, &training, &mut rng);
+    let (queries, candidates) = split_halves(matrix, &training, &mut rng);
     if queries.treatments.len() < 2 {
         return Ok(Vec::new());
     }
-    let nothing = measured(&embedded, &BTreeMap::new());
+    let nothing = measured(matrix, &BTreeMap::new());
     let found = retrieval(&queries, &candidates, &nothing, Distance::Cosine)?;
     let k = config.evaluate.recall_at;
     let score = |metric: &str, value: f64, chance: f64| {

@@ -10,15 +10,15 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::images::READOUT_LABEL;
-use super::methods::choose_blend;
+use super::methods::fallback_partner;
 use super::readout::WellReadout;
 use super::{Prepared, StudyError, TrainedRun};
-use crate::baseline;
+use crate::baseline::{self, BlendRule, Profiles, Rows};
 use crate::config::Config;
 use crate::evaluate::EvaluateError;
 use crate::pair::Part;
 use crate::predict::{Method, Predictions, Ridge};
-use crate::screen::{Design, FeatureMatrix, Observation, Role, Screen, Track, Treatment, Well};
+use crate::screen::{FeatureMatrix, Screen, Track, Treatment, Well};
 use crate::train::Latents;
 
 /// Penalties of the probe.
@@ -111,7 +111,7 @@ impl<'a> Lapse<'a> {
                 add(Method::OfLatents(Box::new(moves.method)), latents);
             }
         }
-        let of_ratios = simple(&self.screen_of_ratios(&observed), |row| self.wells[row].part == Part::Train);
+        let of_ratios = simple(&self.changes_of_ratios(&observed), &self.treatments());
         let n_measured = methods.len();
         for predictions in &of_ratios {
             methods.push((predictions.method.clone(), self.by_treatment(predictions)));
@@ -229,26 +229,15 @@ impl<'a> Lapse<'a> {
         let trained = &self.trained_run.trained;
         let whole: BTreeMap<&Treatment, usize> =
             trained.treatments.iter().enumerate().map(|(index, treatment)| (treatment, index)).collect();
-        let mut treatments: Vec<Treatment> = self.wells.iter().map(|well| well.treatment.clone()).collect();
-        treatments.sort();
-        treatments.dedup();
-        let mut observations = Vec::new();
-        let mut values = Vec::new();
-        let mut is_training = Vec::new();
-        let width = trained.config.latent * trained.members.len();
-        for treatment in &treatments {
-            let known = whole.get(treatment);
-            observations.push(observation("", None, treatment));
-            is_training.push(known.is_some());
-            match known {
-                Some(&index) => {
-                    values.extend(trained.members.iter().flat_map(|(_, memory)| memory.neighbors[index].clone()))
-                }
-                None => values.extend(std::iter::repeat_n(0.0, width)),
-            }
+        let treatments = self.treatments();
+        let known = treatments.iter().filter_map(|treatment| Some((treatment, *whole.get(treatment)?)));
+        let (mut training, mut values) = (Rows::new(), Vec::new());
+        for (row, (treatment, index)) in known.enumerate() {
+            training.insert(treatment.clone(), vec![row]);
+            values.extend(trained.members.iter().flat_map(|(_, memory)| &memory.neighbors[index]));
         }
-        let features = FeatureMatrix::numbered("move_", width, values);
-        let mut found = simple(&relative_screen("moves of conditions", observations, features), |row| is_training[row]);
+        let moves = FeatureMatrix::numbered("move_", trained.config.latent * trained.members.len(), values);
+        let mut found = simple(&Profiles::of_changes(&moves, &training), &treatments);
         // Where nothing moves, latents and measured ratios say the same.
         found.retain(|predictions| predictions.method != Method::NoChange);
         found
@@ -298,11 +287,22 @@ impl<'a> Lapse<'a> {
         line(&(0..raw.len()).filter(is_usable).collect::<Vec<_>>(), raw, observed)
     }
 
-    /// Ratios of whole wells as a screen, relative to no change.
-    fn screen_of_ratios(&self, observed: &[f64]) -> Screen {
-        let observations = self.wells.iter().map(|well| observation(well.plate, well.well, &well.treatment)).collect();
+    /// The conditions of the wells, sorted, each once.
+    fn treatments(&self) -> Vec<Treatment> {
+        let mut treatments: Vec<Treatment> = self.wells.iter().map(|well| well.treatment.clone()).collect();
+        treatments.sort();
+        treatments.dedup();
+        treatments
+    }
+
+    /// How far the ratios of training wells are from no change.
+    fn changes_of_ratios(&self, observed: &[f64]) -> Profiles {
+        let mut training = Rows::new();
+        for (row, well) in self.wells.iter().enumerate().filter(|(_, well)| well.part == Part::Train) {
+            training.entry(well.treatment.clone()).or_default().push(row);
+        }
         let changes = observed.iter().map(|ratio| (ratio - 1.0) as f32).collect();
-        relative_screen("ratios of wells", observations, FeatureMatrix::new(vec!["change".into()], changes))
+        Profiles::of_changes(&FeatureMatrix::new(vec!["change".into()], changes), &training)
     }
 
     /// What predictions of ratio − 1 say of each well.
@@ -332,6 +332,7 @@ impl<'a> Lapse<'a> {
                 method: method.clone(),
                 profiles: FeatureMatrix::new(vec!["ratio".into()], conditions.values().map(mean).collect()),
                 treatments: conditions.into_keys().cloned().collect(),
+                abstained: Vec::new(),
             }
         };
         let measured: Vec<Option<f64>> = observed.iter().copied().map(Some).collect();
@@ -339,12 +340,12 @@ impl<'a> Lapse<'a> {
         let candidates: Vec<Predictions> =
             simple.iter().map(|(method, values)| on_validation(method, values)).collect();
         let own = on_validation(&Method::Model, model);
-        let (partner, weight) = choose_blend(&own, &candidates, &truth, config.split.by)?;
-        let partner = simple.iter().find(|(method, _)| *method == partner).map(|(_, values)| values.as_slice());
+        let rule = BlendRule::choose(&own, &candidates, &truth, fallback_partner(config.split.by))?;
+        let partner = simple.iter().find(|(method, _)| *method == rule.partner).map(|(_, values)| values.as_slice());
         let mixed = |well: usize| {
             let own = model[well]?;
             let other = partner.and_then(|partner| partner[well]);
-            Some(other.map_or(own, |other| weight * own + (1.0 - weight) * other))
+            Some(other.map_or(own, |other| rule.mix(own, other)))
         };
         Ok((Method::Blend, (0..self.wells.len()).map(mixed).collect()))
     }
@@ -408,46 +409,16 @@ fn line(rows: &[usize], x: &[f64], y: &[f64]) -> (f64, f64) {
     (slope, y_mean - slope * x_mean)
 }
 
-fn observation(plate: &str, well: Option<Well>, treatment: &Treatment) -> Observation {
-    Observation {
-        plate: plate.to_owned(),
-        well,
-        role: Role::Treatment,
-        intervention: treatment.intervention.clone(),
-        context: treatment.context.clone(),
-        lab_batch: None,
-        replicate: None,
-        cell_count: None,
-    }
-}
-
-/// A screen whose values are changes.
-fn relative_screen(name: &str, observations: Vec<Observation>, features: FeatureMatrix) -> Screen {
-    Screen {
-        name: name.to_owned(),
-        design: Design::Relative,
-        observations,
-        features,
-        labels: Vec::new(),
-        dropped: Vec::new(),
-    }
-}
-
-/// What simple methods say of every condition of a screen of changes, from its training rows.
-fn simple(screen: &Screen, is_training: impl Fn(usize) -> bool) -> Vec<Predictions> {
-    let mut training = screen.treatments();
-    training.retain(|_, rows| {
-        rows.retain(|&row| is_training(row));
-        !rows.is_empty()
-    });
-    let targets: Vec<Treatment> = screen.treatments().into_keys().collect();
-    vec![
-        baseline::no_change(screen, &targets),
-        baseline::mean_shift(screen, &training, &targets),
-        baseline::nearest_dose(screen, &training, &targets),
-        baseline::interpolation(screen, &training, &targets),
-        baseline::additive(screen, &training, &targets),
-    ]
+/// What simple methods say of `treatments`.
+fn simple(changes: &Profiles, treatments: &[Treatment]) -> Vec<Predictions> {
+    let fitted = [
+        baseline::no_change(changes),
+        baseline::mean_shift(changes),
+        baseline::nearest_dose(changes),
+        baseline::interpolation(changes),
+        baseline::additive(changes),
+    ];
+    fitted.map(|fitted| fitted.ask(treatments)).into()
 }
 
 fn rows_by_treatment(predictions: &Predictions) -> BTreeMap<Treatment, usize> {

@@ -1,241 +1,242 @@
 //! What every method predicts for held-out treatments: the model, the baselines and their blend.
 
-use std::collections::BTreeMap;
-
-use burn::tensor::Device;
-
 use super::{Prepared, StudyError};
-use crate::baseline;
+use crate::baseline::{self, BlendRule, Fitted, Profiles, Rows};
 use crate::config::Config;
 use crate::pair::{Part, SplitBy};
 use crate::plan::PlanError;
-use crate::predict::{Decoder, Method, MethodKind, ModelPredictions, Predictions, Ridge, Starts, predict};
-use crate::screen::{Screen, Treatment};
-use crate::train::TrainedModel;
+use crate::predict::{Method, Model, Predictions, Predictor};
+use crate::screen::Treatment;
 
 /// Predictions of all methods for the same targets.
 #[derive(Debug)]
 pub struct Methods {
     /// The ensemble's own.
-    pub model: ModelPredictions,
+    pub model: Predictions,
     /// The simple methods.
     pub baselines: Vec<Predictions>,
     /// The model blended with the simple method that did best on validation.
     pub blend: Predictions,
-    /// The model's weight in the blend.
-    pub blend_weight: f64,
-    /// The simple method in the blend.
-    pub blended_with: Method,
+    /// With which simple method, and how much of the model.
+    pub rule: BlendRule,
 }
-
-/// A trained model as one method among others: where its cells start, and how its predictions are said.
-#[derive(Debug, Clone, Copy)]
-pub struct Model<'a> {
-    /// The ensemble.
-    pub trained: &'a TrainedModel,
-    /// Latents to profiles.
-    pub decoder: &'a Decoder,
-    /// Where cells start.
-    pub starts: &'a Starts,
-    /// Where to compute.
-    pub device: &'a Device,
-}
-
-impl Model<'_> {
-    fn predict(&self, treatments: &[Treatment]) -> Result<ModelPredictions, StudyError> {
-        Ok(predict(self.trained, self.decoder, self.starts, treatments, self.device)?)
-    }
-}
-
-/// Rows by treatment.
-type Rows = BTreeMap<Treatment, Vec<usize>>;
 
 /// Predictions for `targets` by every method; weights and settings come from training and validation treatments only.
 ///
 /// # Errors
 /// What predicting or a baseline says.
 pub fn methods(config: &Config, prepared: &Prepared, model: Model, targets: &Rows) -> Result<Methods, StudyError> {
-    let training = prepared.treatments(Part::Train);
-    let (partner, weight) = blend_rule(config, prepared, model)?;
+    let simple = SimpleMethods::of(config, prepared);
+    let rule = simple.blend_rule(model)?;
     let model = model.predict(&names(targets))?;
-    let baselines = baselines(config, prepared, &training, targets, &|_| true)?;
-    let simple = baselines.iter().find(|predictions| predictions.method == partner);
-    let blend = match simple {
-        Some(simple) => baseline::blend(&model.profiles, simple, weight)?,
-        None => Predictions { method: Method::Blend, ..model.profiles.clone() },
+    let baselines = simple.predict_all(targets)?;
+    let partner = baselines.iter().find(|predictions| predictions.method == rule.partner);
+    let blend = match partner {
+        Some(partner) => baseline::blend(&model, partner, rule.weight)?,
+        None => Predictions { method: Method::Blend, ..model.clone() },
     };
-    Ok(Methods { model, baselines, blend, blend_weight: weight, blended_with: partner })
+    Ok(Methods { model, baselines, blend, rule })
 }
 
 fn names(rows: &Rows) -> Vec<Treatment> {
     rows.keys().cloned().collect()
 }
 
-/// The simple method that the model is blended with, and the model's weight; from validation treatments.
-///
-/// # Errors
-/// What predicting or a baseline says.
-pub(super) fn blend_rule(config: &Config, prepared: &Prepared, model: Model) -> Result<(Method, f64), StudyError> {
-    let validation = prepared.treatments(Part::Validation);
-    let checked = model.predict(&names(&validation))?;
-    let simple = baselines(config, prepared, &prepared.treatments(Part::Train), &validation, &|_| true)?;
-    let truth = baseline::measured(&prepared.screen, &validation);
-    choose_blend(&checked.profiles, &simple, &truth, config.split.by)
-}
-
-/// Predictions for `targets` by the simple method; `None` where the screen does not have it or it covers none of them.
-///
-/// # Errors
-/// What the baseline says.
-pub(super) fn one_baseline(
-    config: &Config,
-    prepared: &Prepared,
-    method: &Method,
-    targets: &Rows,
-) -> Result<Option<Predictions>, StudyError> {
-    let training = prepared.treatments(Part::Train);
-    let found = baselines(config, prepared, &training, targets, &|candidate| candidate == method)?;
-    Ok(found.into_iter().next())
-}
-
-/// Weight of the model in a blend before any validation treatment has spoken; chosen on validation doses of BBBC021.
-const PRIOR_WEIGHT: f64 = 0.3;
-
-/// How many validation treatments the prior weight counts for: a handful of them cannot tell 0.1 from 0.4.
-const PRIOR_TREATMENTS: f64 = 4.0;
-
-/// The model's weight in a blend, as fitted on `n` validation treatments and pulled toward the prior.
-pub(super) fn toward_prior(fitted: f64, n: f64) -> f64 {
-    (n * fitted + PRIOR_TREATMENTS * PRIOR_WEIGHT) / (n + PRIOR_TREATMENTS)
-}
-
 /// Contexts up to which each is looked up in by itself; of more, only their mean is, so that the table can be read.
 const MOST_CONTEXTS: usize = 12;
 
-/// The simple method that blends best with the model on the validation treatments, and the model's weight.
-///
-/// The blend is judged, not the partner alone: what is already denoised leaves the model less to add than raw interpolation.
-pub(super) fn choose_blend(
-    model: &Predictions,
-    candidates: &[Predictions],
-    truth: &Predictions,
-    by: SplitBy,
-) -> Result<(Method, f64), StudyError> {
-    let n = truth.treatments.len() as f64;
-    let mut best: Option<(f64, Method, f64)> = None;
-    for simple in candidates {
-        let is_partial = 2 * simple.treatments.len() <= truth.treatments.len();
-        if is_partial || simple.method.kind() != MethodKind::Simple {
-            continue;
-        }
-        let fitted = baseline::fit_blend_weight(model, simple, truth)?;
-        let weight = toward_prior(fitted, n);
-        let error = squared_error(&baseline::blend(model, simple, weight)?, truth);
-        if best.as_ref().is_none_or(|(least, ..)| error < *least) {
-            best = Some((error, simple.method.clone(), weight));
-        }
-    }
-    let fallback = if by == SplitBy::Dose { Method::Interpolation } else { Method::MeanShift };
-    Ok(best.map_or_else(|| (fallback, PRIOR_WEIGHT), |(_, method, weight)| (method, weight)))
-}
+/// How many neighbors speak for a perturbation that was not measured.
+const NEIGHBORS: usize = 5;
 
-/// Mean squared difference of predicted and measured profiles over the treatments of both.
-fn squared_error(predictions: &Predictions, truth: &Predictions) -> f64 {
-    let rows: BTreeMap<&Treatment, usize> = truth.treatments.iter().enumerate().map(|(row, t)| (t, row)).collect();
-    let errors = predictions.treatments.iter().enumerate().filter_map(|(row, treatment)| {
-        let measured = truth.profiles.row(*rows.get(treatment)?);
-        Some(measured.iter().zip(predictions.profiles.row(row)).map(|(m, p)| f64::from(m - p).powi(2)).sum::<f64>())
-    });
-    errors.sum::<f64>() / predictions.treatments.len() as f64
-}
-
-/// What is said to somebody who asks for a ranking by a method that the screen at hand does not have.
-pub(super) fn unknown_ranker(config: &Config, prepared: &Prepared) -> PlanError {
-    let nothing = Rows::new();
-    let simple = simple_methods(config, prepared, &nothing, &nothing, &[]).into_iter().map(|(method, _)| method);
-    let known: Vec<String> = [Method::Model, Method::Blend].into_iter().chain(simple).map(|m| m.to_string()).collect();
-    PlanError::By { by: config.rank.by.to_string(), known: known.join(", ") }
-}
-
-/// The simple methods that apply to the screen and are `wanted`; those that cover no target are left out.
-fn baselines(
-    config: &Config,
-    prepared: &Prepared,
-    training: &Rows,
-    targets: &Rows,
-    wanted: &dyn Fn(&Method) -> bool,
-) -> Result<Vec<Predictions>, StudyError> {
-    let names = names(targets);
-    let methods = simple_methods(config, prepared, training, targets, &names).into_iter();
-    let found = methods.filter(|(method, _)| wanted(method)).map(|(_, predictions)| predictions());
-    let mut all: Vec<Predictions> = found.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-    all.retain(|predictions| !predictions.treatments.is_empty());
-    Ok(all)
-}
-
-/// A simple method, not yet computed; `None` where training does not let its settings be chosen.
-type SimpleMethod<'a> = (Method, Box<dyn Fn() -> Result<Option<Predictions>, StudyError> + 'a>);
-
-fn simple_methods<'a>(
+/// The simple methods of a screen, with what they are fitted on.
+pub(super) struct SimpleMethods<'a> {
     config: &'a Config,
     prepared: &'a Prepared,
-    training: &'a Rows,
-    targets: &'a Rows,
-    names: &'a [Treatment],
-) -> Vec<SimpleMethod<'a>> {
-    fn plain<'a>(method: Method, predictions: impl Fn() -> Predictions + 'a) -> SimpleMethod<'a> {
-        (method, Box::new(move || Ok(Some(predictions()))))
-    }
-    let screen = &prepared.screen;
-    let mut all = vec![
-        plain(Method::NoChange, move || baseline::no_change(screen, names)),
-        plain(Method::MeanShift, move || baseline::mean_shift(screen, training, names)),
-        plain(Method::NearestDose, move || baseline::nearest_dose(screen, training, names)),
-        plain(Method::Interpolation, move || baseline::interpolation(screen, training, names)),
-    ];
-    let pca_interpolation = move || {
-        let settings = baseline::choose_pca_interpolation(screen, training, &config.evaluate.pca)?;
-        Ok(settings.map(|settings| baseline::pca_interpolation(screen, training, names, settings)).transpose()?)
-    };
-    all.push((Method::PcaInterpolation, Box::new(pca_interpolation)));
-    all.push(plain(Method::Additive, move || baseline::additive(screen, training, names)));
-    all.push((Method::Ridge, Box::new(move || ridge(screen, training, names, &prepared.descriptors).map(Some))));
-    all.push(plain(Method::OtherContext, move || baseline::other_context(screen, training, names)));
-    let contexts = prepared.vocabulary.contexts();
-    if (2..=MOST_CONTEXTS).contains(&contexts.len()) {
-        all.extend(contexts.iter().map(|context| {
-            plain(Method::FromContext(context.clone()), move || {
-                baseline::from_context(screen, training, names, context)
-            })
-        }));
-    }
-    all.push(plain(Method::WellPosition, move || baseline::well_position(screen, training, names, targets)));
-    all.push(plain(Method::BatchOnly, move || baseline::batch_only(screen, training, names, targets)));
-    all.push(plain(Method::CellCountOnly, move || baseline::cell_count_only(screen, training, names, targets)));
-    if !prepared.descriptors.is_empty() {
-        let knn = move || {
-            let similarity = baseline::Similarity::suited_to(&prepared.descriptors);
-            Ok(Some(baseline::knn(screen, training, names, &prepared.descriptors, similarity, 5)?))
-        };
-        all.push((Method::NearestNeighbors, Box::new(knn)));
-    }
-    all
+    training: Rows,
+    profiles: Profiles,
 }
 
-/// Ridge regression of consensus profiles on intervention features, its penalty chosen by leave-one-out on training.
-fn ridge(
-    screen: &Screen,
-    training: &Rows,
-    targets: &[Treatment],
-    descriptors: &BTreeMap<String, Vec<f32>>,
-) -> Result<Predictions, StudyError> {
-    let descriptors = (!descriptors.is_empty()).then_some(descriptors);
-    let measured = baseline::measured(screen, training);
-    let joint: Vec<Treatment> = measured.treatments.iter().chain(targets).cloned().collect();
-    let features = baseline::intervention_features(&joint, descriptors)?;
-    let n_training = measured.treatments.len();
-    let x = features.select_rows(&(0..n_training).collect::<Vec<_>>());
-    let ridge = Ridge::fit_gcv(&x, &measured.profiles, &[0.03, 0.1, 0.3, 1.0, 3.0, 10.0])?;
-    let queries = features.select_rows(&(n_training..joint.len()).collect::<Vec<_>>());
-    Ok(Predictions { method: Method::Ridge, treatments: targets.to_vec(), profiles: ridge.predict(&queries) })
+impl<'a> SimpleMethods<'a> {
+    pub(super) fn of(config: &'a Config, prepared: &'a Prepared) -> Self {
+        let training = prepared.treatments(Part::Train);
+        let profiles = Profiles::of(&prepared.screen, &training);
+        Self { config, prepared, training, profiles }
+    }
+
+    /// The methods that apply to the screen.
+    fn applicable(&self) -> Vec<Method> {
+        let contexts = self.prepared.vocabulary.contexts();
+        let lists_contexts = (2..=MOST_CONTEXTS).contains(&contexts.len());
+        let each_context = contexts.iter().filter(|_| lists_contexts).cloned().map(Method::FromContext);
+        let mut all = vec![
+            Method::NoChange,
+            Method::MeanShift,
+            Method::NearestDose,
+            Method::Interpolation,
+            Method::PcaInterpolation,
+            Method::Additive,
+            Method::Ridge,
+            Method::OtherContext,
+        ];
+        all.extend(each_context);
+        all.extend([Method::WellPosition, Method::BatchOnly, Method::CellCountOnly]);
+        if !self.prepared.descriptors.is_empty() {
+            all.push(Method::NearestNeighbors);
+        }
+        all
+    }
+
+    /// The method, fitted on training treatments; `None` where it is not a simple one, where the screen does not have it, or
+    /// where training does not let its settings be chosen.
+    ///
+    /// It may be asked of any treatment. `asked` names those that are asked of in any case, with the wells that a method
+    /// of the layout may look at.
+    ///
+    /// # Errors
+    /// What the fit says.
+    pub(super) fn fit<'s>(&'s self, method: &Method, asked: &'s Rows) -> Result<Option<Fitted<'s>>, StudyError> {
+        if !self.applicable().contains(method) {
+            return Ok(None);
+        }
+        let Self { config, prepared, training, profiles } = self;
+        let Prepared { screen, descriptors, .. } = prepared;
+        Ok(Some(match method {
+            Method::NoChange => baseline::no_change(profiles),
+            Method::MeanShift => baseline::mean_shift(profiles),
+            Method::NearestDose => baseline::nearest_dose(profiles),
+            Method::Interpolation => baseline::interpolation(profiles),
+            Method::PcaInterpolation => match baseline::choose_pca_interpolation(profiles, &config.evaluate.pca)? {
+                Some(settings) => baseline::pca_interpolation(profiles, settings)?,
+                None => return Ok(None),
+            },
+            Method::Additive => baseline::additive(profiles),
+            Method::Ridge => baseline::ridge(profiles, asked, Some(descriptors).filter(|all| !all.is_empty()))?,
+            Method::OtherContext => baseline::other_context(profiles),
+            Method::FromContext(context) => baseline::from_context(profiles, context),
+            Method::WellPosition => baseline::well_position(profiles, screen, training, asked),
+            Method::BatchOnly => baseline::batch_only(profiles, screen, training, asked),
+            Method::CellCountOnly => baseline::cell_count_only(profiles, screen, training, asked),
+            Method::NearestNeighbors => {
+                let similarity = baseline::Similarity::suited_to(descriptors);
+                baseline::knn(profiles, descriptors, similarity, NEIGHBORS)?
+            }
+            Method::Model
+            | Method::Blend
+            | Method::StartMean
+            | Method::MeanResponse
+            | Method::MeanResponseShifted
+            | Method::NeighborDoses
+            | Method::NeighborDosesShifted
+            | Method::TrueFrame
+            | Method::Measured
+            | Method::Replicate
+            | Method::ReplicateShifted
+            | Method::OfLatents(_) => return Ok(None),
+        }))
+    }
+
+    /// What every method says of `targets`; methods that abstain from all of them are left out.
+    fn predict_all(&self, targets: &Rows) -> Result<Vec<Predictions>, StudyError> {
+        let names = names(targets);
+        let mut all = Vec::new();
+        for method in self.applicable() {
+            all.extend(self.fit(&method, targets)?.map(|fitted| fitted.ask(&names)));
+        }
+        all.retain(|predictions| !predictions.treatments.is_empty());
+        Ok(all)
+    }
+
+    /// The simple method that the model is blended with, and the model's weight; from validation treatments.
+    ///
+    /// # Errors
+    /// What predicting or a baseline says.
+    pub(super) fn blend_rule(&self, model: Model) -> Result<BlendRule, StudyError> {
+        let validation = self.prepared.treatments(Part::Validation);
+        let checked = model.predict(&names(&validation))?;
+        let truth = baseline::measured(&self.prepared.screen.features, &validation);
+        let fallback = fallback_partner(self.config.split.by);
+        Ok(BlendRule::choose(&checked, &self.predict_all(&validation)?, &truth, fallback)?)
+    }
+
+    /// What is said to somebody who asks for a ranking by a method that the screen at hand does not have.
+    pub(super) fn unknown_ranker(&self) -> PlanError {
+        let all = [Method::Model, Method::Blend].into_iter().chain(self.applicable());
+        let known: Vec<String> = all.map(|method| method.to_string()).collect();
+        PlanError::By { by: self.config.rank.by.to_string(), known: known.join(", ") }
+    }
+}
+
+/// Whom the model is blended with where no validation treatment tells.
+pub(super) fn fallback_partner(by: SplitBy) -> Method {
+    if by == SplitBy::Dose { Method::Interpolation } else { Method::MeanShift }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::plan::{ByBlend, ByModel, ByProfiles, Ranker};
+    use crate::predict::Starts;
+    use crate::screen::{Application, Intervention, Micromolar};
+    use crate::study::{load_screen, prepare, train_ensemble};
+    use crate::train::Stop;
+
+    /// A dose that nobody measured or listed, between two that were.
+    fn proposed(training: &Rows) -> Treatment {
+        let of = |treatment: &Treatment| {
+            let member = treatment.intervention.as_single()?.clone();
+            let dose = Micromolar::new(1.3 * member.dose?.get());
+            let intervention = Intervention::of([Application { dose, ..member }]);
+            let hours = treatment.intervention.hours();
+            let intervention = hours.map_or(intervention.clone(), |hours| intervention.lasting(hours));
+            Some(Treatment { intervention, context: treatment.context.clone() })
+        };
+        training.keys().find_map(of).expect("a single with a dose")
+    }
+
+    #[test]
+    fn a_candidate_that_was_never_listed_is_blended_too() {
+        let mut config = Config::parse("[train]\nmembers = 1\nsteps = 2\n").unwrap();
+        config.data.card = Some(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/bbbc021/dataset.toml"));
+        let prepared = prepare(&config, &load_screen(&config).unwrap()).unwrap();
+        let device = Device::flex();
+        let trained =
+            train_ensemble(&config, &prepared, None, None, &device, &Stop::default(), &|_| {}).unwrap().trained;
+        let (methods, nothing) = (SimpleMethods::of(&config, &prepared), Rows::new());
+        let proposed = [proposed(&methods.training)];
+        assert!(!prepared.screen.treatments().contains_key(&proposed[0]));
+
+        let fitted = methods.fit(&Method::Interpolation, &nothing).unwrap().unwrap();
+        let starts = Starts::of(&trained, &prepared.screen, &device);
+        let model = ByModel { trained: &trained, starts: &starts, device: &device };
+        let by_profiles = || ByProfiles { trained: &trained, predictor: &fitted, device: &device };
+        let blend = ByBlend { model, simple: by_profiles(), weight: 0.25 };
+        let latent = |ranker: &dyn Ranker| ranker.reach(&proposed).unwrap().predicted.latents.row(0).to_vec();
+        let (alone, simple, blended) = (latent(&model), latent(&by_profiles()), latent(&blend));
+        assert_ne!(alone, simple);
+        for ((alone, simple), blended) in alone.iter().zip(&simple).zip(&blended) {
+            assert_eq!(*blended, 0.25 * alone + 0.75 * simple);
+        }
+        assert!(blend.reach(&proposed).unwrap().caveats.is_empty());
+
+        // Additive effects say nothing of a single: the model stands alone, and says so.
+        let abstains = methods.fit(&Method::Additive, &nothing).unwrap().unwrap();
+        let simple = ByProfiles { trained: &trained, predictor: &abstains, device: &device };
+        let reached = ByBlend { model, simple, weight: 0.25 }.reach(&proposed).unwrap();
+        assert_eq!(reached.predicted.latents.row(0), alone);
+        assert_eq!(reached.caveats[&0], "the model alone, as additive abstains");
+    }
+
+    #[test]
+    fn every_method_of_a_screen_can_rank_and_be_fitted() {
+        let mut config = Config::default();
+        config.data.card = Some(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/bbbc021/dataset.toml"));
+        let prepared = prepare(&config, &load_screen(&config).unwrap()).unwrap();
+        let (methods, asked) = (SimpleMethods::of(&config, &prepared), prepared.treatments(Part::Test));
+        for method in methods.applicable() {
+            assert!(method.can_rank(), "{method}");
+            assert_eq!(methods.fit(&method, &asked).unwrap().unwrap().method(), &method);
+        }
+    }
 }

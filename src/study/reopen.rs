@@ -7,8 +7,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::lapse::Lapse;
-use super::methods::{blend_rule, one_baseline, unknown_ranker};
-use super::ranker::{BlendRanker, ProfileRanker};
+use super::methods::SimpleMethods;
 use super::trajectory::track_predictions;
 use super::wells::well_scores;
 use super::{Evaluation, Prepared, StudyError, TrainedRun, methods, score, table, trajectory_score};
@@ -16,8 +15,8 @@ use crate::config::Config;
 use crate::embed::{Level, embed};
 use crate::evaluate::{Verdict, conformal_radius, coverage_over_splits};
 use crate::pair::{Part, SplitBy};
-use crate::plan::{ByModel, Goal, PlanError, RankedIntervention, Ranker, Ranking, Trust, rank};
-use crate::predict::{Method, MethodKind, Starts, predict};
+use crate::plan::{ByBlend, ByModel, ByProfiles, Goal, PlanError, RankedIntervention, Ranker, Ranking, Trust, rank};
+use crate::predict::{Abstains, Method, MethodKind, Starts};
 use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment};
 use crate::table::Table;
 
@@ -58,24 +57,29 @@ pub(super) fn rank_by(
     let candidates = config.rank.candidates.of_screen(screen, &trained.vocabulary, &goal.context)?;
     let calibration = prepared.treatments(Part::Calibration);
     let test = prepared.treatments(Part::Test);
-    let mut wanted: BTreeMap<_, Vec<usize>> =
+    let mut asked: BTreeMap<_, Vec<usize>> =
         candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
-    wanted.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
+    asked.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
     let starts = Starts::of(trained, screen, device);
     let model = ByModel { trained, starts: &starts, device };
-    // Of the simple methods only the one that is asked for: candidates may be many, and their profiles are wide.
-    let by_simple = |method: &Method| -> Result<Option<ProfileRanker>, StudyError> {
-        let predictions = one_baseline(config, prepared, method, &wanted)?;
-        Ok(predictions.map(|predictions| ProfileRanker { trained, predictions, device }))
-    };
+    let methods = SimpleMethods::of(config, prepared);
+    let by_profiles = |predictor| ByProfiles { trained, predictor, device };
+    let fitted;
     let ranker: Box<dyn Ranker> = match &config.rank.by {
         Method::Model => Box::new(model),
         Method::Blend => {
             let own_starts = Starts::of(trained, &prepared.screen, device);
-            let (partner, weight) = blend_rule(config, prepared, trained_run.model(&own_starts, device))?;
-            Box::new(BlendRanker { model, simple: by_simple(&partner)?, weight })
+            let rule = methods.blend_rule(trained_run.model(&own_starts, device))?;
+            fitted = methods.fit(&rule.partner, &asked)?;
+            match &fitted {
+                Some(fitted) => Box::new(ByBlend { model, simple: by_profiles(fitted), weight: rule.weight }),
+                None => Box::new(model),
+            }
         }
-        by => Box::new(by_simple(by)?.ok_or_else(|| unknown_ranker(config, prepared))?),
+        by => {
+            fitted = methods.fit(by, &asked)?;
+            Box::new(by_profiles(fitted.as_ref().ok_or_else(|| methods.unknown_ranker())?))
+        }
     };
     let (radius, calibration) = if other.is_some() {
         (None, "no intervals: the calibration treatments are those of the run's own screen".to_owned())
@@ -351,7 +355,7 @@ fn member(text: &str, known: &BTreeMap<&str, Kind>) -> Result<Application, Strin
 }
 
 /// Predictions as a table: the intervention, each member's latents, and decoded features where features are no pixels; and
-/// who was abstained from.
+/// what it abstains from, with the reason.
 ///
 /// # Errors
 /// When a treatment has nothing to start from.
@@ -360,12 +364,12 @@ pub fn predict_table(
     screen: &Screen,
     treatments: &[Treatment],
     device: &Device,
-) -> Result<(Table, Vec<Treatment>), StudyError> {
+) -> Result<(Table, Vec<(Treatment, Abstains)>), StudyError> {
     let starts = Starts::of(&trained_run.trained, screen, device);
-    let found = predict(&trained_run.trained, &trained_run.decoder, &starts, treatments, device)?;
+    let found = trained_run.model(&starts, device).predict_with_latents(treatments)?;
     let table = match trained_run.decoder.is_of_latents() {
         true => table::of(&[&found.profiles]),
         false => table::with_latents(&found),
     };
-    Ok((table, found.abstained))
+    Ok((table, found.profiles.abstained))
 }

@@ -12,7 +12,7 @@ use super::readout::readout_table;
 use super::trajectory::{track_predictions, trajectory_table};
 use super::wells::{WellScores, well_scores};
 use super::{
-    Evaluation, Item, Model, Prepared, StudyError, methods, pictures, prepare, reopen, score, trajectory_score,
+    Evaluation, Item, Prepared, StudyError, methods, pictures, prepare, reopen, score, trajectory_score,
 };
 use crate::config::Config;
 use crate::embed::{Level, embed};
@@ -21,7 +21,7 @@ use crate::model::{Array, parameters};
 use crate::normalize::Normalizer;
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
-use crate::predict::{Decoder, Method, Starts};
+use crate::predict::{Decoder, Method, Model, Starts};
 use crate::run::{Artifact, Checkpoint, InputHash, Manifest, NonFinite, Opened, RunDir, RunError};
 use crate::screen::Screen;
 use crate::table::write_atomically;
@@ -382,9 +382,9 @@ fn results(
         let found = methods(config, prepared, trained_run.model(&starts, device), &test)?;
         tell(Event::Note(format!(
             "blend: {:.2} of the model, {:.2} of {}, fitted on the validation treatments",
-            found.blend_weight,
-            1.0 - found.blend_weight,
-            found.blended_with
+            found.rule.weight,
+            1.0 - found.rule.weight,
+            found.rule.partner
         )));
         let mut scored = score::pooled(config, score::evaluate(config, prepared, &found, &test)?, Vec::new())?;
         scored.scores.rows.extend(super::embedding::embedding_scores(config, prepared, trained_run, device)?);

@@ -84,12 +84,12 @@ pub fn evaluate(
     rows: &BTreeMap<Treatment, Vec<usize>>,
 ) -> Result<Vec<Item>, StudyError> {
     let training = prepared.treatments(Part::Train);
-    let truth = baseline::measured(&prepared.screen, rows);
-    let library = baseline::measured(&prepared.screen, &training);
+    let truth = baseline::measured(&prepared.screen.features, rows);
+    let library = baseline::measured(&prepared.screen.features, &training);
     let origins = Origins::of(&prepared.screen, &training);
     let position = |treatment: &Treatment| position_name(dose_position(treatment, &training));
     let mut items = Vec::new();
-    let everyone = [&methods.model.profiles, &methods.blend].into_iter().chain(&methods.baselines);
+    let everyone = [&methods.model, &methods.blend].into_iter().chain(&methods.baselines);
     for predictions in everyone {
         score(config, predictions, &truth, &library, &origins, &position, &mut items)?;
     }

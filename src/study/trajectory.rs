@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Device;
 
-use super::methods::toward_prior;
 use super::response::{Mean, MeanResponse, Responses, beginning, later};
 use super::{Prepared, StudyError, TrainedRun};
+use crate::baseline::toward_prior;
 use crate::config::Config;
 use crate::pair::{Anchor, Part};
 use crate::predict::{Method, Ridge};

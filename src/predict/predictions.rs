@@ -1,0 +1,69 @@
+//! Predicted profiles, and who is asked for them.
+
+use super::{Method, PredictError};
+use crate::screen::{FeatureMatrix, Treatment};
+
+/// Predicted profiles of treatments, by the model or by a baseline.
+///
+/// Rows of `profiles` follow `treatments`; those that the method abstains from stand apart.
+#[derive(Debug, Clone)]
+pub struct Predictions {
+    /// Who predicts.
+    pub method: Method,
+    /// What is predicted, in the order of the rows.
+    pub treatments: Vec<Treatment>,
+    /// Predicted consensus profiles, `[treatment, feature]`, on the scale of the normalized screen.
+    pub profiles: FeatureMatrix,
+    /// What was asked for and is not predicted, each with the reason.
+    pub abstained: Vec<(Treatment, Abstains)>,
+}
+
+/// Why a method has no prediction of a treatment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Abstains {
+    /// A perturbation that the model cannot place.
+    #[error("`{name}` is neither in training nor described")]
+    UnknownPerturbation {
+        /// The perturbation.
+        name: String,
+    },
+    /// Nothing stands for untreated cells.
+    #[error("context `{context}` has no negative control")]
+    NoControl {
+        /// The context.
+        context: String,
+    },
+    /// Nothing was trained on there.
+    #[error("no treatment of context `{context}` is in training")]
+    UnknownContext {
+        /// The context.
+        context: String,
+    },
+    /// No dose to go by.
+    #[error("no dose of the same perturbations is in training, in its context and for as long")]
+    NoDose,
+    /// Not a sum of what is known.
+    #[error("it is not a combination whose members are all in training")]
+    NoMembers,
+    /// Not known from elsewhere.
+    #[error("it is not in training in another context")]
+    NoOtherContext,
+    /// Nothing alike.
+    #[error("it is not a single described perturbation with a described neighbor in training")]
+    NoNeighbor,
+    /// Wells of it, or training wells like them, are not known.
+    #[error("it has no well, or no training well is like its wells")]
+    NoWell,
+}
+
+/// A method that may be asked of any treatment.
+pub trait Predictor {
+    /// Which method it is.
+    fn method(&self) -> Method;
+
+    /// Predictions of those of `treatments` that it says something about, in their order.
+    ///
+    /// # Errors
+    /// When there is nothing to start from.
+    fn predict(&self, treatments: &[Treatment]) -> Result<Predictions, PredictError>;
+}
