@@ -115,20 +115,30 @@ pub fn fit_blend_weight(model: &Predictions, simple: &Predictions, truth: &Predi
     expect_same_features(simple, model)?;
     expect_same_features(truth, model)?;
     let (simple_rows, truth_rows) = (rows_by_treatment(simple), rows_by_treatment(truth));
-    let (mut along, mut square) = (0.0f64, 0.0f64);
-    for (row, treatment) in model.treatments.iter().enumerate() {
-        let (Some(&simple_row), Some(&truth_row)) = (simple_rows.get(treatment), truth_rows.get(treatment)) else {
-            continue;
-        };
+    let shared = model
+        .treatments
+        .iter()
+        .enumerate()
+        .filter_map(|(row, treatment)| Some((row, *simple_rows.get(treatment)?, *truth_rows.get(treatment)?)));
+    let pairs = shared.flat_map(|(row, simple_row, truth_row)| {
         let rows =
             model.profiles.row(row).iter().zip(simple.profiles.row(simple_row)).zip(truth.profiles.row(truth_row));
-        for ((&model, &simple), &truth) in rows {
-            let difference = f64::from(model) - f64::from(simple);
-            along += (f64::from(truth) - f64::from(simple)) * difference;
-            square += difference * difference;
-        }
+        rows.map(|((&model, &simple), &truth)| {
+            (f64::from(model) - f64::from(simple), f64::from(truth) - f64::from(simple))
+        })
+    });
+    Ok(share_of(pairs).unwrap_or(0.0))
+}
+
+/// The share in [0, 1] of the first of each pair that comes nearest to the second, by least squares; `None` where all of the
+/// first are zero.
+pub fn share_of(pairs: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
+    let (mut along, mut square) = (0.0f64, 0.0f64);
+    for (part, whole) in pairs {
+        along += whole * part;
+        square += part * part;
     }
-    Ok(if square > 0.0 { (along / square).clamp(0.0, 1.0) } else { 0.0 })
+    (square > 0.0).then(|| (along / square).clamp(0.0, 1.0))
 }
 
 fn rows_by_treatment(predictions: &Predictions) -> BTreeMap<&crate::screen::Treatment, usize> {
@@ -167,6 +177,15 @@ mod tests {
         let beyond = predictions(&[("a", [2.0, -4.0])]);
         assert_eq!(fit_blend_weight(&model, &simple, &beyond).unwrap(), 1.0);
         assert_eq!(fit_blend_weight(&model, &model, &beyond).unwrap(), 0.0);
+    }
+
+    #[test]
+    fn a_share_is_the_clipped_slope_through_the_origin() {
+        assert_eq!(share_of([(2.0, 1.0), (4.0, 2.0)].into_iter()), Some(0.5));
+        assert_eq!(share_of([(1.0, 0.0), (1.0, 0.5)].into_iter()), Some(0.25));
+        assert_eq!(share_of([(1.0, 3.0)].into_iter()), Some(1.0));
+        assert_eq!(share_of([(1.0, -3.0)].into_iter()), Some(0.0));
+        assert_eq!(share_of([(0.0, 3.0)].into_iter()), None);
     }
 
     #[test]

@@ -22,9 +22,10 @@ mod layout;
 mod linear;
 mod neighbors;
 mod pca;
+mod response;
 
 pub use additive::additive;
-pub use blend::{BlendRule, blend, fit_blend_weight, toward_prior};
+pub use blend::{BlendRule, blend, fit_blend_weight, share_of, toward_prior};
 pub use consensus::{Fitted, Profiles, Rows, control_states, measured};
 pub use constant::{mean_shift, no_change};
 pub use context::{from_context, other_context};
@@ -35,6 +36,7 @@ pub use layout::{batch_only, cell_count_only, well_position};
 pub use linear::ridge;
 pub use neighbors::{Similarity, knn};
 pub use pca::Pca;
+pub use response::{Mean, MeanResponse, Responses, beginning, halves, later};
 
 use crate::predict::{Method, RidgeError};
 

@@ -18,6 +18,7 @@ mod retrieval;
 mod scores;
 mod significance;
 mod trajectory;
+mod trust;
 mod verdict;
 
 pub use accuracy::{Origins, TreatmentAccuracy, accuracy};
@@ -34,6 +35,7 @@ pub use retrieval::{Distance, Retrieval, RetrievalRank, retrieval};
 pub use scores::{ScoreRow, Scores};
 pub use significance::benjamini_hochberg;
 pub use trajectory::{FieldSums, TRAJECTORY_METRICS, TrajectoryScore, trajectory_scores};
+pub use trust::{Intervals, verdict_sentence};
 pub use verdict::{Direction, MethodScores, Verdict, verdict};
 
 use crate::predict::Method;

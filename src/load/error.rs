@@ -149,6 +149,14 @@ pub enum LoadError {
         /// What would have been right, and how to mend it.
         expected: &'static str,
     },
+    /// A row of a list that cannot be used.
+    #[error("{place}: {problem}")]
+    Listed {
+        /// The row.
+        place: Place,
+        /// What is wrong with it, and how to mend it.
+        problem: String,
+    },
     /// A column that a card or a flag names, or that a screen must have, is absent.
     #[error("{}: no column `{column}`; {mend}", path.display())]
     MissingColumn {

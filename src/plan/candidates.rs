@@ -1,24 +1,16 @@
-//! Candidate interventions: those of the screen, a grid of doses, or a table of them.
+//! Candidate interventions: those of the screen, a grid of doses, or a list of them.
 //!
-//! ```text
-//! perturbation,dose_um,hours
-//! taxol,0.3,24
-//! colchicine,0.05,24
-//! ```
-//!
-//! One intervention a row; `hours` and `kind` (`compound`, `crispr`, `orf`, `rnai`, `other`) may be absent. An empty dose
-//! is none, as of a genetic perturbation; without hours the screen's own duration is meant. A row may stand twice.
 //! Whether the model knows a perturbation is not asked here: ranking says from which candidates it abstains.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::PlanError;
 use super::goal::measured_in;
-use crate::load::{Place, TextTable, read_text_table};
+use crate::load::read_interventions;
 use crate::pair::Vocabulary;
 use crate::screen::{Application, Intervention, Kind, Micromolar, Screen, Treatment};
 
@@ -63,9 +55,9 @@ impl Candidates {
             Self::Measured => Ok(measured.keys().cloned().collect()),
             Self::DoseGrid => Ok(dose_grid(measured)),
             Self::File(path) => {
-                let table = read_text_table(path).map_err(|error| PlanError::Candidates(error.to_string()))?;
                 let hours = measured.keys().next().and_then(|treatment| treatment.intervention.hours());
-                let interventions = listed(path, &table, vocabulary, hours).map_err(PlanError::Candidates)?;
+                let listed = read_interventions(path, hours, &kinds_by_name(vocabulary));
+                let interventions = listed.map_err(PlanError::Candidates)?;
                 let treatment = |intervention| Treatment { intervention, context: context.to_owned() };
                 let mut treatments: Vec<Treatment> = interventions.into_iter().map(treatment).collect();
                 treatments.par_sort();
@@ -76,80 +68,13 @@ impl Candidates {
     }
 }
 
-/// The interventions that a table lists, by row; `usual_hours` where it names none.
-fn listed(
-    path: &Path,
-    table: &TextTable,
-    vocabulary: &Vocabulary,
-    usual_hours: Option<f64>,
-) -> Result<Vec<Intervention>, String> {
-    let position =
-        |name: &str| table.names.iter().position(|own| own.trim_start_matches("Metadata_").eq_ignore_ascii_case(name));
-    let needed = |name: &str| {
-        position(name).ok_or_else(|| {
-            format!("{}: no column `{name}`; list candidates by `perturbation` and `dose_um`", path.display())
-        })
-    };
-    let (perturbations, doses) = (&table.columns[needed("perturbation")?], &table.columns[needed("dose_um")?]);
-    let optional = |name: &str| position(name).map(|column| table.columns[column].as_slice());
-    let (hours, kinds) = (optional("hours"), optional("kind"));
-    let kinds_by_name = kinds_by_name(vocabulary);
-    let mut interventions = Vec::with_capacity(table.places.len());
-    for (row, place) in table.places.iter().enumerate() {
-        let wrong = |column: &str, found: &str, expected: &str| {
-            format!("{place}: column `{column}` holds {found:?}, expected {expected}")
-        };
-        let name = perturbations[row].as_deref().ok_or_else(|| wrong("perturbation", "", "a name"))?;
-        let dose = match doses[row].as_deref() {
-            None => None,
-            Some(text) => {
-                let dose = text.parse().ok().and_then(Micromolar::new);
-                Some(dose.ok_or_else(|| wrong("dose_um", text, "a positive number of µM"))?)
-            }
-        };
-        let kind = kind_of(name, kinds.and_then(|kinds| kinds[row].as_deref()), &kinds_by_name, place)?;
-        let hours = match hours.and_then(|hours| hours[row].as_deref()) {
-            None => usual_hours,
-            Some(text) => {
-                let hours = text.parse::<f64>().ok().filter(|hours| (0.0..1e6).contains(hours));
-                Some(hours.ok_or_else(|| wrong("hours", text, "a number of hours from 0"))?)
-            }
-        };
-        let intervention = Intervention::single(name, kind, dose);
-        interventions.push(match hours {
-            Some(hours) => intervention.lasting(hours),
-            None => intervention,
-        });
-    }
-    Ok(interventions)
-}
-
+/// The kinds under which the model knows each name.
 fn kinds_by_name(vocabulary: &Vocabulary) -> BTreeMap<&str, Vec<Kind>> {
     let mut kinds = BTreeMap::<&str, Vec<Kind>>::new();
     for perturbation in vocabulary.perturbations() {
         kinds.entry(&perturbation.name).or_default().push(perturbation.kind);
     }
     kinds
-}
-
-/// The kind that a row names, else the one under which the model knows the name.
-fn kind_of(
-    name: &str,
-    written: Option<&str>,
-    known: &BTreeMap<&str, Vec<Kind>>,
-    place: &Place,
-) -> Result<Kind, String> {
-    match (written, known.get(name).map(Vec::as_slice)) {
-        (Some(text), _) => serde_json::from_value(text.to_lowercase().into()).map_err(|_| {
-            format!("{place}: column `kind` holds {text:?}, expected one of compound, crispr, orf, rnai, other")
-        }),
-        (None, None | Some([])) => Ok(Kind::default()),
-        (None, Some([kind])) => Ok(*kind),
-        (None, Some(kinds)) => Err(format!(
-            "{place}: `{name}` is known as {} kinds of perturbation; say which in a column `kind`",
-            kinds.len()
-        )),
-    }
 }
 
 /// The measured interventions, and half-decade steps between the lowest and the highest dose of each perturbation beside

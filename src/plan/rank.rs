@@ -12,6 +12,7 @@ use super::goal::{Goal, measured_in};
 use super::ranking::{RankedIntervention, Ranking};
 use super::reference::References;
 use super::target::TargetError;
+use crate::load::LoadError;
 use crate::predict::{Abstains, Method, PredictError, PredictedLatents, unplaced};
 use crate::screen::{Perturbation, Screen, Treatment};
 use crate::train::TrainedModel;
@@ -79,8 +80,8 @@ pub enum PlanError {
         known: String,
     },
     /// A table of candidates that cannot be used.
-    #[error("{0}")]
-    Candidates(String),
+    #[error(transparent)]
+    Candidates(LoadError),
     /// A start that is the target.
     #[error("start and target are the same place: there is no way to go")]
     NoWay,

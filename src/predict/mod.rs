@@ -4,6 +4,7 @@ mod decoder;
 mod method;
 mod model;
 mod predictions;
+mod probe;
 mod ridge;
 
 pub use decoder::{Decoder, DecoderConfig};
@@ -11,4 +12,5 @@ pub use method::{Method, MethodKind, UnknownMethod};
 pub(crate) use model::unplaced;
 pub use model::{Model, ModelPredictions, PredictError, PredictedLatents, Starts, predict_latents};
 pub use predictions::{Abstains, Predictions, Predictor};
+pub use probe::{Line, LogProbe, PROBE_LAMBDAS, ratios_of_sums};
 pub use ridge::{Ridge, RidgeError};

@@ -156,6 +156,16 @@ pub struct Intervention {
     minutes: Option<u32>,
 }
 
+/// A dose that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{member}`: `{dose}` is no dose (expected a positive number of µM)")]
+pub struct DoseError {
+    /// What it was written in.
+    pub member: String,
+    /// The dose as written.
+    pub dose: String,
+}
+
 impl Intervention {
     /// Nothing applied.
     pub fn untreated() -> Self {
@@ -175,10 +185,45 @@ impl Intervention {
         Self { members, minutes: None }
     }
 
+    /// A set written as `NAME`, `NAME@DOSE` (µM) or several of these joined by ` + `; `kind_of` tells the kind of each name.
+    ///
+    /// # Errors
+    /// When a dose is not a positive number.
+    pub fn parse(text: &str, kind_of: &dyn Fn(&str) -> Kind) -> Result<Self, DoseError> {
+        let member = |text: &str| {
+            let text = text.trim();
+            let (name, dose) = match text.rsplit_once('@') {
+                None => (text, None),
+                Some((name, dose)) => {
+                    let wrong = || DoseError { member: text.to_owned(), dose: dose.to_owned() };
+                    let dose = dose.trim().parse().ok().and_then(Micromolar::new);
+                    (name.trim(), Some(dose.ok_or_else(wrong)?))
+                }
+            };
+            Ok(Application { perturbation: Perturbation { name: name.to_owned(), kind: kind_of(name) }, dose })
+        };
+        Ok(Self::of(text.split(" + ").map(member).collect::<Result<Vec<_>, _>>()?))
+    }
+
     /// The same set, present for `hours` (rounded to the minute).
     pub fn lasting(mut self, hours: f64) -> Self {
         self.minutes = Some((hours * 60.0).round() as u32);
         self
+    }
+
+    /// The set with the dose of every perturbation that `from` and `to` share multiplied by the ratio of their doses there: the
+    /// doses of `to` where this set has those of `from`, and in proportion where it has means of them over time.
+    pub fn with_doses_in_proportion(&self, from: &Self, to: &Self) -> Self {
+        let dose_in = |set: &Self, perturbation: &Perturbation| {
+            set.members.iter().find(|member| member.perturbation == *perturbation)?.dose.map(Micromolar::get)
+        };
+        let members = self.members.iter().map(|member| {
+            let doses = dose_in(to, &member.perturbation).zip(dose_in(from, &member.perturbation));
+            let ratio = doses.map_or(1.0, |(to, from)| to / from);
+            let dose = member.dose.and_then(|dose| Micromolar::new(dose.get() * ratio));
+            Application { dose, ..member.clone() }
+        });
+        Self { minutes: self.minutes, ..Self::of(members) }
     }
 
     /// The applications, sorted by perturbation.
@@ -249,6 +294,29 @@ mod tests {
         assert_eq!(Micromolar::new(0.0), None);
         assert_eq!(Micromolar::new(f64::NAN), None);
         assert_eq!(Micromolar::new(f64::INFINITY), None);
+    }
+
+    #[test]
+    fn sets_are_read_as_they_are_asked_for() {
+        let kind_of = |name: &str| if name == "TP53" { Kind::Crispr } else { Kind::Compound };
+        let set = Intervention::parse("taxol@0.3 + TP53", &kind_of).unwrap();
+        assert_eq!(set.to_string(), "TP53 + taxol 0.3 µM");
+        assert_eq!(set.members()[0].perturbation.kind, Kind::Crispr);
+        for (text, dose) in [("taxol@10uM", "10uM"), ("taxol@0", "0"), ("TP53 + taxol@-1", "-1")] {
+            let error = Intervention::parse(text, &kind_of).unwrap_err();
+            assert_eq!(error.dose, dose);
+            assert!(error.to_string().starts_with("`taxol@"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_schedule_is_retold_with_other_doses_in_proportion() {
+        let set = |a: f64, b: f64| Intervention::of([application("a", a), application("b", b)]);
+        let (from, to) = (set(4.0, 1.0), Intervention::of([application("a", 1.0)]));
+        // Half of an interval of 5 minutes with 4 µM is a mean of 2 µM; `b` is not told of.
+        let mean = set(2.0, 3.0).lasting(5.0 / 60.0);
+        assert_eq!(mean.with_doses_in_proportion(&from, &to), set(0.5, 3.0).lasting(5.0 / 60.0));
+        assert_eq!(from.with_doses_in_proportion(&from, &to), set(1.0, 1.0));
     }
 
     #[test]

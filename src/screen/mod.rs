@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 pub use design::{Design, Reference, Schedule, Track};
 pub use image::{ImageScreen, ImageSite, Mask, MaskValues, Object, Plane, Projection, Selector, Time};
-pub use intervention::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
+pub use intervention::{Application, DoseError, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
 pub use matrix::FeatureMatrix;
 pub use query::{Query, QueryError};
 use serde::{Deserialize, Serialize};

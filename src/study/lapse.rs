@@ -17,12 +17,9 @@ use crate::baseline::{self, BlendRule, Profiles, Rows};
 use crate::config::Config;
 use crate::evaluate::EvaluateError;
 use crate::pair::Part;
-use crate::predict::{Method, Predictions, Ridge};
+use crate::predict::{Line, LogProbe, Method, Predictions, ratios_of_sums};
 use crate::screen::{FeatureMatrix, Screen, Track, Treatment, Well};
 use crate::train::Latents;
-
-/// Penalties of the probe.
-const LAMBDAS: [f64; 6] = [1e-3, 1e-1, 1.0, 10.0, 100.0, 1000.0];
 
 /// Objects from which a candidate's ratio is predicted, at most; of more, every n-th.
 const MOST_STARTS: usize = 400;
@@ -37,7 +34,7 @@ pub(super) struct Lapse<'a> {
     wells: Vec<WellTracks<'a>>,
     /// Logarithm of each row's measured number.
     logs: Vec<Option<f64>>,
-    probe: Ridge,
+    probe: LogProbe,
 }
 
 /// One well with its followed objects that have the number in the first and in the last frame.
@@ -76,9 +73,8 @@ impl<'a> Lapse<'a> {
             .flat_map(|track| track.rows.iter().copied())
             .filter(|&row| logs[row].is_some())
             .collect();
-        let truth = training.iter().map(|&row| logs[row].expect("filtered above") as f32).collect();
-        let truth = FeatureMatrix::new(vec!["log".into()], truth);
-        let probe = Ridge::fit_gcv(&latents.select(&training).side_by_side(), &truth, &LAMBDAS)?;
+        let measured = training.iter().map(|&row| logs[row].expect("filtered above") as f32).collect();
+        let probe = LogProbe::fit(latents.select(&training), measured)?;
         Ok(Self { prepared, trained_run, device, latents, wells, logs, probe })
     }
 
@@ -141,13 +137,13 @@ impl<'a> Lapse<'a> {
         let observed = self.observed();
         let followed: Vec<&Track> = self.wells.iter().flat_map(|well| well.tracks.iter().copied()).collect();
         let raw = self.ratios(&self.latents_at(&followed, Track::first), self.predicted(&followed));
-        let (slope, intercept) = self.line_to(&raw, &observed);
+        let line = self.line_to(&raw, &observed);
         let some: Vec<&Track> = followed.iter().step_by(followed.len().div_ceil(MOST_STARTS)).copied().collect();
         let starts = self.latents_at(&some, Track::first);
-        let first: f64 = self.read(starts).iter().sum();
+        let first: f64 = self.probe.read(starts).iter().sum();
         let ratio = |treatment: &Treatment| {
-            let later: f64 = self.read(self.predicted_under(&some, &vec![treatment; some.len()])).iter().sum();
-            intercept + slope * later / first
+            let later: f64 = self.probe.read(self.predicted_under(&some, &vec![treatment; some.len()])).iter().sum();
+            line.intercept + line.slope * later / first
         };
         let mut measured = BTreeMap::<Treatment, Vec<f64>>::new();
         for (well, &ratio) in self.wells.iter().zip(&observed) {
@@ -260,31 +256,22 @@ impl<'a> Lapse<'a> {
 
     /// The ratio of sums over each well's objects, read out of latents at the end and at the start.
     fn ratios(&self, starts: &Latents, ends: Latents) -> Vec<f64> {
-        let (starts, ends) = (self.read(starts.clone()), self.read(ends));
-        let mut first = 0;
-        let mut ratio = |well: &WellTracks| {
-            let range = first..first + well.tracks.len();
-            first = range.end;
-            ends[range.clone()].iter().sum::<f64>() / starts[range].iter().sum::<f64>()
-        };
-        self.wells.iter().map(&mut ratio).collect()
-    }
-
-    /// The measured number as the probe reads it out of latents.
-    fn read(&self, latents: Latents) -> Vec<f64> {
-        self.probe.predict(&latents.side_by_side()).values().iter().map(|&log| f64::from(log).exp()).collect()
+        let sizes = self.wells.iter().map(|well| well.tracks.len());
+        ratios_of_sums(&self.probe.read(starts.clone()), &self.probe.read(ends), sizes)
     }
 
     /// Ratios on the scale of measured ones; `None` where there is no ratio.
     fn calibrated(&self, raw: &[f64], observed: &[f64]) -> Vec<Option<f64>> {
-        let (slope, intercept) = self.line_to(raw, observed);
-        raw.iter().map(|raw| raw.is_finite().then_some(intercept + slope * raw)).collect()
+        let line = self.line_to(raw, observed);
+        raw.iter().map(|raw| raw.is_finite().then_some(line.at(*raw))).collect()
     }
 
-    /// Slope and intercept of the straight line that fits measured ratios of training wells.
-    fn line_to(&self, raw: &[f64], observed: &[f64]) -> (f64, f64) {
+    /// The straight line that fits measured ratios of training wells.
+    fn line_to(&self, raw: &[f64], observed: &[f64]) -> Line {
         let is_usable = |well: &usize| self.wells[*well].part == Part::Train && raw[*well].is_finite();
-        line(&(0..raw.len()).filter(is_usable).collect::<Vec<_>>(), raw, observed)
+        let points: Vec<(f64, f64)> =
+            (0..raw.len()).filter(is_usable).map(|well| (raw[well], observed[well])).collect();
+        Line::through(&points)
     }
 
     /// The conditions of the wells, sorted, each once.
@@ -392,21 +379,6 @@ fn wells<'a>(prepared: &'a Prepared, logs: &[Option<f64>]) -> Vec<WellTracks<'a>
             .push(track);
     }
     wells.into_values().collect()
-}
-
-/// Slope and intercept of the least-squares line from `x` to `y` over `rows`; the line through the origin of slope 1 when `x`
-/// does not vary.
-fn line(rows: &[usize], x: &[f64], y: &[f64]) -> (f64, f64) {
-    let n = rows.len() as f64;
-    let mean = |values: &[f64]| rows.iter().map(|&row| values[row]).sum::<f64>() / n;
-    let (x_mean, y_mean) = (mean(x), mean(y));
-    let spread: f64 = rows.iter().map(|&row| (x[row] - x_mean).powi(2)).sum();
-    if rows.len() < 3 || spread <= 0.0 {
-        return (1.0, 0.0);
-    }
-    let shared: f64 = rows.iter().map(|&row| (x[row] - x_mean) * (y[row] - y_mean)).sum();
-    let slope = shared / spread;
-    (slope, y_mean - slope * x_mean)
 }
 
 /// What simple methods say of `treatments`.

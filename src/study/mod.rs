@@ -11,7 +11,6 @@ mod pictures;
 mod prepare;
 mod published;
 mod readout;
-mod response;
 mod run;
 mod score;
 mod spaces;

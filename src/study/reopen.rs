@@ -3,40 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Device;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 use super::lapse::Lapse;
 use super::methods::SimpleMethods;
 use super::trajectory::track_predictions;
 use super::wells::well_scores;
 use super::{Evaluation, Prepared, StudyError, TrainedRun, methods, score, table, trajectory_score};
+use crate::baseline::Rows;
 use crate::config::Config;
 use crate::embed::{Level, embed};
-use crate::evaluate::{Verdict, conformal_radius, coverage_over_splits};
+use crate::evaluate::{Intervals, Verdict, verdict_sentence};
 use crate::pair::{Part, SplitBy};
 use crate::plan::{ByBlend, ByModel, ByProfiles, Goal, PlanError, RankedIntervention, Ranker, Ranking, Trust, rank};
 use crate::predict::{Abstains, Method, MethodKind, Starts};
-use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment};
+use crate::screen::{Intervention, Kind, Screen, Treatment};
 use crate::table::Table;
+use crate::train::TrainedModel;
 
 /// The sentence that heads a ranking: the verdict on what ranks.
-pub fn verdict_sentence(config: &Config, evaluation: Option<&Evaluation>) -> String {
+pub(super) fn heading(config: &Config, evaluation: Option<&Evaluation>) -> String {
     let verdict = evaluation.and_then(|evaluation| match config.rank.by {
         Method::Model => evaluation.verdict_model.as_ref(),
-        Method::Blend => evaluation.verdict.as_ref(),
-        _ => None,
+        _ => evaluation.verdict.as_ref(),
     });
-    if config.rank.by.kind() != MethodKind::Learned {
-        return format!("ranked by the baseline {} alone; `evaluate` shows what the model adds", config.rank.by);
-    }
-    match verdict {
-        Some(verdict) => verdict.to_string(),
-        None => {
-            "not judged: no treatment is held out for testing, so nothing is known of how far to trust this ranking"
-                .into()
-        }
-    }
+    verdict_sentence(&config.rank.by, verdict)
 }
 
 /// Ranks by what the configuration says, on the run's own screen or on `other`.
@@ -53,13 +43,10 @@ pub(super) fn rank_by(
 ) -> Result<Ranking, StudyError> {
     let trained = &trained_run.trained;
     let screen = other.unwrap_or(&prepared.screen);
-    let goal = Goal::new(trained, screen, &config.rank, device)?;
-    let candidates = config.rank.candidates.of_screen(screen, &trained.vocabulary, &goal.context)?;
-    let calibration = prepared.treatments(Part::Calibration);
-    let test = prepared.treatments(Part::Test);
-    let mut asked: BTreeMap<_, Vec<usize>> =
-        candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
-    asked.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
+    let asked = Asked::of(config, trained, screen, device)?;
+    let [calibration, test] = [Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
+    let mut rows: Rows = asked.candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
+    rows.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
     let starts = Starts::of(trained, screen, device);
     let model = ByModel { trained, starts: &starts, device };
     let methods = SimpleMethods::of(config, prepared);
@@ -70,26 +57,24 @@ pub(super) fn rank_by(
         Method::Blend => {
             let own_starts = Starts::of(trained, &prepared.screen, device);
             let rule = methods.blend_rule(trained_run.model(&own_starts, device))?;
-            fitted = methods.fit(&rule.partner, &asked)?;
+            fitted = methods.fit(&rule.partner, &rows)?;
             match &fitted {
                 Some(fitted) => Box::new(ByBlend { model, simple: by_profiles(fitted), weight: rule.weight }),
                 None => Box::new(model),
             }
         }
         by => {
-            fitted = methods.fit(by, &asked)?;
+            fitted = methods.fit(by, &rows)?;
             Box::new(by_profiles(fitted.as_ref().ok_or_else(|| methods.unknown_ranker())?))
         }
     };
-    let (radius, calibration) = if other.is_some() {
-        (None, "no intervals: the calibration treatments are those of the run's own screen".to_owned())
-    } else {
-        let residuals =
-            |rows: &BTreeMap<Treatment, Vec<usize>>| goal.residuals(trained, screen, &*ranker, rows, device);
-        intervals(config, &residuals(&calibration)?, &residuals(&test)?)?
+    let intervals = match other {
+        Some(_) => Intervals::none("the calibration treatments are those of the run's own screen"),
+        None => asked.intervals(&*ranker, [&calibration, &test])?,
     };
-    let trust = Trust { by: config.rank.by.clone(), verdict, radius, calibration };
-    Ok(rank(trained, screen, &goal, &candidates, ranker.as_ref(), &trust, device)?)
+    let ranking = asked.ranking(&*ranker, verdict, intervals)?;
+    let says_nothing = ranking.rows.is_empty() && config.rank.by.kind() != MethodKind::Learned;
+    if says_nothing { Err(methods.unknown_ranker().into()) } else { Ok(ranking) }
 }
 
 /// Refuses to rank a time lapse by anything but the model.
@@ -118,18 +103,16 @@ pub(super) fn rank_lapse(
     let ends: Vec<usize> =
         prepared.screen.design.tracks().iter().flat_map(|track| [track.first(), track.last()]).collect();
     let screen = prepared.screen.select(&ends);
-    let goal = Goal::new(trained, &screen, &config.rank, device)?;
-    let candidates = config.rank.candidates.of_screen(&screen, &trained.vocabulary, &goal.context)?;
+    let asked = Asked::of(config, trained, &screen, device)?;
     let starts = Starts::of(trained, &screen, device);
     let model = ByModel { trained, starts: &starts, device };
-    let residuals = |part: Part| {
+    let [calibration, test] = [Part::Calibration, Part::Test].map(|part| {
         let mut rows = screen.treatments();
         rows.retain(|_, rows| rows.iter().all(|&row| prepared.split.part(ends[row]) == part));
-        goal.residuals(trained, &screen, &model, &rows, device)
-    };
-    let (radius, calibration) = intervals(config, &residuals(Part::Calibration)?, &residuals(Part::Test)?)?;
-    let trust = Trust { by: config.rank.by.clone(), verdict, radius, calibration };
-    let mut ranking = rank(trained, &screen, &goal, &candidates, &model, &trust, device)?;
+        rows
+    });
+    let intervals = asked.intervals(&model, [&calibration, &test])?;
+    let mut ranking = asked.ranking(&model, verdict, intervals)?;
     let treatment =
         |row: &RankedIntervention| Treatment { intervention: row.intervention.clone(), context: row.context.clone() };
     let treatments: Vec<Treatment> = ranking.rows.iter().map(treatment).collect();
@@ -141,44 +124,42 @@ pub(super) fn rank_lapse(
     Ok(ranking)
 }
 
-/// Random splits over which the coverage of intervals is judged.
-const COVERAGE_SPLITS: usize = 200;
+/// What `[rank]` asks of a screen.
+struct Asked<'a> {
+    config: &'a Config,
+    trained: &'a TrainedModel,
+    screen: &'a Screen,
+    goal: Goal,
+    candidates: Vec<Treatment>,
+    device: &'a Device,
+}
 
-/// Half the width of a ranking's intervals, and a sentence on how far they can be trusted.
-///
-/// The width is a conformal quantile of the misses on the calibration treatments. How often such intervals cover is judged
-/// over random halves of calibration and test treatments together: neither had a part in fitting.
-fn intervals(config: &Config, calibration: &[f64], test: &[f64]) -> Result<(Option<f64>, String), StudyError> {
-    let alpha = config.evaluate.alpha;
-    let level = 100.0 * (1.0 - alpha);
-    let found = conformal_radius(calibration, alpha)?;
-    if !found.radius.is_finite() {
-        let (n, needed) = (calibration.len(), found.n_needed);
-        return Ok((
-            None,
-            format!("no intervals: {level:.0} % ones need {needed} calibration treatments, there are {n}"),
-        ));
+impl<'a> Asked<'a> {
+    fn of(
+        config: &'a Config,
+        trained: &'a TrainedModel,
+        screen: &'a Screen,
+        device: &'a Device,
+    ) -> Result<Self, StudyError> {
+        let goal = Goal::new(trained, screen, &config.rank, device)?;
+        let candidates = config.rank.candidates.of_screen(screen, &trained.vocabulary, &goal.context)?;
+        Ok(Self { config, trained, screen, goal, candidates, device })
     }
-    let mut sentence = format!("{level:.0} % intervals: set by {} calibration treatments", calibration.len());
-    let unseen = [calibration, test].concat();
-    if config.split.by == SplitBy::Context {
-        sentence += "; no coverage is claimed, because contexts are not exchangeable";
-    } else {
-        let mut rng = ChaCha8Rng::seed_from_u64(config.evaluate.bootstrap.seed);
-        let coverage = coverage_over_splits(&unseen, alpha, COVERAGE_SPLITS, &mut rng)?;
-        if coverage.share_infinite == 0.0 {
-            let percent = |share: f64| 100.0 * share;
-            sentence += &format!(
-                "; over {} random halves of {} unseen treatments such intervals covered {:.0} % (of most halves {:.0} to {:.0} %)",
-                coverage.n_splits,
-                unseen.len(),
-                percent(coverage.mean),
-                percent(coverage.lower),
-                percent(coverage.upper)
-            );
-        }
+
+    /// Intervals of the scores that `ranker` gives, from the calibration and the test treatments.
+    fn intervals(&self, ranker: &dyn Ranker, parts: [&Rows; 2]) -> Result<Intervals, StudyError> {
+        let residuals = |rows: &Rows| self.goal.residuals(self.trained, self.screen, ranker, rows, self.device);
+        let [calibration, test] = parts.map(residuals);
+        let evaluate = &self.config.evaluate;
+        let are_exchangeable = self.config.split.by != SplitBy::Context;
+        Ok(Intervals::of(&calibration?, &test?, evaluate.alpha, are_exchangeable, evaluate.bootstrap.seed)?)
     }
-    Ok((Some(found.radius), sentence))
+
+    fn ranking(&self, ranker: &dyn Ranker, verdict: String, intervals: Intervals) -> Result<Ranking, StudyError> {
+        let Intervals { radius, calibration } = intervals;
+        let trust = Trust { by: self.config.rank.by.clone(), verdict, radius, calibration };
+        Ok(rank(self.trained, self.screen, &self.goal, &self.candidates, ranker, &trust, self.device)?)
+    }
 }
 
 /// Ranks once more with a finished run, headed by the verdict of its own evaluation.
@@ -201,7 +182,7 @@ pub fn rank_finished(
         }
         let lapse = Lapse::new(prepared, trained_run, device)?;
         let evaluation = score::pooled(config, Vec::new(), lapse.readouts(config)?)?;
-        return rank_lapse(config, &lapse, verdict_sentence(config, Some(&evaluation)), device);
+        return rank_lapse(config, &lapse, heading(config, Some(&evaluation)), device);
     }
     // The verdict alone: how good the embedding is does not head a ranking, and replicate retrieval takes long.
     let test = prepared.treatments(config.evaluate.part);
@@ -211,7 +192,7 @@ pub fn rank_finished(
         false if test.is_empty() => None,
         false => Some(scored(config, prepared, trained_run, &test, device)?),
     };
-    let verdict = verdict_sentence(config, evaluation.as_ref());
+    let verdict = heading(config, evaluation.as_ref());
     rank_by(config, prepared, other, trained_run, verdict, device)
 }
 
@@ -328,8 +309,8 @@ pub fn treatments_of(
     texts
         .iter()
         .map(|text| {
-            let members = text.split(" + ").map(|part| member(part.trim(), &known)).collect::<Result<Vec<_>, _>>()?;
-            let intervention = Intervention::of(members);
+            let kind_of = |name: &str| known.get(name).copied().unwrap_or_default();
+            let intervention = Intervention::parse(text, &kind_of).map_err(|error| error.to_string())?;
             let intervention = match hours {
                 Some(hours) => intervention.lasting(hours),
                 None => intervention,
@@ -337,21 +318,6 @@ pub fn treatments_of(
             Ok(Treatment { intervention, context: context.to_owned() })
         })
         .collect()
-}
-
-fn member(text: &str, known: &BTreeMap<&str, Kind>) -> Result<Application, String> {
-    let (name, dose) = match text.rsplit_once('@') {
-        Some((name, dose)) => {
-            let value = dose.trim().parse().ok().and_then(Micromolar::new);
-            (
-                name.trim(),
-                Some(value.ok_or(format!("`{text}`: `{dose}` is no dose (expected a positive number of µM)"))?),
-            )
-        }
-        None => (text, None),
-    };
-    let kind = known.get(name).copied().unwrap_or_default();
-    Ok(Application { perturbation: Perturbation { name: name.to_owned(), kind }, dose })
 }
 
 /// Predictions as a table: the intervention, each member's latents, and decoded features where features are no pixels; and

@@ -397,7 +397,7 @@ fn results(
         go_on(stop, "the ranking")?;
         dir.start_step("rank")?;
         tell(Event::Step(format!("ranking toward {}", config.rank.target)));
-        let verdict = reopen::verdict_sentence(config, evaluation.as_ref());
+        let verdict = reopen::heading(config, evaluation.as_ref());
         let found = match &lapse {
             Some(lapse) => reopen::rank_lapse(config, lapse, verdict, device)?,
             None => reopen::rank_by(config, prepared, None, trained_run, verdict, device)?,

@@ -8,17 +8,16 @@
 //! between the dose and its neighbors: the model is rolled out from the same start with the track's own schedule and
 //! with the neighbors' doses in its place, so that what the model gets wrong of all doses alike cancels.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 
-use super::response::{Mean, MeanResponse, Responses, beginning, later};
 use super::{Prepared, StudyError, TrainedRun};
-use crate::baseline::toward_prior;
+use crate::baseline::{Mean, MeanResponse, Responses, beginning, halves, later, share_of, toward_prior};
 use crate::config::Config;
 use crate::pair::{Anchor, Part};
-use crate::predict::{Method, Ridge};
-use crate::screen::{Application, FeatureMatrix, Intervention, Micromolar, Perturbation, Schedule, Treatment};
+use crate::predict::{Method, PROBE_LAMBDAS, Ridge};
+use crate::screen::{FeatureMatrix, Intervention, Schedule, Treatment};
 use crate::table::{Column, Table};
 
 /// One track as one method predicts it.
@@ -48,9 +47,6 @@ pub(super) struct TrackPredictions {
     /// In sentences.
     pub notes: Vec<String>,
 }
-
-/// Penalties of the probe.
-const LAMBDAS: [f64; 6] = [1e-3, 1e-1, 1.0, 10.0, 100.0, 1000.0];
 
 /// Predictions of the tracks of `config.evaluate.part` by every method.
 ///
@@ -166,7 +162,7 @@ impl<'a> Forecaster<'a> {
             .unzip();
         let measured = FeatureMatrix::new(vec!["measured".into()], numbers);
         let latents = trained_run.trained.encode(&prepared.screen.features, &rows, device);
-        let probe = |member: usize| Ridge::fit_gcv(&latents.member(member), &measured, &LAMBDAS);
+        let probe = |member: usize| Ridge::fit_gcv(&latents.member(member), &measured, &PROBE_LAMBDAS);
         let probes = (0..latents.n_members()).map(probe).collect::<Result<_, _>>()?;
         Ok(Self { prepared, trained_run, probes, seen, device })
     }
@@ -190,7 +186,10 @@ impl<'a> Forecaster<'a> {
                 let of = |set: &Intervention| {
                     let set = neighbors.map_or_else(
                         || set.clone(),
-                        |neighbors| with_doses_of(set, &schedule.treatment, neighbors[index]),
+                        |neighbors| {
+                            let neighbor = &neighbors[index].intervention;
+                            set.with_doses_in_proportion(&schedule.treatment.intervention, neighbor)
+                        },
                     );
                     Treatment { intervention: set, context: context.clone() }
                 };
@@ -254,7 +253,7 @@ fn blend_weight(forecaster: &Forecaster, responses: &Responses, validation: &[&S
     let tracks: Vec<&Schedule> =
         validation.iter().copied().filter(|schedule| schedule.last_row_until(seen).is_some()).collect();
     let contrasts = forecaster.contrasts(&tracks, &forecaster.predict(&tracks, None), responses);
-    let (mut shared, mut squared) = (0.0, 0.0);
+    let mut pairs = Vec::new();
     for (schedule, contrast) in tracks.iter().zip(&contrasts) {
         let anchor = responses.anchor(&schedule.treatment);
         for (at, contrast) in later(schedule, seen).zip(contrast) {
@@ -263,47 +262,13 @@ fn blend_weight(forecaster: &Forecaster, responses: &Responses, validation: &[&S
             if let (Some(observed), Some(response), Some(own), Some(contrast)) =
                 (schedule.measured[at], response, own, contrast)
             {
-                shared += contrast * (observed - own - response);
-                squared += contrast * contrast;
+                pairs.push((*contrast, observed - own - response));
             }
         }
     }
-    if squared <= 0.0 {
-        return toward_prior(0.0, 0.0);
-    }
+    let Some(share) = share_of(pairs.into_iter()) else { return toward_prior(0.0, 0.0) };
     let doses: BTreeSet<&Treatment> = tracks.iter().map(|schedule| &schedule.treatment).collect();
-    toward_prior((shared / squared).clamp(0.0, 1.0), doses.len() as f64)
-}
-
-/// The set with every dose of `from` replaced by that of `to`, in proportion where a mean over the interval is told.
-fn with_doses_of(set: &Intervention, from: &Treatment, to: &Treatment) -> Intervention {
-    let dose_in = |treatment: &Treatment, perturbation: &Perturbation| {
-        let mut members = treatment.intervention.members().iter();
-        members.find(|member| member.perturbation == *perturbation)?.dose.map(Micromolar::get)
-    };
-    let members = set.members().iter().map(|member| {
-        let ratio =
-            dose_in(to, &member.perturbation).zip(dose_in(from, &member.perturbation)).map(|(to, from)| to / from);
-        let dose = member.dose.and_then(|dose| Micromolar::new(dose.get() * ratio.unwrap_or(1.0)));
-        Application { dose, ..member.clone() }
-    });
-    let replaced = Intervention::of(members);
-    set.hours().map_or(replaced.clone(), |hours| replaced.lasting(hours))
-}
-
-/// The fields of each treatment in two halves, by their order.
-fn halves(schedules: &[&Schedule]) -> [BTreeSet<String>; 2] {
-    let mut fields = BTreeMap::<&Treatment, BTreeSet<&String>>::new();
-    for schedule in schedules {
-        fields.entry(&schedule.treatment).or_default().insert(&schedule.field);
-    }
-    let mut halves = [BTreeSet::new(), BTreeSet::new()];
-    for fields in fields.values() {
-        for (number, field) in fields.iter().enumerate() {
-            halves[number % 2].insert((*field).clone());
-        }
-    }
-    halves
+    toward_prior(share, doses.len() as f64)
 }
 
 /// `trajectories.parquet`: one row for each track, method and time.
