@@ -46,7 +46,7 @@ mod tests {
         assert_eq!(additive(&profiles).ask(&target).profiles.values(), [16.0, 1.0]);
         let unknown = [treatment(&[("agonist", 1.0), ("x", 3.0), ("z", 3.0)], "")];
         let [unknown] = unknown;
-        assert_eq!(additive(&profiles).ask(&[unknown.clone()]).abstained, [(unknown, Abstains::NoMembers)]);
+        assert_eq!(additive(&profiles).ask(std::slice::from_ref(&unknown)).abstained, [(unknown, Abstains::NoMembers)]);
     }
 
     #[test]

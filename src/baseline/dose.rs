@@ -82,7 +82,10 @@ mod tests {
         for target in [treatment(&[("a", 2.0)], "y"), treatment(&[("b", 2.0)], "x"), longer] {
             assert_eq!(dose_position(&target, &training), DosePosition::Unseen);
             let profiles = Profiles::of(&screen, &training);
-            assert_eq!(interpolation(&profiles).ask(&[target.clone()]).abstained, [(target, Abstains::NoDose)]);
+            assert_eq!(
+                interpolation(&profiles).ask(std::slice::from_ref(&target)).abstained,
+                [(target, Abstains::NoDose)]
+            );
         }
     }
 
