@@ -179,8 +179,8 @@ mod tests {
     use crate::plan::{ByBlend, ByModel, ByProfiles, Ranker};
     use crate::predict::Starts;
     use crate::screen::{Application, Intervention, Micromolar};
-    use crate::study::{load_screen, prepare, train_ensemble};
-    use crate::train::Stop;
+    use crate::study::{load_screen, prepare};
+    use crate::train::{Recipe, Stop, train_ensemble};
 
     /// A dose that nobody measured or listed, between two that were.
     fn proposed(training: &Rows) -> Treatment {
@@ -201,8 +201,11 @@ mod tests {
         config.data.card = Some(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/bbbc021/dataset.toml"));
         let prepared = prepare(&config, &load_screen(&config).unwrap()).unwrap();
         let device = Device::flex();
-        let trained =
-            train_ensemble(&config, &prepared, None, None, &device, &Stop::default(), &|_| {}).unwrap().trained;
+        let sizes = prepared.sizes(&config.model);
+        let recipe = Recipe { model: &config.model, sizes: &sizes, pair: &config.pair, train: &config.train };
+        let data = prepared.training_data();
+        let members = train_ensemble(data, recipe, None, None, &device, &Stop::default(), &|_| {}).unwrap();
+        let trained = members.trained;
         let (methods, nothing) = (SimpleMethods::of(&config, &prepared), Rows::new());
         let proposed = [proposed(&methods.training)];
         assert!(!prepared.screen.treatments().contains_key(&proposed[0]));

@@ -11,9 +11,7 @@ use super::prepare::load_screen_until;
 use super::readout::readout_table;
 use super::trajectory::{track_predictions, trajectory_table};
 use super::wells::{WellScores, well_scores};
-use super::{
-    Evaluation, Item, Prepared, StudyError, methods, pictures, prepare, reopen, score, trajectory_score,
-};
+use super::{Evaluation, Item, Prepared, StudyError, methods, pictures, prepare, reopen, score, trajectory_score};
 use crate::config::Config;
 use crate::embed::{Level, embed};
 use crate::load::Loaded;
