@@ -3,7 +3,6 @@
 //! The *beginning* of a track is the mean of what is seen of it; a response may be told as it is, or above the beginning.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use crate::pair::{Anchor, anchor_of};
 use crate::screen::{Schedule, Treatment};
@@ -29,7 +28,7 @@ impl MeanResponse {
     pub fn of(schedules: &[&Schedule], seen: f64) -> Self {
         let mut times = BTreeMap::<i64, (f64, f64, f64)>::new();
         for schedule in schedules {
-            let Some(own) = beginning(schedule, seen) else { continue };
+            let Some(own) = schedule.mean_until(seen) else { continue };
             for (minutes, value) in schedule.minutes.iter().zip(&schedule.measured) {
                 if let Some(value) = value {
                     let (plain, shifted, n) = times.entry(key(*minutes)).or_default();
@@ -89,17 +88,6 @@ impl Responses {
     }
 }
 
-/// Positions of the times after those that are seen.
-pub fn later(schedule: &Schedule, seen: f64) -> Range<usize> {
-    schedule.minutes.partition_point(|&minutes| minutes <= seen)..schedule.minutes.len()
-}
-
-/// The mean of what was seen of a track.
-pub fn beginning(schedule: &Schedule, seen: f64) -> Option<f64> {
-    let values: Vec<f64> = schedule.measured[..later(schedule, seen).start].iter().flatten().copied().collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
 /// The fields of each treatment in two halves, by their order: what the mean of the one says of the other is what repeating
 /// the experiment would say.
 pub fn halves(schedules: &[&Schedule]) -> [BTreeSet<String>; 2] {
@@ -145,7 +133,8 @@ mod tests {
         assert_eq!(mean.at(10.0, Mean::Shifted), Some(2.0));
         assert_eq!(mean.at(5.0, Mean::Shifted), Some(1.0));
         assert_eq!(mean.at(15.0, Mean::Plain), None);
-        assert_eq!((later(&one, 5.0), beginning(&other, 5.0), beginning(&unseen, 5.0)), (2..3, Some(4.0), None));
+        assert_eq!(one.after(5.0), 2..3);
+        assert_eq!((other.mean_until(5.0), unseen.mean_until(5.0)), (Some(4.0), None));
     }
 
     #[test]

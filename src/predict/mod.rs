@@ -1,6 +1,7 @@
 //! What interventions would do: predicted latents and decoded features.
 
 mod decoder;
+mod forecast;
 mod method;
 mod model;
 mod predictions;
@@ -8,6 +9,7 @@ mod probe;
 mod ridge;
 
 pub use decoder::{Decoder, DecoderConfig};
+pub use forecast::Forecaster;
 pub use method::{Method, MethodKind, UnknownMethod};
 pub(crate) use model::unplaced;
 pub use model::{Model, ModelPredictions, PredictError, PredictedLatents, Starts, predict_latents};

@@ -1,5 +1,7 @@
 //! How a screen was done: what an effect is measured against, and which rows are the same cells at several times.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Intervention, Treatment};
@@ -126,6 +128,17 @@ impl Schedule {
     /// The last time at or before `minutes` at which there is a row, if any.
     pub fn last_row_until(&self, minutes: f64) -> Option<usize> {
         (0..self.minutes.len()).rev().find(|&at| self.minutes[at] <= minutes && self.rows[at].is_some())
+    }
+
+    /// Positions of the times after `minutes`.
+    pub fn after(&self, minutes: f64) -> Range<usize> {
+        self.minutes.partition_point(|&time| time <= minutes)..self.minutes.len()
+    }
+
+    /// The mean of what was measured until `minutes`.
+    pub fn mean_until(&self, minutes: f64) -> Option<f64> {
+        let values: Vec<f64> = self.measured[..self.after(minutes).start].iter().flatten().copied().collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
 }
 

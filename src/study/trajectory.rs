@@ -13,11 +13,11 @@ use std::collections::BTreeSet;
 use burn::tensor::Device;
 
 use super::{Prepared, StudyError, TrainedRun};
-use crate::baseline::{Mean, MeanResponse, Responses, beginning, halves, later, share_of, toward_prior};
+use crate::baseline::{Mean, MeanResponse, Responses, halves, share_of, toward_prior};
 use crate::config::Config;
 use crate::pair::{Anchor, Part};
-use crate::predict::{Method, PROBE_LAMBDAS, Ridge};
-use crate::screen::{FeatureMatrix, Intervention, Schedule, Treatment};
+use crate::predict::{Forecaster, Method};
+use crate::screen::{Schedule, Treatment};
 use crate::table::{Column, Table};
 
 /// One track as one method predicts it.
@@ -64,7 +64,7 @@ pub(super) fn track_predictions(
         tracks.filter(|(track, _)| prepared.split.part(track.first()) == part).map(|(_, schedule)| schedule).collect()
     };
     let training = of_part(Part::Train);
-    let forecaster = Forecaster::new(prepared, trained_run, seen, device)?;
+    let forecaster = Forecaster::fit(&trained_run.trained, &prepared.screen.features, &training, seen, device)?;
     let responses = Responses::of(&training, seen);
     let blend_weight = blend_weight(&forecaster, &responses, &of_part(Part::Validation));
 
@@ -80,12 +80,12 @@ pub(super) fn track_predictions(
         ));
     }
     let model = forecaster.predict(&scored, None);
-    let contrasts = forecaster.contrasts(&scored, &model, &responses);
+    let contrasts = contrasts(&forecaster, &scored, &model, &responses);
     let halves = halves(&scored);
     let mut tracks = Vec::new();
     for (index, schedule) in scored.iter().enumerate() {
-        let later = later(schedule, seen);
-        let own = beginning(schedule, seen);
+        let later = schedule.after(seen);
+        let own = schedule.mean_until(seen);
         let shifted = |response: &dyn Fn(f64) -> Option<f64>| -> Vec<Option<f64>> {
             later.clone().map(|at| Some(own? + response(schedule.minutes[at])?)).collect()
         };
@@ -136,129 +136,30 @@ pub(super) fn track_predictions(
     Ok(TrackPredictions { tracks, blend_weight, notes })
 }
 
-/// The model with its probe.
-struct Forecaster<'a> {
-    prepared: &'a Prepared,
-    trained_run: &'a TrainedRun,
-    /// One for each member: members that agree on what is measured may differ in what they predict, and a probe over all
-    /// of them would lean on differences between them.
-    probes: Vec<Ridge>,
-    seen: f64,
-    device: &'a Device,
-}
-
-impl<'a> Forecaster<'a> {
-    fn new(
-        prepared: &'a Prepared,
-        trained_run: &'a TrainedRun,
-        seen: f64,
-        device: &'a Device,
-    ) -> Result<Self, StudyError> {
-        let tracks = prepared.screen.design.tracks().iter().zip(prepared.screen.design.schedules());
-        let training = tracks.filter(|(track, _)| prepared.split.part(track.first()) == Part::Train);
-        let (rows, numbers): (Vec<usize>, Vec<f32>) = training
-            .flat_map(|(_, schedule)| schedule.rows.iter().zip(&schedule.measured))
-            .filter_map(|(row, measured)| Some(((*row)?, (*measured)? as f32)))
-            .unzip();
-        let measured = FeatureMatrix::new(vec!["measured".into()], numbers);
-        let latents = trained_run.trained.encode(&prepared.screen.features, &rows, device);
-        let probe = |member: usize| Ridge::fit_gcv(&latents.member(member), &measured, &PROBE_LAMBDAS);
-        let probes = (0..latents.n_members()).map(probe).collect::<Result<_, _>>()?;
-        Ok(Self { prepared, trained_run, probes, seen, device })
-    }
-
-    /// The number read out of the predicted latents at every time after those that were seen; the doses of a track's
-    /// schedule are those of its neighbor, if neighbors are given.
-    fn predict(&self, schedules: &[&Schedule], neighbors: Option<&[&Treatment]>) -> Vec<Vec<Option<f64>>> {
-        let starts: Vec<usize> = schedules
-            .iter()
-            .map(|schedule| schedule.last_row_until(self.seen).expect("a predicted track has one"))
-            .collect();
-        let rows: Vec<usize> =
-            schedules.iter().zip(&starts).map(|(schedule, &at)| schedule.rows[at].expect("found as a row")).collect();
-        let latents = self.trained_run.trained.encode(&self.prepared.screen.features, &rows, self.device);
-        let sequences: Vec<Vec<Treatment>> = schedules
-            .iter()
-            .zip(&starts)
-            .enumerate()
-            .map(|(index, (schedule, &at))| {
-                let context = &schedule.treatment.context;
-                let of = |set: &Intervention| {
-                    let set = neighbors.map_or_else(
-                        || set.clone(),
-                        |neighbors| {
-                            let neighbor = &neighbors[index].intervention;
-                            set.with_doses_in_proportion(&schedule.treatment.intervention, neighbor)
-                        },
-                    );
-                    Treatment { intervention: set, context: context.clone() }
-                };
-                schedule.present[at..].iter().map(of).collect()
-            })
-            .collect();
-        let sequences: Vec<Vec<&Treatment>> = sequences.iter().map(|steps| steps.iter().collect()).collect();
-        let predicted = self.trained_run.trained.roll_out(&latents, &sequences, self.device);
-        let of_track = |track: usize| -> Vec<Option<f64>> {
-            let mut sums = vec![0.0; sequences[track].len()];
-            if sums.is_empty() {
-                return Vec::new();
-            }
-            for (member, probe) in self.probes.iter().enumerate() {
-                let read = probe.predict(&predicted[track].member(member));
-                sums.iter_mut().zip(read.values()).for_each(|(sum, &value)| *sum += f64::from(value));
-            }
-            // Step s arrives at time start + 1 + s.
-            let steps = later(schedules[track], self.seen).map(|at| at - starts[track] - 1);
-            steps.map(|step| Some(sums[step] / self.probes.len() as f64)).collect()
-        };
-        (0..schedules.len()).map(of_track).collect()
-    }
-
-    /// What the model says that a track's dose does beyond the interpolation of its neighboring doses; `None` without them.
-    fn contrasts(
-        &self,
-        schedules: &[&Schedule],
-        model: &[Vec<Option<f64>>],
-        responses: &Responses,
-    ) -> Vec<Vec<Option<f64>>> {
-        let mut found: Vec<Vec<Option<f64>>> = model.to_vec();
-        let anchors: Vec<Anchor> = schedules.iter().map(|schedule| responses.anchor(&schedule.treatment)).collect();
-        let most = anchors.iter().map(|anchor| anchor.weights.len()).max().unwrap_or(0);
-        for neighbor in 0..most {
-            let with: Vec<usize> =
-                (0..schedules.len()).filter(|&track| neighbor < anchors[track].weights.len()).collect();
-            let doses: Vec<&Treatment> =
-                with.iter().map(|&track| &responses.treatments[anchors[track].weights[neighbor].0]).collect();
-            let chosen: Vec<&Schedule> = with.iter().map(|&track| schedules[track]).collect();
-            for (&track, predicted) in with.iter().zip(self.predict(&chosen, Some(&doses))) {
-                let (_, weight) = anchors[track].weights[neighbor];
-                for (value, predicted) in found[track].iter_mut().zip(predicted) {
-                    *value = value.zip(predicted).map(|(value, predicted)| value - weight * predicted);
-                }
-            }
-        }
-        for (values, anchor) in found.iter_mut().zip(&anchors) {
-            if !anchor.exists() {
-                values.iter_mut().for_each(|value| *value = None);
-            }
-        }
-        found
-    }
+/// What the model says that a track's dose does beyond the interpolation of its neighboring doses.
+fn contrasts(
+    forecaster: &Forecaster,
+    schedules: &[&Schedule],
+    model: &[Vec<Option<f64>>],
+    responses: &Responses,
+) -> Vec<Vec<Option<f64>>> {
+    let anchors: Vec<Anchor> = schedules.iter().map(|schedule| responses.anchor(&schedule.treatment)).collect();
+    forecaster.contrasts(schedules, model, &anchors, &responses.treatments)
 }
 
 /// The share of the model's contrast that comes nearest to the validation tracks, from 0 to 1, by least squares, pulled
 /// toward the prior because validation doses are few.
 fn blend_weight(forecaster: &Forecaster, responses: &Responses, validation: &[&Schedule]) -> f64 {
-    let seen = forecaster.seen;
+    let seen = forecaster.seen();
     let tracks: Vec<&Schedule> =
         validation.iter().copied().filter(|schedule| schedule.last_row_until(seen).is_some()).collect();
-    let contrasts = forecaster.contrasts(&tracks, &forecaster.predict(&tracks, None), responses);
+    let contrasts = contrasts(forecaster, &tracks, &forecaster.predict(&tracks, None), responses);
     let mut pairs = Vec::new();
     for (schedule, contrast) in tracks.iter().zip(&contrasts) {
         let anchor = responses.anchor(&schedule.treatment);
-        for (at, contrast) in later(schedule, seen).zip(contrast) {
+        for (at, contrast) in schedule.after(seen).zip(contrast) {
             let response = responses.neighbors(&anchor, schedule.minutes[at], Mean::Shifted);
-            let own = beginning(schedule, seen);
+            let own = schedule.mean_until(seen);
             if let (Some(observed), Some(response), Some(own), Some(contrast)) =
                 (schedule.measured[at], response, own, contrast)
             {
