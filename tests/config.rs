@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cytonaut::config::Config;
 
-use super::command::{cytonaut, finish};
+use super::support::{cytonaut, finish};
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

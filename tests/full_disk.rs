@@ -10,8 +10,7 @@ use std::process::Command;
 use cytonaut::run::{Checkpoint, NonFinite};
 use cytonaut::table::Table;
 
-use super::command::{finish, tiny_run};
-use super::kill::{assert_same, files};
+use super::support::{assert_same, files, finish, tiny_run};
 
 /// A small disk, unmounted when dropped.
 struct Disk(PathBuf);

@@ -11,7 +11,7 @@ use cytonaut::evaluate::{Guess, nearest_labels, relabeling_p_value};
 use cytonaut::load::read_text_table;
 use cytonaut::table::Table;
 
-use super::command::{cytonaut, finish};
+use super::support::{cytonaut, finish};
 
 /// A folder of the real data, if it is there.
 fn data(name: &str) -> Option<PathBuf> {

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::command::finish;
-use super::kill::{assert_same, files, kill_when};
-use super::time_lapse::{Disks, run_of, write_screen};
+use super::support::time_lapse::{Disks, write_screen};
+use super::support::{assert_same, files, finish, kill_when, run_of};
 
 /// A hundred and forty-four pictures, whose crops fill five files.
 const MANY: Disks = Disks { n_wells: 24, n_frames: 6, side: 512 };
@@ -64,7 +63,7 @@ fn a_run_from_images_that_is_killed_ends_with_the_bytes_of_one_that_was_not() {
 fn ctrl_c_keeps_what_is_decoded() {
     use std::process::Command;
 
-    use super::command::said;
+    use super::support::said;
 
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -81,7 +80,7 @@ fn ctrl_c_keeps_what_is_decoded() {
     let said = said(&output);
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(said.contains("stopped while images were decoded, with ") && said.contains(" of 144 pictures"), "{said}");
-    assert!(said.contains("go on with\n  ") && said.contains("disks.toml --out"), "{said}");
+    assert!(said.contains("go on with\n  ") && said.contains("screen.toml --out"), "{said}");
     let kept = fs::metadata(shard(folder, 1).unwrap()).unwrap().modified().unwrap();
     assert!(shard(folder, 4).is_none(), "{said}");
     finish(run_of(folder, "run", &SHORT), 0);

@@ -1,53 +1,9 @@
 //! A run that is killed, again and again, ends with the bytes of one that was not.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
-use super::command::{finish, tiny_run};
-
-/// Every file under `folder` by its relative path.
-pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    fn visit(root: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                visit(root, &path, files);
-            } else {
-                files.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    let mut all = BTreeMap::new();
-    visit(folder, folder, &mut all);
-    all
-}
-
-#[track_caller]
-pub fn assert_same(found: &Path, expected: &Path) {
-    let (found, expected) = (files(found), files(expected));
-    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-    for (name, bytes) in &found {
-        assert!(bytes == &expected[name], "{} differs", name.display());
-    }
-}
-
-/// Waits until `is_there`, then kills; `false` where the run ended before.
-pub fn kill_when(child: &mut Child, is_there: impl Fn() -> bool) -> bool {
-    let begin = Instant::now();
-    while !is_there() {
-        if child.try_wait().unwrap().is_some() {
-            return false;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(300), "nothing came of the run");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    // SIGKILL on Unix: nothing of the process gets a chance to tidy up.
-    child.kill().unwrap();
-    !child.wait().unwrap().success()
-}
+use super::support::{assert_same, files, finish, kill_when, step, tiny_run};
 
 #[test]
 fn a_killed_run_ends_with_the_bytes_of_one_that_was_not() {
@@ -56,12 +12,7 @@ fn a_killed_run_ends_with_the_bytes_of_one_that_was_not() {
     let (whole, killed) = (at("whole"), at("killed"));
     finish(tiny_run(&whole, &[]), 0);
 
-    let step = |member: usize| {
-        let checkpoint = killed.join(format!("checkpoints/member-{member}.safetensors"));
-        let bytes = fs::read(checkpoint).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(100_000)]).into_owned();
-        text.split("\"step\":\"").nth(1).and_then(|rest| rest.split('"').next()?.parse::<usize>().ok()).unwrap_or(0)
-    };
+    let step = |member: usize| step(&killed, member);
     let exists = |name: &str| killed.join(name).exists();
     let moments: [&dyn Fn() -> bool; 6] = [
         &|| exists("manifest.json"),

@@ -1,11 +1,12 @@
 //! The one integration binary: each further binary would link polars and burn anew.
 
+mod support;
 mod layering;
 mod config;
-mod command;
 mod commands;
 mod readme;
 mod kill;
+mod matrix;
 mod open_run;
 mod hostile;
 mod mutate;

@@ -7,7 +7,7 @@ use std::path::Path;
 use cytonaut::embed::Embeddings;
 use cytonaut::plan::Ranking;
 
-use super::command::{cytonaut, finish, tiny_run};
+use super::support::{cytonaut, finish, tiny_run};
 
 /// The bundled table: names of its columns, and its rows.
 fn bundled() -> (Vec<String>, Vec<csv::StringRecord>) {

@@ -9,7 +9,7 @@ use cytonaut::model::{Array, Lewm, LewmConfig};
 use cytonaut::run::Checkpoint;
 use tiff::encoder::{TiffEncoder, colortype};
 
-use super::command::{cytonaut, finish};
+use super::support::{cytonaut, finish};
 
 /// A checkpoint of a published model of other actions than the default's.
 fn weights() -> Checkpoint {

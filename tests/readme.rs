@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::command::said;
+use super::support::said;
 
 /// Appended to commands that train, which would take minutes otherwise.
 const FAST: &str = " --steps 30 --set train.members=1 --set train.sigreg.slices=64 --set model.encoder.width=64 \

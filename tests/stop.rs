@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::command::{finish, said, tiny_run};
-use super::kill::assert_same;
+use super::support::{assert_same, finish, said, step, tiny_run};
 
 fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
@@ -18,19 +17,12 @@ fn stopped_by(name: &str, folder: &Path, from_step: usize) -> Output {
     let mut command = tiny_run(folder, &["--quiet"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begin = Instant::now();
-    while step(folder) < from_step {
+    while step(folder, 0) < from_step {
         assert!(begin.elapsed() < Duration::from_secs(300), "nothing came of the run");
         std::thread::sleep(Duration::from_millis(1));
     }
     signal(&child, name);
     child.wait_with_output().unwrap()
-}
-
-/// The step of the first member's checkpoint; 0 without one.
-fn step(folder: &Path) -> usize {
-    let bytes = std::fs::read(folder.join("checkpoints/member-0.safetensors")).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(100_000)]).into_owned();
-    text.split("\"step\":\"").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok()).unwrap_or(0)
 }
 
 #[test]
@@ -47,8 +39,8 @@ fn ctrl_c_saves_the_step_and_the_run_goes_on_to_the_same_bytes() {
         assert!(said.contains("go on with\n  ") && said.contains("run configs/quickstart.toml --steps=60"), "{said}");
         let quoted = format!("'{}'", stopped.display());
         assert!(said.trim_end().ends_with(&quoted), "{said}");
-        assert!(step(&stopped) > last, "the step it had come to is saved");
-        last = step(&stopped);
+        assert!(step(&stopped, 0) > last, "the step it had come to is saved");
+        last = step(&stopped, 0);
     }
     finish(tiny_run(&stopped, &[]), 0);
     assert_same(&stopped, &whole);

@@ -14,7 +14,7 @@ use crate::embed::{Embeddings, Level};
 use crate::load::Source;
 use crate::load::image::ImageSource;
 use crate::screen::Reference;
-use crate::study;
+use crate::study::{self, TrainedRun};
 use crate::train::Stop;
 
 /// Write the latents of every well or intervention to parquet
@@ -58,20 +58,10 @@ impl EmbedArgs {
         let Self { run, files, level, tvn, out, cache: _, device } = self;
         let level: Level = level.as_deref().unwrap_or("well").parse().map_err(AskedWrongly)?;
         let open = OpenRun::open(&run, &device)?;
-        let is_of_objects = open.config.images.is_some() || open.config.tracks.is_some();
-        if !is_of_objects && matches!(level, Level::Cell | Level::Site) {
-            return Err(AskedWrongly(
-                "this run has one observation for each well; ask for `well` or `intervention`".into(),
-            )
-            .into());
+        if let Some(words) = refusal(&open.trained_run, level, tvn) {
+            return Err(AskedWrongly(words.to_owned()).into());
         }
         let screen = open.screen(&files)?;
-        if screen.reference() == Reference::FirstFrame && matches!(level, Level::Well | Level::Site) {
-            return Err(AskedWrongly(
-                "a well or field of a time lapse has a state for each time; ask for `--level cell` or `--level intervention`".into(),
-            )
-            .into());
-        }
         let embeddings = study::embed_screen(&open.trained_run, &screen, level, tvn, &open.device)?;
         write(&embeddings, &out)
     }
@@ -98,6 +88,29 @@ impl EmbedArgs {
         found.notes.iter().for_each(|note| tracing::info!("  {note}"));
         let embeddings = if level == Level::Intervention { found.tiles.by_intervention() } else { found.tiles };
         write(&embeddings, &out)
+    }
+}
+
+/// Why a run has no latents of this kind, and which it has.
+fn refusal(run: &TrainedRun, level: Level, tvn: bool) -> Option<&'static str> {
+    let is_of_crops = run.trained.config.encoder.crop().is_some();
+    let reference = run.normalizer.reference();
+    match (reference, level) {
+        (Reference::FirstFrame, Level::Well | Level::Site) => Some(
+            "a well or field of a time lapse has a state for each time; ask for `--level cell` or `--level intervention`",
+        ),
+        (Reference::ControlWells | Reference::Relative, Level::Cell | Level::Site) if !is_of_crops => {
+            Some("this run has one observation for each well; ask for `well` or `intervention`")
+        }
+        _ if !tvn => None,
+        (Reference::FirstFrame, _) => {
+            Some("--tvn whitens by the negative control wells, which a time lapse does not have; leave it out")
+        }
+        (Reference::Relative, _) => Some(
+            "--tvn whitens by the negative control wells, which values relative to control do not have; leave it out",
+        ),
+        (_, Level::Cell | Level::Site) => Some("--tvn aligns wells; ask for `--level well` or `--level intervention`"),
+        _ => None,
     }
 }
 

@@ -131,7 +131,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                 error if error.is_stop() => STOPPED,
                 StudyError::Config(_)
                 | StudyError::NoTrackConfig
+                | StudyError::TimeLapse { .. }
                 | StudyError::Tracks { .. }
+                | StudyError::Folds { .. }
                 | StudyError::Images { .. }
                 | StudyError::RankImages { .. }
                 | StudyError::Published { .. } => 2,

@@ -14,7 +14,7 @@ use super::{AskedWrongly, STOPPED};
 use crate::config::Config;
 use crate::load::{Loaded, Source, load, load_tracks};
 use crate::pair::SplitConfig;
-use crate::run::{Artifact, Manifest, RunError, State};
+use crate::run::{Manifest, RunError};
 use crate::screen::Screen;
 use crate::study::{self, Finished, Prepared, StudyError, TrainedRun};
 use crate::train::Stop;
@@ -94,23 +94,10 @@ impl OpenRun {
             }
             manifest => manifest.map_err(StudyError::from)?,
         };
-        let config = Config::read(&Artifact::Config.path_in(folder))?;
-        // What a file lacks that is there is said by itself; a run of which none is there was stopped before.
-        let is_trained = Artifact::Model { member: 0 }.path_in(folder).exists();
-        if !is_trained && manifest.state == State::Unfinished {
-            let folder = folder.display();
-            return Err(anyhow!("{folder}: the run is not trained yet; go on with the `cytonaut run` that began it"));
+        if let Some(difference) = manifest.version_difference() {
+            tracing::warn!("warning: {}: {difference}", folder.display());
         }
-        let first_fold = folder.join(study::fold_name(0));
-        if !is_trained && first_fold.is_dir() {
-            return Err(AskedWrongly(format!(
-                "{} holds a run for each fold of its split; give one of them, such as {}, or train one model with `cytonaut run … --set evaluate.all_folds=false`",
-                folder.display(),
-                first_fold.display()
-            ))
-            .into());
-        }
-        let trained_run = TrainedRun::read(folder, config.train.members, &device)?;
+        let (config, trained_run) = study::open(folder, &device)?;
         Ok(Self { config, trained_run, device })
     }
 

@@ -224,7 +224,15 @@ impl Card {
         let described = card.descriptors.iter().map(|descriptors| &descriptors.file);
         let scheduled = card.tracks.iter().map(|tracks| &tracks.stimuli.file);
         let excluded = card.tracks.iter().filter_map(|tracks| tracks.exclude.as_ref()).map(|exclude| &exclude.file);
-        for entry in card.files.iter().chain(joined).chain(described).chain(scheduled).chain(excluded) {
+        for entry in card
+            .files
+            .iter()
+            .chain(joined)
+            .chain(described)
+            .chain(scheduled)
+            .chain(excluded)
+            .chain(card.checksums.keys())
+        {
             card.resolve(entry)?;
         }
         if let Some(message) = card.tracks.as_ref().and_then(TrackSettings::fault) {
@@ -304,6 +312,7 @@ mod tests {
             assert!(error.contains("leaves the card's folder"), "{entry}: {error}");
         }
         assert!(read("[[join]]\nfile = '../x.csv'\non = ['plate']").unwrap_err().contains("leaves"));
+        assert!(read("[checksums]\n'../x.csv' = '00'").unwrap_err().contains("leaves"));
         assert!(read("files = ['./plates/*.csv']").is_ok());
     }
 

@@ -84,12 +84,16 @@ fn is_table(path: &Path) -> bool {
     path.is_file() && !name.starts_with('.') && endings.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Whether `path` only shares its name with a table of the card, which is another file: the card's checksum is not its own.
-fn is_namesake(path: &Path, card: &Card) -> bool {
-    let (Ok(given), name) = (path.canonicalize(), path.file_name()) else { return false };
-    let tables = card.files.iter().filter_map(|entry| matching(&card.resolve(entry).ok()?).ok()).flatten();
-    let mut of_that_name = tables.filter(|table| table.file_name() == name).peekable();
-    of_that_name.peek().is_some() && of_that_name.all(|table| table.canonicalize().is_ok_and(|table| table != given))
+/// The checksum that the card has for the file at `path`: that of the card's own file at this place.
+///
+/// Where the card's folder has no such file, since the data are kept elsewhere, the end of the path tells which is meant.
+fn expected_checksum<'a>(path: &Path, card: &'a Card) -> Option<&'a String> {
+    let given = path.canonicalize().ok()?;
+    let is_meant = |entry: &String| match card.folder().join(entry).canonicalize() {
+        Ok(of_card) => of_card == given,
+        Err(_) => given.ends_with(entry.trim_start_matches("./")),
+    };
+    card.checksums.iter().find_map(|(entry, sha256)| is_meant(entry).then_some(sha256))
 }
 
 /// Checksum and size of a file; refuses one of the card's that has changed.
@@ -109,8 +113,8 @@ pub(super) fn examined(path: &Path, rows: usize, card: &Card) -> Result<InputFil
     }
     let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    match card.checksums.get(&name) {
-        Some(expected) if *expected != sha256 && !is_namesake(path, card) => Err(LoadError::Checksum {
+    match expected_checksum(path, card) {
+        Some(expected) if *expected != sha256 => Err(LoadError::Checksum {
             path: path.to_path_buf(),
             found: sha256,
             expected: expected.clone(),

@@ -118,8 +118,8 @@ impl Normalizer {
 
     /// Normalizes every row of `screen`, which may be another one than was fitted.
     ///
-    /// Features are found by name, in any order; others than the fitted ones are ignored
-    /// ([`n_ignored`](Self::n_ignored) counts them). Metadata stays as it is.
+    /// Features are found by name, in any order; others than the fitted ones are ignored.
+    /// Metadata stays as it is.
     ///
     /// # Errors
     /// Fitted features that are absent, a plate or lab batch with too few controls, or missing values where sphering
@@ -170,25 +170,19 @@ impl Normalizer {
         })
     }
 
+    /// What the effects of the screen that was fitted are measured against.
+    pub fn reference(&self) -> Reference {
+        self.reference
+    }
+
     /// Names of the features that come out, in column order.
     pub fn feature_names(&self) -> &[String] {
         &self.outputs
     }
 
-    /// Names of the features that go in; a screen must have them all.
-    pub fn input_names(&self) -> &[String] {
-        &self.inputs
-    }
-
     /// Features that were left out when fitting, with reasons.
     pub fn removed(&self) -> &[Removed] {
         &self.removed
-    }
-
-    /// How many features of `screen` the normalizer passes over.
-    pub fn n_ignored(&self, screen: &Screen) -> usize {
-        let inputs: std::collections::BTreeSet<&str> = self.inputs.iter().map(String::as_str).collect();
-        screen.features.names().iter().filter(|name| !inputs.contains(name.as_str())).count()
     }
 
     /// One sentence, for the manifest, about the wells that center and scale come from.

@@ -37,7 +37,7 @@ impl RunDir {
     ///
     /// `resolved_config_toml` is the whole configuration after defaults, file and flags; it is compared key by key, so
     /// that comments and order do not matter. Inputs are compared by name, size and hash, in any order. A run begun by
-    /// another version of Cytonaut is continued; see [`RunDir::version_difference`].
+    /// another version of Cytonaut is continued; see [`Manifest::version_difference`].
     ///
     /// # Errors
     /// [`RunError::OtherSettings`] and [`RunError::OtherInputs`] where the folder holds another run,
@@ -70,17 +70,6 @@ impl RunDir {
         })
     }
 
-    /// Opens the run at `path` as it is, to add results to it.
-    ///
-    /// # Errors
-    /// [`RunError::NoRun`] where there is none, [`RunError::Busy`] while another process writes it.
-    pub fn existing(path: &Path) -> Result<Self, RunError> {
-        let manifest = Manifest::read(path)?;
-        let run = Self { path: path.to_owned(), manifest, _lock: lock(path)? };
-        run.sweep()?;
-        Ok(run)
-    }
-
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
@@ -89,11 +78,6 @@ impl RunDir {
     /// Where a file of this run lies, whether it is there or not.
     pub fn path_of(&self, artifact: Artifact) -> PathBuf {
         artifact.path_in(&self.path)
-    }
-
-    /// Whether a file of this run is there; it is whole then.
-    pub fn has(&self, artifact: Artifact) -> bool {
-        self.path_of(artifact).is_file()
     }
 
     /// Where the run came from.
@@ -108,13 +92,6 @@ impl RunDir {
     pub fn config_toml(&self) -> Result<String, RunError> {
         let path = self.path_of(Artifact::Config);
         fs::read_to_string(&path).map_err(RunError::read(&path))
-    }
-
-    /// One sentence where another version of Cytonaut began this run.
-    pub fn version_difference(&self) -> Option<String> {
-        let now = env!("CARGO_PKG_VERSION");
-        let began = &self.manifest.cytonaut;
-        (began != now).then(|| format!("begun by cytonaut {began}, continued by cytonaut {now}"))
     }
 
     /// Changes the manifest and writes it; nothing is written where nothing has changed.
@@ -137,14 +114,6 @@ impl RunDir {
     /// As [`RunDir::record`].
     pub fn start_step(&mut self, step: &str) -> Result<(), RunError> {
         self.record(|manifest| push_once(&mut manifest.started_steps, step))
-    }
-
-    /// Adds a sentence that a reader of the results should know; a resumed run adds it once.
-    ///
-    /// # Errors
-    /// As [`RunDir::record`].
-    pub fn note(&mut self, note: &str) -> Result<(), RunError> {
-        self.record(|manifest| push_once(&mut manifest.notes, note))
     }
 
     /// Marks the run finished, after its last file.
@@ -294,11 +263,10 @@ mod tests {
         run.finish().unwrap();
         assert_eq!(run.manifest().started_steps, ["train", "embed"]);
         assert_eq!(run.manifest().seed, Some(1));
-        assert_eq!(run.version_difference(), None);
+        assert_eq!(run.manifest().version_difference(), None);
         drop(run);
 
         assert!(matches!(RunDir::open(&path, CONFIG, &inputs), Ok(Opened::Finished(_))));
-        assert_eq!(RunDir::existing(&path).unwrap().config_toml().unwrap(), CONFIG);
     }
 
     #[test]
@@ -343,7 +311,6 @@ mod tests {
         let run = new(RunDir::open(folder.path(), CONFIG, &[]));
         let error = RunDir::open(folder.path(), CONFIG, &[]).unwrap_err();
         assert!(matches!(error, RunError::Busy { .. }), "{error}");
-        assert!(matches!(RunDir::existing(folder.path()), Err(RunError::Busy { .. })));
         drop(run);
         assert!(matches!(RunDir::open(folder.path(), CONFIG, &[]), Ok(Opened::Resume(_))));
     }
@@ -356,7 +323,6 @@ mod tests {
         let error = RunDir::open(folder.path(), CONFIG, &[]).unwrap_err();
         assert!(error.to_string().contains("holds `config.toml` and other files but no run"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-        assert!(matches!(RunDir::existing(folder.path()), Err(RunError::NoRun { .. })));
     }
 
     #[test]
@@ -379,7 +345,7 @@ mod tests {
         run.record(|manifest| manifest.cytonaut = "0.0.1".into()).unwrap();
         drop(run);
         let Ok(Opened::Resume(run)) = RunDir::open(folder.path(), CONFIG, &[]) else { panic!("expected to resume") };
-        assert!(run.version_difference().unwrap().starts_with("begun by cytonaut 0.0.1, continued by cytonaut"));
+        assert!(run.manifest().version_difference().unwrap().contains("begun by cytonaut 0.0.1"));
     }
 
     #[test]

@@ -94,6 +94,14 @@ struct Layout {
 }
 
 impl Manifest {
+    /// One sentence where another version of Cytonaut began this run.
+    pub fn version_difference(&self) -> Option<String> {
+        let (begun, now) = (&self.cytonaut, env!("CARGO_PKG_VERSION"));
+        (begun != now).then(|| {
+            format!("begun by cytonaut {begun}, and this is cytonaut {now}; numbers may differ from those of {begun}")
+        })
+    }
+
     pub(super) fn new(config_toml: &str, inputs: &[InputHash]) -> Self {
         let mut inputs = inputs.to_vec();
         inputs.sort();

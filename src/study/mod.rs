@@ -7,6 +7,7 @@ mod images;
 mod labels;
 mod lapse;
 mod methods;
+mod open;
 mod pictures;
 mod prepare;
 mod published;
@@ -23,6 +24,7 @@ pub use embedding::embed_screen;
 pub use images::load_image_screen;
 pub use labels::LabelGuess;
 pub use methods::{Methods, methods};
+pub use open::open;
 pub use prepare::{Prepared, load_screen, load_screen_until, prepare};
 pub use published::{PublishedEmbeddings, embed_published};
 pub use readout::WellReadout;
@@ -60,9 +62,19 @@ pub enum StudyError {
         "the card has tracks; say under [tracks] in the configuration how many times an observation spans (`window`) and how many minutes are seen (`seen_minutes`)"
     )]
     NoTrackConfig,
+    #[error("{}: the run is not trained yet; go on with the `cytonaut run` that began it", folder.display())]
+    NotTrained { folder: PathBuf },
+    #[error(
+        "{} holds a run for each fold of its split; give one of them, such as {}, or train one model with `cytonaut run … --set evaluate.all_folds=false`",
+        folder.display(),
+        first_fold.display()
+    )]
+    Folds { folder: PathBuf, first_fold: PathBuf },
     #[error("{}: {problem}", path.display())]
     Published { path: PathBuf, problem: String },
-    #[error("{what} is not there yet for a screen of images")]
+    #[error(
+        "{what} is not there yet for a screen of images; `cytonaut embed` gives the latents of other images, and `cytonaut evaluate` without files scores the run's own"
+    )]
     Images { what: &'static str },
     #[error(
         "`rank.by` is `{by}`, and a screen of images is ranked by its model alone, because simple methods predict features and pixels are none; set `rank.by = \"lewm\"` (`--by lewm`)"

@@ -130,11 +130,8 @@ pub fn prepare(config: &Config, loaded: &Loaded) -> Result<Prepared, StudyError>
         }
     };
     let normalizer = Normalizer::fit(&loaded.screen, &split.rows(Part::Train), &config.normalize)?;
-    let screen = match config.images {
-        // Pixels are scaled already, and all of them stay.
-        Some(_) => loaded.screen.clone(),
-        None => normalizer.apply(&loaded.screen)?,
-    };
+    // Pixels are scaled when they are loaded: their normalizer has no step, and leaves them in their files.
+    let screen = normalizer.apply(&loaded.screen)?;
     let pairs = PairSet::new(&screen, &split, &config.pair)?;
     let descriptors = match &loaded.card {
         Some(card) => Descriptors::of_card(card)?.map(|descriptors| descriptors.by_name().clone()).unwrap_or_default(),

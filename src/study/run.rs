@@ -20,7 +20,7 @@ use crate::normalize::Normalizer;
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
 use crate::predict::{Decoder, Method, Model, Starts};
-use crate::run::{Artifact, Checkpoint, InputHash, Manifest, NonFinite, Opened, RunDir, RunError};
+use crate::run::{Artifact, Checkpoint, InputHash, NonFinite, Opened, RunDir, RunError};
 use crate::screen::Screen;
 use crate::table::write_atomically;
 use crate::train::{
@@ -92,7 +92,7 @@ impl TrainedRun {
         let damaged = |path: &Path| {
             RunError::damaged(
                 path,
-                "does not fit the model beside it; copy the file reopen, or delete it and run `cytonaut run` again",
+                "does not fit the model beside it; copy the file again, or delete it and run `cytonaut run` again",
             )
         };
         if normalizer.feature_names() != trained.features {
@@ -141,7 +141,7 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StudyErro
     std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_JSON_BYTES), &mut text)
         .map_err(RunError::read(path))?;
     let damaged =
-        |error| format!("is damaged ({error}); copy the file reopen, or delete it and run `cytonaut run` again");
+        |error| format!("is damaged ({error}); copy the file again, or delete it and run `cytonaut run` again");
     Ok(serde_json::from_slice(&text).map_err(|error| RunError::damaged(path, damaged(error)))?)
 }
 
@@ -183,6 +183,9 @@ pub fn run(
     }
     let warm = config.train.from.as_deref().map(|from| warm_start(from, device)).transpose()?;
     let (mut dir, was_finished) = open(config, loaded, folder)?;
+    if let Some(difference) = dir.manifest().version_difference() {
+        tell(Event::Warning(format!("{}: {difference}", folder.display())));
+    }
     let prepared = prepare(config, loaded)?;
     dir.record(|manifest| {
         manifest.seed = Some(config.train.seed);
@@ -221,9 +224,7 @@ fn refuse_images(config: &Config, screen: &Screen) -> Result<(), StudyError> {
 
 /// The parameters of the members of the finished run in `folder`.
 fn warm_start(folder: &Path, device: &Device) -> Result<Vec<BTreeMap<String, Array>>, StudyError> {
-    Manifest::read(folder)?;
-    let config = Config::read(&Artifact::Config.path_in(folder))?;
-    let trained_run = TrainedRun::read(folder, config.train.members, device)?;
+    let (_, trained_run) = super::open::open(folder, device)?;
     Ok(trained_run.trained.members.iter().map(|(model, _)| parameters(model)).collect())
 }
 
@@ -235,7 +236,7 @@ fn open(config: &Config, loaded: &Loaded, folder: &Path) -> Result<(RunDir, bool
         .collect();
     // Weights to start from are data too: they may be others by the time the run is resumed.
     if let Some(from) = &config.train.from {
-        let n_members = Config::read(&Artifact::Config.path_in(from))?.train.members;
+        let n_members = super::open::settings_of(from)?.train.members;
         for member in 0..n_members {
             let hash = InputHash::of(&Artifact::Model { member }.path_in(from))?;
             inputs.push(InputHash { name: format!("train.from/{}", hash.name), ..hash });

@@ -10,7 +10,7 @@ use arrow::record_batch::RecordBatch;
 use flate2::{Compression, write::GzEncoder};
 use parquet::arrow::ArrowWriter;
 
-use crate::command::{finish, tiny_run};
+use crate::support::{finish, tiny_run};
 
 /// A small table of wells.
 pub const PLAIN: &str = "\

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::command::said;
+use super::support::said;
 
 /// Address space that a command may use, in KiB: what a bounded reader never needs.
 const MOST_MEMORY_KIB: usize = 6 << 20;

@@ -339,6 +339,39 @@ fn a_checksum_is_of_the_card_s_own_file_and_not_of_its_namesake() {
     assert!(error.contains("expected 00 as in"), "{error}");
 }
 
+#[test]
+fn a_checksum_names_a_file_by_its_place_in_the_card_s_folder() {
+    let card = |place: &str| {
+        format!("files = ['*/t.csv']\n[columns]\nperturbation = 'compound'\n[checksums]\n'{place}' = '00'\n")
+    };
+    let folder_with = |place: &str| {
+        let folder = Folder::new().with("dataset.toml", card(place));
+        ["a", "b"].iter().for_each(|name| std::fs::create_dir(folder.path(name)).unwrap());
+        folder
+            .with("a/t.csv", "plate,well,compound,f1\nP1,A1,DMSO,1\n")
+            .with("b/t.csv", "plate,well,compound,f1\nP2,A1,DMSO,1\n")
+    };
+    for (place, refused) in [("a/t.csv", "a/t.csv: sha256 "), ("./b/t.csv", "b/t.csv: sha256 ")] {
+        let error = folder_with(place).load(&[""]).unwrap_err();
+        assert!(error.starts_with(refused), "{place}: {error}");
+    }
+    // The card alone, and its files elsewhere: their path ends as the card says.
+    let folder = folder_with("c/t.csv");
+    std::fs::create_dir_all(folder.path("elsewhere/c")).unwrap();
+    let folder = folder.with("elsewhere/c/t.csv", "plate,well,compound,f1\nP1,A1,DMSO,1\n");
+    assert!(folder.load(&["dataset.toml", "a/t.csv"]).is_ok());
+    let error = folder.load(&["dataset.toml", "elsewhere/c/t.csv"]).unwrap_err();
+    assert!(error.starts_with("elsewhere/c/t.csv: sha256 "), "{error}");
+}
+
+#[test]
+fn a_checksum_guards_a_joined_sheet_and_not_its_namesake() {
+    let card = format!("{JOIN}[checksums]\n'map.csv' = '00'\n");
+    let folder = Folder::new().with("t.csv", MAPPED).with("map.csv", MAP).with("dataset.toml", card);
+    let error = folder.load(&[""]).unwrap_err();
+    assert!(error.starts_with("map.csv: sha256 "), "{error}");
+}
+
 const MAP: &str = "well_position,compound,plate,moa\na01,DMSO,P1,\nA02,taxol,P1,stabilizer\nB1,AZ-A,P1,kinase\n";
 const MAPPED: &str = "plate,well,f1\nP1,A1,1\nP1,a02,2\nP1,C1,3\n";
 const JOIN: &str = "files = ['t.csv']\n[[join]]\nfile = 'map.csv'\non = ['plate', 'well']\n";

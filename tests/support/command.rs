@@ -43,3 +43,17 @@ pub fn finish(mut command: Command, code: i32) -> String {
     assert_eq!(output.status.code(), Some(code), "{command:?}\n{said}");
     said
 }
+
+/// `cytonaut run` of the screen that was written into `folder`, into `name` beside it.
+pub fn run_of(folder: &Path, name: &str, more: &[&str]) -> Command {
+    let mut command = cytonaut(["run"]);
+    command.arg(folder.join("screen.toml")).arg("--out").arg(folder.join(name)).args(more);
+    command
+}
+
+/// The number in a column of a method's line in a table of scores; the method is column 0.
+#[track_caller]
+pub fn number(said: &str, method: &str, column: usize) -> f64 {
+    let line = said.lines().find(|line| line.starts_with(&format!("{method} "))).unwrap_or_else(|| panic!("{said}"));
+    line.split_whitespace().nth(column).and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{line}"))
+}

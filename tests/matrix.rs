@@ -1,0 +1,395 @@
+//! Every verb on every kind of screen: it works, or it is refused in words that name what to do instead, and that works.
+//!
+//! Commands are written as a user types them in the folder of the screen: `run` and `folds` are finished runs, `new` holds
+//! another screen of the same kind, whose files are named like those of the first, and whose table is a row shorter.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::support::time_lapse::Disks;
+use super::support::{
+    add_checksums, assert_same, crops, cytonaut, files, finish, kill_when, profiles, said, step, time_lapse, tracks,
+    without_last_row,
+};
+
+/// What a command comes to.
+enum Outcome {
+    /// It ends well and says these words.
+    Works(&'static str),
+    /// It is asked wrongly and says these words; what they advise works.
+    Refused { words: &'static str, instead: &'static [&'static str] },
+}
+
+use Outcome::{Refused, Works};
+
+/// A kind of screen.
+struct Kind {
+    /// Writes the screen and its configuration into a folder.
+    write: fn(&Path),
+    /// The table of its rows, then the other sheets of its card.
+    sheets: &'static [&'static str],
+    /// Settings of a few steps, for every training of this kind.
+    few_steps: &'static [&'static str],
+    /// Settings with which every fold is trained.
+    all_folds: &'static [&'static str],
+    /// What is asked of finished runs.
+    asked: &'static [(&'static str, Outcome)],
+}
+
+/// Asked of the folder of all folds, whatever the kind: each fold has a model, the whole has none.
+const OF_FOLDS: Outcome = Refused {
+    words: "give one of them, such as folds/fold-0",
+    instead: &["embed folds/fold-0 --level intervention --out e.parquet"],
+};
+
+const PROFILES: &[(&str, Outcome)] = &[
+    ("embed run --out e.parquet", Works("36 rows of 8 latent dimensions")),
+    ("embed run new/profiles.csv --out e.parquet", Works("35 rows of 8 latent dimensions")),
+    ("embed run --level intervention --out e.parquet", Works("13 rows of 8 latent dimensions")),
+    ("embed run --level intervention new/profiles.csv --out e.parquet", Works("13 rows of 8 latent dimensions")),
+    (
+        "embed run --level cell --out e.parquet",
+        Refused {
+            words: "ask for `well` or `intervention`",
+            instead: &["embed run --level well --out e.parquet", "embed run --level intervention --out e.parquet"],
+        },
+    ),
+    (
+        "embed run --level site new/profiles.csv --out e.parquet",
+        Refused {
+            words: "ask for `well` or `intervention`",
+            instead: &["embed run --level well new/profiles.csv --out e.parquet"],
+        },
+    ),
+    ("embed run --tvn --out e.parquet", Works("36 rows of")),
+    ("embed run --tvn --level intervention new/profiles.csv --out e.parquet", Works("13 rows of 8 latent dimensions")),
+    ("predict run --intervention up@5 --out p.parquet", Works("1 predictions")),
+    ("predict run new/profiles.csv --intervention up@5 --out p.parquet", Works("1 predictions")),
+    ("predict run --out p.parquet", Works("12 predictions")),
+    ("rank run --target 'moa == \"rises\"'", Works("up")),
+    ("rank run --target 'moa == \"rises\"' --by lewm", Works("up")),
+    ("rank run --target 'moa == \"rises\"' --by interpolation --dose-grid", Works("up")),
+    ("rank run new/profiles.csv --target 'moa == \"rises\"'", Works("up")),
+    ("evaluate run", Works("lewm")),
+    ("evaluate run new/profiles.csv", Works("lewm")),
+    ("embed folds --out e.parquet", OF_FOLDS),
+    ("predict folds --out p.parquet", OF_FOLDS),
+    ("rank folds --target 'moa == \"rises\"'", OF_FOLDS),
+    ("evaluate folds", OF_FOLDS),
+    ("train screen.toml --from folds --out from_folds", OF_FOLDS),
+];
+
+#[test]
+fn profiles_with_controls() {
+    check(&Kind {
+        write: |folder| profiles::write_screen(folder, "control_wells"),
+        sheets: &["profiles.csv"],
+        few_steps: &[],
+        all_folds: &["--set=evaluate.all_folds=true"],
+        asked: PROFILES,
+    });
+}
+
+#[test]
+fn relative_profiles() {
+    check(&Kind {
+        write: |folder| profiles::write_screen(folder, "relative"),
+        sheets: &["profiles.csv"],
+        few_steps: &[],
+        all_folds: &["--set=evaluate.all_folds=true"],
+        asked: &[
+            ("embed run --out e.parquet", Works("24 rows of 8 latent dimensions")),
+            ("embed run new/profiles.csv --out e.parquet", Works("23 rows of 8 latent dimensions")),
+            ("embed run --level intervention --out e.parquet", Works("12 rows of 8 latent dimensions")),
+            (
+                "embed run --level cell --out e.parquet",
+                Refused {
+                    words: "ask for `well` or `intervention`",
+                    instead: &["embed run --level well --out e.parquet"],
+                },
+            ),
+            (
+                "embed run --tvn --out e.parquet",
+                Refused { words: "leave it out", instead: &["embed run --out e.parquet"] },
+            ),
+            ("predict run --intervention up@5 --out p.parquet", Works("1 predictions")),
+            ("predict run new/profiles.csv --intervention up@5 --out p.parquet", Works("1 predictions")),
+            ("rank run --target 'moa == \"rises\"'", Works("up")),
+            ("rank run new/profiles.csv --target 'moa == \"rises\"' --by lewm", Works("up")),
+            ("evaluate run", Works("lewm")),
+            ("evaluate run new/profiles.csv", Works("lewm")),
+            ("embed folds --out e.parquet", OF_FOLDS),
+        ],
+    });
+}
+
+#[test]
+fn crops_of_images() {
+    check(&Kind {
+        write: crops::write_screen,
+        sheets: &["wells.csv"],
+        few_steps: &["--set=evaluate.all_folds=false"],
+        all_folds: &[],
+        asked: &[
+            ("embed run --out e.parquet", Works("24 rows of 8 latent dimensions")),
+            ("embed run new/dataset.toml --out e.parquet", Works("23 rows of 8 latent dimensions")),
+            ("embed run --level cell --out e.parquet", Works("96 rows of 8 latent dimensions")),
+            ("embed run --level cell new/dataset.toml --out e.parquet", Works("92 rows of 8 latent dimensions")),
+            ("embed run --level site --out e.parquet", Works("24 rows of 8 latent dimensions")),
+            ("embed run --level site new/dataset.toml --out e.parquet", Works("23 rows of 8 latent dimensions")),
+            ("embed run --level intervention --out e.parquet", Works("3 rows of 8 latent dimensions")),
+            ("embed run --level intervention new/dataset.toml --out e.parquet", Works("3 rows of 8 latent dimensions")),
+            ("embed run new/wells.csv --out e.parquet", Works("23 rows of 8 latent dimensions")),
+            ("embed run --tvn --out e.parquet", Works("24 rows of")),
+            (
+                "embed run --tvn --level cell --out e.parquet",
+                Refused {
+                    words: "ask for `--level well` or `--level intervention`",
+                    instead: &[
+                        "embed run --tvn --level well --out e.parquet",
+                        "embed run --tvn --level intervention --out e.parquet",
+                    ],
+                },
+            ),
+            ("predict run --intervention grow --out p.parquet", Works("1 predictions")),
+            ("predict run new/dataset.toml --intervention grow --out p.parquet", Works("1 predictions")),
+            ("predict run --out p.parquet", Works("2 predictions")),
+            (
+                "rank run --target 'perturbation == \"grow\"'",
+                Refused {
+                    words: "set `rank.by = \"lewm\"` (`--by lewm`)",
+                    instead: &["rank run --target 'perturbation == \"grow\"' --by lewm"],
+                },
+            ),
+            ("rank run new/dataset.toml --target 'perturbation == \"grow\"' --by lewm", Works("grow")),
+            (
+                "run screen.toml --steps 2 --set evaluate.all_folds=false --set rank.target='perturbation == \"grow\"' --out ranked",
+                Refused {
+                    words: "set `rank.by = \"lewm\"`",
+                    instead: &[
+                        "run screen.toml --steps 2 --set evaluate.all_folds=false --set rank.target='perturbation == \"grow\"' --set rank.by=lewm --out ranked",
+                    ],
+                },
+            ),
+            ("evaluate run", Works("latents")),
+            (
+                "evaluate run new/dataset.toml",
+                Refused {
+                    words: "`cytonaut embed`",
+                    instead: &["embed run new/dataset.toml --out e.parquet", "evaluate run"],
+                },
+            ),
+            ("embed folds --out e.parquet", OF_FOLDS),
+            ("evaluate folds", OF_FOLDS),
+        ],
+    });
+}
+
+#[test]
+fn a_time_lapse_of_crops() {
+    check(&Kind {
+        write: |folder| time_lapse::write_screen(folder, &Disks { n_wells: 12, n_frames: 3, side: 64 }),
+        sheets: &["objects.csv", "frames.csv"],
+        few_steps: &["--set=evaluate.all_folds=false"],
+        all_folds: &[],
+        asked: &[
+            ("embed run --level cell --out e.parquet", Works("144 rows of 8 latent dimensions")),
+            ("embed run --level cell new/dataset.toml --out e.parquet", Works("141 rows of 8 latent dimensions")),
+            ("embed run --level intervention --out e.parquet", Works("rows of 8 latent dimensions")),
+            (
+                "embed run --out e.parquet",
+                Refused {
+                    words: "ask for `--level cell` or `--level intervention`",
+                    instead: &[
+                        "embed run --level cell --out e.parquet",
+                        "embed run --level intervention --out e.parquet",
+                    ],
+                },
+            ),
+            (
+                "embed run --level site new/dataset.toml --out e.parquet",
+                Refused {
+                    words: "ask for `--level cell` or `--level intervention`",
+                    instead: &["embed run --level intervention new/dataset.toml --out e.parquet"],
+                },
+            ),
+            (
+                "embed run --tvn --level cell --out e.parquet",
+                Refused { words: "leave it out", instead: &["embed run --level cell --out e.parquet"] },
+            ),
+            ("predict run --intervention drug@0.5 --out p.parquet", Works("1 predictions")),
+            ("predict run new/dataset.toml --out p.parquet", Works("predictions")),
+            (
+                "rank run --target 'drug >= 3'",
+                Refused {
+                    words: "`lewm`, as the screen is a time lapse",
+                    instead: &["rank run --target 'drug >= 3' --by lewm"],
+                },
+            ),
+            (
+                "rank run new/dataset.toml --target 'drug >= 3' --by lewm",
+                Refused {
+                    words: "ask the run of its own screen",
+                    instead: &["rank run --target 'drug >= 3' --by lewm"],
+                },
+            ),
+            ("evaluate run", Works("no_change")),
+            (
+                "evaluate run new/dataset.toml",
+                Refused { words: "ask the run of its own screen", instead: &["evaluate run"] },
+            ),
+            ("embed folds --out e.parquet", OF_FOLDS),
+            ("evaluate folds", OF_FOLDS),
+        ],
+    });
+}
+
+#[test]
+fn tracks_under_a_schedule() {
+    check(&Kind {
+        write: tracks::write_screen,
+        sheets: &["tracks.csv", "stimuli.csv"],
+        few_steps: &["--set=pair.rollout=2"],
+        all_folds: &["--set=pair.rollout=2", "--set=evaluate.all_folds=true", "--set=split.folds=3"],
+        asked: &[
+            ("embed run --level cell --out e.parquet", Works("2760 rows of 8 latent dimensions")),
+            ("embed run --level cell new/tracks.csv --out e.parquet", Works("2759 rows of 8 latent dimensions")),
+            ("embed run --level intervention --out e.parquet", Works("rows of 8 latent dimensions")),
+            ("embed run --level intervention new/tracks.csv --out e.parquet", Works("rows of 8 latent dimensions")),
+            (
+                "embed run --out e.parquet",
+                Refused {
+                    words: "ask for `--level cell` or `--level intervention`",
+                    instead: &[
+                        "embed run --level cell --out e.parquet",
+                        "embed run --level intervention --out e.parquet",
+                    ],
+                },
+            ),
+            (
+                "embed run --level site new/tracks.csv --out e.parquet",
+                Refused {
+                    words: "ask for `--level cell` or `--level intervention`",
+                    instead: &["embed run --level cell new/tracks.csv --out e.parquet"],
+                },
+            ),
+            (
+                "embed run --tvn --level cell --out e.parquet",
+                Refused { words: "leave it out", instead: &["embed run --level cell --out e.parquet"] },
+            ),
+            ("predict run --out p.parquet", Refused { words: "trajectories.parquet", instead: &["evaluate run"] }),
+            (
+                "rank run --target 'dose_um >= 0.1'",
+                Refused { words: "trajectories.parquet", instead: &["evaluate run"] },
+            ),
+            ("evaluate run", Works("no_change")),
+            ("evaluate run new/tracks.csv", Refused { words: "trajectories.parquet", instead: &["evaluate run"] }),
+            (
+                "run screen.toml --set rank.target='dose_um >= 0.1' --out ranked",
+                Refused {
+                    words: "`rank.target` is not there for a table of tracks",
+                    instead: &["run screen.toml --steps 1 --set pair.rollout=2 --out ranked"],
+                },
+            ),
+            ("embed folds --out e.parquet", OF_FOLDS),
+            ("evaluate folds", OF_FOLDS),
+        ],
+    });
+}
+
+/// The words of a command; what stands between `'` is one.
+fn words(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut is_quoted = false;
+    for letter in command.chars() {
+        match letter {
+            '\'' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => words.push(String::new()),
+            letter => words.last_mut().expect("there is a word").push(letter),
+        }
+    }
+    words
+}
+
+/// A command in the folder of the screen, with settings that make anything that trains end soon.
+fn ask(folder: &Path, text: &str, settings: &[&str]) -> Command {
+    let mut command = cytonaut(words(text));
+    command.args(settings).current_dir(folder);
+    command
+}
+
+/// Asks all of one kind of screen, and tells all that went wrong at once.
+fn check(kind: &Kind) {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::create_dir(folder.join("new")).unwrap();
+    let new = folder.join("new");
+    for folder in [folder, &new] {
+        (kind.write)(folder);
+    }
+    without_last_row(&new.join(kind.sheets[0]));
+    for folder in [folder, &new] {
+        add_checksums(folder, kind.sheets);
+    }
+    let few = [
+        "--set=train.checkpoint_every=1",
+        "--set=train.evaluate_every=2",
+        "--set=train.sigreg.slices=16",
+        "--set=evaluate.bootstrap.resamples=100",
+    ];
+    let once = [&few[..], kind.few_steps, &["--steps=20"]].concat();
+    let each_fold = [&few[..], kind.all_folds, &["--steps=2"]].concat();
+    let at = |name: &str| folder.join(name);
+
+    // Twice: the second says so and writes nothing.
+    for (name, settings) in [("run", &once), ("folds", &each_fold)] {
+        let asked = format!("run screen.toml --out {name}");
+        finish(ask(folder, &asked, settings), 0);
+        let before = files(&at(name));
+        let said = finish(ask(folder, &asked, settings), 0);
+        assert!(said.contains("was finished already"), "{said}");
+        assert!(files(&at(name)) == before, "`{asked}` a second time writes nothing");
+    }
+
+    // Killed in the middle of training, or between a fold's training and the next, it goes on to the same bytes.
+    let kill_at = |name: &str, settings: &[&str], is_there: &dyn Fn() -> bool| {
+        let asked = format!("run screen.toml --out {name}");
+        let mut child = ask(folder, &asked, settings).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        assert!(kill_when(&mut child, is_there), "it was not killed");
+        let manifest = std::fs::read_to_string(at(name).join("manifest.json")).unwrap();
+        assert!(manifest.contains("\"unfinished\""), "{manifest}");
+        finish(ask(folder, &asked, settings), 0);
+    };
+    kill_at("killed", &once, &|| step(&at("killed"), 0) >= 2);
+    assert_same(&at("killed"), &at("run"));
+    kill_at("killed_folds", &each_fold, &|| at("killed_folds/fold-0/model/member-0.safetensors").exists());
+    assert_same(&at("killed_folds"), &at("folds"));
+
+    // Started from the weights of another run.
+    finish(ask(folder, "train screen.toml --from run --out warm", &once), 0);
+    let model = |run: &str| std::fs::read(at(run).join("model/member-0.safetensors")).unwrap();
+    assert!(model("warm") != model("run"));
+
+    let faults: Vec<String> = kind.asked.iter().filter_map(|(asked, outcome)| fault(folder, asked, outcome)).collect();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// What a command does otherwise than expected.
+fn fault(folder: &Path, asked: &str, outcome: &Outcome) -> Option<String> {
+    let run = |asked: &str| {
+        let output = ask(folder, asked, &[]).output().unwrap();
+        (output.status.code(), said(&output))
+    };
+    let (code, said) = run(asked);
+    let (expected, expected_words, instead) = match outcome {
+        Works(words) => (0, *words, &[][..]),
+        Refused { words, instead } => (2, *words, *instead),
+    };
+    if code != Some(expected) || !said.contains(expected_words) {
+        return Some(format!("`{asked}`: code {code:?}, expected {expected} and `{expected_words}`:\n{said}"));
+    }
+    instead.iter().find_map(|advised| {
+        let (code, said) = run(advised);
+        (code != Some(0)).then(|| format!("`{asked}` advises `{advised}`, which does not work:\n{said}"))
+    })
+}
