@@ -67,11 +67,6 @@ pub enum DescriptorError {
 }
 
 impl Descriptors {
-    /// Length of a vector.
-    pub fn dim(&self) -> usize {
-        self.names.len()
-    }
-
     /// The vectors by perturbation, `[descriptor]` each.
     pub fn by_name(&self) -> &BTreeMap<String, Vec<f32>> {
         &self.vectors
@@ -210,7 +205,7 @@ mod tests {
     #[test]
     fn reads_bits_and_numbers() {
         let bits = read("compound,bits\nb,010\na,111\n", Some("bits"), &[]).unwrap();
-        assert_eq!((bits.dim(), bits.get("b"), bits.get("c")), (3, Some([0.0, 1.0, 0.0].as_slice()), None));
+        assert_eq!((bits.get("b"), bits.get("c")), (Some([0.0, 1.0, 0.0].as_slice()), None));
         let numbers = read("pc2,compound,pc1,note\n2,a,1,x\n4,b,3,y\n", None, &["pc*"]).unwrap();
         assert_eq!(numbers.names, ["pc2", "pc1"]);
         assert_eq!(numbers.get("b"), Some([4.0, 3.0].as_slice()));

@@ -14,26 +14,8 @@ use super::{EvaluateError, expect_finite};
 pub struct ConformalRadius {
     /// The ⌈(n + 1)(1 − α)⌉-th smallest score; infinite when that exceeds n.
     pub radius: f64,
-    /// Calibration scores.
-    pub n_calibration: usize,
     /// The least number of calibration scores that gives a finite radius at this level.
     pub n_needed: usize,
-    /// Share of new treatments that may fall outside.
-    pub alpha: f64,
-}
-
-impl ConformalRadius {
-    /// Why there is no band, in words; `None` when there is one.
-    pub fn warning(&self) -> Option<String> {
-        self.radius.is_infinite().then(|| {
-            format!(
-                "{} calibration interventions are too few for a {:.0} % interval ({} needed): it would be infinitely wide",
-                self.n_calibration,
-                100.0 * (1.0 - self.alpha),
-                self.n_needed
-            )
-        })
-    }
 }
 
 /// The radius that holds a new score with frequency at least 1 − `alpha`.
@@ -53,7 +35,7 @@ pub fn conformal_radius(scores: &[f64], alpha: f64) -> Result<ConformalRadius, E
     let place = place_among(scores.len(), alpha);
     let radius = sorted.get(place - 1).copied().unwrap_or(f64::INFINITY);
     let n_needed = (1..).find(|&n| place_among(n, alpha) <= n).expect("alpha is positive, so some n is large enough");
-    Ok(ConformalRadius { radius, n_calibration: scores.len(), n_needed, alpha })
+    Ok(ConformalRadius { radius, n_needed })
 }
 
 /// How often bands hold the treatments they were not fitted on, over many random splits.
@@ -135,7 +117,6 @@ mod tests {
         let check = |n: usize, alpha: f64, radius: f64, n_needed: usize| {
             let found = conformal_radius(&scores[19 - n..], alpha).unwrap();
             assert_eq!((found.radius, found.n_needed), (radius, n_needed), "{n} {alpha}");
-            assert_eq!(found.warning().is_some(), radius.is_infinite());
         };
         check(19, 0.05, 19.0, 19);
         check(18, 0.05, f64::INFINITY, 19);

@@ -107,12 +107,6 @@ impl ReplicateMaps {
     pub fn share_found(&self, alpha: f64) -> f64 {
         self.scored.iter().filter(|score| score.q_value <= alpha).count() as f64 / self.scored.len() as f64
     }
-
-    /// Whether any treatment could be called at `alpha` at all, were every p-value the least that its design can give.
-    pub fn can_find(&self, alpha: f64) -> bool {
-        let least: Vec<f64> = self.scored.iter().map(|score| score.least_p_value).collect();
-        benjamini_hochberg(&least).iter().any(|&q_value| q_value <= alpha)
-    }
 }
 
 /// Replicate mean average precision of each of `treatments`, by cosine among the rows of `vectors`.

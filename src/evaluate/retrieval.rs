@@ -69,16 +69,6 @@ impl Retrieval {
         self.mean(|rank| 1.0 / rank.rank)
     }
 
-    /// Median rank; NaN without queries.
-    pub fn median_rank(&self) -> f64 {
-        let mut ranks: Vec<f64> = self.ranks.iter().map(|rank| rank.rank).collect();
-        ranks.sort_by(f64::total_cmp);
-        match ranks.len() {
-            0 => f64::NAN,
-            n => (ranks[(n - 1) / 2] + ranks[n / 2]) / 2.0,
-        }
-    }
-
     /// What [`Self::recall_at`] is for an order drawn by lot.
     pub fn chance_recall_at(&self, k: usize) -> f64 {
         self.mean(|rank| k.min(rank.n_candidates) as f64 / rank.n_candidates as f64)
@@ -171,7 +161,6 @@ mod tests {
         assert_eq!(found.mean_reciprocal_rank(), 0.5);
         assert_eq!(found.chance_recall_at(1), 0.25);
         assert!((found.chance_mean_reciprocal_rank() - 25.0 / 48.0).abs() < 1e-15);
-        assert_eq!(found.median_rank(), 2.0);
     }
 
     #[test]

@@ -182,11 +182,6 @@ impl CropCache {
         &self.crops
     }
 
-    /// Channels of each crop.
-    pub fn n_channels(&self) -> usize {
-        self.n_channels
-    }
-
     /// Side of each crop in pixels.
     pub fn size(&self) -> usize {
         self.size

@@ -35,7 +35,7 @@ fn crops_are_those_of_the_sites() {
     let screen = screen(folder.path());
     let cache = build(folder.path(), &screen, &settings(3)).unwrap();
     // Two rows of two tiles with a margin of one pixel at the left.
-    assert_eq!((cache.crops().len(), cache.n_channels(), cache.size()), (160, 1, 3));
+    assert_eq!((cache.crops().len(), cache.size()), (160, 3));
     let crop = &cache.crops()[4 * 39 + 3];
     assert_eq!((crop.row, crop.object.id, crop.object.x, crop.object.y), (39, 3, 5.0, 4.0));
     let values = cache.gather(&[4 * 39 + 3, 0]);
