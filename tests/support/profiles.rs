@@ -19,7 +19,7 @@ pub fn write_screen(folder: &Path, reference: &str) {
         for feature in 0..N_FEATURES {
             let noise = ((plate * 131 + place * 31 + feature * 17) as f64 * 1.7).sin();
             let effect = dose.map_or(0.0, |dose| 2.0 + dose.log10());
-            let sign = if (feature + direction) % 2 == 0 { 1.0 } else { 0.3 };
+            let sign = if (feature + direction).is_multiple_of(2) { 1.0 } else { 0.3 };
             write!(table, ",{:.4}", noise + sign * effect * direction as f64).unwrap();
         }
         table.push('\n');
