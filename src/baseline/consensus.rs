@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
+use super::{additive, interpolation, mean_shift, nearest_dose, no_change};
 use crate::predict::{Abstains, Method, PredictError, Predictions, Predictor};
 use crate::screen::{FeatureMatrix, Reference, Role, Screen, Treatment};
 
@@ -88,6 +89,12 @@ impl Profiles {
                 controls.get(context).ok_or_else(|| Abstains::NoControl { context: context.to_owned() })
             }
         }
+    }
+
+    /// What every method says of `treatments` that asks for nothing but profiles, and that a handful of conditions allow.
+    pub fn simple_predictions(&self, treatments: &[Treatment]) -> Vec<Predictions> {
+        let fitted = [no_change(self), mean_shift(self), nearest_dose(self), interpolation(self), additive(self)];
+        fitted.map(|fitted| fitted.ask(treatments)).into()
     }
 
     /// The mean over training treatments of their consensus, by context, `[feature]`: what treatments share.
@@ -265,6 +272,25 @@ mod tests {
         let profiles = Profiles::of_changes(&changes, &BTreeMap::from([(a.clone(), vec![0, 1])]));
         assert_eq!(profiles.training[&a], [2.0, 4.0]);
         assert_eq!(profiles.control("y"), Ok(&vec![0.0, 0.0]));
+    }
+
+    #[test]
+    fn simple_methods_of_changes_start_from_nothing() {
+        let changes = FeatureMatrix::numbered("f", 1, vec![1.0, 3.0, 8.0]);
+        let [low, high, other] = [("a", 1.0), ("a", 100.0), ("b", 1.0)].map(|member| treatment(&[member], ""));
+        let training = BTreeMap::from([(low, vec![0]), (high, vec![1]), (other, vec![2])]);
+        let target = [treatment(&[("a", 10.0)], ""), treatment(&[("a", 1.0), ("b", 1.0)], "")];
+        let found = Profiles::of_changes(&changes, &training).simple_predictions(&target);
+        let values: Vec<(Method, &[f32])> =
+            found.iter().map(|predictions| (predictions.method.clone(), predictions.profiles.values())).collect();
+        let expected: [(Method, &[f32]); 5] = [
+            (Method::NoChange, &[0.0, 0.0]),
+            (Method::MeanShift, &[4.0, 4.0]),
+            (Method::NearestDose, &[2.0]),
+            (Method::Interpolation, &[2.0]),
+            (Method::Additive, &[9.0]),
+        ];
+        assert_eq!(values, expected);
     }
 
     #[test]

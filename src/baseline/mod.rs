@@ -36,7 +36,7 @@ pub use layout::{batch_only, cell_count_only, well_position};
 pub use linear::ridge;
 pub use neighbors::{Similarity, knn};
 pub use pca::Pca;
-pub use response::{Mean, MeanResponse, Responses, halves};
+pub use response::{Mean, MeanResponse, Responses, TrackValues, halves, replicate_tracks};
 
 use crate::predict::{Method, RidgeError};
 

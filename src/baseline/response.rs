@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::pair::{Anchor, anchor_of};
+use crate::predict::Method;
 use crate::screen::{Schedule, Treatment};
 
 /// Whether a mean is of the values as they are, or of what they are above each track's beginning.
@@ -88,6 +89,69 @@ impl Responses {
     }
 }
 
+/// The measured number of a track at every time after what is seen of it; `None` where a method abstains.
+pub type TrackValues = Vec<Option<f64>>;
+
+impl Responses {
+    /// What simple methods say of a track after its first `seen` minutes.
+    pub fn simple_tracks(&self, schedule: &Schedule, seen: f64) -> Vec<(Method, TrackValues)> {
+        let told = Told { schedule, seen };
+        let anchor = self.anchor(&schedule.treatment);
+        let overall = |mean| told.of(mean, &|minutes| self.overall.at(minutes, mean));
+        let neighbors = |mean| told.of(mean, &|minutes| self.neighbors(&anchor, minutes, mean));
+        let constant = |value: Option<f64>| vec![value; schedule.after(seen).len()];
+        let last = schedule.measured[..schedule.after(seen).start].iter().rev().find_map(|value| *value);
+        vec![
+            (Method::NoChange, constant(last)),
+            (Method::StartMean, constant(schedule.mean_until(seen))),
+            (Method::MeanResponse, overall(Mean::Plain)),
+            (Method::MeanResponseShifted, overall(Mean::Shifted)),
+            (Method::NeighborDoses, neighbors(Mean::Plain)),
+            (Method::NeighborDosesShifted, neighbors(Mean::Shifted)),
+        ]
+    }
+}
+
+/// What repeating the experiment says of a track: the mean over the tracks of its treatment in the other half of the fields.
+pub fn replicate_tracks(
+    schedule: &Schedule,
+    all: &[&Schedule],
+    halves: &[BTreeSet<String>; 2],
+    seen: f64,
+) -> [(Method, TrackValues); 2] {
+    let other_halves = halves.iter().filter(|half| !half.contains(&schedule.field));
+    let of_half = |half| {
+        let is_replicate = move |other: &&&Schedule| {
+            let half: &BTreeSet<String> = half;
+            other.treatment == schedule.treatment && half.contains(&other.field)
+        };
+        all.iter().filter(is_replicate).copied()
+    };
+    let other: Vec<&Schedule> = other_halves.flat_map(of_half).collect();
+    let replicate = MeanResponse::of(&other, seen);
+    let told = Told { schedule, seen };
+    [(Method::Replicate, Mean::Plain), (Method::ReplicateShifted, Mean::Shifted)]
+        .map(|(method, mean)| (method, told.of(mean, &|minutes| replicate.at(minutes, mean))))
+}
+
+/// A track of which a response is told.
+struct Told<'a> {
+    schedule: &'a Schedule,
+    seen: f64,
+}
+
+impl Told<'_> {
+    /// The response at the times after what is seen; what is told above the beginning is put on the track's own.
+    fn of(&self, mean: Mean, response: &dyn Fn(f64) -> Option<f64>) -> TrackValues {
+        let own = self.schedule.mean_until(self.seen);
+        let at = |at: usize| match mean {
+            Mean::Plain => response(self.schedule.minutes[at]),
+            Mean::Shifted => Some(own? + response(self.schedule.minutes[at])?),
+        };
+        self.schedule.after(self.seen).map(at).collect()
+    }
+}
+
 /// The fields of each treatment in two halves, by their order: what the mean of the one says of the other is what repeating
 /// the experiment would say.
 pub fn halves(schedules: &[&Schedule]) -> [BTreeSet<String>; 2] {
@@ -151,6 +215,34 @@ mod tests {
         check(1000.0, Some(16.0), Some(6.0));
         let elsewhere = responses.anchor(&treatment(&[("b", 10.0)], ""));
         assert_eq!(responses.neighbors(&elsewhere, 5.0, Mean::Plain), None);
+    }
+
+    #[test]
+    fn a_track_goes_on_from_its_own_beginning() {
+        let low = track("f", 1.0, &[Some(0.0), Some(2.0)]);
+        let high = track("g", 100.0, &[Some(10.0), Some(16.0)]);
+        let responses = Responses::of(&[&low, &high], 0.0);
+        let own = track("h", 10.0, &[Some(7.0), Some(99.0)]);
+        let expected = [
+            (Method::NoChange, 7.0),
+            (Method::StartMean, 7.0),
+            (Method::MeanResponse, 9.0),
+            (Method::MeanResponseShifted, 11.0),
+            (Method::NeighborDoses, 9.0),
+            (Method::NeighborDosesShifted, 11.0),
+        ];
+        assert_eq!(responses.simple_tracks(&own, 0.0), expected.map(|(method, value)| (method, vec![Some(value)])));
+    }
+
+    #[test]
+    fn a_replicate_is_of_the_same_treatment_in_the_other_half() {
+        let own = track("a", 1.0, &[Some(5.0), Some(0.0)]);
+        let beside = track("a", 1.0, &[Some(50.0), Some(50.0)]);
+        let twin = track("b", 1.0, &[Some(1.0), Some(4.0)]);
+        let stranger = track("b", 2.0, &[Some(70.0), Some(70.0)]);
+        let all = [&own, &beside, &twin, &stranger];
+        let found = replicate_tracks(&own, &all, &halves(&all), 0.0);
+        assert_eq!(found, [(Method::Replicate, vec![Some(4.0)]), (Method::ReplicateShifted, vec![Some(8.0)])]);
     }
 
     #[test]

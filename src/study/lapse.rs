@@ -13,7 +13,7 @@ use super::images::READOUT_LABEL;
 use super::methods::fallback_partner;
 use super::readout::WellReadout;
 use super::{Prepared, StudyError, TrainedRun};
-use crate::baseline::{self, BlendRule, Profiles, Rows};
+use crate::baseline::{BlendRule, Profiles, Rows};
 use crate::config::Config;
 use crate::evaluate::EvaluateError;
 use crate::pair::Part;
@@ -107,7 +107,7 @@ impl<'a> Lapse<'a> {
                 add(Method::OfLatents(Box::new(moves.method)), latents);
             }
         }
-        let of_ratios = simple(&self.changes_of_ratios(&observed), &self.treatments());
+        let of_ratios = self.changes_of_ratios(&observed).simple_predictions(&self.treatments());
         let n_measured = methods.len();
         for predictions in &of_ratios {
             methods.push((predictions.method.clone(), self.by_treatment(predictions)));
@@ -233,7 +233,7 @@ impl<'a> Lapse<'a> {
             values.extend(trained.members.iter().flat_map(|(_, memory)| &memory.neighbors[index]));
         }
         let moves = FeatureMatrix::numbered("move_", trained.config.latent * trained.members.len(), values);
-        let mut found = simple(&Profiles::of_changes(&moves, &training), &treatments);
+        let mut found = Profiles::of_changes(&moves, &training).simple_predictions(&treatments);
         // Where nothing moves, latents and measured ratios say the same.
         found.retain(|predictions| predictions.method != Method::NoChange);
         found
@@ -379,18 +379,6 @@ fn wells<'a>(prepared: &'a Prepared, logs: &[Option<f64>]) -> Vec<WellTracks<'a>
             .push(track);
     }
     wells.into_values().collect()
-}
-
-/// What simple methods say of `treatments`.
-fn simple(changes: &Profiles, treatments: &[Treatment]) -> Vec<Predictions> {
-    let fitted = [
-        baseline::no_change(changes),
-        baseline::mean_shift(changes),
-        baseline::nearest_dose(changes),
-        baseline::interpolation(changes),
-        baseline::additive(changes),
-    ];
-    fitted.map(|fitted| fitted.ask(treatments)).into()
 }
 
 fn rows_by_treatment(predictions: &Predictions) -> BTreeMap<Treatment, usize> {

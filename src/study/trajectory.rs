@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use burn::tensor::Device;
 
 use super::{Prepared, StudyError, TrainedRun};
-use crate::baseline::{Mean, MeanResponse, Responses, halves, share_of, toward_prior};
+use crate::baseline::{Mean, Responses, halves, replicate_tracks, share_of, toward_prior};
 use crate::config::Config;
 use crate::pair::{Anchor, Part};
 use crate::predict::{Forecaster, Method};
@@ -85,45 +85,16 @@ pub(super) fn track_predictions(
     let mut tracks = Vec::new();
     for (index, schedule) in scored.iter().enumerate() {
         let later = schedule.after(seen);
-        let own = schedule.mean_until(seen);
-        let shifted = |response: &dyn Fn(f64) -> Option<f64>| -> Vec<Option<f64>> {
-            later.clone().map(|at| Some(own? + response(schedule.minutes[at])?)).collect()
-        };
-        let plain = |response: &dyn Fn(f64) -> Option<f64>| -> Vec<Option<f64>> {
-            later.clone().map(|at| response(schedule.minutes[at])).collect()
-        };
-        let constant = |value: Option<f64>| vec![value; later.len()];
-        let last = (0..later.start).rev().find_map(|at| schedule.measured[at]);
-        let anchor = responses.anchor(&schedule.treatment);
-        let neighbors = shifted(&|minutes| responses.neighbors(&anchor, minutes, Mean::Shifted));
+        let simple = responses.simple_tracks(schedule, seen);
+        let (_, neighbors) = simple.last().expect("the methods of the neighboring doses are the last");
         let blend = neighbors
             .iter()
             .zip(&contrasts[index])
             .map(|(response, contrast)| Some((*response)? + blend_weight * contrast.unwrap_or(0.0)));
-        let other_half: Vec<&Schedule> = halves
-            .iter()
-            .filter(|half| !half.contains(&schedule.field))
-            .flat_map(|half| {
-                scored
-                    .iter()
-                    .copied()
-                    .filter(|other| other.treatment == schedule.treatment && half.contains(&other.field))
-            })
-            .collect();
-        let replicate = MeanResponse::of(&other_half, seen);
-        let methods = [
-            (Method::Model, model[index].clone()),
-            (Method::Blend, blend.collect()),
-            (Method::NoChange, constant(last)),
-            (Method::StartMean, constant(own)),
-            (Method::MeanResponse, plain(&|minutes| responses.overall.at(minutes, Mean::Plain))),
-            (Method::MeanResponseShifted, shifted(&|minutes| responses.overall.at(minutes, Mean::Shifted))),
-            (Method::NeighborDoses, plain(&|minutes| responses.neighbors(&anchor, minutes, Mean::Plain))),
-            (Method::NeighborDosesShifted, neighbors),
-            (Method::Replicate, plain(&|minutes| replicate.at(minutes, Mean::Plain))),
-            (Method::ReplicateShifted, shifted(&|minutes| replicate.at(minutes, Mean::Shifted))),
-        ];
-        tracks.extend(methods.into_iter().map(|(method, predicted)| TrackPrediction {
+        let learned = [(Method::Model, model[index].clone()), (Method::Blend, blend.collect())];
+        let replicates = replicate_tracks(schedule, &scored, &halves, seen);
+        let methods = learned.into_iter().chain(simple).chain(replicates);
+        tracks.extend(methods.map(|(method, predicted)| TrackPrediction {
             field: schedule.field.clone(),
             track: schedule.track.clone(),
             treatment: schedule.treatment.clone(),
