@@ -111,7 +111,7 @@ pub fn blend(model: &Predictions, simple: &Predictions, weight: f64) -> Result<P
 ///
 /// # Errors
 /// When the three do not have the same number of features.
-pub fn fit_blend_weight(model: &Predictions, simple: &Predictions, truth: &Predictions) -> Result<f64, BaselineError> {
+fn fit_blend_weight(model: &Predictions, simple: &Predictions, truth: &Predictions) -> Result<f64, BaselineError> {
     expect_same_features(simple, model)?;
     expect_same_features(truth, model)?;
     let (simple_rows, truth_rows) = (rows_by_treatment(simple), rows_by_treatment(truth));

@@ -138,11 +138,6 @@ pub struct Fitted<'a> {
 type Answers<'a> = Box<dyn Fn(&[Treatment]) -> Vec<Result<Vec<f32>, Abstains>> + Send + Sync + 'a>;
 
 impl Fitted<'_> {
-    /// Which method it is.
-    pub fn method(&self) -> &Method {
-        &self.method
-    }
-
     /// Predictions of those of `treatments` that it says something about, in their order.
     pub fn ask(&self, treatments: &[Treatment]) -> Predictions {
         let (mut known, mut values, mut abstained) = (Vec::new(), Vec::new(), Vec::new());

@@ -25,13 +25,13 @@ mod pca;
 mod response;
 
 pub use additive::additive;
-pub use blend::{BlendRule, blend, fit_blend_weight, share_of, toward_prior};
+pub use blend::{BlendRule, blend, share_of, toward_prior};
 pub use consensus::{Fitted, Profiles, Rows, control_states, measured};
 pub use constant::{mean_shift, no_change};
 pub use context::{from_context, other_context};
 pub use denoised::{PcaGrid, PcaInterpolation, choose_pca_interpolation, pca_interpolation};
 pub use dose::{dose_position, interpolation, nearest_dose};
-pub use features::InterventionFeatures;
+use features::InterventionFeatures;
 pub use layout::{batch_only, cell_count_only, well_position};
 pub use linear::ridge;
 pub use neighbors::{Similarity, knn};

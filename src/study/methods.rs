@@ -239,7 +239,7 @@ mod tests {
         let (methods, asked) = (SimpleMethods::of(&config, &prepared), prepared.treatments(Part::Test));
         for method in methods.applicable() {
             assert!(method.can_rank(), "{method}");
-            assert_eq!(methods.fit(&method, &asked).unwrap().unwrap().method(), &method);
+            assert_eq!(methods.fit(&method, &asked).unwrap().unwrap().method(), method);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::embed::{Level, embed};
 use crate::evaluate::{Intervals, Verdict, verdict_sentence};
 use crate::pair::{Part, SplitBy};
 use crate::plan::{ByBlend, ByModel, ByProfiles, Goal, PlanError, RankedIntervention, Ranker, Ranking, Trust, rank};
-use crate::predict::{Abstains, Method, MethodKind, Starts};
+use crate::predict::{Abstains, Method, Starts};
 use crate::screen::{Intervention, Kind, Screen, Treatment};
 use crate::table::Table;
 use crate::train::TrainedModel;
@@ -72,9 +72,7 @@ pub(super) fn rank_by(
         Some(_) => Intervals::none("the calibration treatments are those of the run's own screen"),
         None => asked.intervals(&*ranker, [&calibration, &test])?,
     };
-    let ranking = asked.ranking(&*ranker, verdict, intervals)?;
-    let says_nothing = ranking.rows.is_empty() && config.rank.by.kind() != MethodKind::Learned;
-    if says_nothing { Err(methods.unknown_ranker().into()) } else { Ok(ranking) }
+    asked.ranking(&*ranker, verdict, intervals)
 }
 
 /// Refuses to rank a time lapse by anything but the model.
