@@ -300,7 +300,7 @@ mod tests {
     fn sets_are_read_as_they_are_asked_for() {
         let kind_of = |name: &str| if name == "TP53" { Kind::Crispr } else { Kind::Compound };
         let set = Intervention::parse("taxol@0.3 + TP53", &kind_of).unwrap();
-        assert_eq!(set.to_string(), "TP53 + taxol 0.3 µM");
+        assert_eq!(set.to_string(), "TP53 (CRISPR) + taxol 0.3 µM");
         assert_eq!(set.members()[0].perturbation.kind, Kind::Crispr);
         for (text, dose) in [("taxol@10uM", "10uM"), ("taxol@0", "0"), ("TP53 + taxol@-1", "-1")] {
             let error = Intervention::parse(text, &kind_of).unwrap_err();
