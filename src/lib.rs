@@ -38,7 +38,7 @@
 //! let decoder = Decoder::fit(&members.trained, &prepared.screen, &training_rows, &config.decoder, &device)?;
 //! let trained_run = TrainedRun { trained: members.trained, decoder, normalizer: prepared.normalizer.clone() };
 //!
-//! let ranking = rank_finished(&config, &prepared, None, &trained_run, &device)?;
+//! let ranking = rank_finished(&config, &prepared, None, &trained_run, None, &device)?;
 //! assert_eq!(ranking.rows.len(), prepared.screen.treatments().len());
 //! println!("{}", ranking.render(5));
 //! # Ok(())

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use cytonaut::config::Config;
 use cytonaut::descriptor::Descriptors;
-use cytonaut::embed::{Embeddings, Level};
+use cytonaut::embed::{Embeddings, Level, embed_screen};
 use cytonaut::load::{DescriptorFile, Source, load};
 use cytonaut::plan::Ranking;
 use cytonaut::run::{Checkpoint, Manifest, MetricsLog, NonFinite};
 use cytonaut::screen::Screen;
-use cytonaut::study::{TrainedRun, embed_screen, predict_table};
+use cytonaut::study::{TrainedRun, predict_table};
 use cytonaut::table::Table;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -80,7 +80,7 @@ fn feed_run(folder: &Path, screen: &Screen) -> bool {
     let Ok(trained_run) = TrainedRun::read(&run, 2, &device) else { return false };
     // What is read as whole must also work.
     let Ok(screen) = trained_run.normalizer.apply(screen) else { return false };
-    let embedded = embed_screen(&trained_run, &screen, Level::Well, false, &device).is_ok();
+    let embedded = embed_screen(&trained_run.trained, &screen, Level::Well, false, &device).is_ok();
     let treatments: Vec<_> = screen.treatments().into_keys().take(3).collect();
     let predicted = predict_table(&trained_run, &screen, &treatments, &device).is_ok();
     manifest && metrics && checkpoint && embedded && predicted

@@ -10,7 +10,7 @@ use super::options::DeviceArgs;
 use super::progress::Reporter;
 use super::run::teller;
 use super::{AskedWrongly, print};
-use crate::embed::{Embeddings, Level};
+use crate::embed::{Embeddings, Level, embed_screen};
 use crate::load::Source;
 use crate::load::image::ImageSource;
 use crate::screen::Reference;
@@ -62,7 +62,7 @@ impl EmbedArgs {
             return Err(AskedWrongly(words.to_owned()).into());
         }
         let screen = open.screen(&files)?;
-        let embeddings = study::embed_screen(&open.trained_run, &screen, level, tvn, &open.device)?;
+        let embeddings = embed_screen(&open.trained_run.trained, &screen, level, tvn, &open.device)?;
         write(&embeddings, &out)
     }
 

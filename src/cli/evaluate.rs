@@ -7,8 +7,9 @@ use clap::Args;
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
 use super::{AskedWrongly, Lost, print};
-use crate::evaluate::Claim;
+use crate::evaluate::{Claim, Evaluation};
 use crate::predict::{Method, UnknownMethod};
+use crate::run::Artifact;
 use crate::study;
 
 /// Score predictions, retrieval and embeddings on held-out treatments, beside baselines and the replicate ceiling
@@ -39,22 +40,27 @@ pub(super) struct EvaluateArgs {
 impl EvaluateArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { run, files, require_beat, all, out, device } = self;
-        let open = OpenRun::open(&run, &device)?;
-        let prepared = open.own_screen()?;
-        let other = if files.is_empty() { None } else { Some(open.other_screen(&files)?) };
-        let evaluation =
-            study::evaluate_finished(&open.config, &prepared, other.as_ref(), &open.trained_run, &open.device)?;
+        let written = Artifact::Evaluation.path_in(&run);
+        let evaluation = if files.is_empty() && written.exists() {
+            Evaluation::read(&written)?
+        } else {
+            let open = OpenRun::open(&run, &device)?;
+            let prepared = open.own_screen()?;
+            let other = if files.is_empty() { None } else { Some(open.other_screen(&files)?) };
+            study::evaluate_finished(&open.config, &prepared, other.as_ref(), &open.trained_run, &open.device)?
+        };
         if let Some(path) = &out {
             evaluation.scores.write_parquet(path)?;
         }
-        let mut text = if all { evaluation.scores.to_text() } else { study::summary_table(&evaluation) };
-        for verdict in [&evaluation.verdict, &evaluation.verdict_model].into_iter().flatten() {
-            text += &format!("\n{}", verdict);
+        let mut text = if all { evaluation.scores.to_text() } else { evaluation.summary() };
+        for verdict in evaluation.verdicts() {
+            text += &format!("\n{verdict}");
         }
         print(&text)?;
         let Some(baseline) = require_beat else { return Ok(()) };
         let method: Method = baseline.parse().map_err(|error: UnknownMethod| AskedWrongly(error.to_string()))?;
-        let verdict = study::against(&open.config, &evaluation, &method)?
+        let verdict = evaluation
+            .against(&method)
             .ok_or_else(|| AskedWrongly(format!("no baseline `{baseline}` covers these treatments")))?;
         if verdict.difference.claim == Claim::Lower { Ok(()) } else { Err(Lost(verdict.to_string()).into()) }
     }

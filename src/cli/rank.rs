@@ -7,7 +7,9 @@ use clap::Args;
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
 use super::{AskedWrongly, print};
+use crate::evaluate::Evaluation;
 use crate::plan::{Candidates, ranker};
+use crate::run::Artifact;
 use crate::study;
 
 /// Order candidate interventions by how near they bring the cells to a target phenotype
@@ -80,7 +82,16 @@ impl RankArgs {
         let top = rank.top;
         let prepared = open.own_screen()?;
         let other = if files.is_empty() { None } else { Some(open.other_screen(&files)?) };
-        let ranking = study::rank_finished(&open.config, &prepared, other.as_ref(), &open.trained_run, &open.device)?;
+        let written = Artifact::Evaluation.path_in(&run);
+        let evaluation = if written.exists() { Some(Evaluation::read(&written)?) } else { None };
+        let ranking = study::rank_finished(
+            &open.config,
+            &prepared,
+            other.as_ref(),
+            &open.trained_run,
+            evaluation.as_ref(),
+            &open.device,
+        )?;
         match &out {
             Some(path) if path.extension().is_some_and(|extension| extension == "csv") => ranking.write_csv(path)?,
             Some(path) => ranking.write_parquet(path)?,

@@ -7,7 +7,7 @@ use clap::Args;
 use super::options::{DeviceArgs, Overrides};
 use super::progress::Reporter;
 use super::{open_run, print};
-use crate::study::{self, Event, Finished};
+use crate::study::{Event, Finished};
 
 /// Do everything in order: load, train, embed, evaluate, rank; resumable
 ///
@@ -40,12 +40,11 @@ impl RunArgs {
 /// The folder, the scores and the top of the ranking.
 fn show(finished: &Finished) -> anyhow::Result<()> {
     let mut text = String::new();
-    if let Some(evaluation) = &finished.evaluation {
-        text += &study::summary_table(evaluation);
+    let summary = finished.evaluation.summary();
+    if !summary.is_empty() {
+        text += &summary;
         text.push('\n');
-        for verdict in [&evaluation.verdict, &evaluation.verdict_model].into_iter().flatten() {
-            text += &format!("{verdict}\n");
-        }
+        finished.evaluation.verdicts().iter().for_each(|verdict| text += &format!("{verdict}\n"));
         text.push('\n');
     }
     if let Some(ranking) = &finished.ranking {

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::baseline::PcaGrid;
-use crate::evaluate::Bootstrap;
+use crate::evaluate::EvaluateConfig;
 use crate::model::ModelConfig;
 use crate::normalize::{IntensitySettings, NormalizeSettings};
-use crate::pair::{PairConfig, Part, SplitConfig};
+use crate::pair::{PairConfig, SplitConfig};
 use crate::plan::RankConfig;
 use crate::predict::DecoderConfig;
 use crate::run::CropSettings;
@@ -101,46 +100,6 @@ pub struct TrackConfig {
 impl Default for TrackConfig {
     fn default() -> Self {
         Self { window: 8, seen_minutes: 40.0 }
-    }
-}
-
-/// How evaluation is done.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EvaluateConfig {
-    /// Train and score every fold of the split, not only `split.fold`, and pool the scores.
-    pub all_folds: bool,
-    /// The part that is scored; `validation` chooses settings without a look at the test part.
-    pub part: Part,
-    /// How many nearest candidates count as found.
-    pub recall_at: usize,
-    /// For images: the label of wells that their nearest training wells are to tell; empty: the treatment.
-    pub label: String,
-    /// For images: how many nearest training wells vote.
-    pub neighbors: usize,
-    /// Resampling of independent units.
-    pub bootstrap: Bootstrap,
-    /// Settings tried, by error on the training treatments alone, for interpolation of denoised profiles.
-    pub pca: PcaGrid,
-    /// Miscoverage of intervals: 0.2 gives 80 % intervals.
-    pub alpha: f64,
-    /// Configurations that were tried before this one was scored; a result says so.
-    pub configurations_tried: usize,
-}
-
-impl Default for EvaluateConfig {
-    fn default() -> Self {
-        Self {
-            all_folds: false,
-            part: Part::Test,
-            recall_at: 5,
-            label: String::new(),
-            neighbors: 5,
-            bootstrap: Bootstrap::default(),
-            pca: PcaGrid::default(),
-            alpha: 0.2,
-            configurations_tried: 1,
-        }
     }
 }
 

@@ -28,7 +28,7 @@ impl Default for Bootstrap {
 }
 
 /// A mean over items with the interval that the drawing of units gives it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// Mean over the items.
     pub mean: f64,
@@ -55,7 +55,7 @@ pub enum Claim {
 }
 
 /// The mean difference within one unit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnitDifference {
     /// The unit.
     pub unit: String,
@@ -66,7 +66,7 @@ pub struct UnitDifference {
 }
 
 /// First minus second, over the same items.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PairedDifference {
     /// Mean difference with its interval.
     pub estimate: Estimate,

@@ -8,25 +8,38 @@ mod accuracy;
 mod average_precision;
 mod bootstrap;
 mod ceiling;
+mod config;
 mod conformal;
 mod correlation;
+mod embeddings;
+mod evaluation;
+mod labels;
 mod moa;
 mod neighbors;
+mod number;
 mod readout;
 mod replicate_map;
 mod retrieval;
 mod scores;
 mod significance;
+mod summary;
+mod tracks;
 mod trajectory;
+mod treatments;
 mod trust;
 mod verdict;
+mod wells;
 
 pub use accuracy::{Origins, TreatmentAccuracy, accuracy};
 pub use average_precision::{average_precision, expected_average_precision, random_order_p_value};
 pub use bootstrap::{Bootstrap, Claim, Estimate, MIN_UNITS, PairedDifference, UnitDifference};
 pub use ceiling::{ReplicateCeiling, replicate_ceiling, split_halves};
+pub use config::EvaluateConfig;
 pub use conformal::{ConformalRadius, Coverage, conformal_radius, coverage_over_splits};
 pub use correlation::{pearson, spearman};
+pub use embeddings::{embedding_scores, well_embedding_scores};
+pub use evaluation::{Answers, Evaluation};
+pub use labels::{LABELS, LATENTS, LabelGuess, Space, guesses, label_table};
 pub use moa::{Exclude, MoaAccuracy, MoaVector, moa_accuracy, moa_vectors};
 pub use neighbors::{DRAWS, Guess, RelabelingPValue, nearest_labels, relabeling_p_value};
 pub use readout::{ReadoutScore, readout_scores};
@@ -34,10 +47,14 @@ pub use replicate_map::{MapSettings, Negatives, ReplicateMap, ReplicateMaps, Uns
 pub use retrieval::{Distance, Retrieval, RetrievalRank, retrieval};
 pub use scores::{ScoreRow, Scores};
 pub use significance::benjamini_hochberg;
+pub use tracks::{TRACKS, TrackPrediction, trajectory_table};
 pub use trajectory::{FieldSums, TRAJECTORY_METRICS, TrajectoryScore, trajectory_scores};
+pub use treatments::{TreatmentScore, treatment_scores};
 pub use trust::{Intervals, verdict_sentence};
 pub use verdict::{Direction, MethodScores, Verdict, verdict};
+pub use wells::{READOUTS, WellReadout, readout_table};
 
+use crate::normalize::NormalizeError;
 use crate::predict::Method;
 use crate::table::FileError;
 
@@ -100,6 +117,9 @@ pub enum EvaluateError {
         /// The label asked for.
         label: String,
     },
+    /// An embedding that cannot be whitened.
+    #[error(transparent)]
+    Normalize(#[from] NormalizeError),
     /// A file of scores that cannot be written or read.
     #[error(transparent)]
     File(#[from] FileError),

@@ -5,11 +5,13 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Estimate, EvaluateError};
-use crate::table::{Column, FileError, Table};
+use crate::table::{Column, FileError, Side, Table, TextTable};
 
 /// One number with what it is about.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoreRow {
     /// What was asked: `held_out_dose`, `moa`, `replicate_map`, ….
     pub task: String,
@@ -20,6 +22,7 @@ pub struct ScoreRow {
     /// What is measured: `mse`, `recall@5`, ….
     pub metric: String,
     /// The score.
+    #[serde(with = "super::number")]
     pub value: f64,
     /// Lower end of its 95 % interval.
     pub lower: Option<f64>,
@@ -57,7 +60,8 @@ impl ScoreRow {
 }
 
 /// A table of scores, in the order in which they were computed.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Scores {
     /// Its rows.
     pub rows: Vec<ScoreRow>,
@@ -128,14 +132,15 @@ impl Scores {
 
     /// The table as aligned plain text, one line for each score, ending in a line break.
     pub fn to_text(&self) -> String {
-        let header = ["task", "subset", "method", "metric", "value", "95 % interval", "items", "units", "note"];
-        let mut cells = vec![header.map(str::to_owned)];
-        cells.extend(self.rows.iter().map(|row| {
+        let (words, numbers) = (["task", "subset", "method", "metric"], ["value", "95 % interval", "items", "units"]);
+        let heads = words.map(|head| (head, Side::Left)).into_iter().chain(numbers.map(|head| (head, Side::Right)));
+        let mut table = TextTable::new(heads.chain([("note", Side::Left)]));
+        for row in &self.rows {
             let interval = match (row.lower, row.upper) {
                 (Some(lower), Some(upper)) => format!("{} to {}", four_digits(lower), four_digits(upper)),
                 _ => "-".into(),
             };
-            [
+            table.push([
                 row.task.clone(),
                 row.subset.clone(),
                 row.method.clone(),
@@ -145,21 +150,9 @@ impl Scores {
                 row.n_items.to_string(),
                 row.n_units.to_string(),
                 row.note.clone(),
-            ]
-        }));
-        let is_number = |column: usize| (4..=7).contains(&column);
-        let widths: Vec<usize> = (0..header.len())
-            .map(|column| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-            .collect();
-        let mut text = String::new();
-        for row in cells {
-            let padded = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-                if is_number(column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-            });
-            text.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
-            text.push('\n');
+            ]);
         }
-        text
+        table.to_string()
     }
 }
 

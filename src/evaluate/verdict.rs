@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::bootstrap::MIN_UNITS;
 use super::{Bootstrap, Claim, EvaluateError, PairedDifference};
 use crate::predict::Method;
 use crate::screen::Treatment;
 
 /// Which way a metric is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Errors, ranks.
     LowerIsBetter,
@@ -27,7 +30,7 @@ pub struct MethodScores {
 }
 
 /// The model against the baseline that does best against it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The model.
     pub model: Method,

@@ -37,6 +37,8 @@ pub enum Artifact {
     Ranking,
     /// The same, `ranking.csv`.
     RankingCsv,
+    /// Scores, verdicts and notes, `evaluation.json`.
+    Evaluation,
     /// Held-out accuracy, `scores.parquet`.
     Scores,
     /// Read-outs of the wells of a time lapse, `readouts.parquet`.
@@ -68,6 +70,7 @@ impl Artifact {
             Self::Predictions => "predictions.parquet",
             Self::Ranking => "ranking.parquet",
             Self::RankingCsv => "ranking.csv",
+            Self::Evaluation => "evaluation.json",
             Self::Scores => "scores.parquet",
             Self::Readouts => "readouts.parquet",
             Self::Pictures => "pictures.parquet",

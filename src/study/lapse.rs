@@ -11,11 +11,10 @@ use burn::tensor::Device;
 
 use super::images::READOUT_LABEL;
 use super::methods::fallback_partner;
-use super::readout::WellReadout;
 use super::{Prepared, StudyError, TrainedRun};
 use crate::baseline::{BlendRule, Profiles, Rows};
 use crate::config::Config;
-use crate::evaluate::EvaluateError;
+use crate::evaluate::{EvaluateError, WellReadout};
 use crate::pair::Part;
 use crate::predict::{Line, LogProbe, Method, Predictions, ratios_of_sums};
 use crate::screen::{FeatureMatrix, Screen, Track, Treatment, Well};

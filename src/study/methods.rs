@@ -21,6 +21,13 @@ pub struct Methods {
     pub rule: BlendRule,
 }
 
+impl Methods {
+    /// Predictions of every method: the model, the blend, and the simple ones.
+    pub fn all(&self) -> impl Iterator<Item = &Predictions> {
+        [&self.model, &self.blend].into_iter().chain(&self.baselines)
+    }
+}
+
 /// Predictions for `targets` by every method; weights and settings come from training and validation treatments only.
 ///
 /// # Errors

@@ -1,37 +1,28 @@
 //! Whole jobs over many rooms: from a configuration to a finished run folder.
 
-mod reopen;
-mod embedding;
+mod answers;
 mod fitted;
 mod images;
-mod labels;
 mod lapse;
 mod methods;
 mod open;
 mod pictures;
 mod prepare;
 mod published;
-mod readout;
+mod reopen;
 mod run;
-mod score;
 mod spaces;
 mod table;
 mod trajectory;
-mod trajectory_score;
 mod wells;
 
-pub use embedding::embed_screen;
 pub use images::load_image_screen;
-pub use labels::LabelGuess;
 pub use methods::{Methods, methods};
 pub use open::open;
 pub use prepare::{Prepared, load_screen, load_screen_until, prepare};
 pub use published::{PublishedEmbeddings, embed_published};
-pub use readout::WellReadout;
-pub use reopen::{against, evaluate_finished, predict_table, rank_finished, treatments_of};
+pub use reopen::{evaluate_finished, predict_table, rank_finished, treatments_of};
 pub use run::{Event, Finished, TrainedRun, fold_name, run};
-pub use score::{Evaluation, Item, evaluate, pooled, summary_table};
-pub use trajectory::TrackPrediction;
 
 use std::path::PathBuf;
 

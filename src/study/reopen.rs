@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Device;
 
+use super::answers::{Scope, ask};
 use super::lapse::Lapse;
 use super::methods::SimpleMethods;
-use super::trajectory::track_predictions;
-use super::wells::well_scores;
-use super::{Evaluation, Prepared, StudyError, TrainedRun, methods, score, table, trajectory_score};
+use super::{Prepared, StudyError, TrainedRun, methods, table};
 use crate::baseline::Rows;
 use crate::config::Config;
-use crate::embed::{Level, embed};
-use crate::evaluate::{Intervals, Verdict, verdict_sentence};
+use crate::evaluate::{Answers, Evaluation, Intervals, treatment_scores, verdict_sentence};
 use crate::pair::{Part, SplitBy};
 use crate::plan::{ByBlend, ByModel, ByProfiles, Goal, PlanError, RankedIntervention, Ranker, Ranking, Trust, rank};
 use crate::predict::{Abstains, Method, Starts};
@@ -21,11 +19,11 @@ use crate::table::Table;
 use crate::train::TrainedModel;
 
 /// The sentence that heads a ranking: the verdict on what ranks.
-pub(super) fn heading(config: &Config, evaluation: Option<&Evaluation>) -> String {
-    let verdict = evaluation.and_then(|evaluation| match config.rank.by {
+pub(super) fn heading(config: &Config, evaluation: &Evaluation) -> String {
+    let verdict = match config.rank.by {
         Method::Model => evaluation.verdict_model.as_ref(),
         _ => evaluation.verdict.as_ref(),
-    });
+    };
     verdict_sentence(&config.rank.by, verdict)
 }
 
@@ -160,7 +158,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Ranks once more with a finished run, headed by the verdict of its own evaluation.
+/// Ranks once more with a finished run, headed by the verdict of its own evaluation: that which it wrote down, or where
+/// there is none, one made now.
 ///
 /// # Errors
 /// As ranking within a run.
@@ -169,29 +168,30 @@ pub fn rank_finished(
     prepared: &Prepared,
     other: Option<&Screen>,
     trained_run: &TrainedRun,
+    evaluation: Option<&Evaluation>,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
-    if !prepared.screen.design.schedules().is_empty() {
+    let design = &prepared.screen.design;
+    if !design.schedules().is_empty() {
         return Err(StudyError::Tracks { what: "`rank`" });
     }
-    if !prepared.screen.design.tracks().is_empty() {
-        if other.is_some() {
-            return Err(StudyError::TimeLapse { what: "`rank` on another screen" });
-        }
-        let lapse = Lapse::new(prepared, trained_run, device)?;
-        let evaluation = score::pooled(config, Vec::new(), lapse.readouts(config)?)?;
-        return rank_lapse(config, &lapse, heading(config, Some(&evaluation)), device);
+    if !design.tracks().is_empty() && other.is_some() {
+        return Err(StudyError::TimeLapse { what: "`rank` on another screen" });
     }
-    // The verdict alone: how good the embedding is does not head a ranking, and replicate retrieval takes long.
-    let test = prepared.treatments(config.evaluate.part);
-    let evaluation = match prepared.is_of_crops() {
-        true if config.rank.by != Method::Model => return Err(StudyError::RankImages { by: config.rank.by.clone() }),
-        true => scored_wells(config, prepared, trained_run, device)?,
-        false if test.is_empty() => None,
-        false => Some(scored(config, prepared, trained_run, &test, device)?),
+    if prepared.is_of_crops() && config.rank.by != Method::Model {
+        return Err(StudyError::RankImages { by: config.rank.by.clone() });
+    }
+    let verdict = match evaluation {
+        Some(evaluation) => heading(config, evaluation),
+        None => {
+            let asked = ask(config, prepared, trained_run, None, Scope::Predictions, device, &|_| {})?;
+            heading(config, &asked.unwrap_or_default().evaluation(config)?)
+        }
     };
-    let verdict = heading(config, evaluation.as_ref());
-    rank_by(config, prepared, other, trained_run, verdict, device)
+    match design.tracks().is_empty() {
+        true => rank_by(config, prepared, other, trained_run, verdict, device),
+        false => rank_lapse(config, &Lapse::new(prepared, trained_run, device)?, verdict, device),
+    }
 }
 
 /// Scores a finished run on its test part, or on the treatments of `other` that played no part in training, validation or calibration.
@@ -205,31 +205,19 @@ pub fn evaluate_finished(
     trained_run: &TrainedRun,
     device: &Device,
 ) -> Result<Evaluation, StudyError> {
+    let Some(screen) = other else {
+        let asked = ask(config, prepared, trained_run, None, Scope::All, device, &|_| {})?;
+        return asked.unwrap_or_default().evaluation(config);
+    };
     if !prepared.screen.design.schedules().is_empty() {
-        if other.is_some() {
-            return Err(StudyError::Tracks { what: "`evaluate` of another screen" });
-        }
-        return trajectory_score::scored(config, track_predictions(config, prepared, trained_run, device)?.tracks);
+        return Err(StudyError::Tracks { what: "`evaluate` of another screen" });
     }
     if !prepared.screen.design.tracks().is_empty() {
-        if other.is_some() {
-            return Err(StudyError::TimeLapse { what: "`evaluate` of another screen" });
-        }
-        return score::pooled(config, Vec::new(), Lapse::new(prepared, trained_run, device)?.readouts(config)?);
+        return Err(StudyError::TimeLapse { what: "`evaluate` of another screen" });
     }
     if prepared.is_of_crops() {
-        if other.is_some() {
-            return Err(StudyError::Images { what: "scoring a finished run on other files" });
-        }
-        let nothing = || score::pooled(config, Vec::new(), Vec::new());
-        return scored_wells(config, prepared, trained_run, device)?.map_or_else(nothing, Ok);
+        return Err(StudyError::Images { what: "scoring a finished run on other files" });
     }
-    let Some(screen) = other else {
-        let test = prepared.treatments(config.evaluate.part);
-        let mut evaluation = scored(config, prepared, trained_run, &test, device)?;
-        evaluation.scores.rows.extend(super::embedding::embedding_scores(config, prepared, trained_run, device)?);
-        return Ok(evaluation);
-    };
     let joint = prepared.joined_with(screen);
     let offset = prepared.screen.n_observations();
     let mut unseen = screen.treatments();
@@ -244,39 +232,11 @@ pub fn evaluate_finished(
         .into_iter()
         .map(|(treatment, rows)| (treatment, rows.into_iter().map(|row| row + offset).collect()))
         .collect();
-    scored(config, &joint, trained_run, &unseen, device)
-}
-
-/// Scores of the held-out wells of an image screen; `None` where there are none.
-fn scored_wells(
-    config: &Config,
-    prepared: &Prepared,
-    trained_run: &TrainedRun,
-    device: &Device,
-) -> Result<Option<Evaluation>, StudyError> {
-    let crops = embed(&trained_run.trained, &prepared.screen, Level::Cell, device);
-    Ok(well_scores(config, prepared, trained_run, &crops, device)?.map(|found| found.evaluation))
-}
-
-/// Every method's predictions of the treatments of `rows`, scored and pooled.
-fn scored(
-    config: &Config,
-    prepared: &Prepared,
-    trained_run: &TrainedRun,
-    rows: &BTreeMap<Treatment, Vec<usize>>,
-    device: &Device,
-) -> Result<Evaluation, StudyError> {
-    let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
-    let found = methods(config, prepared, trained_run.model(&starts, device), rows)?;
-    score::pooled(config, score::evaluate(config, prepared, &found, rows)?, Vec::new())
-}
-
-/// The used prediction against one baseline; `None` when the baseline covers too few treatments.
-///
-/// # Errors
-/// When a score is not finite.
-pub fn against(config: &Config, evaluation: &Evaluation, baseline: &Method) -> Result<Option<Verdict>, StudyError> {
-    score::against_one(config, evaluation, baseline)
+    let starts = Starts::of(&trained_run.trained, &joint.screen, device);
+    let found = methods(config, &joint, trained_run.model(&starts, device), &unseen)?;
+    let treatments = treatment_scores(&config.evaluate, &joint.screen, &joint.split, found.all(), &unseen)?;
+    let answers = Answers { treatments, ..Answers::default() };
+    Ok(Evaluation::of(&config.evaluate, config.split.by, &answers)?)
 }
 
 /// Treatments written as `NAME`, `NAME@DOSE` (µM) or several joined by ` + `; all of the screen's when none is given.

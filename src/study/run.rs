@@ -5,15 +5,12 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use super::labels::label_table;
-use super::lapse::Lapse;
+use super::answers::{self, Scope, ask};
 use super::prepare::load_screen_until;
-use super::readout::readout_table;
-use super::trajectory::{track_predictions, trajectory_table};
-use super::wells::{WellScores, well_scores};
-use super::{Evaluation, Item, Prepared, StudyError, methods, pictures, prepare, reopen, score, trajectory_score};
+use super::{Prepared, StudyError, pictures, prepare, reopen};
 use crate::config::Config;
-use crate::embed::{Level, embed};
+use crate::embed::{Embeddings, Level, embed};
+use crate::evaluate::{Answers, Evaluation};
 use crate::load::Loaded;
 use crate::model::{Array, parameters};
 use crate::normalize::Normalizer;
@@ -54,8 +51,8 @@ pub struct Finished {
     pub folder: PathBuf,
     /// Whether everything was there already.
     pub was_finished: bool,
-    /// Scores on the test part; `None` when nothing is held out.
-    pub evaluation: Option<Evaluation>,
+    /// Scores on the test part; without any where nothing is held out.
+    pub evaluation: Evaluation,
     /// The ranking; `None` without a target.
     pub ranking: Option<Ranking>,
     /// Rows of the ranking to show.
@@ -151,7 +148,7 @@ pub(super) fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<
     Ok(write_atomically(path, |file| std::io::Write::write_all(file, json.as_bytes()))?)
 }
 
-/// Runs the job that `config` describes in `folder`, or goes on with it.
+/// Runs the job that `config` describes in `folder`, or goes on with it; a finished run is shown as it was written down.
 ///
 /// Asked to stop, it finishes the step of training or of the job that it is at, and saves what it has.
 ///
@@ -165,26 +162,96 @@ pub fn run(
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, StudyError> {
-    if !loaded.screen.design.schedules().is_empty() && !config.rank.target.is_empty() {
+    refuse_early(config, &loaded.screen)?;
+    let (mut dir, was_finished) = open(config, loaded, folder)?;
+    if was_finished && let Some(finished) = shown_again(config, folder)? {
+        return Ok(finished);
+    }
+    let evaluation = match config.evaluate.all_folds {
+        true => {
+            let answers = all_folds(config, loaded, &mut dir, device, stop, tell)?;
+            let evaluation = Evaluation::of(&config.evaluate, config.split.by, &answers)?;
+            answers::write(&answers, None, folder)?;
+            write_evaluation(&evaluation, folder)?;
+            evaluation
+        }
+        false => one_fold(config, loaded, &mut dir, device, stop, tell)?.1,
+    };
+    dir.finish()?;
+    let ranking = ranking_of(config, folder)?;
+    Ok(Finished { folder: folder.to_owned(), was_finished, evaluation, ranking, top: config.rank.top })
+}
+
+/// Refuses what cannot be done with the screen, so that it does not surface after training.
+fn refuse_early(config: &Config, screen: &Screen) -> Result<(), StudyError> {
+    let is_ranked = !config.rank.target.is_empty();
+    if !screen.design.schedules().is_empty() && is_ranked {
         return Err(StudyError::Tracks { what: "`rank.target`" });
     }
-    if config.images.is_some() && loaded.screen.design.tracks().is_empty() {
-        refuse_images(config, &loaded.screen)?;
+    if config.images.is_some() && screen.design.tracks().is_empty() {
+        refuse_images(config, screen)?;
     }
     if config.evaluate.all_folds {
-        return all_folds(config, loaded, folder, device, stop, tell);
+        return Ok(());
     }
-    // What cannot be ranked is better refused now than after training.
-    if !loaded.screen.design.tracks().is_empty() && !config.rank.target.is_empty() {
+    if !screen.design.tracks().is_empty() && is_ranked {
         reopen::refuse_ranker_of_lapse(&config.rank.by)?;
     }
     for query in [&config.rank.target, &config.rank.start].into_iter().filter(|query| !query.is_empty()) {
-        rows_of_target(&loaded.screen, query).map_err(PlanError::from)?;
+        rows_of_target(screen, query).map_err(PlanError::from)?;
     }
+    Ok(())
+}
+
+/// What a finished run wrote down; `None` where one of its files is missing, so that it is made again.
+fn shown_again(config: &Config, folder: &Path) -> Result<Option<Finished>, StudyError> {
+    let is_there = |artifact: Artifact| artifact.path_in(folder).exists();
+    if !is_there(Artifact::Evaluation) {
+        return Ok(None);
+    }
+    let evaluation = Evaluation::read(&Artifact::Evaluation.path_in(folder))?;
+    let mut files = answers::artifacts(&evaluation);
+    if !config.evaluate.all_folds {
+        files.extend((0..config.train.members).map(|member| Artifact::Model { member }));
+        files.extend([Artifact::Normalizer, Artifact::Decoder, Artifact::Embeddings, Artifact::InterventionEmbeddings]);
+        if !config.rank.target.is_empty() {
+            files.extend([Artifact::Ranking, Artifact::RankingCsv]);
+        }
+    }
+    if !files.into_iter().all(is_there) {
+        return Ok(None);
+    }
+    let ranking = ranking_of(config, folder)?;
+    Ok(Some(Finished { folder: folder.to_owned(), was_finished: true, evaluation, ranking, top: config.rank.top }))
+}
+
+/// The ranking that the run left; `None` without a target.
+fn ranking_of(config: &Config, folder: &Path) -> Result<Option<Ranking>, StudyError> {
+    match config.rank.target.is_empty() || config.evaluate.all_folds {
+        true => Ok(None),
+        false => Ok(Some(Ranking::read(&Artifact::Ranking.path_in(folder))?)),
+    }
+}
+
+fn write_evaluation(evaluation: &Evaluation, folder: &Path) -> Result<(), StudyError> {
+    if !evaluation.scores.rows.is_empty() {
+        evaluation.scores.write_parquet(&Artifact::Scores.path_in(folder))?;
+    }
+    Ok(evaluation.write(&Artifact::Evaluation.path_in(folder))?)
+}
+
+/// One split: trains, or takes up what was trained, and answers.
+fn one_fold(
+    config: &Config,
+    loaded: &Loaded,
+    dir: &mut RunDir,
+    device: &Device,
+    stop: &Stop,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<(Answers, Evaluation), StudyError> {
     let warm = config.train.from.as_deref().map(|from| warm_start(from, device)).transpose()?;
-    let (mut dir, was_finished) = open(config, loaded, folder)?;
     if let Some(difference) = dir.manifest().version_difference() {
-        tell(Event::Warning(format!("{}: {difference}", folder.display())));
+        tell(Event::Warning(format!("{}: {difference}", dir.path().display())));
     }
     let prepared = prepare(config, loaded)?;
     dir.record(|manifest| {
@@ -194,19 +261,18 @@ pub fn run(
         manifest.notes = loaded.notes.clone();
         manifest.notes.push(prepared.normalizer.statistics().to_owned());
     })?;
-    let trained_run = match TrainedRun::read(folder, config.train.members, device) {
+    let folder = dir.path().to_owned();
+    let trained_run = match TrainedRun::read(&folder, config.train.members, device) {
         Ok(trained_run) => trained_run,
         // Training has not come this far, or somebody deleted a damaged file: what is missing is made from the last checkpoints.
         // A file that is there and cannot be read is never overwritten.
-        Err(_) if TrainedRun::lacks_a_file(folder, config.train.members) => {
+        Err(_) if TrainedRun::lacks_a_file(&folder, config.train.members) => {
             dir.start_step("train")?;
-            train(config, &prepared, &mut dir, warm.as_deref(), device, stop, tell)?
+            train(config, &prepared, dir, warm.as_deref(), device, stop, tell)?
         }
         Err(error) => return Err(error),
     };
-    let finished = results(config, &prepared, &trained_run, &mut dir, device, stop, tell)?;
-    dir.finish()?;
-    Ok(Finished { was_finished, ..finished })
+    results(config, &prepared, &trained_run, dir, device, stop, tell)
 }
 
 /// Refuses what cannot be done with crops of images, so that it does not surface after training.
@@ -305,7 +371,7 @@ fn train(
     Ok(trained_run)
 }
 
-/// Embeddings, predictions, scores and ranking of a trained model.
+/// Embeddings, answers with their scores, and the ranking of a trained model.
 fn results(
     config: &Config,
     prepared: &Prepared,
@@ -314,98 +380,57 @@ fn results(
     device: &Device,
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
-) -> Result<Finished, StudyError> {
+) -> Result<(Answers, Evaluation), StudyError> {
     let folder = dir.path().to_owned();
     go_on(stop, "embeddings")?;
     dir.start_step("embed")?;
     tell(Event::Step("writing embeddings".into()));
-    // A row of an image screen is a crop, one of a table of tracks a cell at a time.
-    let is_of_objects = config.images.is_some() || !prepared.screen.design.schedules().is_empty();
-    let level = if is_of_objects { Level::Cell } else { Level::Well };
-    let rows = embed(&trained_run.trained, &prepared.screen, level, device);
-    rows.write(&Artifact::Embeddings.path_in(&folder))?;
-    if prepared.is_of_crops() {
-        let wells = rows.by_well();
-        wells.write(&Artifact::WellEmbeddings.path_in(&folder))?;
-        wells.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(&folder))?;
-    } else {
-        rows.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(&folder))?;
-    }
-    let test = prepared.treatments(config.evaluate.part);
-    let mut evaluation = None;
-    let mut lapse = None;
-    if !prepared.screen.design.schedules().is_empty() {
-        go_on(stop, "scores")?;
-        dir.start_step("evaluate")?;
-        tell(Event::Step("predicting held-out tracks".into()));
-        let found = track_predictions(config, prepared, trained_run, device)?;
-        tell(Event::Note(format!(
-            "blend: the response of the neighboring doses and {:.2} of what the model says of their difference",
-            found.blend_weight
-        )));
-        found.notes.into_iter().for_each(|note| tell(Event::Note(note)));
-        trajectory_table(&found.tracks).write_parquet(&Artifact::Trajectories.path_in(&folder))?;
-        let scored = trajectory_score::scored(config, found.tracks)?;
-        scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
-        evaluation = Some(scored);
-    } else if !prepared.screen.design.tracks().is_empty() {
-        go_on(stop, "scores")?;
-        dir.start_step("evaluate")?;
-        tell(Event::Step("reading wells out of predictions".into()));
-        let lapse = lapse.insert(Lapse::new(prepared, trained_run, device)?);
-        let readouts = lapse.readouts(config)?;
-        readout_table(&readouts).write_parquet(&Artifact::Readouts.path_in(&folder))?;
+    let rows = write_embeddings(config, prepared, trained_run, &folder, device)?;
+    go_on(stop, "scores")?;
+    dir.start_step("evaluate")?;
+    let asked = ask(config, prepared, trained_run, Some(&rows), Scope::All, device, tell)?.unwrap_or_default();
+    answers::write(&asked.answers, asked.methods.as_ref(), &folder)?;
+    if let Some(lapse) = &asked.lapse {
         pictures::draw(config, lapse, &folder)?;
-        let scored = score::pooled(config, Vec::new(), readouts)?;
-        scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
-        evaluation = Some(scored);
-    } else if prepared.is_of_crops() {
-        go_on(stop, "scores")?;
-        dir.start_step("evaluate")?;
-        tell(Event::Step("scoring held-out wells".into()));
-        if let Some(WellScores { evaluation: scored, methods }) =
-            well_scores(config, prepared, trained_run, &rows, device)?
-        {
-            label_table(&scored.labels).write_parquet(&Artifact::Labels.path_in(&folder))?;
-            scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
-            if let Some(methods) = &methods {
-                super::table::predictions(methods).write_parquet(&Artifact::Predictions.path_in(&folder))?;
-            }
-            evaluation = Some(scored);
-        }
-    } else if !test.is_empty() {
-        go_on(stop, "scores")?;
-        dir.start_step("evaluate")?;
-        tell(Event::Step(format!("scoring {} held-out treatments", test.len())));
-        let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
-        let found = methods(config, prepared, trained_run.model(&starts, device), &test)?;
-        tell(Event::Note(format!(
-            "blend: {:.2} of the model, {:.2} of {}, fitted on the validation treatments",
-            found.rule.weight,
-            1.0 - found.rule.weight,
-            found.rule.partner
-        )));
-        let mut scored = score::pooled(config, score::evaluate(config, prepared, &found, &test)?, Vec::new())?;
-        scored.scores.rows.extend(super::embedding::embedding_scores(config, prepared, trained_run, device)?);
-        scored.scores.write_parquet(&Artifact::Scores.path_in(&folder))?;
-        super::table::predictions(&found).write_parquet(&Artifact::Predictions.path_in(&folder))?;
-        evaluation = Some(scored);
     }
-    let mut ranking = None;
+    let evaluation = asked.evaluation(config)?;
+    write_evaluation(&evaluation, &folder)?;
     if !config.rank.target.is_empty() {
         go_on(stop, "the ranking")?;
         dir.start_step("rank")?;
         tell(Event::Step(format!("ranking toward {}", config.rank.target)));
-        let verdict = reopen::heading(config, evaluation.as_ref());
-        let found = match &lapse {
+        let verdict = reopen::heading(config, &evaluation);
+        let ranking = match &asked.lapse {
             Some(lapse) => reopen::rank_lapse(config, lapse, verdict, device)?,
             None => reopen::rank_by(config, prepared, None, trained_run, verdict, device)?,
         };
-        found.write_parquet(&Artifact::Ranking.path_in(&folder))?;
-        found.write_csv(&Artifact::RankingCsv.path_in(&folder))?;
-        ranking = Some(found);
+        ranking.write_parquet(&Artifact::Ranking.path_in(&folder))?;
+        ranking.write_csv(&Artifact::RankingCsv.path_in(&folder))?;
     }
-    Ok(Finished { folder, was_finished: false, evaluation, ranking, top: config.rank.top })
+    Ok((asked.answers, evaluation))
+}
+
+/// Writes latents of every row, of wells where rows are crops, and of interventions; gives back those of the rows.
+fn write_embeddings(
+    config: &Config,
+    prepared: &Prepared,
+    trained_run: &TrainedRun,
+    folder: &Path,
+    device: &Device,
+) -> Result<Embeddings, StudyError> {
+    // A row of an image screen is a crop, one of a table of tracks a cell at a time.
+    let is_of_objects = config.images.is_some() || !prepared.screen.design.schedules().is_empty();
+    let level = if is_of_objects { Level::Cell } else { Level::Well };
+    let rows = embed(&trained_run.trained, &prepared.screen, level, device);
+    rows.write(&Artifact::Embeddings.path_in(folder))?;
+    if prepared.is_of_crops() {
+        let wells = rows.by_well();
+        wells.write(&Artifact::WellEmbeddings.path_in(folder))?;
+        wells.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(folder))?;
+    } else {
+        rows.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(folder))?;
+    }
+    Ok(rows)
 }
 
 /// What the folder of a fold is called within the run's own.
@@ -413,20 +438,17 @@ pub fn fold_name(fold: usize) -> String {
     format!("fold-{fold}")
 }
 
-/// Every fold of the split in a folder of its own, and the scores of all of them pooled.
+/// Every fold of the split in a folder of its own: the answers of all of them.
 fn all_folds(
     config: &Config,
     loaded: &Loaded,
-    folder: &Path,
+    dir: &mut RunDir,
     device: &Device,
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
-) -> Result<Finished, StudyError> {
-    let (mut dir, was_finished) = open(config, loaded, folder)?;
-    let mut items = Vec::<Item>::new();
-    let mut readouts = Vec::new();
-    let mut trajectories = Vec::new();
-    let mut labels = Vec::new();
+) -> Result<Answers, StudyError> {
+    let folder = dir.path().to_owned();
+    let mut answers = Answers::default();
     for fold in 0..config.split.folds {
         go_on(stop, "the next fold")?;
         dir.start_step(&fold_name(fold))?;
@@ -441,35 +463,9 @@ fn all_folds(
             false => None,
         };
         let loaded = own.as_ref().unwrap_or(loaded);
-        let finished = run(&of_fold, loaded, &folder.join(fold_name(fold)), device, stop, tell)?;
-        if let Some(evaluation) = finished.evaluation {
-            items.extend(evaluation.items);
-            readouts.extend(evaluation.readouts);
-            trajectories.extend(evaluation.trajectories);
-            labels.extend(evaluation.labels);
-        }
+        let (mut dir, _) = open(&of_fold, loaded, &folder.join(fold_name(fold)))?;
+        answers.extend(one_fold(&of_fold, loaded, &mut dir, device, stop, tell)?.0);
+        dir.finish()?;
     }
-    if !readouts.is_empty() {
-        readout_table(&readouts).write_parquet(&Artifact::Readouts.path_in(folder))?;
-    }
-    if !labels.is_empty() {
-        label_table(&labels).write_parquet(&Artifact::Labels.path_in(folder))?;
-    }
-    let evaluation = if !trajectories.is_empty() {
-        trajectory_table(&trajectories).write_parquet(&Artifact::Trajectories.path_in(folder))?;
-        trajectory_score::scored(config, trajectories)?
-    } else if config.images.is_some() && readouts.is_empty() {
-        score::pooled(config, items, readouts)?.with_labels(config, labels)?
-    } else {
-        score::pooled(config, items, readouts)?
-    };
-    evaluation.scores.write_parquet(&Artifact::Scores.path_in(folder))?;
-    dir.finish()?;
-    Ok(Finished {
-        folder: folder.to_owned(),
-        was_finished,
-        evaluation: Some(evaluation),
-        ranking: None,
-        top: config.rank.top,
-    })
+    Ok(answers)
 }

@@ -9,12 +9,10 @@ use burn::tensor::Device;
 use super::{Prepared, StudyError, TrainedRun};
 use crate::config::Config;
 use crate::embed::{Level, embed};
+use crate::evaluate::{LATENTS, Space};
 use crate::normalize::{NormalizeError, PrincipalComponents, Sphering, Whitening};
 use crate::pair::Part;
 use crate::screen::{FeatureMatrix, Role, Screen};
-
-/// The model's latents.
-pub(super) const LATENTS: &str = "latents";
 
 /// Ends the name of a space in which the spread of replicates is whitened.
 const WITHIN: &str = "_within";
@@ -30,9 +28,6 @@ const PERCENTILES: [f64; 7] = [1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0];
 
 /// Added to every eigenvalue when whitening, as a multiple of the mean eigenvalue.
 const EPSILON: f64 = 0.2;
-
-/// A space by its name, `[well, dimension]`.
-pub(super) type Space = (String, FeatureMatrix);
 
 /// All spaces of the wells of an image screen: `prepared` holds its crops, `wells` its wells with their latents.
 ///

@@ -6,8 +6,7 @@ use super::Methods;
 
 /// One row for each method and treatment: `method`, the intervention's columns, `context`, then the features.
 pub(super) fn predictions(methods: &Methods) -> Table {
-    let all: Vec<_> = [&methods.model, &methods.blend].into_iter().chain(&methods.baselines).collect();
-    of(&all)
+    of(&methods.all().collect::<Vec<_>>())
 }
 
 /// The table of any predictions of the same features.

@@ -15,29 +15,10 @@ use burn::tensor::Device;
 use super::{Prepared, StudyError, TrainedRun};
 use crate::baseline::{Mean, Responses, halves, replicate_tracks, share_of, toward_prior};
 use crate::config::Config;
+use crate::evaluate::TrackPrediction;
 use crate::pair::{Anchor, Part};
 use crate::predict::{Forecaster, Method};
 use crate::screen::{Schedule, Treatment};
-use crate::table::{Column, Table};
-
-/// One track as one method predicts it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrackPrediction {
-    /// The field of view.
-    pub field: String,
-    /// The track.
-    pub track: String,
-    /// What the track got over all of its time.
-    pub treatment: Treatment,
-    /// The method.
-    pub method: Method,
-    /// Times after those that were seen.
-    pub minutes: Vec<f64>,
-    /// What the method predicts.
-    pub predicted: Vec<Option<f64>>,
-    /// What was measured.
-    pub observed: Vec<Option<f64>>,
-}
 
 /// Predictions of all methods, and what has to be known of them.
 pub(super) struct TrackPredictions {
@@ -141,27 +122,4 @@ fn blend_weight(forecaster: &Forecaster, responses: &Responses, validation: &[&S
     let Some(share) = share_of(pairs.into_iter()) else { return toward_prior(0.0, 0.0) };
     let doses: BTreeSet<&Treatment> = tracks.iter().map(|schedule| &schedule.treatment).collect();
     toward_prior(share, doses.len() as f64)
-}
-
-/// `trajectories.parquet`: one row for each track, method and time.
-pub(super) fn trajectory_table(tracks: &[TrackPrediction]) -> Table {
-    let each = || tracks.iter().flat_map(|track| (0..track.minutes.len()).map(move |at| (track, at)));
-    let text =
-        |of: &dyn Fn(&TrackPrediction) -> String| Column::Text(each().map(|(track, _)| Some(of(track))).collect());
-    let number = |of: &dyn Fn(&TrackPrediction, usize) -> Option<f64>| {
-        Column::Number(each().map(|(track, at)| of(track, at)).collect())
-    };
-    Table::new()
-        .with("field", "field of view of the track", text(&|track| track.field.clone()))
-        .with("track", "the track", text(&|track| track.track.clone()))
-        .with_interventions(each().map(|(track, _)| &track.treatment.intervention))
-        .with(
-            "context",
-            "what stays fixed; empty in a screen of one context",
-            text(&|track| track.treatment.context.clone()),
-        )
-        .with("method", "who predicts", text(&|track| track.method.to_string()))
-        .with("minutes", "time of the value", number(&|track, at| Some(track.minutes[at])))
-        .with("predicted", "predicted value; null where the method abstains", number(&|track, at| track.predicted[at]))
-        .with("observed", "measured value; null where it is missing", number(&|track, at| track.observed[at]))
 }

@@ -5,11 +5,12 @@
 
 use burn::tensor::Device;
 
-use super::labels::{LabelGuess, guesses};
+use super::answers::Asked;
 use super::spaces::spaces;
-use super::{Evaluation, Methods, Prepared, StudyError, TrainedRun, embedding, methods, score};
+use super::{Prepared, StudyError, TrainedRun, methods};
 use crate::config::Config;
 use crate::embed::Embeddings;
+use crate::evaluate::{Answers, guesses, treatment_scores, well_embedding_scores};
 use crate::pair::PairSet;
 use crate::predict::Starts;
 use crate::screen::{Role, Screen};
@@ -65,60 +66,35 @@ impl LatentWells {
 /// What is said under the scores of predictions.
 const IN_LATENTS: &str = "predictions of wells are compared in the model's own latents: errors compare the methods of one run, and no two runs";
 
-/// Scores of an image screen, with what they are made of; `None` where no well is held out.
-#[derive(Debug)]
-pub(super) struct WellScores {
-    /// The scores.
-    pub evaluation: Evaluation,
-    /// Predictions of the held-out treatments; `None` where there is none.
-    pub methods: Option<Methods>,
-}
-
-/// Scores the wells of `config.evaluate.part`: their labels by their neighbors, predictions of their latents, and latents
-/// as an embedding.
+/// Answers of the wells of `config.evaluate.part`: their labels by their neighbors, and predictions of their latents; with
+/// the scores of latents as an embedding. `None` where no well is held out.
 ///
 /// # Errors
 /// When a label is unknown, or fitting fails.
-pub(super) fn well_scores(
+pub(super) fn well_answers<'a>(
     config: &Config,
     prepared: &Prepared,
     trained_run: &TrainedRun,
     crops: &Embeddings,
     device: &Device,
-) -> Result<Option<WellScores>, StudyError> {
+) -> Result<Option<Asked<'a>>, StudyError> {
     let wells = LatentWells::new(config, prepared, trained_run, crops)?;
-    if wells.prepared.split.rows(config.evaluate.part).is_empty() {
+    let (settings, screen, split) = (&config.evaluate, &wells.prepared.screen, &wells.prepared.split);
+    if split.rows(settings.part).is_empty() {
         return Ok(None);
     }
-    let targets = wells.prepared.treatments(config.evaluate.part);
+    let targets = wells.prepared.treatments(settings.part);
+    let mut answers = Answers::default();
     let methods = match targets.is_empty() {
         true => None,
         false => Some(methods(config, &wells.prepared, trained_run.model(&wells.starts, device), &targets)?),
     };
-    let items = match &methods {
-        Some(methods) => score::evaluate(config, &wells.prepared, methods, &targets)?,
-        None => Vec::new(),
-    };
-    let spaces = spaces(config, prepared, trained_run, &wells.prepared, device)?;
-    let labels = guesses(config, &wells.prepared, &spaces)?;
-    let mut evaluation = score::pooled(config, items, Vec::new())?.with_labels(config, labels)?;
-    evaluation.scores.rows.extend(embedding::well_scores(config, &wells.prepared, &spaces)?);
-    Ok(Some(WellScores { evaluation, methods }))
-}
-
-impl Evaluation {
-    /// The same with the scores of labels, and with what has to be said of the predictions of an image screen.
-    ///
-    /// # Errors
-    /// When a score is not finite.
-    pub(super) fn with_labels(mut self, config: &Config, labels: Vec<LabelGuess>) -> Result<Self, StudyError> {
-        let (rows, notes) = super::labels::label_scores(config, &labels)?;
-        if !self.items.is_empty() {
-            self.notes.push(IN_LATENTS.to_owned());
-        }
-        self.scores.rows.extend(rows);
-        self.notes.extend(notes);
-        self.labels = labels;
-        Ok(self)
+    if let Some(methods) = &methods {
+        answers.treatments = treatment_scores(settings, screen, split, methods.all(), &targets)?;
+        answers.notes.push(IN_LATENTS.to_owned());
     }
+    let spaces = spaces(config, prepared, trained_run, &wells.prepared, device)?;
+    answers.labels = guesses(settings, screen, split, config.split.fold, &spaces)?;
+    let of_embeddings = well_embedding_scores(settings, screen, split, &spaces)?;
+    Ok(Some(Asked { answers, of_embeddings, methods, lapse: None }))
 }

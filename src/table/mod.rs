@@ -7,6 +7,7 @@ mod atomic;
 mod columns;
 mod parquet;
 mod interventions;
+mod text;
 
 pub use atomic::write_atomically;
 pub(crate) use atomic::{is_partial, sweep_partials};
@@ -14,3 +15,4 @@ pub use columns::{Column, NamedColumn, Table};
 pub use error::FileError;
 pub use interventions::INTERVENTION_COLUMNS;
 pub(crate) use parquet::quietly;
+pub use text::{Side, TextTable};

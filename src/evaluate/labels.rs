@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::spaces::{LATENTS, Space};
-use super::{Evaluation, Prepared, StudyError};
-use crate::config::Config;
-use crate::evaluate::{Bootstrap, Claim, DRAWS, EvaluateError, Guess, ScoreRow, nearest_labels, relabeling_p_value};
-use crate::pair::Part;
-use crate::screen::{Observation, Role, Screen, Treatment, Well};
+use super::{
+    Bootstrap, Claim, DRAWS, EvaluateConfig, EvaluateError, Guess, ScoreRow, nearest_labels, relabeling_p_value,
+};
+use crate::pair::{Part, Split};
+use crate::screen::{FeatureMatrix, Observation, Role, Screen, Treatment, Well};
 use crate::table::{Column, Table};
 
 /// What the neighbors of one held-out well say of its label, in one space.
@@ -32,7 +31,7 @@ pub struct LabelGuess {
 }
 
 /// What these scores are called in `scores.parquet`.
-pub(super) const LABEL_TASK: &str = "label of held-out wells";
+pub const LABELS: &str = "label of held-out wells";
 
 /// Of more labels, none is scored by itself.
 const MOST_SHOWN: usize = 12;
@@ -47,24 +46,35 @@ const LAYOUT: [(&str, &str); 3] =
 /// Distances of each query to each reference, `[query][reference]`.
 type Distances = Vec<Vec<f64>>;
 
-/// Guesses of the labels of the wells of `config.evaluate.part`, by the training wells nearest to them in every space.
+/// The name of the space of the model's latents.
+pub const LATENTS: &str = "latents";
+
+/// A space by its name, `[well, dimension]`.
+pub type Space = (String, FeatureMatrix);
+
+/// Guesses of the labels of the wells of `settings.part`, by the training wells nearest to them in every space.
 ///
-/// The label is `config.evaluate.label`, or the treatment. Wells whose label no training well has are left out: nobody could
-/// tell it.
+/// The label is `settings.label`, or the treatment. Wells whose label no training well has are left out: nobody could
+/// tell it. `fold` is the fold whose test wells these are.
 ///
 /// # Errors
 /// When the screen has no such label.
-pub(super) fn guesses(config: &Config, wells: &Prepared, spaces: &[Space]) -> Result<Vec<LabelGuess>, StudyError> {
-    let screen = &wells.screen;
-    let labels = labels_of(screen, &config.evaluate.label)?;
+pub fn guesses(
+    settings: &EvaluateConfig,
+    screen: &Screen,
+    split: &Split,
+    fold: usize,
+    spaces: &[Space],
+) -> Result<Vec<LabelGuess>, EvaluateError> {
+    let labels = labels_of(screen, &settings.label)?;
     let of_part = |part: Part| -> Vec<usize> {
         let is_labelled = |row: &usize| labels[*row].is_some() && screen.observations[*row].role != Role::Empty;
-        wells.split.rows(part).into_iter().filter(is_labelled).collect()
+        split.rows(part).into_iter().filter(is_labelled).collect()
     };
     let references = of_part(Part::Train);
     let label = |row: usize| labels[row].as_deref().expect("kept for having one");
     let known: BTreeSet<&str> = references.iter().map(|&row| label(row)).collect();
-    let mut queries = of_part(config.evaluate.part);
+    let mut queries = of_part(settings.part);
     queries.retain(|&row| known.contains(label(row)));
     if known.len() < 2 || queries.is_empty() {
         return Ok(Vec::new());
@@ -74,13 +84,13 @@ pub(super) fn guesses(config: &Config, wells: &Prepared, spaces: &[Space]) -> Re
     for (method, distances) in ways(screen, spaces, &queries, &references) {
         let is_distance = method != MAJORITY && LAYOUT.iter().all(|(name, _)| *name != method);
         for (&row, distances) in queries.iter().zip(&distances) {
-            let guessed = nearest_labels(distances, &of_references, config.evaluate.neighbors);
+            let guessed = nearest_labels(distances, &of_references, settings.neighbors);
             let observation = &screen.observations[row];
             found.push(LabelGuess {
                 plate: observation.plate.clone(),
                 well: observation.well,
                 treatment: observation.treatment(),
-                fold: config.split.fold,
+                fold,
                 method: method.clone(),
                 label: label(row).to_owned(),
                 guessed: guessed.into_iter().map(str::to_owned).collect(),
@@ -92,7 +102,7 @@ pub(super) fn guesses(config: &Config, wells: &Prepared, spaces: &[Space]) -> Re
 }
 
 /// The label of every well; the treatment where no label is named.
-fn labels_of(screen: &Screen, name: &str) -> Result<Vec<Option<String>>, StudyError> {
+fn labels_of(screen: &Screen, name: &str) -> Result<Vec<Option<String>>, EvaluateError> {
     if name.is_empty() {
         return Ok(screen.observations.iter().map(|observation| Some(observation.treatment().to_string())).collect());
     }
@@ -149,9 +159,9 @@ fn own_over_other(distances: &[f64], labels: &[&str], own: &str) -> Option<f64> 
 /// # Errors
 /// When a score is not finite.
 pub(super) fn label_scores(
-    config: &Config,
+    settings: &EvaluateConfig,
     guesses: &[LabelGuess],
-) -> Result<(Vec<ScoreRow>, Vec<String>), StudyError> {
+) -> Result<(Vec<ScoreRow>, Vec<String>), EvaluateError> {
     let mut methods: Vec<(&str, Vec<&LabelGuess>)> = Vec::new();
     for guess in guesses {
         match methods.iter_mut().find(|(method, _)| *method == guess.method) {
@@ -159,13 +169,13 @@ pub(super) fn label_scores(
             None => methods.push((&guess.method, vec![guess])),
         }
     }
-    let bootstrap = &config.evaluate.bootstrap;
+    let bootstrap = &settings.bootstrap;
     let labels: BTreeSet<&str> = guesses.iter().map(|guess| guess.label.as_str()).collect();
     let mut rows = Vec::new();
     for (method, own) in &methods {
-        let mut row = |subset: &str, metric: &str, of: Vec<(f64, String)>| -> Result<(), StudyError> {
+        let mut row = |subset: &str, metric: &str, of: Vec<(f64, String)>| -> Result<(), EvaluateError> {
             let (values, wells): (Vec<f64>, Vec<String>) = of.into_iter().unzip();
-            let row = ScoreRow::new(LABEL_TASK, subset, method, metric, &bootstrap.mean(&values, &wells)?);
+            let row = ScoreRow::new(LABELS, subset, method, metric, &bootstrap.mean(&values, &wells)?);
             rows.push(row.with_note("a unit is a well"));
             Ok(())
         };
@@ -212,7 +222,7 @@ fn p_value(method: &str, guesses: &[&LabelGuess], bootstrap: &Bootstrap) -> Scor
         false => format!("labels relabeled within plate and fold, {DRAWS} ways drawn"),
     };
     ScoreRow {
-        task: LABEL_TASK.to_owned(),
+        task: LABELS.to_owned(),
         subset: "all".to_owned(),
         method: method.to_owned(),
         metric: "p".to_owned(),
@@ -226,7 +236,7 @@ fn p_value(method: &str, guesses: &[&LabelGuess], bootstrap: &Bootstrap) -> Scor
 }
 
 /// Sentences: the model against the best simple way, and what the layout alone tells.
-fn notes(bootstrap: &Bootstrap, methods: &[(&str, Vec<&LabelGuess>)]) -> Result<Vec<String>, StudyError> {
+fn notes(bootstrap: &Bootstrap, methods: &[(&str, Vec<&LabelGuess>)]) -> Result<Vec<String>, EvaluateError> {
     let Some((_, own)) = methods.iter().find(|(method, _)| *method == LATENTS) else { return Ok(Vec::new()) };
     let accuracy = |guesses: &[&LabelGuess]| guesses.iter().map(|guess| hit(guess)).sum::<f64>() / guesses.len() as f64;
     let is_layout = |method: &str| LAYOUT.iter().any(|(name, _)| *name == method);
@@ -273,7 +283,7 @@ fn notes(bootstrap: &Bootstrap, methods: &[(&str, Vec<&LabelGuess>)]) -> Result<
 }
 
 /// Every guess as a table: one row for each held-out well and method.
-pub(super) fn label_table(guesses: &[LabelGuess]) -> Table {
+pub fn label_table(guesses: &[LabelGuess]) -> Table {
     let text = |of: &dyn Fn(&LabelGuess) -> Option<String>| Column::Text(guesses.iter().map(of).collect());
     let number = |of: &dyn Fn(&LabelGuess) -> Option<f64>| Column::Number(guesses.iter().map(of).collect());
     Table::new()
@@ -308,37 +318,57 @@ pub(super) fn label_table(guesses: &[LabelGuess]) -> Table {
         )
 }
 
-/// The scores of labels: a line for each way to tell them.
-pub(super) fn label_summary(evaluation: &Evaluation) -> String {
-    let rows: Vec<&ScoreRow> =
-        evaluation.scores.rows.iter().filter(|row| row.task == LABEL_TASK && row.subset == "all").collect();
-    let methods: Vec<&ScoreRow> = rows.iter().filter(|row| row.metric == "accuracy").copied().collect();
-    let Some(first) = methods.first() else { return String::new() };
-    let mut text = format!(
-        "{LABEL_TASK}: {} wells, each a unit\n{:<22} {:>8} {:>16} {:>8} {:>10}\n",
-        first.n_items, "neighbors by", "accuracy", "95 % interval", "p", "own/other"
-    );
-    for method in methods {
-        let find = |metric: &str| rows.iter().find(|row| row.method == method.method && row.metric == metric);
-        let interval = match (method.lower, method.upper) {
-            (Some(lower), Some(upper)) => format!("{lower:.2} to {upper:.2}"),
-            _ => "-".to_owned(),
-        };
-        let cell = |row: Option<&&ScoreRow>, digits: usize| match row {
-            Some(row) if row.metric == "p" && row.value < 1e-4 => "<0.0001".to_owned(),
-            Some(row) => format!("{:.digits$}", row.value),
-            None => "-".to_owned(),
-        };
-        text += &format!(
-            "{:<22} {:>8.3} {interval:>16} {:>8} {:>10}\n",
-            method.method,
-            method.value,
-            cell(find("p"), 4),
-            cell(find("own/other distance"), 3)
-        );
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::Intervention;
+
+    fn guess(well: &str, method: &str, label: &str, guessed: &[&str]) -> LabelGuess {
+        LabelGuess {
+            plate: "p".to_owned(),
+            well: Some(well.parse().unwrap()),
+            treatment: Treatment { intervention: Intervention::untreated(), context: String::new() },
+            fold: 0,
+            method: method.to_owned(),
+            label: label.to_owned(),
+            guessed: guessed.iter().map(|&label| label.to_owned()).collect(),
+            own_over_other: None,
+        }
     }
-    if evaluation.items.is_empty() {
-        text += &evaluation.how_many_were_tried();
+
+    #[test]
+    fn a_tie_is_a_share_of_a_hit() {
+        assert_eq!(hit(&guess("A01", LATENTS, "a", &["a"])), 1.0);
+        assert_eq!(hit(&guess("A01", LATENTS, "a", &["a", "b"])), 0.5);
+        assert_eq!(hit(&guess("A01", LATENTS, "c", &["a", "b"])), 0.0);
     }
-    text + "\n"
+
+    #[test]
+    fn distances_to_the_own_label_are_over_those_to_all_others() {
+        assert_eq!(own_over_other(&[1.0, 2.0, 4.0, 8.0], &["a", "a", "b", "c"], "a"), Some(0.25));
+        assert_eq!(own_over_other(&[1.0, 2.0], &["a", "a"], "a"), None, "there is no other");
+    }
+
+    #[test]
+    fn a_layout_that_tells_labels_as_well_is_said() {
+        let mut guesses = Vec::new();
+        for number in 0..12 {
+            let (well, label) = (format!("A{:02}", number + 1), if number % 2 == 0 { "a" } else { "b" });
+            guesses.push(guess(&well, LATENTS, label, &[label]));
+            guesses.push(guess(&well, "cell_count", label, &["a"]));
+            guesses.push(guess(&well, "plate_column", label, &[label]));
+            guesses.push(guess(&well, MAJORITY, label, &["a", "b"]));
+        }
+        let settings = EvaluateConfig::default();
+        let (rows, notes) = label_scores(&settings, &guesses).unwrap();
+        let accuracy = |method: &str, subset: &str| {
+            let is_it = |row: &&ScoreRow| row.method == method && row.subset == subset && row.metric == "accuracy";
+            rows.iter().find(is_it).unwrap().value
+        };
+        assert_eq!((accuracy(LATENTS, "all"), accuracy("cell_count", "all")), (1.0, 0.5));
+        assert_eq!((accuracy("cell_count", "a"), accuracy("cell_count", "b")), (1.0, 0.0));
+        assert!(notes[0].contains("against the best of 2 simple ways"), "{notes:?}");
+        assert!(notes[0].ends_with("latents tell labels better"), "{notes:?}");
+        assert!(notes[1].starts_with("the plate column explains the label completely"), "{notes:?}");
+    }
 }

@@ -6,17 +6,16 @@ use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Prepared, StudyError, TrainedRun};
-use crate::baseline::measured;
-use crate::config::Config;
-use crate::embed::{Embeddings, Level, embed};
-use crate::evaluate::{
-    Distance, Exclude, MapSettings, Negatives, ScoreRow, moa_accuracy, moa_vectors, replicate_map, retrieval,
-    split_halves,
+use super::{
+    Distance, EvaluateConfig, EvaluateError, Exclude, MapSettings, Negatives, ReplicateMap, ScoreRow, moa_accuracy,
+    moa_vectors, replicate_map, retrieval, split_halves,
 };
-use crate::normalize::{PrincipalComponents, Sphering, Tvn, Whitening};
-use crate::pair::Part;
-use crate::screen::{FeatureMatrix, Reference, Role, Screen};
+use crate::baseline::measured;
+use crate::embed::{Level, embed};
+use crate::normalize::{PrincipalComponents, Sphering, Whitening};
+use crate::pair::{Part, Split};
+use crate::screen::{FeatureMatrix, Role, Screen};
+use crate::train::TrainedModel;
 
 /// Added to every eigenvalue when sphering, as a multiple of the mean eigenvalue.
 const SPHERE_EPSILON: f64 = 0.2;
@@ -36,25 +35,26 @@ pub(super) const EMBEDDING_TASKS: [&str; 3] = [MECHANISM, REPLICATES, SEEN];
 
 /// Scores of latents and features as embeddings of all wells of the screen.
 ///
-/// Whitening and components are fitted on training rows. Mechanism retrieval covers all treatments, those of training too:
+/// Whitening and components are fitted on training rows. `seed` is that of training, for the random encoder. Mechanism retrieval covers all treatments, those of training too:
 /// no label was shown to the model.
 ///
 /// # Errors
 /// When whitening cannot be fitted.
-pub(super) fn embedding_scores(
-    config: &Config,
-    prepared: &Prepared,
-    trained_run: &TrainedRun,
+pub fn embedding_scores(
+    settings: &EvaluateConfig,
+    screen: &Screen,
+    split: &Split,
+    trained: &TrainedModel,
+    seed: u64,
     device: &Device,
-) -> Result<Vec<ScoreRow>, StudyError> {
-    let screen = &prepared.screen;
-    let latents = embed(&trained_run.trained, screen, Level::Well, device).latents;
-    let training = prepared.split.rows(Part::Train);
+) -> Result<Vec<ScoreRow>, EvaluateError> {
+    let latents = embed(trained, screen, Level::Well, device).latents;
+    let training = split.rows(Part::Train);
     let components = PCA_COMPONENTS.min(training.len() - 1).min(screen.features.n_features());
     let pca = PrincipalComponents::fit(&screen.features, &training, components)?.apply(&screen.features)?;
-    let same_width = trained_run.trained.config.latent.min(components);
+    let same_width = trained.config.latent.min(components);
     let pca_same = pca.select_columns(&(0..same_width).collect::<Vec<_>>());
-    let untrained = trained_run.trained.untrained(config.train.seed, device);
+    let untrained = trained.untrained(seed, device);
     let mut embeddings = vec![
         ("latents".to_owned(), latents.clone()),
         ("random_encoder".to_owned(), embed(&untrained, screen, Level::Well, device).latents),
@@ -77,7 +77,7 @@ pub(super) fn embedding_scores(
     for (name, matrix) in embeddings {
         rows.extend(mechanism(screen, &name, &matrix)?);
         rows.extend(replicates(screen, &name, &matrix)?);
-        rows.extend(seen_again(config, prepared, &name, &matrix)?);
+        rows.extend(seen_again(settings, screen, split, &name, &matrix)?);
     }
     Ok(rows)
 }
@@ -89,14 +89,14 @@ pub(super) fn embedding_scores(
 ///
 /// # Errors
 /// When a metric cannot be computed.
-pub(super) fn well_scores(
-    config: &Config,
-    wells: &Prepared,
+pub fn well_embedding_scores(
+    settings: &EvaluateConfig,
+    screen: &Screen,
+    split: &Split,
     spaces: &[(String, FeatureMatrix)],
-) -> Result<Vec<ScoreRow>, StudyError> {
-    let screen = &wells.screen;
+) -> Result<Vec<ScoreRow>, EvaluateError> {
     let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
-    let mut held_out = wells.split.rows(config.evaluate.part);
+    let mut held_out = split.rows(settings.part);
     if !held_out.iter().any(is_control) {
         held_out.extend((0..screen.n_observations()).filter(is_control));
         held_out.sort_unstable();
@@ -111,7 +111,7 @@ pub(super) fn well_scores(
     Ok(rows)
 }
 
-fn mechanism(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<ScoreRow>, StudyError> {
+fn mechanism(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<ScoreRow>, EvaluateError> {
     if screen.label("moa").is_none() {
         return Ok(Vec::new());
     }
@@ -126,7 +126,7 @@ fn mechanism(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<
     Ok(tasks.map(row).into_iter().filter(|row| row.n_items > 0).collect())
 }
 
-fn replicates(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<ScoreRow>, StudyError> {
+fn replicates(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<ScoreRow>, EvaluateError> {
     let negatives =
         if screen.controls_by_plate().is_empty() { Negatives::PlateTreatments } else { Negatives::PlateControls };
     // A search of so many steps is enough to tell q <= 0.05, and short for each of thousands of treatments.
@@ -143,8 +143,7 @@ fn replicates(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec
         return Ok(Vec::new());
     }
     let n = found.scored.len();
-    let mean =
-        |value: &dyn Fn(&crate::evaluate::ReplicateMap) -> f64| found.scored.iter().map(value).sum::<f64>() / n as f64;
+    let mean = |value: &dyn Fn(&ReplicateMap) -> f64| found.scored.iter().map(value).sum::<f64>() / n as f64;
     let note = format!("chance {:.3}", mean(&|scored| scored.expected));
     let share = format!("of {n} treatments at q <= 0.05");
     Ok(vec![
@@ -155,20 +154,21 @@ fn replicates(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec
 
 /// Whether training treatments are recognized: half of a treatment's wells are the query, the other halves the candidates.
 fn seen_again(
-    config: &Config,
-    prepared: &Prepared,
+    settings: &EvaluateConfig,
+    screen: &Screen,
+    split: &Split,
     name: &str,
     matrix: &FeatureMatrix,
-) -> Result<Vec<ScoreRow>, StudyError> {
-    let training = prepared.treatments(Part::Train);
-    let mut rng = ChaCha8Rng::seed_from_u64(config.evaluate.bootstrap.seed);
+) -> Result<Vec<ScoreRow>, EvaluateError> {
+    let training = split.treatments(screen, Part::Train);
+    let mut rng = ChaCha8Rng::seed_from_u64(settings.bootstrap.seed);
     let (queries, candidates) = split_halves(matrix, &training, &mut rng);
     if queries.treatments.len() < 2 {
         return Ok(Vec::new());
     }
     let nothing = measured(matrix, &BTreeMap::new());
     let found = retrieval(&queries, &candidates, &nothing, Distance::Cosine)?;
-    let k = config.evaluate.recall_at;
+    let k = settings.recall_at;
     let score = |metric: &str, value: f64, chance: f64| {
         plain(SEEN, name, metric, value, found.ranks.len(), format!("chance {chance:.3}"))
     };
@@ -191,46 +191,4 @@ fn plain(task: &str, method: &str, metric: &str, value: f64, n_items: usize, not
         n_units: n_items,
         note,
     }
-}
-
-/// Latents of a normalized screen, whitened and aligned by its controls if asked for.
-///
-/// # Errors
-/// When `tvn` is asked for and controls are missing or a row has no lab batch.
-pub fn embed_screen(
-    trained_run: &TrainedRun,
-    screen: &Screen,
-    level: Level,
-    tvn: bool,
-    device: &Device,
-) -> Result<Embeddings, StudyError> {
-    // A row of images is a crop.
-    let is_of_crops = trained_run.trained.config.encoder.crop().is_some();
-    // A row of a time lapse is an object at a time, be it a crop or a window of a track.
-    let is_of_objects = is_of_crops || screen.reference() == Reference::FirstFrame;
-    let rows = || embed(&trained_run.trained, screen, if is_of_objects { Level::Cell } else { Level::Well }, device);
-    if !tvn {
-        return Ok(match level {
-            Level::Cell => rows(),
-            Level::Site => rows().by_site(),
-            Level::Well if is_of_crops => rows().by_well(),
-            Level::Well => rows(),
-            Level::Intervention if is_of_crops && screen.reference() != Reference::FirstFrame => {
-                rows().by_well().by_intervention()
-            }
-            Level::Intervention => rows().by_intervention(),
-        });
-    }
-    let wells = if is_of_crops { rows().by_well() } else { rows() };
-    let observations = &wells.observations;
-    let controls: Vec<usize> =
-        (0..observations.len()).filter(|&row| observations[row].role == Role::NegativeControl).collect();
-    let batches: Vec<&str> = observations
-        .iter()
-        .map(|observation| observation.lab_batch.as_deref().unwrap_or(observation.plate.as_str()))
-        .collect();
-    let fitted = Tvn::fit(&wells.latents, &controls, 0.5)?;
-    let aligned = fitted.apply(&wells.latents, &controls, &batches)?;
-    let wells = Embeddings::new(Level::Well, wells.observations, wells.n_wells, wells.labels, aligned);
-    Ok(if level == Level::Intervention { wells.by_intervention() } else { wells })
 }

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::StudyError;
-use crate::config::Config;
-use crate::evaluate::{Direction, MethodScores, ScoreRow, Verdict, readout_scores, verdict};
+use super::{Bootstrap, Direction, EvaluateError, MethodScores, ScoreRow, Verdict, readout_scores, verdict};
 use crate::pair::Part;
 use crate::predict::Method;
 use crate::screen::{Treatment, Well};
@@ -35,9 +33,12 @@ pub struct WellReadout {
 ///
 /// # Errors
 /// When a read-out is not finite.
-pub(super) fn readout_score_rows(config: &Config, readouts: &[WellReadout]) -> Result<Vec<ScoreRow>, StudyError> {
+pub(super) fn readout_score_rows(
+    bootstrap: &Bootstrap,
+    readouts: &[&WellReadout],
+) -> Result<Vec<ScoreRow>, EvaluateError> {
     let mut methods = BTreeMap::<&Method, Vec<&WellReadout>>::new();
-    for readout in readouts {
+    for &readout in readouts {
         methods.entry(&readout.method).or_default().push(readout);
     }
     let mut rows = Vec::new();
@@ -45,9 +46,9 @@ pub(super) fn readout_score_rows(config: &Config, readouts: &[WellReadout]) -> R
         let of = |value: &dyn Fn(&WellReadout) -> f64| wells.iter().map(|well| value(well)).collect::<Vec<f64>>();
         let units: Vec<String> = wells.iter().map(|well| well.treatment.to_string()).collect();
         let n_units = units.iter().collect::<BTreeSet<_>>().len();
-        let scores = readout_scores(&of(&|w| w.observed), &of(&|w| w.predicted), &units, &config.evaluate.bootstrap)?;
+        let scores = readout_scores(&of(&|w| w.observed), &of(&|w| w.predicted), &units, bootstrap)?;
         rows.extend(scores.into_iter().map(|score| ScoreRow {
-            task: READOUT_TASK.to_owned(),
+            task: READOUTS.to_owned(),
             subset: "all".to_owned(),
             method: method.to_string(),
             metric: score.metric.to_owned(),
@@ -62,47 +63,30 @@ pub(super) fn readout_score_rows(config: &Config, readouts: &[WellReadout]) -> R
     Ok(rows)
 }
 
-/// `method` against the best simple method, by the squared error of the wells of each condition.
+/// `method` against the best of the methods that are rivals, by the squared error of the wells of each condition.
 ///
 /// # Errors
 /// When a read-out is not finite.
 pub(super) fn readout_verdict(
-    config: &Config,
-    readouts: &[WellReadout],
+    bootstrap: &Bootstrap,
+    readouts: &[&WellReadout],
     method: &Method,
-) -> Result<Option<Verdict>, StudyError> {
+    is_rival: &dyn Fn(&Method) -> bool,
+) -> Result<Option<Verdict>, EvaluateError> {
     let methods = squared_errors(readouts);
     let Some(own) = methods.get(method) else { return Ok(None) };
     let baselines: Vec<MethodScores> =
-        methods.iter().filter(|(method, _)| method.is_baseline()).map(|(_, scores)| scores.clone()).collect();
+        methods.iter().filter(|(method, _)| is_rival(method)).map(|(_, scores)| scores.clone()).collect();
     let ceiling = methods.get(&Method::Replicate).map(|replicate| &replicate.scores);
-    let bootstrap = &config.evaluate.bootstrap;
     let unit = |treatment: &Treatment| treatment.intervention.to_string();
     let found = verdict(own, &baselines, "squared error", Direction::LowerIsBetter, ceiling, &unit, bootstrap)?;
     Ok(found.map(|found| found.with_units_called("conditions")))
 }
 
-/// `method` against one simple method.
-///
-/// # Errors
-/// When a read-out is not finite.
-pub(super) fn readout_against(
-    config: &Config,
-    readouts: &[WellReadout],
-    baseline: &Method,
-) -> Result<Option<Verdict>, StudyError> {
-    let simple: Vec<WellReadout> = readouts
-        .iter()
-        .filter(|readout| [&Method::Blend, &Method::Replicate, baseline].contains(&&readout.method))
-        .cloned()
-        .collect();
-    readout_verdict(config, &simple, &Method::Blend)
-}
-
 /// Mean squared error of each method over the wells of each condition.
-fn squared_errors(readouts: &[WellReadout]) -> BTreeMap<&Method, MethodScores> {
+fn squared_errors<'a>(readouts: &[&'a WellReadout]) -> BTreeMap<&'a Method, MethodScores> {
     let mut wells = BTreeMap::<(&Method, &Treatment), Vec<f64>>::new();
-    for readout in readouts {
+    for &readout in readouts {
         let error = (readout.predicted - readout.observed).powi(2);
         wells.entry((&readout.method, &readout.treatment)).or_default().push(error);
     }
@@ -116,10 +100,10 @@ fn squared_errors(readouts: &[WellReadout]) -> BTreeMap<&Method, MethodScores> {
 }
 
 /// What the read-out of wells is called in `scores.parquet`.
-pub(super) const READOUT_TASK: &str = "read-out of wells";
+pub const READOUTS: &str = "read-out of wells";
 
 /// Every read-out as a table: one row for each well and method.
-pub(super) fn readout_table(readouts: &[WellReadout]) -> Table {
+pub fn readout_table(readouts: &[WellReadout]) -> Table {
     let text = |of: &dyn Fn(&WellReadout) -> Option<String>| Column::Text(readouts.iter().map(of).collect());
     let number = |of: &dyn Fn(&WellReadout) -> f64| Column::Number(readouts.iter().map(|row| Some(of(row))).collect());
     Table::new()

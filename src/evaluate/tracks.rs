@@ -2,45 +2,51 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::trajectory::TrackPrediction;
-use super::{Evaluation, StudyError};
-use crate::config::Config;
-use crate::evaluate::{
-    Bootstrap, Direction, FieldSums, ScoreRow, Scores, TRAJECTORY_METRICS, TrajectoryScore, Verdict, trajectory_scores,
-};
+use super::{Bootstrap, Direction, EvaluateError, FieldSums, ScoreRow, TrajectoryScore, Verdict, trajectory_scores};
 use crate::predict::{Method, MethodKind};
+use crate::screen::Treatment;
+use crate::table::{Column, Table};
 
 /// What the prediction of trajectories is called in `scores.parquet`.
-const TASK: &str = "trajectories";
+pub const TRACKS: &str = "trajectories";
 
 /// The subset of all conditions together.
-const ALL: &str = "all";
+pub(super) const ALL: &str = "all";
 
-/// Scores tracks (of one fold or of all).
+/// One track as one method predicts it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrackPrediction {
+    /// The field of view.
+    pub field: String,
+    /// The track.
+    pub track: String,
+    /// What the track got over all of its time.
+    pub treatment: Treatment,
+    /// The method.
+    pub method: Method,
+    /// Times after those that were seen.
+    pub minutes: Vec<f64>,
+    /// What the method predicts.
+    pub predicted: Vec<Option<f64>>,
+    /// What was measured.
+    pub observed: Vec<Option<f64>>,
+}
+
+/// Scores of every method on tracks, of one fold or of all.
 ///
 /// # Errors
 /// When a prediction is not finite.
-pub(super) fn scored(config: &Config, tracks: Vec<TrackPrediction>) -> Result<Evaluation, StudyError> {
-    let bootstrap = &config.evaluate.bootstrap;
+pub(super) fn track_score_rows(
+    bootstrap: &Bootstrap,
+    tracks: &[TrackPrediction],
+) -> Result<Vec<ScoreRow>, EvaluateError> {
     let mut rows = Vec::new();
     let methods: BTreeSet<&Method> = tracks.iter().map(|track| &track.method).collect();
     for method in methods {
         let of_method: Vec<&TrackPrediction> = tracks.iter().filter(|track| track.method == *method).collect();
         rows.extend(score_rows(method, &of_method, bootstrap)?);
     }
-    let errors = TrackErrors::of(&tracks);
-    let notes = errors.by_condition().into_iter().collect();
-    Ok(Evaluation {
-        scores: Scores { rows },
-        items: Vec::new(),
-        readouts: Vec::new(),
-        verdict: errors.verdict(&Method::Blend, bootstrap)?,
-        verdict_model: errors.verdict(&Method::Model, bootstrap)?,
-        notes,
-        configurations_tried: config.evaluate.configurations_tried,
-        trajectories: tracks,
-        labels: Vec::new(),
-    })
+    Ok(rows)
 }
 
 /// All metrics of one method, of every condition and of all.
@@ -48,7 +54,7 @@ fn score_rows(
     method: &Method,
     tracks: &[&TrackPrediction],
     bootstrap: &Bootstrap,
-) -> Result<Vec<ScoreRow>, StudyError> {
+) -> Result<Vec<ScoreRow>, EvaluateError> {
     let values = tracks.iter().flat_map(|track| track.observed.iter().flatten());
     let (sum, n) = values.fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
     let offset = if n > 0.0 { sum / n } else { 0.0 };
@@ -74,7 +80,7 @@ fn score_rows(
         let has_intervals = |metric: &str| !(metric.starts_with("mean_") && method.kind() == MethodKind::Repeat);
         let interval = |score: &TrajectoryScore| score.interval.filter(|_| has_intervals(score.metric));
         rows.extend(trajectory_scores(&sums, bootstrap).into_iter().map(|score| ScoreRow {
-            task: TASK.to_owned(),
+            task: TRACKS.to_owned(),
             subset: subset.clone(),
             method: method.to_string(),
             metric: score.metric.to_owned(),
@@ -90,14 +96,14 @@ fn score_rows(
 }
 
 /// Mean squared error of each track by each method, tracks in one order; `None` where a method abstains.
-struct TrackErrors<'a> {
+pub(super) struct TrackErrors<'a> {
     conditions: Vec<String>,
     fields: Vec<&'a str>,
     methods: BTreeMap<&'a Method, Vec<Option<f64>>>,
 }
 
 impl<'a> TrackErrors<'a> {
-    fn of(tracks: &'a [TrackPrediction]) -> Self {
+    pub(super) fn of(tracks: &'a [TrackPrediction]) -> Self {
         let mut found = Self { conditions: Vec::new(), fields: Vec::new(), methods: BTreeMap::new() };
         let mut positions = BTreeMap::<(&str, &str, String), usize>::new();
         for track in tracks {
@@ -121,22 +127,30 @@ impl<'a> TrackErrors<'a> {
         found
     }
 
-    /// The simple method with the smallest error over the tracks that the model is scored on.
-    fn best(&self, model: &[Option<f64>]) -> Option<&'a Method> {
+    /// The rival with the smallest error over the tracks that the model is scored on.
+    fn best(&self, model: &[Option<f64>], is_rival: &dyn Fn(&Method) -> bool) -> Option<&'a Method> {
         let mean = |errors: &[Option<f64>]| {
             let shared: Option<Vec<f64>> =
                 model.iter().zip(errors).filter(|(model, _)| model.is_some()).map(|(_, error)| *error).collect();
             shared.filter(|errors| !errors.is_empty()).map(|errors| errors.iter().sum::<f64>() / errors.len() as f64)
         };
-        let simple = self.methods.iter().filter(|(method, _)| method.is_baseline());
+        let simple = self.methods.iter().filter(|(method, _)| is_rival(method));
         let means = simple.filter_map(|(&method, errors)| Some((method, mean(errors)?)));
         means.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(method, _)| method)
     }
 
-    /// `method` against the best simple method over the fields of view of the conditions that were tested.
-    fn verdict(&self, method: &Method, bootstrap: &Bootstrap) -> Result<Option<Verdict>, StudyError> {
+    /// `method` against the best rival over the fields of view of the conditions that were tested.
+    ///
+    /// # Errors
+    /// When an error is not finite.
+    pub(super) fn verdict(
+        &self,
+        method: &Method,
+        is_rival: &dyn Fn(&Method) -> bool,
+        bootstrap: &Bootstrap,
+    ) -> Result<Option<Verdict>, EvaluateError> {
         let Some(model) = self.methods.get(method) else { return Ok(None) };
-        let Some(baseline) = self.best(model) else { return Ok(None) };
+        let Some(baseline) = self.best(model, is_rival) else { return Ok(None) };
         let shared: Vec<usize> = (0..model.len()).filter(|&track| model[track].is_some()).collect();
         let of = |errors: &[Option<f64>]| -> Vec<f64> { shared.iter().filter_map(|&track| errors[track]).collect() };
         let (model, simple) = (of(model), of(&self.methods[baseline]));
@@ -159,9 +173,9 @@ impl<'a> TrackErrors<'a> {
     }
 
     /// At how many conditions the blend is nearer than the best simple method: the unit of any claim on unseen doses.
-    fn by_condition(&self) -> Option<String> {
+    pub(super) fn by_condition(&self) -> Option<String> {
         let model = self.methods.get(&Method::Blend)?;
-        let baseline = self.best(model)?;
+        let baseline = self.best(model, &Method::is_baseline)?;
         let simple = &self.methods[baseline];
         let conditions: BTreeSet<&String> = self.conditions.iter().collect();
         let differs = |condition: &&&String| {
@@ -178,70 +192,85 @@ impl<'a> TrackErrors<'a> {
     }
 }
 
-/// The scores as tables: over all conditions, then the errors of each.
-pub(super) fn trajectory_summary(evaluation: &Evaluation) -> String {
-    let rows: Vec<&ScoreRow> = evaluation.scores.rows.iter().filter(|row| row.task == TASK).collect();
-    let find = |method: &str, subset: &str, metric: &str| {
-        rows.iter().find(|row| row.method == method && row.subset == subset && row.metric == metric).copied()
+/// `trajectories.parquet`: one row for each track, method and time.
+pub fn trajectory_table(tracks: &[TrackPrediction]) -> Table {
+    let each = || tracks.iter().flat_map(|track| (0..track.minutes.len()).map(move |at| (track, at)));
+    let text =
+        |of: &dyn Fn(&TrackPrediction) -> String| Column::Text(each().map(|(track, _)| Some(of(track))).collect());
+    let number = |of: &dyn Fn(&TrackPrediction, usize) -> Option<f64>| {
+        Column::Number(each().map(|(track, at)| of(track, at)).collect())
     };
-    let mut all: Vec<&ScoreRow> =
-        rows.iter().filter(|row| row.subset == ALL && row.metric == TRAJECTORY_METRICS[0]).copied().collect();
-    all.sort_by(|a, b| a.value.total_cmp(&b.value));
-    let Some(first) = all.first() else { return String::new() };
-    let mut text = format!(
-        "{TASK}, open loop after what is seen: {} tracks in {} fields of view\n{:<24} {:>9} {:>16} {:>7} {:>7} {:>9} {:>16} {:>7} {:>7}\n",
-        first.n_items,
-        first.n_units,
-        "method",
-        "RMSE",
-        "95 % interval",
-        "R2",
-        "r",
-        "of means",
-        "95 % interval",
-        "R2",
-        "r"
-    );
-    // As many decimals as the best method has in three digits.
-    let decimals = if first.value > 0.0 { (2.0 - first.value.log10().floor()).clamp(0.0, 9.0) as usize } else { 0 };
-    let value =
-        |row: Option<&ScoreRow>, digits: usize| row.map_or("-".to_owned(), |row| format!("{:.digits$}", row.value));
-    let interval = |row: Option<&ScoreRow>| match row.map(|row| (row.lower, row.upper)) {
-        Some((Some(lower), Some(upper))) => format!("{lower:.decimals$} to {upper:.decimals$}"),
-        _ => "-".to_owned(),
-    };
-    for row in &all {
-        let of = |at: usize| find(&row.method, ALL, TRAJECTORY_METRICS[at]);
-        text += &format!(
-            "{:<24} {:>9} {:>16} {:>7} {:>7} {:>9} {:>16} {:>7} {:>7}\n",
-            row.method,
-            value(of(0), decimals),
-            interval(of(0)),
-            value(of(1), 3),
-            value(of(2), 3),
-            value(of(3), decimals),
-            interval(of(3)),
-            value(of(4), 3),
-            value(of(5), 3),
-        );
+    Table::new()
+        .with("field", "field of view of the track", text(&|track| track.field.clone()))
+        .with("track", "the track", text(&|track| track.track.clone()))
+        .with_interventions(each().map(|(track, _)| &track.treatment.intervention))
+        .with(
+            "context",
+            "what stays fixed; empty in a screen of one context",
+            text(&|track| track.treatment.context.clone()),
+        )
+        .with("method", "who predicts", text(&|track| track.method.to_string()))
+        .with("minutes", "time of the value", number(&|track, at| Some(track.minutes[at])))
+        .with("predicted", "predicted value; null where the method abstains", number(&|track, at| track.predicted[at]))
+        .with("observed", "measured value; null where it is missing", number(&|track, at| track.observed[at]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::{Intervention, Kind, Micromolar};
+
+    fn track(number: usize, method: Method, dose: f64, predicted: [Option<f64>; 2]) -> TrackPrediction {
+        TrackPrediction {
+            field: format!("field {number}"),
+            track: "1".to_owned(),
+            treatment: Treatment {
+                intervention: Intervention::single("EGF", Kind::Compound, Micromolar::new(dose)),
+                context: String::new(),
+            },
+            method,
+            minutes: vec![5.0, 10.0],
+            predicted: predicted.to_vec(),
+            observed: vec![Some(1.0), Some(2.0)],
+        }
     }
-    let conditions: BTreeSet<&str> =
-        rows.iter().map(|row| row.subset.as_str()).filter(|subset| *subset != ALL).collect();
-    text += "RMSE of single tracks / of their mean, by condition\n";
-    for (number, condition) in conditions.iter().enumerate() {
-        let n_tracks = find(&first.method, condition, TRAJECTORY_METRICS[0]).map_or(0, |row| row.n_items);
-        text += &format!("  ({}) {condition}, {n_tracks} tracks\n", number + 1);
+
+    /// Two fields at two doses; by the mean squared error of each track the blend misses 0.5 and 0, the neighbors 2 and 0.5,
+    /// and the start's mean 4.5 of the first alone.
+    fn tracks() -> Vec<TrackPrediction> {
+        let mut tracks = Vec::new();
+        for (number, dose, blend, neighbors) in [(0, 1.0, [1.0, 1.0], [1.0, 0.0]), (1, 2.0, [1.0, 2.0], [2.0, 2.0])] {
+            tracks.push(track(number, Method::Blend, dose, blend.map(Some)));
+            tracks.push(track(number, Method::NeighborDosesShifted, dose, neighbors.map(Some)));
+            tracks.push(track(number, Method::ReplicateShifted, dose, [Some(1.0), None]));
+        }
+        tracks.push(track(0, Method::StartMean, 1.0, [Some(4.0), Some(2.0)]));
+        tracks
     }
-    let line = |name: &str, cells: &mut dyn Iterator<Item = String>| {
-        cells.fold(format!("{name:<24}"), |line, cell| line + &format!(" {cell:>15}")) + "\n"
-    };
-    text += &line("method", &mut (1..=conditions.len()).map(|number| format!("({number})")));
-    for row in &all {
-        let mut cells = conditions.iter().map(|condition| {
-            let of = |at: usize| value(find(&row.method, condition, TRAJECTORY_METRICS[at]), decimals);
-            format!("{} / {}", of(0), of(3))
-        });
-        text += &line(&row.method, &mut cells);
+
+    #[test]
+    fn errors_are_means_over_the_times_of_a_track() {
+        let tracks = tracks();
+        let errors = TrackErrors::of(&tracks);
+        assert_eq!(errors.methods[&Method::Blend], [Some(0.5), Some(0.0)]);
+        assert_eq!(errors.methods[&Method::NeighborDosesShifted], [Some(2.0), Some(0.5)]);
+        assert_eq!(errors.methods[&Method::StartMean], [Some(4.5), None]);
+        let verdict = errors.verdict(&Method::Blend, &Method::is_baseline, &Bootstrap::default()).unwrap().unwrap();
+        assert_eq!(verdict.baseline, Method::NeighborDosesShifted, "one that answers half of it is no rival");
+        assert_eq!((verdict.model_mean, verdict.baseline_mean, verdict.ceiling), (0.25, 1.25, Some(0.0)));
+        let words = errors.by_condition().unwrap();
+        assert!(words.starts_with("at 2 of 2 conditions blend is nearer"), "{words}");
     }
-    text + &evaluation.how_many_were_tried()
+
+    #[test]
+    fn root_mean_squares_are_taken_over_all_times_of_a_condition_and_of_all() {
+        let rows = track_score_rows(&Bootstrap { resamples: 100, seed: 1 }, &tracks()).unwrap();
+        let rmse = |method: &str, subset: &str| {
+            let is_it = |row: &&ScoreRow| row.method == method && row.subset.contains(subset) && row.metric == "rmse";
+            rows.iter().find(is_it).map(|row| (row.value, row.n_items))
+        };
+        assert_eq!(rmse("blend", ALL), Some((0.5, 2)), "{rows:?}");
+        assert_eq!(rmse("blend", "@2"), Some((0.0, 1)), "{rows:?}");
+        assert_eq!(rmse("start_mean", "@2"), None);
+    }
 }
