@@ -7,8 +7,7 @@ use clap::Args;
 
 use super::open_run::{OpenRun, stop_on_signals};
 use super::options::DeviceArgs;
-use super::progress::Reporter;
-use super::run::teller;
+use super::progress::{Reporter, teller};
 use super::{AskedWrongly, print};
 use crate::embed::{Embeddings, Level, embed_screen};
 use crate::load::Source;

@@ -8,8 +8,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::options::{DeviceArgs, Overrides};
-use super::progress::Reporter;
-use super::run::teller;
+use super::progress::{Reporter, teller};
 use super::{AskedWrongly, STOPPED};
 use crate::config::Config;
 use crate::load::{Loaded, Source, load, load_tracks};

@@ -83,3 +83,8 @@ impl Drop for Reporter {
         self.bar.finish_and_clear();
     }
 }
+
+/// Tells events through a reporter.
+pub(super) fn teller(reporter: &Reporter) -> impl Fn(Event) + Sync + '_ {
+    |event| reporter.tell(event)
+}

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::options::{DeviceArgs, Overrides};
-use super::progress::Reporter;
 use super::{open_run, print};
-use crate::study::{Event, Finished};
+use crate::study::Finished;
 
 /// Do everything in order: load, train, embed, evaluate, rank; resumable
 ///
@@ -54,9 +53,4 @@ fn show(finished: &Finished) -> anyhow::Result<()> {
     let state = if finished.was_finished { "was finished already" } else { "finished" };
     text += &format!("run {state}: {}\n", finished.folder.display());
     print(&text)
-}
-
-/// Tells events through a reporter.
-pub(super) fn teller(reporter: &Reporter) -> impl Fn(Event) + Sync + '_ {
-    |event| reporter.tell(event)
 }

@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::run::write_json;
-use super::{Event, StudyError};
+use super::error::StudyError;
+use super::event::Event;
+use super::json::write_json;
 use crate::normalize::{FlatField, IntensityScale, IntensitySettings};
 use crate::run::{CropCache, RunError, fingerprint};
 use crate::screen::{ChannelScale, FeatureMatrix, ImageScreen};

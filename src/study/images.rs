@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::error::StudyError;
+use super::event::Event;
 use super::fitted::{fitted_field, fitted_scale, notes_of, pixels, progress};
-use super::{Event, StudyError};
 use crate::config::ImageConfig;
 use crate::load::image::{ImageSource, LoadedImages, UsableImages, load_images};
 use crate::load::{InputFile, Loaded, Source};

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
+use super::error::StudyError;
 use super::images::READOUT_LABEL;
 use super::methods::fallback_partner;
-use super::{Prepared, StudyError, TrainedRun};
+use super::prepare::Prepared;
+use super::trained_run::TrainedRun;
 use crate::baseline::{BlendRule, Profiles, Rows};
 use crate::config::Config;
 use crate::evaluate::{EvaluateError, WellReadout};

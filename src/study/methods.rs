@@ -1,6 +1,7 @@
 //! What every method predicts for held-out treatments: the model, the baselines and their blend.
 
-use super::{Prepared, StudyError};
+use super::error::StudyError;
+use super::prepare::Prepared;
 use crate::baseline::{self, BlendRule, Fitted, Profiles, Rows};
 use crate::config::Config;
 use crate::pair::{Part, SplitBy};

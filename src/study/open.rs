@@ -4,7 +4,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
-use super::{StudyError, TrainedRun, fold_name};
+use super::error::StudyError;
+use super::trained_run::TrainedRun;
 use crate::config::Config;
 use crate::run::{Artifact, Manifest, State};
 
@@ -33,4 +34,9 @@ pub(super) fn settings_of(folder: &Path) -> Result<Config, StudyError> {
         return Err(StudyError::Folds { folder: folder.to_owned(), first_fold });
     }
     Ok(config)
+}
+
+/// What the folder of a fold is called within the run's own.
+pub fn fold_name(fold: usize) -> String {
+    format!("fold-{fold}")
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::StudyError;
+use super::error::StudyError;
 use super::lapse::Lapse;
 use crate::config::Config;
 use crate::run::{Artifact, Picture};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::error::StudyError;
+use super::event::Event;
 use super::images::load_image_screen;
-use super::{Event, StudyError};
 use crate::config::Config;
 use crate::descriptor::Descriptors;
 use crate::load::{Loaded, Source, load, load_tracks};

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::error::StudyError;
+use super::event::Event;
 use super::fitted::{fitted_scale, pixels, progress};
 use super::images::{sites_of_reference, table};
-use super::{Event, StudyError};
 use crate::embed::{Embeddings, Level};
 use crate::load::image::pixels::SampleType;
 use crate::load::image::{ImageSource, UsableImages, load_images};

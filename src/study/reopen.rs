@@ -4,10 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Device;
 
-use super::answers::{Scope, ask};
+use super::answers::Scope;
+use super::ask::ask;
+use super::error::StudyError;
 use super::lapse::Lapse;
 use super::methods::SimpleMethods;
-use super::{Prepared, StudyError, TrainedRun, methods, table};
+use super::methods::methods;
+use super::prepare::Prepared;
+use super::table;
+use super::trained_run::TrainedRun;
 use crate::baseline::Rows;
 use crate::config::Config;
 use crate::evaluate::{Answers, Evaluation, Intervals, treatment_scores, verdict_sentence};

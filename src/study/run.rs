@@ -5,44 +5,25 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use super::answers::{self, Scope, ask};
-use super::prepare::load_screen_until;
-use super::{Prepared, StudyError, pictures, prepare, reopen};
+use super::answers::{self, Scope};
+use super::ask::ask;
+use super::error::StudyError;
+use super::event::Event;
+use super::open::fold_name;
+use super::prepare::{Prepared, load_screen_until, prepare};
+use super::trained_run::TrainedRun;
+use super::{pictures, reopen};
 use crate::config::Config;
 use crate::embed::{Embeddings, Level, embed};
 use crate::evaluate::{Answers, Evaluation};
 use crate::load::Loaded;
 use crate::model::{Array, parameters};
-use crate::normalize::Normalizer;
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
-use crate::predict::{Decoder, Method, Model, Starts};
-use crate::run::{Artifact, Checkpoint, InputHash, NonFinite, Opened, RunDir, RunError};
+use crate::predict::{Decoder, Method};
+use crate::run::{Artifact, InputHash, Opened, RunDir};
 use crate::screen::Screen;
-use crate::table::write_atomically;
-use crate::train::{
-    Health, Members, Progress, Recipe, Stop, TrainedModel, TrainingLog, checkpoint_steps, train_ensemble,
-};
-
-/// What a job tells while it goes.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// A step of the job begins.
-    Step(String),
-    /// Something a user would tell a colleague.
-    Note(String),
-    /// Something that the user may want to change.
-    Warning(String),
-    /// Images are decoded.
-    Decoding {
-        /// Sites at their times that are done.
-        done: usize,
-        /// All of them.
-        total: usize,
-    },
-    /// Training goes on.
-    Training(Progress),
-}
+use crate::train::{Health, Members, Progress, Recipe, Stop, TrainingLog, checkpoint_steps, train_ensemble};
 
 /// What a finished run holds, for the command line to show.
 #[derive(Debug)]
@@ -57,95 +38,6 @@ pub struct Finished {
     pub ranking: Option<Ranking>,
     /// Rows of the ranking to show.
     pub top: usize,
-}
-
-/// A trained model with all that it takes to use it.
-#[derive(Debug)]
-pub struct TrainedRun {
-    /// The ensemble.
-    pub trained: TrainedModel,
-    /// Latents to features.
-    pub decoder: Decoder,
-    /// How features are scaled.
-    pub normalizer: Normalizer,
-}
-
-impl TrainedRun {
-    /// Reads what a run left behind.
-    ///
-    /// # Errors
-    /// When a file is missing or damaged.
-    pub fn read(folder: &Path, n_members: usize, device: &Device) -> Result<Self, StudyError> {
-        let mut checkpoints = Vec::new();
-        for member in 0..n_members {
-            let path = Artifact::Model { member }.path_in(folder);
-            let checkpoint = Checkpoint::load(&path, NonFinite::Refuse)?;
-            checkpoints.push((path, checkpoint));
-        }
-        let trained = TrainedModel::from_checkpoints(&checkpoints, device)?;
-        let (normalizer_path, decoder_path) = (Artifact::Normalizer.path_in(folder), Artifact::Decoder.path_in(folder));
-        let normalizer: Normalizer = read_json(&normalizer_path)?;
-        let decoder: Decoder = read_json(&decoder_path)?;
-        let damaged = |path: &Path| {
-            RunError::damaged(
-                path,
-                "does not fit the model beside it; copy the file again, or delete it and run `cytonaut run` again",
-            )
-        };
-        if normalizer.feature_names() != trained.features {
-            return Err(damaged(&normalizer_path).into());
-        }
-        if !decoder.fits(&trained) {
-            return Err(damaged(&decoder_path).into());
-        }
-        Ok(Self { trained, decoder, normalizer })
-    }
-
-    /// The model as a method that starts from `starts`.
-    pub fn model<'a>(&'a self, starts: &'a Starts, device: &'a Device) -> Model<'a> {
-        Model { trained: &self.trained, decoder: &self.decoder, starts, device }
-    }
-
-    /// Whether a file is missing that [`TrainedRun::read`] reads.
-    fn lacks_a_file(folder: &Path, n_members: usize) -> bool {
-        let models = (0..n_members).map(|member| Artifact::Model { member });
-        models.chain([Artifact::Normalizer, Artifact::Decoder]).any(|artifact| !artifact.path_in(folder).exists())
-    }
-
-    fn write(&self, folder: &Path) -> Result<(), StudyError> {
-        let models = folder.join("model");
-        std::fs::create_dir_all(&models).map_err(RunError::write(&models))?;
-        write_json(&Artifact::Normalizer.path_in(folder), &self.normalizer)?;
-        write_json(&Artifact::Decoder.path_in(folder), &self.decoder)?;
-        // Members come last and complete the set: while one is missing, training is resumed.
-        for (member, checkpoint) in self.trained.to_checkpoints().iter().enumerate() {
-            checkpoint.save(&Artifact::Model { member }.path_in(folder))?;
-        }
-        Ok(())
-    }
-}
-
-/// Largest decoder or normalizer that is read.
-const MAX_JSON_BYTES: u64 = 4 << 30;
-
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
-    let file = std::fs::File::open(path).map_err(RunError::read(path))?;
-    let size = file.metadata().map_err(RunError::read(path))?.len();
-    if size > MAX_JSON_BYTES {
-        return Err(RunError::damaged(path, format!("is {size} bytes long, expected at most {MAX_JSON_BYTES}")).into());
-    }
-    let mut text = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_JSON_BYTES), &mut text)
-        .map_err(RunError::read(path))?;
-    let damaged =
-        |error| format!("is damaged ({error}); copy the file again, or delete it and run `cytonaut run` again");
-    Ok(serde_json::from_slice(&text).map_err(|error| RunError::damaged(path, damaged(error)))?)
-}
-
-/// Writes a value of ours whole or not at all.
-pub(super) fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), StudyError> {
-    let json = serde_json::to_string(value).expect("our own types serialize");
-    Ok(write_atomically(path, |file| std::io::Write::write_all(file, json.as_bytes()))?)
 }
 
 /// Runs the job that `config` describes in `folder`, or goes on with it; a finished run is shown as it was written down.
@@ -163,7 +55,7 @@ pub fn run(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, StudyError> {
     refuse_early(config, &loaded.screen)?;
-    let (mut dir, was_finished) = open(config, loaded, folder)?;
+    let (mut dir, was_finished) = open(config, loaded, folder, tell)?;
     if was_finished && let Some(finished) = shown_again(config, folder)? {
         return Ok(finished);
     }
@@ -250,9 +142,6 @@ fn one_fold(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<(Answers, Evaluation), StudyError> {
     let warm = config.train.from.as_deref().map(|from| warm_start(from, device)).transpose()?;
-    if let Some(difference) = dir.manifest().version_difference() {
-        tell(Event::Warning(format!("{}: {difference}", dir.path().display())));
-    }
     let prepared = prepare(config, loaded)?;
     dir.record(|manifest| {
         manifest.seed = Some(config.train.seed);
@@ -294,7 +183,7 @@ fn warm_start(folder: &Path, device: &Device) -> Result<Vec<BTreeMap<String, Arr
     Ok(trained_run.trained.members.iter().map(|(model, _)| parameters(model)).collect())
 }
 
-fn open(config: &Config, loaded: &Loaded, folder: &Path) -> Result<(RunDir, bool), StudyError> {
+fn open(config: &Config, loaded: &Loaded, folder: &Path, tell: &dyn Fn(Event)) -> Result<(RunDir, bool), StudyError> {
     let mut inputs: Vec<InputHash> = loaded
         .inputs
         .iter()
@@ -308,10 +197,14 @@ fn open(config: &Config, loaded: &Loaded, folder: &Path) -> Result<(RunDir, bool
             inputs.push(InputHash { name: format!("train.from/{}", hash.name), ..hash });
         }
     }
-    Ok(match RunDir::open(folder, &config.to_toml(), &inputs)? {
+    let (dir, was_finished) = match RunDir::open(folder, &config.to_toml(), &inputs)? {
         Opened::New(dir) | Opened::Resume(dir) => (dir, false),
         Opened::Finished(dir) => (dir, true),
-    })
+    };
+    if let Some(difference) = dir.manifest().version_difference() {
+        tell(Event::Warning(format!("{}: {difference}", dir.path().display())));
+    }
+    Ok((dir, was_finished))
 }
 
 /// Asked to stop between two steps of the job, it stops there.
@@ -433,11 +326,6 @@ fn write_embeddings(
     Ok(rows)
 }
 
-/// What the folder of a fold is called within the run's own.
-pub fn fold_name(fold: usize) -> String {
-    format!("fold-{fold}")
-}
-
 /// Every fold of the split in a folder of its own: the answers of all of them.
 fn all_folds(
     config: &Config,
@@ -463,7 +351,7 @@ fn all_folds(
             false => None,
         };
         let loaded = own.as_ref().unwrap_or(loaded);
-        let (mut dir, _) = open(&of_fold, loaded, &folder.join(fold_name(fold)))?;
+        let (mut dir, _) = open(&of_fold, loaded, &folder.join(fold_name(fold)), tell)?;
         answers.extend(one_fold(&of_fold, loaded, &mut dir, device, stop, tell)?.0);
         dir.finish()?;
     }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use super::{Prepared, StudyError, TrainedRun};
+use super::error::StudyError;
+use super::prepare::Prepared;
+use super::trained_run::TrainedRun;
 use crate::config::Config;
 use crate::embed::{Level, embed};
 use crate::evaluate::{LATENTS, Space};

@@ -2,7 +2,7 @@
 
 use crate::table::{Column, Table};
 
-use super::Methods;
+use super::methods::Methods;
 
 /// One row for each method and treatment: `method`, the intervention's columns, `context`, then the features.
 pub(super) fn predictions(methods: &Methods) -> Table {

@@ -12,7 +12,9 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 
-use super::{Prepared, StudyError, TrainedRun};
+use super::error::StudyError;
+use super::prepare::Prepared;
+use super::trained_run::TrainedRun;
 use crate::baseline::{Mean, Responses, halves, replicate_tracks, share_of, toward_prior};
 use crate::config::Config;
 use crate::evaluate::TrackPrediction;

@@ -6,8 +6,11 @@
 use burn::tensor::Device;
 
 use super::answers::Asked;
+use super::error::StudyError;
+use super::methods::methods;
+use super::prepare::Prepared;
 use super::spaces::spaces;
-use super::{Prepared, StudyError, TrainedRun, methods};
+use super::trained_run::TrainedRun;
 use crate::config::Config;
 use crate::embed::Embeddings;
 use crate::evaluate::{Answers, guesses, treatment_scores, well_embedding_scores};

@@ -1,0 +1,81 @@
+//! What a trained run is asked of held-out units: which questions, the screen decides.
+
+use burn::tensor::Device;
+
+use super::answers::{Asked, Scope};
+use super::error::StudyError;
+use super::event::Event;
+use super::lapse::Lapse;
+use super::methods::methods;
+use super::prepare::Prepared;
+use super::trained_run::TrainedRun;
+use super::trajectory::track_predictions;
+use super::wells::well_answers;
+use crate::config::Config;
+use crate::embed::{Embeddings, Level, embed};
+use crate::evaluate::{Answers, embedding_scores, treatment_scores};
+use crate::predict::Starts;
+
+/// Asks a trained run what there is to ask of its screen; `None` where nothing is held out.
+///
+/// `crops` are the latents of the rows, where they are there already.
+///
+/// # Errors
+/// What predicting or scoring says.
+pub(super) fn ask<'a>(
+    config: &Config,
+    prepared: &'a Prepared,
+    trained_run: &'a TrainedRun,
+    crops: Option<&Embeddings>,
+    scope: Scope,
+    device: &'a Device,
+    tell: &dyn Fn(Event),
+) -> Result<Option<Asked<'a>>, StudyError> {
+    let design = &prepared.screen.design;
+    let test = prepared.treatments(config.evaluate.part);
+    if !design.schedules().is_empty() {
+        tell(Event::Step("predicting held-out tracks".into()));
+        let found = track_predictions(config, prepared, trained_run, device)?;
+        tell(Event::Note(format!(
+            "blend: the response of the neighboring doses and {:.2} of what the model says of their difference",
+            found.blend_weight
+        )));
+        found.notes.into_iter().for_each(|note| tell(Event::Note(note)));
+        let answers = Answers { tracks: found.tracks, ..Answers::default() };
+        Ok(Some(Asked { answers, ..Asked::default() }))
+    } else if !design.tracks().is_empty() {
+        tell(Event::Step("reading wells out of predictions".into()));
+        let lapse = Lapse::new(prepared, trained_run, device)?;
+        let answers = Answers { wells: lapse.readouts(config)?, ..Answers::default() };
+        Ok(Some(Asked { answers, lapse: Some(lapse), ..Asked::default() }))
+    } else if prepared.is_of_crops() {
+        tell(Event::Step("scoring held-out wells".into()));
+        match crops {
+            Some(crops) => well_answers(config, prepared, trained_run, crops, device),
+            None => {
+                let crops = embed(&trained_run.trained, &prepared.screen, Level::Cell, device);
+                well_answers(config, prepared, trained_run, &crops, device)
+            }
+        }
+    } else if test.is_empty() {
+        Ok(None)
+    } else {
+        tell(Event::Step(format!("scoring {} held-out treatments", test.len())));
+        let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
+        let found = methods(config, prepared, trained_run.model(&starts, device), &test)?;
+        tell(Event::Note(format!(
+            "blend: {:.2} of the model, {:.2} of {}, fitted on the validation treatments",
+            found.rule.weight,
+            1.0 - found.rule.weight,
+            found.rule.partner
+        )));
+        let (settings, screen, split) = (&config.evaluate, &prepared.screen, &prepared.split);
+        let treatments = treatment_scores(settings, screen, split, found.all(), &test)?;
+        let of_embeddings = match scope {
+            Scope::All => embedding_scores(settings, screen, split, &trained_run.trained, config.train.seed, device)?,
+            Scope::Predictions => Vec::new(),
+        };
+        let answers = Answers { treatments, ..Answers::default() };
+        Ok(Some(Asked { answers, of_embeddings, methods: Some(found), lapse: None }))
+    }
+}

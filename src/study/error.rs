@@ -1,0 +1,88 @@
+//! What stops a whole job.
+
+use std::path::PathBuf;
+
+use crate::baseline::BaselineError;
+use crate::config::ConfigError;
+use crate::descriptor::DescriptorError;
+use crate::evaluate::EvaluateError;
+use crate::load::LoadError;
+use crate::normalize::NormalizeError;
+use crate::pair::PairError;
+use crate::plan::PlanError;
+use crate::predict::{Method, PredictError, RidgeError};
+use crate::run::RunError;
+use crate::table::FileError;
+use crate::train::TrainError;
+
+/// What stops a whole job: the error of the room in which it stopped.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant is its room's own error, unchanged, but for a request to stop")]
+pub enum StudyError {
+    #[error("{what} is not there yet for a time lapse; ask the run of its own screen")]
+    TimeLapse { what: &'static str },
+    #[error(
+        "{what} is not there for a table of tracks; `cytonaut run` predicts held-out tracks, and leaves `trajectories.parquet`"
+    )]
+    Tracks { what: &'static str },
+    #[error(
+        "the card has tracks; say under [tracks] in the configuration how many times an observation spans (`window`) and how many minutes are seen (`seen_minutes`)"
+    )]
+    NoTrackConfig,
+    #[error("{}: the run is not trained yet; go on with the `cytonaut run` that began it", folder.display())]
+    NotTrained { folder: PathBuf },
+    #[error(
+        "{} holds a run for each fold of its split; give one of them, such as {}, or train one model with `cytonaut run … --set evaluate.all_folds=false`",
+        folder.display(),
+        first_fold.display()
+    )]
+    Folds { folder: PathBuf, first_fold: PathBuf },
+    #[error("{}: {problem}", path.display())]
+    Published { path: PathBuf, problem: String },
+    #[error(
+        "{what} is not there yet for a screen of images; `cytonaut embed` gives the latents of other images, and `cytonaut evaluate` without files scores the run's own"
+    )]
+    Images { what: &'static str },
+    #[error(
+        "`rank.by` is `{by}`, and a screen of images is ranked by its model alone, because simple methods predict features and pixels are none; set `rank.by = \"lewm\"` (`--by lewm`)"
+    )]
+    RankImages { by: Method },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Descriptor(#[from] DescriptorError),
+    #[error(transparent)]
+    Normalize(#[from] NormalizeError),
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    #[error(transparent)]
+    Ridge(#[from] RidgeError),
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error("stopped before {next}; what was made until then is saved")]
+    Stopped { next: &'static str },
+}
+
+impl StudyError {
+    /// Whether nothing is wrong but that somebody asked to stop.
+    pub fn is_stop(&self) -> bool {
+        matches!(
+            self,
+            Self::Stopped { .. } | Self::Train(TrainError::Stopped { .. }) | Self::Run(RunError::StoppedIngest { .. })
+        )
+    }
+}

@@ -1,0 +1,78 @@
+//! A trained model with all that it takes to use it, into its run folder and out of it.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+
+use super::error::StudyError;
+use super::json::{read_json, write_json};
+use crate::normalize::Normalizer;
+use crate::predict::{Decoder, Model, Starts};
+use crate::run::{Artifact, Checkpoint, NonFinite, RunError};
+use crate::train::TrainedModel;
+
+/// A trained model with all that it takes to use it.
+#[derive(Debug)]
+pub struct TrainedRun {
+    /// The ensemble.
+    pub trained: TrainedModel,
+    /// Latents to features.
+    pub decoder: Decoder,
+    /// How features are scaled.
+    pub normalizer: Normalizer,
+}
+
+impl TrainedRun {
+    /// Reads what a run left behind.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged.
+    pub fn read(folder: &Path, n_members: usize, device: &Device) -> Result<Self, StudyError> {
+        let mut checkpoints = Vec::new();
+        for member in 0..n_members {
+            let path = Artifact::Model { member }.path_in(folder);
+            let checkpoint = Checkpoint::load(&path, NonFinite::Refuse)?;
+            checkpoints.push((path, checkpoint));
+        }
+        let trained = TrainedModel::from_checkpoints(&checkpoints, device)?;
+        let (normalizer_path, decoder_path) = (Artifact::Normalizer.path_in(folder), Artifact::Decoder.path_in(folder));
+        let normalizer: Normalizer = read_json(&normalizer_path)?;
+        let decoder: Decoder = read_json(&decoder_path)?;
+        let damaged = |path: &Path| {
+            RunError::damaged(
+                path,
+                "does not fit the model beside it; copy the file again, or delete it and run `cytonaut run` again",
+            )
+        };
+        if normalizer.feature_names() != trained.features {
+            return Err(damaged(&normalizer_path).into());
+        }
+        if !decoder.fits(&trained) {
+            return Err(damaged(&decoder_path).into());
+        }
+        Ok(Self { trained, decoder, normalizer })
+    }
+
+    /// The model as a method that starts from `starts`.
+    pub fn model<'a>(&'a self, starts: &'a Starts, device: &'a Device) -> Model<'a> {
+        Model { trained: &self.trained, decoder: &self.decoder, starts, device }
+    }
+
+    /// Whether a file is missing that [`TrainedRun::read`] reads.
+    pub(super) fn lacks_a_file(folder: &Path, n_members: usize) -> bool {
+        let models = (0..n_members).map(|member| Artifact::Model { member });
+        models.chain([Artifact::Normalizer, Artifact::Decoder]).any(|artifact| !artifact.path_in(folder).exists())
+    }
+
+    pub(super) fn write(&self, folder: &Path) -> Result<(), StudyError> {
+        let models = folder.join("model");
+        std::fs::create_dir_all(&models).map_err(RunError::write(&models))?;
+        write_json(&Artifact::Normalizer.path_in(folder), &self.normalizer)?;
+        write_json(&Artifact::Decoder.path_in(folder), &self.decoder)?;
+        // Members come last and complete the set: while one is missing, training is resumed.
+        for (member, checkpoint) in self.trained.to_checkpoints().iter().enumerate() {
+            checkpoint.save(&Artifact::Model { member }.path_in(folder))?;
+        }
+        Ok(())
+    }
+}
