@@ -218,6 +218,7 @@ pub fn trajectory_table(tracks: &[TrackPrediction]) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::TRAJECTORY_METRICS;
     use crate::screen::{Intervention, Kind, Micromolar};
 
     fn track(number: usize, method: Method, dose: f64, predicted: [Option<f64>; 2]) -> TrackPrediction {
@@ -266,11 +267,13 @@ mod tests {
     fn root_mean_squares_are_taken_over_all_times_of_a_condition_and_of_all() {
         let rows = track_score_rows(&Bootstrap { resamples: 100, seed: 1 }, &tracks()).unwrap();
         let rmse = |method: &str, subset: &str| {
-            let is_it = |row: &&ScoreRow| row.method == method && row.subset.contains(subset) && row.metric == "rmse";
+            let is_it = |row: &&ScoreRow| {
+                row.method == method && row.subset.contains(subset) && row.metric == TRAJECTORY_METRICS[0]
+            };
             rows.iter().find(is_it).map(|row| (row.value, row.n_items))
         };
         assert_eq!(rmse("blend", ALL), Some((0.5, 2)), "{rows:?}");
-        assert_eq!(rmse("blend", "@2"), Some((0.0, 1)), "{rows:?}");
-        assert_eq!(rmse("start_mean", "@2"), None);
+        assert_eq!(rmse("blend", " 2 µM"), Some((0.0, 1)), "{rows:?}");
+        assert_eq!(rmse("start_mean", " 2 µM"), None);
     }
 }

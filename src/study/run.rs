@@ -223,15 +223,13 @@ fn train(
 ) -> Result<TrainedRun, StudyError> {
     let counts =
         [Part::Train, Part::Validation, Part::Calibration, Part::Test].map(|part| prepared.treatments(part).len());
+    let n_episodes = match prepared.pairs.n_steps {
+        1 => format!("{} transitions", prepared.pairs.n_episodes()),
+        n_steps => format!("{} episodes of {n_steps} steps", prepared.pairs.n_episodes()),
+    };
     tell(Event::Step(format!(
-        "training {} members for {} steps on {} transitions of {} treatments ({} validation, {} calibration, {} test)",
-        config.train.members,
-        config.train.steps,
-        prepared.pairs.n_episodes(),
-        counts[0],
-        counts[1],
-        counts[2],
-        counts[3]
+        "training {} members for {} steps on {n_episodes} of {} treatments ({} validation, {} calibration, {} test)",
+        config.train.members, config.train.steps, counts[0], counts[1], counts[2], counts[3]
     )));
     let folder = dir.path().to_owned();
     let checkpoints = folder.join("checkpoints");
