@@ -1,14 +1,10 @@
 //! Ridge regression with many outputs, in closed form.
 
-use std::cmp::Ordering;
-
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt;
-use faer::{Mat, MatRef, Par};
+use faer::{Mat, MatRef};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::normalize::dense::{centered_rows, gram, principal_directions, product};
+use crate::normalize::dense::{centered_rows, principal_directions, product};
 use crate::normalize::numbers::{Numbers, StoredMatrix};
 use crate::screen::FeatureMatrix;
 
@@ -34,9 +30,6 @@ pub enum RidgeError {
     /// No penalty to choose from.
     #[error("no `lambda` to choose from")]
     NoLambdas,
-    /// Weights that are none.
-    #[error("weights: {0}")]
-    Weights(String),
     /// A value that is not a number.
     #[error(
         "feature `{feature}` is missing or infinite in row {row} (counted from 0); ridge regression takes finite values only"
@@ -52,7 +45,7 @@ pub enum RidgeError {
     Singular(f64),
 }
 
-/// A fitted ridge regression: `y = intercept + x B`, with `B` minimizing `Σ w |y - intercept - x B|² + λ |B|²`.
+/// A fitted ridge regression: `y = intercept + x B`, with `B` minimizing `Σ |y - intercept - x B|² + λ |B|²`.
 ///
 /// The intercept is not penalized, and λ is added to the Gram matrix of the centered inputs as it is, not per row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,34 +58,15 @@ pub struct Ridge {
     lambda: Numbers,
 }
 
-/// The system that is solved; both give the same coefficients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum System {
-    /// `[input, input]`.
-    Primal,
-    /// `[row, row]`.
-    Dual,
-}
-
 impl Ridge {
-    /// Fits on every row, each with its weight (1 if none are given).
-    ///
-    /// Solved in `f64` by Cholesky factorization of whichever is smaller, `XᵀX + λI` or `XXᵀ + λI`.
-    ///
-    /// # Shapes
-    /// - `x`: `[row, input]`, `y`: `[row, output]`, `weights`: `[row]`
-    ///
-    /// # Errors
-    /// If the tables differ in rows, a value is not finite, λ or a weight is negative, or the system is singular.
-    pub fn fit(x: &FeatureMatrix, y: &FeatureMatrix, lambda: f64, weights: Option<&[f64]>) -> Result<Self, RidgeError> {
-        let system = if x.n_features() <= x.n_rows() { System::Primal } else { System::Dual };
-        Self::fit_through(system, x, y, lambda, weights)
-    }
-
     /// Fits with the λ of `lambdas` whose leave-one-out error is the smallest, the first of equals.
     ///
+    /// # Shapes
+    /// - `x`: `[row, input]`, `y`: `[row, output]`
+    ///
     /// # Errors
-    /// As [`fit`](Self::fit), and if there is no λ to choose or there are fewer than 2 rows.
+    /// If the tables differ in rows or have fewer than 2, a value is not finite, a λ is negative, there is no λ to choose, or
+    /// the best leaves the solution undetermined.
     pub fn fit_gcv(x: &FeatureMatrix, y: &FeatureMatrix, lambdas: &[f64]) -> Result<Self, RidgeError> {
         let spectrum = Spectrum::of(x, y)?;
         let mut best: Option<(f64, f64)> = None;
@@ -106,17 +80,6 @@ impl Ridge {
             return Err(RidgeError::Singular(lambda));
         }
         Ok(spectrum.ridge(y, lambda))
-    }
-
-    /// Mean squared error over all rows and outputs when each row is predicted by a fit without it, one for each λ.
-    ///
-    /// Exact, from one decomposition: a residual divided by one less its leverage, that of the intercept included.
-    /// Infinite where a row is fitted exactly whatever its value.
-    ///
-    /// # Errors
-    /// As [`fit_gcv`](Self::fit_gcv).
-    pub fn leave_one_out_mse(x: &FeatureMatrix, y: &FeatureMatrix, lambdas: &[f64]) -> Result<Vec<f64>, RidgeError> {
-        Spectrum::of(x, y)?.leave_one_out_mse(lambdas)
     }
 
     /// Predicted outputs, `[row, output]`.
@@ -148,59 +111,6 @@ impl Ridge {
             && self.coefficients.n_columns() == outputs.len()
             && self.output_means.len() == outputs.len()
             && self.lambda.len() == 1
-    }
-
-    /// The penalty that was used.
-    pub fn lambda(&self) -> f64 {
-        self.lambda[0]
-    }
-
-    /// Coefficient of `input` (column of x) for `output` (column of y).
-    pub fn coefficient(&self, input: usize, output: usize) -> f64 {
-        self.coefficients.view()[(input, output)]
-    }
-
-    /// What is predicted where all inputs are zero, `[output]`.
-    pub fn intercept(&self) -> Vec<f64> {
-        let coefficients = self.coefficients.view();
-        self.output_means
-            .iter()
-            .enumerate()
-            .map(|(output, mean)| {
-                let of_means =
-                    (0..coefficients.nrows()).map(|input| self.input_means[input] * coefficients[(input, output)]);
-                mean - of_means.sum::<f64>()
-            })
-            .collect()
-    }
-
-    fn fit_through(
-        system: System,
-        x: &FeatureMatrix,
-        y: &FeatureMatrix,
-        lambda: f64,
-        weights: Option<&[f64]>,
-    ) -> Result<Self, RidgeError> {
-        check(x, y, &[lambda])?;
-        check_weights(weights, x.n_rows())?;
-        let (input_means, output_means) = (means(x, weights), means(y, weights));
-        let mut inputs = all_rows_less(x, &input_means);
-        let mut targets = all_rows_less(y, &output_means);
-        if let Some(weights) = weights {
-            weigh_rows(&mut inputs, weights);
-            weigh_rows(&mut targets, weights);
-        }
-        let coefficients = match system {
-            System::Primal => {
-                let right = product(inputs.transpose(), targets.as_ref());
-                solve(gram(inputs.as_ref()), right, lambda)?
-            }
-            System::Dual => {
-                let dual = solve(gram(inputs.transpose()), targets, lambda)?;
-                product(inputs.transpose(), dual.as_ref())
-            }
-        };
-        Ok(Self::of(y, coefficients.as_ref(), input_means, output_means, lambda))
     }
 
     fn of(
@@ -240,11 +150,11 @@ struct Spectrum<'a> {
 
 impl<'a> Spectrum<'a> {
     fn of(x: &FeatureMatrix, y: &'a FeatureMatrix) -> Result<Self, RidgeError> {
-        check(x, y, &[])?;
+        check(x, y)?;
         if x.n_rows() < 2 {
             return Err(RidgeError::TooFewRows(x.n_rows()));
         }
-        let (input_means, output_means) = (means(x, None), means(y, None));
+        let (input_means, output_means) = (means(x), means(y));
         let inputs = all_rows_less(x, &input_means);
         let (squares, directions) =
             principal_directions(inputs.as_ref(), 1.0).expect("finite f32 inputs have a finite Gram matrix in f64");
@@ -267,6 +177,10 @@ impl<'a> Spectrum<'a> {
         Ridge::of(y, coefficients.as_ref(), self.input_means.clone(), self.output_means.clone(), lambda)
     }
 
+    /// Mean squared error over all rows and outputs when each row is predicted by a fit without it, one for each λ.
+    ///
+    /// Exact: a residual divided by one less its leverage, that of the intercept included. Infinite where a row is fitted
+    /// exactly whatever its value.
     fn leave_one_out_mse(&self, lambdas: &[f64]) -> Result<Vec<f64>, RidgeError> {
         lambdas.iter().try_for_each(|&lambda| check_lambda(lambda))?;
         let (n_rows, n_outputs) = (self.outputs.n_rows(), self.outputs.n_features());
@@ -316,35 +230,7 @@ fn blocks(table: &FeatureMatrix, means: &[f64]) -> impl Iterator<Item = (usize, 
     })
 }
 
-/// Solves `(square + λI) solution = right` for a positive semidefinite matrix.
-fn solve(mut square: Mat<f64>, mut right: Mat<f64>, lambda: f64) -> Result<Mat<f64>, RidgeError> {
-    let n = square.nrows();
-    for index in 0..n {
-        square[(index, index)] += lambda;
-    }
-    let largest = (0..n).map(|index| square[(index, index)]).fold(0.0, f64::max);
-    let scratch = llt::factor::cholesky_in_place_scratch::<f64>(n, Par::Seq, faer::prelude::default());
-    llt::factor::cholesky_in_place(
-        square.as_mut(),
-        faer::prelude::default(),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(scratch)),
-        faer::prelude::default(),
-    )
-    .map_err(|_| RidgeError::Singular(lambda))?;
-    let tolerance = largest * n as f64 * f64::EPSILON;
-    let is_lost = |index: usize| square[(index, index)].powi(2).partial_cmp(&tolerance) != Some(Ordering::Greater);
-    if (0..n).any(is_lost) {
-        return Err(RidgeError::Singular(lambda));
-    }
-    right.as_mut().par_col_chunks_mut(16).for_each(|mut columns| {
-        llt::solve::solve_in_place(square.as_ref(), columns.as_mut(), Par::Seq, MemStack::new(&mut []));
-    });
-    Ok(right)
-}
-
-fn check(x: &FeatureMatrix, y: &FeatureMatrix, lambdas: &[f64]) -> Result<(), RidgeError> {
-    lambdas.iter().try_for_each(|&lambda| check_lambda(lambda))?;
+fn check(x: &FeatureMatrix, y: &FeatureMatrix) -> Result<(), RidgeError> {
     if x.n_rows() != y.n_rows() || x.n_rows() == 0 {
         return Err(RidgeError::Rows { inputs: x.n_rows(), outputs: y.n_rows() });
     }
@@ -361,41 +247,19 @@ fn check_lambda(lambda: f64) -> Result<(), RidgeError> {
     if lambda.is_finite() && lambda >= 0.0 { Ok(()) } else { Err(RidgeError::Lambda(lambda)) }
 }
 
-fn check_weights(weights: Option<&[f64]>, n_rows: usize) -> Result<(), RidgeError> {
-    let Some(weights) = weights else { return Ok(()) };
-    if weights.len() != n_rows {
-        return Err(RidgeError::Weights(format!("{} weights for {n_rows} rows", weights.len())));
-    }
-    if let Some(row) = weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
-        return Err(RidgeError::Weights(format!("row {row} has weight {}, expected at least 0", weights[row])));
-    }
-    if weights.iter().all(|&weight| weight == 0.0) {
-        return Err(RidgeError::Weights("all are 0".to_owned()));
-    }
-    Ok(())
-}
-
-fn means(table: &FeatureMatrix, weights: Option<&[f64]>) -> Vec<f64> {
-    let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
+fn means(table: &FeatureMatrix) -> Vec<f64> {
     let mut sums = vec![0.0; table.n_features()];
     for row in 0..table.n_rows() {
         for (sum, &value) in sums.iter_mut().zip(table.read_row(row).iter()) {
-            *sum += weight(row) * f64::from(value);
+            *sum += f64::from(value);
         }
     }
-    let total: f64 = (0..table.n_rows()).map(weight).sum();
-    sums.into_iter().map(|sum| sum / total).collect()
+    sums.into_iter().map(|sum| sum / table.n_rows() as f64).collect()
 }
 
 fn all_rows_less(table: &FeatureMatrix, means: &[f64]) -> Mat<f64> {
     let rows: Vec<usize> = (0..table.n_rows()).collect();
     centered_rows(table, &rows, means)
-}
-
-fn weigh_rows(matrix: &mut Mat<f64>, weights: &[f64]) {
-    for column in matrix.col_iter_mut() {
-        column.iter_mut().zip(weights).for_each(|(value, weight)| *value *= weight.sqrt());
-    }
 }
 
 #[cfg(test)]
@@ -424,6 +288,13 @@ mod tests {
         assert!((found - expected).abs() <= 1e-9 * (1.0 + expected.abs()), "{found} {expected}");
     }
 
+    /// What is predicted where all inputs are zero.
+    fn intercept(ridge: &Ridge, output: usize) -> f64 {
+        let coefficients = ridge.coefficients.view();
+        let of_means = (0..coefficients.nrows()).map(|input| ridge.input_means[input] * coefficients[(input, output)]);
+        ridge.output_means[output] - of_means.sum::<f64>()
+    }
+
     /// scikit-learn 1.9.1, by `tests/oracles/sklearn_ridge.py`.
     #[test]
     fn agrees_with_scikit_learn() {
@@ -435,44 +306,19 @@ mod tests {
             let (x, y) = case(n_rows as usize, n_columns as usize);
             let lambdas: Vec<f64> =
                 numbers["lambdas"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
-            let weights: Vec<f64> = (0..n_rows).map(|row| 0.5 + (row % 4) as f64 / 4.0).collect();
-            let plain = Ridge::fit(&x, &y, lambdas[1], None).unwrap();
-            let weighted = Ridge::fit(&x, &y, lambdas[1], Some(&weights)).unwrap();
-            for (ridge, prefix) in [(plain, ""), (weighted, "weighted_")] {
-                for output in 0..3 {
-                    agrees(ridge.intercept()[output], &numbers[format!("{prefix}intercept")][output]);
-                    for input in 0..x.n_features() {
-                        let expected = &numbers[format!("{prefix}coefficients")][input][output];
-                        agrees(ridge.coefficient(input, output), expected);
-                    }
+            let ridge = Ridge::fit_gcv(&x, &y, &lambdas[1..2]).unwrap();
+            let coefficients = ridge.coefficients.view();
+            for output in 0..3 {
+                agrees(intercept(&ridge, output), &numbers["intercept"][output]);
+                for input in 0..x.n_features() {
+                    agrees(coefficients[(input, output)], &numbers["coefficients"][input][output]);
                 }
             }
-            for (index, error) in Ridge::leave_one_out_mse(&x, &y, &lambdas).unwrap().into_iter().enumerate() {
+            let errors = Spectrum::of(&x, &y).unwrap().leave_one_out_mse(&lambdas).unwrap();
+            for (index, error) in errors.into_iter().enumerate() {
                 agrees(error, &numbers["loo_mse"][index]);
             }
-            let chosen = Ridge::fit_gcv(&x, &y, &lambdas).unwrap();
-            agrees(chosen.lambda(), &numbers["chosen"]);
-            let direct = Ridge::fit(&x, &y, chosen.lambda(), None).unwrap();
-            for (one, other) in chosen.predict(&x).values().iter().zip(direct.predict(&x).values()) {
-                assert!((one - other).abs() < 1e-5);
-            }
-        }
-    }
-
-    #[test]
-    fn dual_and_primal_agree() {
-        for (n_rows, n_columns) in [(30, 5), (9, 20)] {
-            let (x, y) = case(n_rows, n_columns);
-            let weights: Vec<f64> = (0..n_rows).map(|row| 1.0 + row as f64 / 7.0).collect();
-            for weights in [None, Some(weights.as_slice())] {
-                let primal = Ridge::fit_through(System::Primal, &x, &y, 0.7, weights).unwrap();
-                let dual = Ridge::fit_through(System::Dual, &x, &y, 0.7, weights).unwrap();
-                for input in 0..n_columns {
-                    for output in 0..3 {
-                        assert!((primal.coefficient(input, output) - dual.coefficient(input, output)).abs() < 1e-10);
-                    }
-                }
-            }
+            agrees(Ridge::fit_gcv(&x, &y, &lambdas).unwrap().lambda[0], &numbers["chosen"]);
         }
     }
 
@@ -482,18 +328,18 @@ mod tests {
         let mut sum = 0.0;
         for left in 0..11 {
             let rest: Vec<usize> = (0..11).filter(|&row| row != left).collect();
-            let ridge = Ridge::fit(&x.select_rows(&rest), &y.select_rows(&rest), 0.4, None).unwrap();
+            let ridge = Ridge::fit_gcv(&x.select_rows(&rest), &y.select_rows(&rest), &[0.4]).unwrap();
             let predicted = ridge.predict(&x.select_rows(&[left]));
             sum += predicted.values().iter().zip(y.row(left)).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
         }
-        let closed = Ridge::leave_one_out_mse(&x, &y, &[0.4]).unwrap()[0];
+        let closed = Spectrum::of(&x, &y).unwrap().leave_one_out_mse(&[0.4]).unwrap()[0];
         assert!((closed - sum / 33.0).abs() < 1e-5 * closed, "{closed} {}", sum / 33.0);
     }
 
     #[test]
     fn survives_json_to_the_bit() {
         let (x, y) = case(12, 5);
-        let ridge = Ridge::fit(&x, &y, 0.3, None).unwrap();
+        let ridge = Ridge::fit_gcv(&x, &y, &[0.3]).unwrap();
         assert_eq!(serde_json::from_str::<Ridge>(&serde_json::to_string(&ridge).unwrap()).unwrap(), ridge);
     }
 
@@ -504,14 +350,12 @@ mod tests {
             let error = result.unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         };
-        check(Ridge::fit(&x, &y, 0.0, None), "linearly dependent and `lambda` is 0");
-        check(Ridge::fit(&x, &y, -1.0, None), "`lambda` is -1");
-        check(Ridge::fit(&x, &y.select_rows(&[0, 1]), 1.0, None), "inputs have 12 rows, outputs have 2");
-        check(Ridge::fit(&x, &y, 1.0, Some(&[1.0])), "1 weights for 12 rows");
-        check(Ridge::fit(&x, &y, 1.0, Some(&[0.0; 12])), "all are 0");
+        check(Ridge::fit_gcv(&x, &y, &[0.0]), "linearly dependent and `lambda` is 0");
+        check(Ridge::fit_gcv(&x, &y, &[-1.0]), "`lambda` is -1");
+        check(Ridge::fit_gcv(&x, &y.select_rows(&[0, 1]), &[1.0]), "inputs have 12 rows, outputs have 2");
         check(Ridge::fit_gcv(&x, &y, &[]), "no `lambda`");
         let mut holed = x.clone();
         holed.row_mut(3)[7] = f32::NAN;
-        check(Ridge::fit(&holed, &y, 1.0, None), "feature `x7` is missing or infinite in row 3");
+        check(Ridge::fit_gcv(&holed, &y, &[1.0]), "feature `x7` is missing or infinite in row 3");
     }
 }
