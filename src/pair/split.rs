@@ -123,8 +123,9 @@ struct Family<U> {
 }
 
 impl Split {
-    /// Everything trains: for the model that is put to use after it was judged.
-    pub fn none(screen: &Screen) -> Self {
+    /// Everything trains.
+    #[cfg(test)]
+    pub(crate) fn none(screen: &Screen) -> Self {
         Self { parts: vec![Part::Train; screen.n_observations()] }
     }
 

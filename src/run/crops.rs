@@ -203,15 +203,6 @@ impl CropCache {
         StoredRows::new(self.shards.clone(), scales, rows, self.n_channels * self.size * self.size)
     }
 
-    /// Reads the crops at `indices` as they were measured, `[crop, channel, size, size]`, on all cores.
-    ///
-    /// # Panics
-    /// If an index is none of a crop.
-    pub fn gather(&self, indices: &[usize]) -> Vec<f32> {
-        let rows = self.rows(indices, vec![Vec::new()], |_| 0);
-        rows.gather(&(0..indices.len()).collect::<Vec<_>>())
-    }
-
     /// The image files, those of each plate as one: how many, and the hash of their names, lengths and contents.
     pub fn inputs(&self, screen: &ImageScreen) -> Vec<InputHash> {
         let mut plates = BTreeMap::<&str, Vec<&InputHash>>::new();
