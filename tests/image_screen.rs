@@ -18,7 +18,10 @@ fn wells_of_unseen_rows_are_told_by_their_neighbors_and_the_column_says_as_much(
     assert_eq!(number(&said, "plate_column", 1), 1.0, "{said}");
     assert!(number(&said, "majority", 1) < 0.5, "{said}");
     assert!(said.contains("the plate column explains the label completely (accuracy 1.000)"), "{said}");
-    assert!(said.contains("against the best of 8 simple ways, intensity"), "intensities tell these disks best: {said}");
+    assert!(
+        said.contains("against the best of 8 simple methods, intensity"),
+        "intensities tell these disks best: {said}"
+    );
     assert!(said.contains("unseen plate_row: 4 treatments of 2 perturbations"), "{said}");
     for name in ["scores.parquet", "labels.parquet", "fold-0/embeddings-well.parquet", "fold-1/predictions.parquet"] {
         assert!(folder.join("one").join(name).is_file(), "{name}");
@@ -72,7 +75,10 @@ fn a_finished_run_of_images_embeds_other_pictures_ranks_by_its_model_and_says_wh
     let said = finish(ask(&["evaluate"], &[]), 0);
     assert!(said.contains("label of held-out wells: 12 wells"), "{said}");
     let said = finish(ask(&["evaluate"], &[at("dataset.toml")]), 2);
-    assert!(said.contains("scoring a finished run on other files is not there yet for a screen of images"), "{said}");
+    assert!(
+        said.contains("scoring a finished run on other files is not available yet for a screen of images"),
+        "{said}"
+    );
     let mut command = ask(&["predict", "--intervention", "grow", "--out"], &[]);
     command.arg(at("predicted.parquet"));
     assert!(finish(command, 0).contains("1 predictions"), "a prediction is a latent");

@@ -79,8 +79,8 @@ fn ctrl_c_keeps_what_is_decoded() {
     let output = child.wait_with_output().unwrap();
     let said = said(&output);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("stopped while images were decoded, with ") && said.contains(" of 144 pictures"), "{said}");
-    assert!(said.contains("go on with\n  ") && said.contains("screen.toml --out"), "{said}");
+    assert!(said.contains("stopped while decoding images, with ") && said.contains(" of 144 images"), "{said}");
+    assert!(said.contains("resume with\n  ") && said.contains("screen.toml --out"), "{said}");
     let kept = fs::metadata(shard(folder, 1).unwrap()).unwrap().modified().unwrap();
     assert!(shard(folder, 4).is_none(), "{said}");
     finish(run_of(folder, "run", &SHORT), 0);

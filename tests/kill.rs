@@ -51,7 +51,7 @@ fn a_killed_run_ends_with_the_bytes_of_one_that_was_not() {
         assert!(files(&whole) == before, "{name} is made again");
     }
     let said = finish(tiny_run(&whole, &["--set=train.weight_decay=0.5"]), 2);
-    assert!(said.contains("`[train] weight_decay` = 0.001, asked for is 0.5"), "{said}");
+    assert!(said.contains("`[train] weight_decay` = 0.001, but 0.5 is requested"), "{said}");
     assert!(files(&whole) == before, "a refusal changes nothing");
 }
 

@@ -18,3 +18,4 @@ mod ingest;
 mod published;
 mod image_screen;
 mod image_acceptance;
+mod words;

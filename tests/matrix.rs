@@ -228,15 +228,12 @@ fn a_time_lapse_of_crops() {
             ),
             (
                 "rank run new/dataset.toml --target 'drug >= 3' --by lewm",
-                Refused {
-                    words: "ask the run of its own screen",
-                    instead: &["rank run --target 'drug >= 3' --by lewm"],
-                },
+                Refused { words: "use the run's own screen", instead: &["rank run --target 'drug >= 3' --by lewm"] },
             ),
             ("evaluate run", Works("no_change")),
             (
                 "evaluate run new/dataset.toml",
-                Refused { words: "ask the run of its own screen", instead: &["evaluate run"] },
+                Refused { words: "use the run's own screen", instead: &["evaluate run"] },
             ),
             ("embed folds --out e.parquet", OF_FOLDS),
             ("evaluate folds", OF_FOLDS),
@@ -287,7 +284,7 @@ fn tracks_under_a_schedule() {
             (
                 "run screen.toml --set rank.target='dose_um >= 0.1' --out ranked",
                 Refused {
-                    words: "`rank.target` is not there for a table of tracks",
+                    words: "`rank.target` is not available for a table of tracks",
                     instead: &["run screen.toml --steps 1 --set pair.rollout=2 --out ranked"],
                 },
             ),

@@ -77,7 +77,7 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     let said = finish(predict("taxol@0.5"), 0);
     assert!(said.contains("1 predictions"), "{said}");
     let said = finish(predict("taxol@10uM"), 2);
-    assert!(said.contains("`taxol@10uM`: `10uM` is no dose (expected a positive number of µM)"), "{said}");
+    assert!(said.contains("`taxol@10uM`: `10uM` is not a dose (expected a positive number of µM)"), "{said}");
     let said = finish(predict("no such compound@1"), 0);
     assert!(said.contains("no prediction of no such compound 1 µM"), "{said}");
 
@@ -96,7 +96,7 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     for by in ["lewm", "blend", "interpolation"] {
         let said = from_file(by, &text("library.parquet"));
         assert!(
-            said.contains("not ranked: unobtainium 1 µM: `unobtainium` is neither in training nor described"),
+            said.contains("not ranked: unobtainium 1 µM: `unobtainium` was not in training and has no descriptor"),
             "{said}"
         );
         let ranking = Ranking::read(&at("library.parquet")).unwrap();
@@ -153,6 +153,6 @@ fn a_folder_that_is_no_run_is_refused() {
     let path = folder.path().to_string_lossy().into_owned();
     for arguments in [vec!["evaluate", &path], vec!["rank", &path, "--target", "moa == \"x\""]] {
         let said = finish(cytonaut(arguments), 2);
-        assert!(said.contains("is no run folder"), "{said}");
+        assert!(said.contains("is not a run folder"), "{said}");
     }
 }

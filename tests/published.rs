@@ -81,7 +81,7 @@ fn images_are_embedded_by_published_weights() {
     let said = finish(embed("s.csv", &["--level", "intervention"]), 0);
     assert!(said.contains("2 rows of 192 latent dimensions"), "{said}");
     let said = finish(embed("s.csv", &["--level", "well"]), 2);
-    assert!(said.contains("ask for `cell` or `intervention`"), "{said}");
+    assert!(said.contains("use `--level cell` or `--level intervention`"), "{said}");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn what_published_weights_cannot_read_is_refused_in_words() {
     write_color(&at("small.tif"), 200, 300, 0);
     fs::write(at("s.csv"), "plate,well,file,compound\nP,A01,small.tif,DMSO\n").unwrap();
     let said = finish(embed("w.safetensors"), 2);
-    assert!(said.contains("reads squares of 224 x 224 pixels, and none fits into any of the pictures"), "{said}");
+    assert!(said.contains("reads squares of 224 x 224 pixels, and all images are smaller"), "{said}");
     let mut broken = weights();
     broken.tensors.remove("encoder.encoder.layer.3.intermediate.dense.weight");
     broken.save(&at("broken.safetensors")).unwrap();

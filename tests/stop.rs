@@ -36,7 +36,7 @@ fn ctrl_c_saves_the_step_and_the_run_goes_on_to_the_same_bytes() {
         let said = said(&output);
         assert_eq!(output.status.code(), Some(130), "{said}");
         assert!(said.starts_with("stopped at step ") || said.starts_with("stopped before "), "{said}");
-        assert!(said.contains("go on with\n  ") && said.contains("run configs/quickstart.toml --steps=60"), "{said}");
+        assert!(said.contains("resume with\n  ") && said.contains("run configs/quickstart.toml --steps=60"), "{said}");
         let quoted = format!("'{}'", stopped.display());
         assert!(said.trim_end().ends_with(&quoted), "{said}");
         assert!(step(&stopped, 0) > last, "the step it had come to is saved");
@@ -82,7 +82,7 @@ fn a_warm_start_is_part_of_the_run() {
     let model = |run: &str| std::fs::read(at(run).join("model/member-0.safetensors")).unwrap();
     assert!(model("warm") != model("cold"));
     let said = finish(tiny_run(&at("warm"), &[]), 2);
-    assert!(said.contains("`[train] from` = ") && said.contains("asked for is nothing"), "{said}");
+    assert!(said.contains("`[train] from` = ") && said.contains("but nothing is requested"), "{said}");
     assert!(said.contains("--from"), "{said}");
     let said = finish(tiny_run(&at("warm"), &["--from", &from]), 0);
     assert!(said.contains("run was finished already"), "{said}");

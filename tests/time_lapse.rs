@@ -8,7 +8,7 @@ fn growth_of_tracked_objects_is_read_out_of_predictions_at_unseen_doses() {
     let folder = tempfile::tempdir().unwrap();
     write_screen(folder.path(), &Disks { n_wells: 12, n_frames: 3, side: 64 });
     let said = finish(run_of(folder.path(), "one", &[]), 0);
-    assert!(said.contains("left out 24 rows: objects of tracks that miss a frame"), "{said}");
+    assert!(said.contains("left out 24 rows: objects of tracks that lack a frame"), "{said}");
     assert!(said.contains("12 wells of 6 conditions"), "{said}");
     let rmse = |method| number(&said, method, 1);
     assert!(rmse("no_change") > 0.3, "the disks grow: {said}");

@@ -19,7 +19,7 @@ use crate::train::Stop;
 /// Write the latents of every well or intervention to parquet
 ///
 /// FILES are tables that the run has never seen; they are normalized on their own
-/// control wells. Without FILES the run's own screen is embedded.
+/// control wells. Without FILES the screen of the run is embedded.
 ///
 /// RUN may also be the safetensors file of a published LeWorldModel; FILES are
 /// then images of three channels, and a row is a tile of 224 x 224 pixels.
@@ -30,10 +30,10 @@ use crate::train::Stop;
 pub(super) struct EmbedArgs {
     /// A run folder, or the weights of a published model
     run: PathBuf,
-    /// Profile tables, globs or a dataset card; with published weights image sheets, folders or a card
+    /// Profile tables, globs or a dataset card; for published weights image sheets, folders or a card
     files: Vec<PathBuf>,
-    /// What a row is: `well` or `intervention`, and for images `cell` (a crop) or `site`; of a time lapse (of images or
-    /// tracks), and with published weights, `cell` or `intervention` [default: well, with published weights cell]
+    /// What a row is: `well` or `intervention`, for images also `cell` (a crop) or `site`; for time lapses (of images or
+    /// tracks) and published weights `cell` or `intervention` [default: well, for published weights cell]
     #[arg(long, value_name = "LEVEL")]
     level: Option<String>,
     /// Whiten the latents by the negative controls and align lab batches (typical variation normalization)
@@ -42,7 +42,7 @@ pub(super) struct EmbedArgs {
     /// The table to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Folder of the tiles that are cut for published weights
+    /// Folder for the tiles that published weights need
     #[arg(long, value_name = "DIR", default_value = "runs/cache")]
     cache: PathBuf,
     #[command(flatten)]
@@ -70,7 +70,9 @@ impl EmbedArgs {
         let Self { run, files, level, tvn, out, cache, device } = self;
         let level: Level = level.as_deref().unwrap_or("cell").parse().map_err(AskedWrongly)?;
         let refused = match (level, tvn, files.is_empty()) {
-            (Level::Well | Level::Site, ..) => Some("published weights embed tiles; ask for `cell` or `intervention`"),
+            (Level::Well | Level::Site, ..) => {
+                Some("published weights embed tiles; use `--level cell` or `--level intervention`")
+            }
             (_, true, _) => Some("--tvn is for the wells of a run; published weights embed tiles"),
             (.., true) => Some("name the images to embed: a sheet, a folder or a card"),
             _ => None,

@@ -12,9 +12,9 @@ use crate::predict::{Method, UnknownMethod};
 use crate::run::Artifact;
 use crate::study;
 
-/// Score predictions, retrieval and embeddings on held-out treatments, beside baselines and the replicate ceiling
+/// Score predictions, retrieval and embeddings on held-out treatments, with baselines and the replicate ceiling
 ///
-/// FILES are tables that the run has never seen: the treatments in them that training lacked are scored.
+/// FILES are tables that the run has never seen; treatments in them that were not in training are scored.
 ///
 /// Example: cytonaut evaluate runs/quickstart --require-beat interpolation
 #[derive(Debug, Args)]
@@ -24,10 +24,10 @@ pub(super) struct EvaluateArgs {
     run: PathBuf,
     /// Profile tables, globs or a dataset card
     files: Vec<PathBuf>,
-    /// Exit with code 3 unless the prediction that the tool uses has a lower error than this baseline, its interval clear of zero
+    /// Exit with code 3 unless the blend has a lower error than this baseline and the interval of the difference excludes zero
     #[arg(long, value_name = "BASELINE")]
     require_beat: Option<String>,
-    /// Every row of the table, not the main ones only
+    /// Show every row of the table, not only the main ones
     #[arg(long)]
     all: bool,
     /// The table to write

@@ -10,25 +10,25 @@ use crate::load::{Source, load, write_card};
 use crate::qc::{Severity, findings, summary};
 use crate::study::StudyError;
 
-/// Say what is in the files, how the columns were understood, and what limits the conclusions
+/// Show what the files hold, how the columns were understood, and what limits the conclusions
 ///
 /// Example: cytonaut inspect datasets/bbbc021
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct InspectArgs {
-    /// Profile tables, image sheets, folders of images, indices of instruments, globs or a dataset card
+    /// Profile tables, image sheets, folders of images, index files of instruments, globs or a dataset card
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Where the files of an image sheet lie that names them by paths of another machine
+    /// Translate the paths of another machine in an image sheet to paths here
     #[arg(long = "path-map", value_name = "OLD=NEW")]
     path_maps: Vec<PathMap>,
     /// Folder that the paths in an image sheet are relative to, instead of the sheet's own
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// One JSON object on stdout
+    /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
-    /// Write a dataset card with the mapping that was understood, to edit
+    /// Write the mapping that was understood as a dataset card to edit
     #[arg(long, value_name = "FILE")]
     write_card: Option<PathBuf>,
 }

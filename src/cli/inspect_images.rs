@@ -116,13 +116,13 @@ fn text(loaded: &LoadedImages, counted: &Summary, findings: &[Finding]) -> Strin
     line(
         "files",
         format!(
-            "{}, of which {} are missing and {} unreadable",
+            "{}, {} of them missing and {} unreadable",
             survey.n_files, survey.n_missing_files, survey.n_unreadable_files
         ),
     );
     let n_masks = sites.iter().filter(|site| site.mask.is_some()).count();
     if n_masks > 0 {
-        line("masks", format!("of {n_masks} of {} pictures", sites.len()));
+        line("masks", format!("for {n_masks} of {} images", sites.len()));
     }
     if let Some(objects) = &loaded.objects {
         let n_tracked = objects.iter().flatten().filter(|object| object.track.is_some()).count();
@@ -182,13 +182,13 @@ fn incomplete(loaded: &LoadedImages) -> String {
     let rule =
         loaded.card.as_ref().and_then(|card| card.images.as_ref()).map(|images| images.missing).unwrap_or_default();
     let rule = match rule {
-        Missing::Drop => "they are left out, as the card says",
+        Missing::Drop => "the card says to leave them out",
         Missing::Refuse => {
             "training refuses them; put the images there, choose `channels`, or set `missing = \"drop\"` under [images]"
         }
     };
     let mut text = format!(
-        "problem: {} of {} sites at their times cannot be decoded; {rule}\n",
+        "problem: {} of {} sites and times cannot be decoded; {rule}\n",
         incomplete.len(),
         loaded.screen.n_sites()
     );

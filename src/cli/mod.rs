@@ -29,10 +29,10 @@ use crate::study::StudyError;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// Say more: every reading of the losses
+    /// Print more: every reading of the losses
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// Say nothing but results, warnings and errors
+    /// Print only results, warnings and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
 }
@@ -82,7 +82,7 @@ pub fn main() -> ExitCode {
     }
     let code = exit_code(&error);
     let _ = match code {
-        STOPPED => writeln!(std::io::stderr(), "{}; go on with\n  {}", sentence(&error), this_command()),
+        STOPPED => writeln!(std::io::stderr(), "{}; resume with\n  {}", sentence(&error), this_command()),
         _ => writeln!(std::io::stderr(), "error: {}", sentence(&error)),
     };
     ExitCode::from(code)
@@ -100,7 +100,7 @@ fn this_command() -> String {
 
 /// The error and its causes, each said once: many a message ends with its cause already.
 ///
-/// What the system said is left out behind a message of ours, which says it in words.
+/// The system's message is left out after one of ours, which says the same in plain words.
 fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let told = error.chain().enumerate().filter(|(place, cause)| *place == 0 || !cause.is::<std::io::Error>());

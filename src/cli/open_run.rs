@@ -56,7 +56,7 @@ pub(super) fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What a user would tell a colleague of a screen that was just read.
+/// Summary of a screen that was just read, as a user would give it to a colleague.
 fn say_loaded(loaded: &Loaded) {
     let screen = &loaded.screen;
     let (n_rows, n_wells) = (screen.n_observations(), screen.wells().len());
@@ -89,7 +89,7 @@ impl OpenRun {
         let device = device.resolve()?;
         let manifest = match Manifest::read(folder) {
             Err(error @ RunError::NoRun { .. }) => {
-                return Err(AskedWrongly(format!("{} is no run folder: {error}", folder.display())).into());
+                return Err(AskedWrongly(format!("{} is not a run folder: {error}", folder.display())).into());
             }
             manifest => manifest.map_err(StudyError::from)?,
         };

@@ -21,13 +21,13 @@ pub(super) struct Overrides {
     /// Optimizer steps of each model [config: train.steps]
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
-    /// Profile tables in place of the card's own files [config: data.files]
+    /// Profile tables instead of the card's own files [config: data.files]
     #[arg(long, value_name = "PATH", num_args = 1..)]
     files: Option<Vec<PathBuf>>,
     /// Start from the weights of another run [config: train.from]
     #[arg(long, value_name = "RUN")]
     from: Option<PathBuf>,
-    /// Any other key of the configuration, as in `--set model.latent=64`; may be given several times
+    /// Set any other key of the configuration, as in `--set model.latent=64`; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -76,7 +76,7 @@ fn prefix(path: &Path, error: &crate::config::ConfigError) -> String {
     }
 }
 
-/// Sets a dotted key to a TOML value; what is no TOML value is taken as a string.
+/// Sets a dotted key to a TOML value; anything that is not a TOML value is taken as a string.
 fn put(document: &mut toml::Table, entry: &str) -> anyhow::Result<()> {
     let wrong = || AskedWrongly(format!("--set {entry}: expected KEY=VALUE, as in model.latent=64"));
     let (key, value) = entry.split_once('=').ok_or_else(wrong)?;
@@ -99,7 +99,7 @@ fn put(document: &mut toml::Table, entry: &str) -> anyhow::Result<()> {
 /// Where tensors live.
 #[derive(Debug, Args)]
 pub(super) struct DeviceArgs {
-    /// Where to compute: `cpu`, `cuda`, `cuda:N` or `vulkan`
+    /// Device to compute on: `cpu`, `cuda`, `cuda:N` or `vulkan`
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: String,
 }
@@ -110,7 +110,7 @@ impl DeviceArgs {
         let (kind, index) = self.device.split_once(':').unwrap_or((&self.device, "0"));
         let index: usize = index
             .parse()
-            .map_err(|_| AskedWrongly(format!("--device {}: `{index}` is no device number", self.device)))?;
+            .map_err(|_| AskedWrongly(format!("--device {}: `{index}` is not a device number", self.device)))?;
         match kind {
             "cpu" => Ok(Device::flex()),
             "cuda" => cuda(index),
@@ -130,7 +130,7 @@ fn cuda(index: usize) -> anyhow::Result<Device> {
             Err(AskedWrongly(format!("--device cuda:{index}: this machine has {n_devices} CUDA devices")).into())
         }
         Err(_) => {
-            Err(AskedWrongly("--device cuda: no CUDA driver answers; install one, or use --device cpu".into()).into())
+            Err(AskedWrongly("--device cuda: no CUDA driver responds; install one, or use --device cpu".into()).into())
         }
     }
 }
@@ -145,7 +145,7 @@ fn cuda(index: usize) -> anyhow::Result<Device> {
 #[cfg(feature = "vulkan")]
 fn vulkan() -> anyhow::Result<Device> {
     std::panic::catch_unwind(|| Device::vulkan(Default::default())).map_err(|_| {
-        AskedWrongly("--device vulkan: no Vulkan driver answers; install one, or use --device cpu".into()).into()
+        AskedWrongly("--device vulkan: no Vulkan driver responds; install one, or use --device cpu".into()).into()
     })
 }
 

@@ -11,8 +11,8 @@ use crate::study::{self, StudyError};
 
 /// Predict latents and decoded features of interventions
 ///
-/// Interventions are given as `PERTURBATION` or `PERTURBATION@DOSE` in µM, members of a combination joined by ` + `.
-/// Without any, every intervention of the screen is predicted.
+/// Write an intervention as `PERTURBATION` or `PERTURBATION@DOSE` in µM, and join members of a combination by ` + `.
+/// Without any, all interventions of the screen are predicted.
 ///
 /// Example: cytonaut predict runs/quickstart --intervention 'taxol@0.1' --out taxol.parquet
 #[derive(Debug, Args)]
@@ -20,12 +20,12 @@ use crate::study::{self, StudyError};
 pub(super) struct PredictArgs {
     /// A run folder
     run: PathBuf,
-    /// Profile tables, globs or a dataset card whose control wells are the start
+    /// Profile tables, globs or a dataset card with the control wells to start from
     files: Vec<PathBuf>,
     /// An intervention to predict; may be given several times
     #[arg(long, value_name = "INTERVENTION")]
     intervention: Vec<String>,
-    /// The context to predict in; the screen's first without
+    /// The context to predict in; by default the screen's first
     #[arg(long, value_name = "CONTEXT")]
     context: Option<String>,
     /// The table to write

@@ -15,7 +15,7 @@ pub(super) fn start_log(level: tracing::Level) {
     let _ = log.with_ansi(false).with_target(false).with_level(false).try_init();
 }
 
-/// Shows a job's events: log lines, and a bar of decoded pictures and then of all members' steps where stderr is a
+/// Shows a job's events: log lines, and a bar of decoded images and then of all members' steps if stderr is a
 /// terminal.
 pub(super) struct Reporter {
     decoding: ProgressBar,
@@ -36,7 +36,7 @@ impl Reporter {
             bar.with_style(style.expect("the template is right"))
         };
         let steps_bar = bar(members * steps, "steps");
-        Self { decoding: bar(0, "pictures"), bar: steps_bar, steps: Mutex::new(vec![0; members]) }
+        Self { decoding: bar(0, "images"), bar: steps_bar, steps: Mutex::new(vec![0; members]) }
     }
 
     /// Shows one event.

@@ -12,9 +12,9 @@ use crate::plan::{Candidates, ranker};
 use crate::run::Artifact;
 use crate::study;
 
-/// Order candidate interventions by how near they bring the cells to a target phenotype
+/// Order candidate interventions by how close they bring the cells to a target phenotype
 ///
-/// The first line says how far the ranking can be trusted: the verdict of the evaluation on held-out treatments.
+/// The first line says how far to trust the ranking: the verdict of the evaluation on held-out treatments.
 /// The score is the fraction of the way from start to target, 1 at the target.
 ///
 /// Example: cytonaut rank runs/quickstart --target 'moa == "Microtubule stabilizers"'
@@ -23,24 +23,24 @@ use crate::study;
 pub(super) struct RankArgs {
     /// A run folder
     run: PathBuf,
-    /// Profile tables, globs or a dataset card in place of the run's own screen
+    /// Profile tables, globs or a dataset card to rank instead of the screen of the run
     files: Vec<PathBuf>,
     /// The target phenotype as a query over treated wells, or `wells:FILE` with columns plate and well [config: rank.target]
     #[arg(long, value_name = "QUERY")]
     target: Option<String>,
-    /// Where the cells start, as a query; the negative controls without [config: rank.start]
+    /// Where the cells start, as a query; by default the negative controls [config: rank.start]
     #[arg(long, value_name = "QUERY")]
     start: Option<String>,
     /// The context to rank in [config: rank.context]
     #[arg(long, value_name = "CONTEXT")]
     context: Option<String>,
-    /// What ranks: `lewm` (the model alone), `blend` or the name of a baseline [config: rank.by]
+    /// Method that ranks: `lewm` (the model alone), `blend` or the name of a baseline [config: rank.by]
     #[arg(long, value_name = "METHOD")]
     by: Option<String>,
-    /// Also rank half-decade doses between the lowest and the highest measured one [config: rank.candidates]
+    /// Also rank half-decade doses between the lowest and the highest measured dose [config: rank.candidates]
     #[arg(long, conflicts_with = "candidates")]
     dose_grid: bool,
-    /// Rank the interventions of this table instead: columns perturbation and dose_um, also hours and kind [config: rank.candidates]
+    /// Rank the interventions of this table instead: columns perturbation and dose_um, optionally hours and kind [config: rank.candidates]
     #[arg(long, value_name = "FILE")]
     candidates: Option<PathBuf>,
     /// Rows to show [config: rank.top]
@@ -49,7 +49,7 @@ pub(super) struct RankArgs {
     /// The table to write, as .parquet or .csv
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// One JSON object a line on stdout
+    /// Print one JSON object per line on stdout
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -8,10 +8,10 @@ use super::options::{DeviceArgs, Overrides};
 use super::{open_run, print};
 use crate::study::Finished;
 
-/// Do everything in order: load, train, embed, evaluate, rank; resumable
+/// Load, train, embed, evaluate and rank in one resumable run
 ///
-/// Reads the screen that CONFIG names, trains the world model, and leaves embeddings, predictions, scores and a ranking
-/// in the run folder. Stopped at any moment, the same command goes on where it stopped; Ctrl-C lets it save its step first.
+/// Reads the screen that CONFIG names, trains the world model, and writes embeddings, predictions, scores and a ranking
+/// to the run folder. A run stopped at any moment is resumed by the same command; Ctrl-C lets it save its step first.
 ///
 /// Example: cytonaut run configs/quickstart.toml
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ use crate::study::Finished;
 pub(super) struct RunArgs {
     /// The configuration
     config: PathBuf,
-    /// The run folder [default: runs/NAME, after the configuration's file name]
+    /// The run folder [default: runs/NAME, from the configuration's file name]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]

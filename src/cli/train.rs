@@ -7,7 +7,7 @@ use clap::Args;
 use super::options::{DeviceArgs, Overrides};
 use super::{open_run, print};
 
-/// Fit a world model, or an ensemble of seeds, and score it; rank nothing
+/// Train a world model, or an ensemble of seeds, and score it, without a ranking
 ///
 /// Example: cytonaut train configs/quickstart.toml --members 1 --out runs/one
 #[derive(Debug, Args)]
@@ -15,7 +15,7 @@ use super::{open_run, print};
 pub(super) struct TrainArgs {
     /// The configuration
     config: PathBuf,
-    /// The run folder [default: runs/NAME, after the configuration's file name]
+    /// The run folder [default: runs/NAME, from the configuration's file name]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]

@@ -58,7 +58,7 @@ impl std::str::FromStr for Level {
         Self::ALL
             .into_iter()
             .find(|level| level.word() == text)
-            .ok_or_else(|| format!("`{text}` is no level (expected `cell`, `site`, `well` or `intervention`)"))
+            .ok_or_else(|| format!("`{text}` is not a level (expected `cell`, `site`, `well` or `intervention`)"))
     }
 }
 
@@ -115,7 +115,7 @@ impl Embeddings {
         let level =
             table.facts().get("level").and_then(|level| level.parse().ok()).ok_or_else(|| FileError::Damaged {
                 path: path.to_owned(),
-                problem: "is no table of embeddings (it names no level)".into(),
+                problem: "is not a table of embeddings (it does not name a level)".into(),
             })?;
         let latents = latents(&table)?;
         let observations = observations(&table)?;
@@ -140,11 +140,11 @@ impl Embeddings {
             .with_interventions(self.observations.iter().map(|row| &row.intervention))
             .with(
                 "context",
-                "cell line, time or donor in which it was done; null where the screen has one context",
+                "context (cell line, time or donor); null where the screen has one context",
                 text(&|row| unless_empty(&row.context)),
             )
             .with("lab_batch", "wells processed together", text(&|row| row.lab_batch.clone()))
-            .with("replicate", "replicate, as the screen names it", text(&|row| row.replicate.clone()))
+            .with("replicate", "replicate as named by the screen", text(&|row| row.replicate.clone()))
             .with(
                 "cell_count",
                 "cells or nuclei counted",
@@ -152,7 +152,7 @@ impl Embeddings {
             )
             .with(
                 "n_wells",
-                "wells that the row averages",
+                "number of wells that the row averages",
                 Column::Integer(self.n_wells.iter().map(|&n_wells| Some(n_wells as i64)).collect()),
             );
         for label in &self.labels {
@@ -371,7 +371,7 @@ mod tests {
             let columns = one().table().columns().to_vec().into_iter().filter(|column| column.name != name);
             columns.fold(Table::new().with_fact("level", "well"), |table, c| table.with(c.name, c.doc, c.values))
         };
-        check(Table::new().with("x", "", text("a")), "is no table of embeddings");
+        check(Table::new().with("x", "", text("a")), "is not a table of embeddings");
         check(without("latent_0"), "column `latent_0` holds nothing");
         check(without("role").with("role", "", text("treated")), "holds Some(\"treated\") in row 1, expected `trt`");
         check(without("well").with("well", "", text("Z99")), "holds Some(\"Z99\") in row 1, expected a well");

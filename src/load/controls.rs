@@ -94,7 +94,7 @@ impl<'a> Declared<'a> {
                 let values = table.text(column).ok_or_else(|| LoadError::MissingColumn {
                     path: table.paths[0].clone(),
                     column: column.to_owned(),
-                    mend: format!("the rule for `{word}` looks at it"),
+                    mend: format!("the rule for `{word}` uses it"),
                 })?;
                 let mut alternatives = rule.values.clone();
                 alternatives.extend(rule.empty.then(|| "nothing".to_owned()));
@@ -183,7 +183,8 @@ fn by_role_column(
     let mut notes = Vec::new();
     if n_guessed > 0 {
         notes.push(format!(
-            "{n_guessed} rows are a `control` of unknown sort with a perturbation; taken as positive controls, declare [controls] if they are not"
+            "{n_guessed} rows are a `control` of unknown kind with a perturbation and are taken as positive \
+             controls; declare [controls] if they are not"
         ));
     }
     notes.extend(empty_note(n_empty));
@@ -240,7 +241,7 @@ fn by_doses(table: &RawTable, card: &Card) -> Roles {
 }
 
 fn empty_note(n_rows: usize) -> Option<String> {
-    (n_rows > 0).then(|| format!("{n_rows} rows name no perturbation; taken as empty wells"))
+    (n_rows > 0).then(|| format!("{n_rows} rows name no perturbation and are taken as empty wells"))
 }
 
 /// In Broad's tables the vehicle's sample is left empty.

@@ -312,6 +312,6 @@ pub(super) fn not_a_number(path: &Path, line: usize, column: &str, found: &str) 
         place: Place { path: path.to_path_buf(), line },
         column: column.to_owned(),
         found: found.to_owned(),
-        expected: "a number (list the column in `exclude_features` if it is no feature)",
+        expected: "a number (list the column in `exclude_features` if it is not a feature)",
     }
 }

@@ -48,7 +48,7 @@ pub enum LoadError {
     },
     /// A file that unpacks to more than files of its size do.
     #[error(
-        "{}: its {packed} bytes unpack to more than {most}; no table of profiles is packed so densely (write it without compression if it is one)",
+        "{}: its {packed} bytes unpack to more than {most}, which no table of profiles does (if it is one, write it without compression)",
         path.display()
     )]
     Expands {
@@ -99,7 +99,7 @@ pub enum LoadError {
     },
     /// A row with too few or too many fields.
     #[error(
-        "{place}: {found} fields, expected {expected} as in the header (a text that holds the delimiter needs quotes, and a quote needs its twin)"
+        "{place}: {found} fields, expected {expected} as in the header (a text that contains the delimiter needs quotes, and every quote needs a closing one)"
     )]
     Ragged {
         /// The row.
@@ -118,7 +118,7 @@ pub enum LoadError {
         message: String,
     },
     /// Two columns of one name.
-    #[error("{}: column `{column}` stands twice, as columns {first} and {second}; rename one", path.display())]
+    #[error("{}: column `{column}` occurs twice, as columns {first} and {second}; rename one", path.display())]
     DuplicateColumn {
         /// The file.
         path: PathBuf,
@@ -203,7 +203,7 @@ pub enum LoadError {
     },
     /// A dose column without a unit.
     #[error(
-        "{}: column `{column}` holds doses but no unit is known; declare `dose_unit = \"uM\"` (or \"nM\", \"mM\", \"M\") in the card, or `dose = \"\"` under [columns] if it is no concentration",
+        "{}: column `{column}` holds doses but no unit is known; declare `dose_unit = \"uM\"` (or \"nM\", \"mM\", \"M\") in the card, or `dose = \"\"` under [columns] if it is not a concentration",
         path.display()
     )]
     DoseUnit {
@@ -221,7 +221,7 @@ pub enum LoadError {
         message: String,
     },
     /// A path in a card that leaves the card's folder.
-    #[error("{}: `{entry}` leaves the card's folder; paths in a card are relative and without `..` (give other files as flags)", card.display())]
+    #[error("{}: `{entry}` leaves the card's folder; paths in a card are relative and without `..` (give other files as arguments)", card.display())]
     CardPath {
         /// The card.
         card: PathBuf,

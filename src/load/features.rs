@@ -95,7 +95,7 @@ fn patterns(card: &Card, globs: &[String]) -> Result<Vec<glob::Pattern>, LoadErr
     let parse = |text: &String| {
         glob::Pattern::new(text).map_err(|error| LoadError::Card {
             path: card.path.clone(),
-            message: format!("`{text}` is no glob on column names: {error}"),
+            message: format!("`{text}` is not a glob on column names: {error}"),
         })
     };
     globs.iter().map(parse).collect()

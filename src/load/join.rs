@@ -99,7 +99,7 @@ impl Sheet {
             column_called(names, word, Some(mapping)).map(str::to_owned).ok_or_else(|| LoadError::MissingColumn {
                 path: path.to_path_buf(),
                 column: word.clone(),
-                mend: format!("the join of `{}` needs it as key", self.join.file),
+                mend: format!("the join of `{}` needs it as its key", self.join.file),
             })
         };
         self.keys.iter().map(find).collect()

@@ -82,7 +82,7 @@ pub fn read_interventions(
             (None, Some(kinds)) => {
                 let n_kinds = kinds.len();
                 let problem =
-                    format!("`{name}` is known as {n_kinds} kinds of perturbation; say which in a column `kind`");
+                    format!("`{name}` is known as {n_kinds} kinds of perturbation; give the kind in a column `kind`");
                 return Err(LoadError::Listed { place: place.clone(), problem });
             }
         };

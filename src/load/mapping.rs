@@ -296,7 +296,7 @@ impl Mapping {
             let unit =
                 unit.ok_or_else(|| LoadError::DoseUnit { path: path.to_path_buf(), column: column.to_owned() })?;
             let why =
-                if card.dose_unit.is_some() { "declared".to_owned() } else { format!("the name `{column}` tells it") };
+                if card.dose_unit.is_some() { "declared".to_owned() } else { format!("the name `{column}` gives it") };
             (self.dose_unit, self.dose_unit_why) = (Some(unit), why);
         }
         Ok(())

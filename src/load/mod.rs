@@ -143,7 +143,8 @@ pub fn load(source: &Source) -> Result<Loaded, LoadError> {
         return load_tracks(source, 1);
     }
     if card.reference == Reference::FirstFrame {
-        let message = "`reference = \"first_frame\"` is for time lapses, of images or with a section [tracks]; profile tables know `control_wells` and `relative`";
+        let message = "`reference = \"first_frame\"` is for time lapses, of images or with a section [tracks]; \
+                       profile tables take `control_wells` or `relative`";
         return Err(LoadError::Card { path: card.path, message: message.to_owned() });
     }
     let paths = inputs::tables(&card, &source.files)?;

@@ -168,7 +168,7 @@ fn decoded<T, E: std::fmt::Display>(path: &Path, read: impl FnOnce() -> Result<T
 }
 
 fn decode(path: &Path, error: impl std::fmt::Display) -> LoadError {
-    let message = format!("damaged parquet: {error}; the file is cut short or damaged, fetch or write it again");
+    let message = format!("damaged parquet: {error}; the file is cut short or damaged, fetch it or write it again");
     LoadError::Decode { path: path.to_path_buf(), message }
 }
 

@@ -68,7 +68,8 @@ impl<'a> RowReader<'a> {
         if plate.is_none() && card.reference == Reference::ControlWells {
             return Err(missing(
                 ColumnRole::Plate,
-                "name the plate column with `plate = \"…\"` under [columns], or set `reference = \"relative\"` if the values are already against control",
+                "name the plate column with `plate = \"…\"` under [columns], or set `reference = \"relative\"` if \
+                 the values are already relative to control",
             ));
         }
         let perturbation = cells(ColumnRole::Perturbation);
@@ -122,7 +123,8 @@ impl<'a> RowReader<'a> {
         }
         let intervention = match self.perturbation {
             Some(perturbation) if self.doses.is_empty() => {
-                const EXPECTED: &str = "the name of a perturbation (declare under [controls] what an empty cell means)";
+                const EXPECTED: &str =
+                    "the name of a perturbation (declare the meaning of an empty cell under [controls])";
                 let kind = self.kind(row)?;
                 let name = self.required(perturbation, row, EXPECTED)?;
                 Intervention::single(name, kind, self.dose(row, name, kind)?)

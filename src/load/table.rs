@@ -88,7 +88,7 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, Lo
     }
 }
 
-/// Whether a file is an SQLite data base, which is no table but may hold some.
+/// Whether a file is an SQLite database, which is no table but may hold some.
 pub(super) fn is_sqlite(path: &Path) -> Result<bool, LoadError> {
     Ok(start_of(path)?.starts_with(SQLITE))
 }
@@ -108,11 +108,11 @@ fn format_of(path: &Path) -> Result<Format, LoadError> {
     match start.as_slice() {
         [] => Err(LoadError::Empty { path: path.to_path_buf() }),
         [b'P', b'A', b'R', b'1', ..] => Ok(Format::Parquet),
-        start if start.starts_with(SQLITE) => refused("an SQLite data base"),
+        start if start.starts_with(SQLITE) => refused("an SQLite database"),
         [0x89, b'H', b'D', b'F', ..] => refused("an HDF5 file"),
         [b'P', b'K', 3, 4, ..] => refused("a zip archive or a spreadsheet"),
         [b'B', b'Z', b'h', ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] | [0xFD, b'7', b'z', b'X', b'Z', ..] => {
-            refused("an archive compressed otherwise than with gzip")
+            refused("an archive with a compression other than gzip")
         }
         [b'#', b'1', b'.', b'2' | b'3', ..] => refused("a GCT file"),
         _ => Ok(Format::Delimited),

@@ -39,7 +39,7 @@ pub(super) fn read_bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, bool), Loa
         let decoder = MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file));
         let read = read_lines(path, decoder, limit.min(most + 1), |cause| LoadError::Decode {
             path: path.to_path_buf(),
-            message: format!("damaged gzip: {cause}; the file is cut short or damaged, fetch or write it again"),
+            message: format!("damaged gzip: {cause}; the file is cut short or damaged, fetch it or write it again"),
         })?;
         if read.0.len() as u64 > most {
             return Err(LoadError::Expands { path: path.to_path_buf(), packed: size, most });

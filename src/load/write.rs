@@ -43,7 +43,7 @@ pub fn write_image_card(loaded: &LoadedImages, source: &ImageSource, path: &Path
     let card = card.clone().unwrap_or_default();
     let mut notes = notes.clone();
     if source.root.is_some() || !source.path_maps.is_empty() {
-        notes.push("it was read with `--root` or `--path-map`, which are to be given with this card too".to_owned());
+        notes.push("it was read with `--root` or `--path-map`; give them with this card too".to_owned());
     }
     let files = paths.clone();
     write(Told { screen: &screen.table, mapping, files, card, notes: &notes, images: Some(settings) }, path)
@@ -70,7 +70,10 @@ fn card_text(told: Told, folder: &Path) -> String {
         text.push_str(&content);
         text.push('\n');
     };
-    line("# Card of a data set: what its files hold and what their columns mean. Edit what is wrong.".to_owned());
+    line(
+        "# Card of a data set: the content of its files and the meaning of their columns. Edit what is wrong."
+            .to_owned(),
+    );
     for note in notes {
         line(format!("# Note: {}", note.replace('\n', " ")));
     }
@@ -109,7 +112,7 @@ fn card_text(told: Told, folder: &Path) -> String {
         line(format!("features = {}", list(&card.features)));
         line(format!("exclude_features = {}", list(&card.exclude_features)));
     }
-    line("\n[columns]  # \"\" means that no column plays the role".to_owned());
+    line("\n[columns]  # \"\" means that no column has the role".to_owned());
     // Where each perturbation has a column of its doses, the one column of doses is made of them.
     let is_made = |role: ColumnRole| role == ColumnRole::Dose && !card.columns.doses.is_empty();
     for role in ColumnRole::ALL.into_iter().filter(|role| *role != ColumnRole::Context && !is_made(*role)) {
@@ -121,7 +124,7 @@ fn card_text(told: Told, folder: &Path) -> String {
             None => line(format!("{word} = \"\"  # none found")),
         }
     }
-    line("# What stays fixed over a transition beside the plate.".to_owned());
+    line("# Besides the plate, these stay fixed over a transition.".to_owned());
     line(format!("context = {}", list(&mapping.context())));
     line("# Metadata to keep; without this line every other column is kept.".to_owned());
     match &card.columns.labels {
@@ -183,7 +186,7 @@ fn append_images(text: &mut String, images: &ImageSettings) {
     let table: toml::Table = table.into_iter().filter(|(_, value)| !is_empty(value)).collect();
     let table = toml::Table::from_iter([("images".to_owned(), toml::Value::Table(table))]);
     let body = toml::to_string(&table).expect("settings of images are plain values");
-    let about = "# Where the pixels are and how they are taken, as declared or as it was found.";
+    let about = "# Where the pixels are and how they are read, as declared or recognized.";
     write!(text, "\n{about}\n{body}").expect("writing to a text does not fail");
 }
 

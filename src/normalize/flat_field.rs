@@ -62,7 +62,7 @@ impl FlatField {
         for (group, rows) in groups {
             let field = Field::fit(screen, &rows).map_err(|problem| {
                 let of = if group.is_empty() { "the screen".to_owned() } else { format!("plate `{group}`") };
-                let message = format!("the illumination of {of} cannot be told: {problem}");
+                let message = format!("the illumination of {of} cannot be fitted: {problem}");
                 NormalizeError::Image { message }
             })?;
             fields.insert(group, field);
@@ -78,13 +78,15 @@ impl FlatField {
         let refused = |message: String| Err(NormalizeError::Image { message });
         let Some(field) = self.fields.get(group_of(self.level, plate)) else {
             return refused(format!(
-                "no site of plate `{plate}` was given to tell its illumination from; give it control wells, or set `level = \"screen\"` under [images.intensity]"
+                "no site of plate `{plate}` was given to fit its illumination; give it control wells, or set `level \
+                 = \"screen\"` under [images.intensity]"
             ));
         };
         let Field { height, width, channels } = field;
         if (stack.height, stack.width, stack.n_channels) != (*height, *width, channels.len()) {
             return refused(format!(
-                "a picture of plate `{plate}` has {} x {} pixels and {} channels; its illumination was fitted on {width} x {height} and {}",
+                "an image of plate `{plate}` has {} x {} pixels and {} channels; its illumination was fitted on \
+                 {width} x {height} and {}",
                 stack.width,
                 stack.height,
                 stack.n_channels,
@@ -131,7 +133,7 @@ impl Field {
         let sites = sites.into_iter().collect::<Result<Vec<_>, _>>()?;
         let (height, width) = (sites[0].height, sites[0].width);
         if let Some(other) = sites.iter().find(|site| (site.height, site.width) != (height, width)) {
-            return Err(format!("its pictures have {width} x {height} and {} x {} pixels", other.width, other.height));
+            return Err(format!("its images have {width} x {height} and {} x {} pixels", other.width, other.height));
         }
         let (n_rows, n_columns) = (GRID.min(height), GRID.min(width));
         let places: Vec<(f64, f64)> = grid_places(n_columns, n_rows).collect();
@@ -150,7 +152,8 @@ impl Field {
             let darkest = places.iter().map(|&(x, y)| light(&coefficients, x, y)).fold(f64::INFINITY, f64::min);
             if darkest < MIN_LIGHT {
                 return Err(format!(
-                    "channel `{name}` has {darkest:.2} of its mean light in places, expected at least {MIN_LIGHT}; subtract what is dark, or set `flat_field = false` under [images.intensity]"
+                    "channel `{name}` has {darkest:.2} of its mean light in places, expected at least {MIN_LIGHT}; \
+                     subtract the dark background, or set `flat_field = false` under [images.intensity]"
                 ));
             }
             Ok(Numbers(coefficients))
@@ -331,14 +334,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_is_refused() {
+    fn what_cannot_be_fitted_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let check = |lamp: fn(f64, f64) -> f64, n: usize, expected: &str| {
             let screen = screen(folder.path(), n, lamp);
             let error = FlatField::fit(&screen, &(0..n).collect::<Vec<_>>(), IntensityLevel::Plate).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
         };
-        check(lamp, 7, "the illumination of plate `P` cannot be told: it has 7 control sites, expected at least 8");
+        check(lamp, 7, "the illumination of plate `P` cannot be fitted: it has 7 control sites, expected at least 8");
         check(|_, _| 0.0, 8, "channel `` is dark in most of its control sites");
         check(|x, _| if x < 0.0 { 0.001 } else { 2.0 }, 8, "of its mean light in places");
         let screen = screen(folder.path(), 8, lamp);

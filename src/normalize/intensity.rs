@@ -134,7 +134,8 @@ impl IntensityScale {
     pub fn of_channels(&self, plate: &str) -> Result<Vec<ChannelScale>, NormalizeError> {
         let ranges = self.range(plate).ok_or_else(|| NormalizeError::Image {
             message: format!(
-                "no site of plate `{plate}` was given to fit intensities on; give it control wells, or scale the whole screen with `level = \"screen\"`"
+                "no site of plate `{plate}` was given to fit intensities; give it control wells, or scale the whole \
+                 screen with `level = \"screen\"`"
             ),
         })?;
         let scale = |(low, high): (f64, f64)| {

@@ -167,7 +167,7 @@ pub enum NormalizeError {
         step: &'static str,
     },
     /// The eigenvalue iteration failed.
-    #[error("{step} met values too large to compute with; add `drop_outliers` to `select`")]
+    #[error("{step} met values that are too large to compute with; add `drop_outliers` to `select`")]
     Unstable {
         /// Name of the step.
         step: &'static str,
@@ -192,7 +192,7 @@ pub enum NormalizeError {
     },
     /// Lab batches are needed and not known.
     #[error(
-        "plate `{plate}` names no lab batch, which typical variation normalization needs; \
+        "plate `{plate}` has no lab batch, which typical variation normalization needs; \
              map a `lab_batch` column in the dataset card, or sphere by `zca`"
     )]
     NoLabBatch {
@@ -218,7 +218,7 @@ pub enum NormalizeError {
         step: &'static str,
     },
     /// Ranks forget where zero is.
-    #[error("screen `{screen}` is relative, its zero means untreated, and `rank_int` moves zero; use `asinh`")]
+    #[error("screen `{screen}` is relative: zero means untreated, and `rank_int` moves zero; use `asinh`")]
     RanksMoveZero {
         /// Name of the screen.
         screen: String,

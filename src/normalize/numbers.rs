@@ -39,7 +39,7 @@ impl<'de> Deserialize<'de> for Numbers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.split_ascii_whitespace()
-            .map(|word| word.parse().map_err(|_| D::Error::custom(format!("`{word}` is no number"))))
+            .map(|word| word.parse().map_err(|_| D::Error::custom(format!("`{word}` is not a number"))))
             .collect::<Result<_, _>>()
             .map(Self)
     }

@@ -164,7 +164,7 @@ fn refuses_rows_batches_and_features_that_are_not_there() {
         "no feature of screen `made` is left of 3; the last one was left out because: named in the blocklist",
     );
     let tvn = NormalizeSettings { sphere: Sphere::Tvn { regularization: 0.5, components: Some(1) }, ..robust(0.5) };
-    refuses(fit(&screen, &tvn).unwrap().apply(&screen), "plate `P0` names no lab batch");
+    refuses(fit(&screen, &tvn).unwrap().apply(&screen), "plate `P0` has no lab batch");
 }
 
 #[test]

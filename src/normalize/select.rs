@@ -42,7 +42,7 @@ fn reason(rule: &Select) -> String {
     match rule {
         Select::VarianceThreshold { .. } => "hardly varies over the training rows".to_owned(),
         Select::CorrelationThreshold { threshold } => {
-            format!("correlates above {threshold} with a feature that stays or went")
+            format!("correlates above {threshold} with a feature that was kept or left out before")
         }
         Select::DropNaColumns { cutoff } => format!("more than {cutoff} of its training rows are missing"),
         Select::DropOutliers { cutoff } => format!("has an absolute value above {cutoff}"),

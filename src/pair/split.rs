@@ -186,7 +186,8 @@ impl Split {
                             "no perturbation has three doses or more in one context; split by intervention".into()
                         }
                         SplitBy::Context => {
-                            "no intervention was measured in two contexts; name the columns under columns.context"
+                            "no intervention was measured in two contexts; name the columns of the context under \
+                             `columns.context`"
                                 .into()
                         }
                         SplitBy::Condition => "there are fewer than two conditions".into(),

@@ -41,8 +41,9 @@ fn controls(screen: &Screen) -> Vec<Finding> {
     if controls.is_empty() {
         return vec![finding(
             Severity::Error,
-            "no negative control was found, but effects are to be measured against control wells".to_owned(),
-            "say under [controls] in the card which rows are controls, or set `reference = \"relative\"` if the values are already against control",
+            "no negative control was found, but effects are measured against control wells".to_owned(),
+            "list the control rows under [controls] in the card, or set `reference = \"relative\"` if the values are \
+             already relative to control",
         )];
     }
     let plates: BTreeSet<&str> = screen.rows_by_plate(is_treated).into_keys().collect();
@@ -52,7 +53,7 @@ fn controls(screen: &Screen) -> Vec<Finding> {
         found.push(finding(
             Severity::Error,
             format!("no negative control on {} with treated wells: {}", counted(without.len(), "plate"), few(&without)),
-            "leave these plates out, or say under [controls] which of their wells are controls",
+            "leave these plates out, or list their control wells under [controls]",
         ));
     }
     let poor: Vec<&str> =
@@ -100,24 +101,25 @@ fn replicates(screen: &Screen) -> Vec<Finding> {
         found.push(finding(
             Severity::Warning,
             format!("{single} of {n_treatments} treatments have one replicate"),
-            "do not judge these treatments one by one: their noise cannot be told from their effect",
+            "do not judge these treatments one by one: their noise cannot be separated from their effect",
         ));
     }
     if one_plate > 0 && n_plates > 1 {
         found.push(finding(
             Severity::Warning,
             format!("{one_plate} of {n_treatments} treatments have all their replicates on one plate"),
-            "expect effects of the plate in their profiles, and spread replicates over plates in the next screen",
+            "expect plate effects in their profiles, and spread replicates over plates in the next screen",
         ));
     }
     if has_wells && one_position > 0 {
         found.push(finding(
             if 2 * one_position > repeated.len() { Severity::Warning } else { Severity::Note },
             format!(
-                "the replicates of {one_position} of {} repeated treatments stand in one well position on every plate",
+                "the replicates of {one_position} of {} repeated treatments are in one well position on every plate",
                 repeated.len()
             ),
-            "compare with the baseline of well position only, since agreement of replicates is partly that of position",
+            "compare with the baseline `well_position`, since part of the agreement of replicates comes from the \
+             position",
         ));
     }
     found
@@ -138,7 +140,8 @@ fn confounding(screen: &Screen) -> Vec<Finding> {
                     by_name.len(),
                     batches.len()
                 ),
-                "judge retrieval also with the perturbation's own batch left out, since a batch betrays its perturbations",
+                "also judge retrieval without the perturbation's own batch, since the batch identifies its \
+                 perturbations",
             ));
         }
     }
@@ -164,7 +167,7 @@ fn confounding(screen: &Screen) -> Vec<Finding> {
                 "for {split} of {} perturbations with several doses, no plate has two of the doses",
                 laddered.len()
             ),
-            "do not read a dose response off these: dose is confounded with plate",
+            "do not read a dose response from these: dose is confounded with plate",
         ));
     }
     // Likewise for columns of the plate, when each dose of a perturbation keeps to a column of its own.
@@ -185,10 +188,10 @@ fn confounding(screen: &Screen) -> Vec<Finding> {
         found.push(finding(
             Severity::Note,
             format!(
-                "for {confined} of {} perturbations with several doses, each dose stands in a column of its own",
+                "for {confined} of {} perturbations with several doses, each dose is in a separate column of the plate",
                 columns.len()
             ),
-            "compare with the baseline of well position only, since dose is confounded with the plate's column",
+            "compare with the baseline `well_position`, since dose is confounded with the plate's column",
         ));
     }
     found
@@ -199,7 +202,7 @@ fn doses(screen: &Screen) -> Option<Finding> {
     let highest = doses.last().filter(|dose| dose.get() > MAX_DOSE_UM)?;
     Some(finding(
         Severity::Warning,
-        format!("doses reach {highest}, more than cells in culture are given"),
+        format!("doses reach {highest}, more than cells in culture receive"),
         "check the unit and declare `dose_unit` in the card (a column `mmoles_per_liter` may mean the stock and not the well)",
     ))
 }
@@ -230,7 +233,7 @@ fn features(screen: &Screen) -> Vec<Finding> {
     vec![finding(
         Severity::Note,
         format!("no variation in {}: {}", counted(constant.len(), "feature"), few(&constant)),
-        "leave them out with `exclude_features`; they carry nothing",
+        "leave them out with `exclude_features`; they carry no information",
     )]
 }
 
@@ -318,10 +321,10 @@ mod tests {
             "no negative control on 1 plate with treated wells: `3`",
             "fewer than 4 negative controls on 2 plates: `1`, `2`",
             "3 of 4 treatments have one replicate",
-            "the replicates of 1 of 1 repeated treatments stand in one well position on every plate",
+            "the replicates of 1 of 1 repeated treatments are in one well position on every plate",
             "for 1 of 1 perturbations with several doses, no plate has two of the doses",
-            "for 1 of 1 perturbations with several doses, each dose stands in a column of its own",
-            "doses reach 5000 µM, more than cells in culture are given",
+            "for 1 of 1 perturbations with several doses, each dose is in a separate column of the plate",
+            "doses reach 5000 µM, more than cells in culture receive",
             "no variation in 1 feature: `f1`",
         ] {
             assert!(found.iter().any(|message| message == expected), "{expected}\n{found:#?}");

@@ -161,11 +161,12 @@ fn normalized_before<'a>(files: impl IntoIterator<Item = &'a Path>, scale: Scale
     let named = files.into_iter().find(is_normalized);
     match (named, scale) {
         (Some(path), _) => Some(format!(
-            "`{}` was normalized before, as its name says; normalizing again changes little only if it was done per plate against the same controls",
+            "`{}` was already normalized, as its name says; normalizing again changes little only if that was done \
+             per plate against the same controls",
             path.file_name().unwrap_or_default().to_string_lossy()
         )),
         (None, Scale::ZLike) => {
-            Some("controls lie around 0 with a spread near 1, so the profiles look normalized before".to_owned())
+            Some("controls are around 0 with a spread near 1, so the profiles look already normalized".to_owned())
         }
         (None, _) => None,
     }

@@ -123,11 +123,11 @@ impl Checkpoint {
         let mut begin = 0;
         for (name, array) in &self.tensors {
             if name == TEXTS {
-                return Err(invalid(format!("`{TEXTS}` is no name for a tensor")));
+                return Err(invalid(format!("`{TEXTS}` is not a valid name for a tensor")));
             }
             if n_values(&array.shape) != Some(array.values.len()) {
                 return Err(invalid(format!(
-                    "tensor `{name}` has {} values, its shape {:?} asks for others",
+                    "tensor `{name}` has {} values, which does not match its shape {:?}",
                     array.values.len(),
                     array.shape
                 )));
@@ -204,7 +204,7 @@ fn header_of(bytes: &[u8]) -> Result<(usize, safetensors::tensor::Metadata), Str
         return Err(format!("is {} bytes long, too short for a safetensors file", bytes.len()));
     };
     if bytes.get(8) != Some(&b'{') {
-        return Err("is no safetensors file (expected a `{` after the first 8 bytes)".into());
+        return Err("is not a safetensors file (expected a `{` after the first 8 bytes)".into());
     }
     if length > MAX_HEADER_BYTES as u64 || length as usize > bytes.len() - 8 {
         let rest = bytes.len() - 8;
@@ -276,7 +276,7 @@ mod tests {
         check(&whole[..40], "32 bytes follow; it is cut short");
         check(&whole[..whole.len() - 1], "its header claims 28 bytes of values, found 27");
         check(&[&whole[..], &[0]].concat(), "its header claims 28 bytes of values, found 29");
-        check(b"PK\x03\x04 and so on and on", "is no safetensors file");
+        check(b"PK\x03\x04 and so on and on", "is not a safetensors file");
         check(
             &[&u64::MAX.to_le_bytes()[..], b"{}"].concat(),
             "has a header of 18446744073709551615 bytes, but 2 bytes",
@@ -337,7 +337,7 @@ mod tests {
         let mut checkpoint = small();
         checkpoint.tensors.insert("bias".into(), Array { shape: vec![2], values: vec![1.0] });
         let error = checkpoint.save(&path).unwrap_err().to_string();
-        assert!(error.contains("tensor `bias` has 1 values, its shape [2] asks for others"), "{error}");
+        assert!(error.contains("tensor `bias` has 1 values, which does not match its shape [2]"), "{error}");
         assert!(!path.exists());
     }
 

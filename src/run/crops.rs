@@ -222,7 +222,7 @@ impl CropCache {
         let Shard { file, crops, files } = Shard::open(path, self.n_channels, self.size)?;
         let mut named = crops.iter().map(|(row, ..)| row).chain(files.iter().map(|(row, _)| row));
         if !named.all(|row| rows.contains(row)) {
-            return Err(RunError::damaged(path, "holds other sites; remove the file to have it made anew"));
+            return Err(RunError::damaged(path, "holds other sites; remove the file so that it is recreated"));
         }
         for (row, object, offset, sample) in crops {
             self.crops.push(Crop { row, object });
@@ -290,14 +290,15 @@ impl Source<'_> {
                     let place = &screen.table.observations[row];
                     let well = place.well.map(|well| well.to_string()).unwrap_or_default();
                     refused(format!(
-                        "crops around the objects of masks need one for every site; plate `{}`, well {well} has none",
+                        "crops around the objects of masks need a mask for every site; plate `{}`, well {well} has \
+                         none",
                         place.plate
                     ))
                 }
                 None => Ok(()),
             },
             Centers::Nuclei { channel, .. } if !screen.channels.contains(channel) => refused(format!(
-                "nuclei are to be found in channel `{channel}`; the channels are {}",
+                "channel `{channel}` is to be segmented; the channels are {}",
                 screen.channels.join(", ")
             )),
             _ => Ok(()),

@@ -15,7 +15,7 @@ pub enum RunError {
     #[error(transparent)]
     Image(#[from] crate::load::LoadError),
     /// A request to stop while crops are made; every finished file of crops is kept.
-    #[error("stopped while images were decoded, with {done} of {total} pictures done and kept")]
+    #[error("stopped while decoding images, with {done} of {total} images done and kept")]
     StoppedIngest {
         /// Sites at their times whose crops are on the disk.
         done: usize,
@@ -23,7 +23,7 @@ pub enum RunError {
         total: usize,
     },
     /// The folder holds files, and none of them is a run's manifest.
-    #[error("{}: holds `{found}` and other files but no run; choose a new or an empty folder", path.display())]
+    #[error("{}: holds `{found}` and other files but no run; choose a new or empty folder", path.display())]
     NoRunFolder {
         /// The folder.
         path: PathBuf,
@@ -44,7 +44,7 @@ pub enum RunError {
     },
     /// The folder holds a run of other settings.
     #[error(
-        "{}: was made with {} = {old}, asked for is {new}{}; choose another folder, or the settings in its `config.toml`{}",
+        "{}: was made with {} = {old}, but {new} is requested{}; choose another folder, or the settings in its `config.toml`{}",
         path.display(), place(key), others(*n_others), flag(key)
     )]
     OtherSettings {
@@ -68,7 +68,7 @@ pub enum RunError {
         difference: String,
     },
     /// The resolved configuration is no TOML.
-    #[error("{}: is no TOML: {}", path.display(), source.message())]
+    #[error("{}: is not TOML: {}", path.display(), source.message())]
     Toml {
         /// The configuration file.
         path: PathBuf,

@@ -278,13 +278,13 @@ mod tests {
             let expected = format!("{}: was made with {expected}", folder.path().display());
             assert!(error.starts_with(&expected), "{error}");
         };
-        check(&CONFIG.replace("seed = 1", "seed = 2"), "`[train] seed` = 1, asked for is 2; choose another folder");
-        check(&CONFIG.replace("seed = 1", ""), "`[train] seed` = 1, asked for is nothing");
+        check(&CONFIG.replace("seed = 1", "seed = 2"), "`[train] seed` = 1, but 2 is requested; choose another folder");
+        check(&CONFIG.replace("seed = 1", ""), "`[train] seed` = 1, but nothing is requested");
         check(&CONFIG.replace("\"a\"", "\"b\"").replace("seed = 1", "epochs = 3"), {
-            "`name` = \"a\", asked for is \"b\" (and 2 other settings differ)"
+            "`name` = \"a\", but \"b\" is requested (and 2 other settings differ)"
         });
-        check(&CONFIG.replace("64]", "32]"), "`[train] widths` = [64, 64], asked for is [64, 32]");
-        check(&format!("{CONFIG}[plan]\nbeam = 1.5\n"), "`[plan] beam` = nothing, asked for is 1.5");
+        check(&CONFIG.replace("64]", "32]"), "`[train] widths` = [64, 64], but [64, 32] is requested");
+        check(&format!("{CONFIG}[plan]\nbeam = 1.5\n"), "`[plan] beam` = nothing, but 1.5 is requested");
         assert!(matches!(RunDir::open(folder.path(), "= 3", &[]), Err(RunError::Toml { .. })));
     }
 
@@ -297,7 +297,7 @@ mod tests {
             assert!(error.contains(&format!("was made from other data: {expected}")), "{error}");
         };
         check(&[input("a.csv", "1"), input("b.csv", "3")], "`b.csv` has changed (3 bytes, sha256 3…");
-        check(&[input("a.csv", "1")], "`b.csv` is not among the inputs any more");
+        check(&[input("a.csv", "1")], "`b.csv` is no longer among the inputs");
         check(&[input("a.csv", "1"), input("b.csv", "2"), input("c.csv", "2")], "`c.csv` was not among its inputs");
         check(
             &[input("a.csv", "1"), input("b.csv", "2"), input("b.csv", "2")],
@@ -345,7 +345,7 @@ mod tests {
         run.record(|manifest| manifest.cytonaut = "0.0.1".into()).unwrap();
         drop(run);
         let Ok(Opened::Resume(run)) = RunDir::open(folder.path(), CONFIG, &[]) else { panic!("expected to resume") };
-        assert!(run.manifest().version_difference().unwrap().contains("begun by cytonaut 0.0.1"));
+        assert!(run.manifest().version_difference().unwrap().contains("started by cytonaut 0.0.1"));
     }
 
     #[test]

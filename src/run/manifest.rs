@@ -98,7 +98,7 @@ impl Manifest {
     pub fn version_difference(&self) -> Option<String> {
         let (begun, now) = (&self.cytonaut, env!("CARGO_PKG_VERSION"));
         (begun != now).then(|| {
-            format!("begun by cytonaut {begun}, and this is cytonaut {now}; numbers may differ from those of {begun}")
+            format!("started by cytonaut {begun}, and this is cytonaut {now}; numbers may differ from those of {begun}")
         })
     }
 
@@ -137,7 +137,10 @@ impl Manifest {
         }
         let text = fs::read(&path).map_err(RunError::read(&path))?;
         let damaged = |error| {
-            RunError::damaged(&path, format!("is no manifest of a run ({error}); delete it or choose another folder"))
+            RunError::damaged(
+                &path,
+                format!("is not a manifest of a run ({error}); delete it or choose another folder"),
+            )
         };
         // Looked at by itself, since the fields of another format may be others.
         let Layout { format, cytonaut } = serde_json::from_slice(&text).map_err(damaged)?;
@@ -171,7 +174,7 @@ impl Manifest {
                 old.bytes,
                 beginning(&old.sha256)
             )),
-            (Some(old), _) => Some(format!("`{}` is not among the inputs any more", old.name)),
+            (Some(old), _) => Some(format!("`{}` is no longer among the inputs", old.name)),
             (None, Some(new)) => Some(format!("`{}` was not among its inputs", new.name)),
             (None, None) if inputs.len() != self.inputs.len() => {
                 Some(format!("it had {} input files, now there are {}", self.inputs.len(), inputs.len()))
@@ -232,9 +235,9 @@ mod tests {
             let error = Manifest::read(folder.path()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         };
-        check("", "is no manifest of a run (EOF");
-        check("{\"format\": 1", "is no manifest of a run (EOF");
-        check("[]", "is no manifest of a run");
+        check("", "is not a manifest of a run (EOF");
+        check("{\"format\": 1", "is not a manifest of a run (EOF");
+        check("[]", "is not a manifest of a run");
         let other = serde_json::to_string(&Manifest { format: 7, ..Manifest::new("", &[]) }).unwrap();
         check(&other, "has format 7 of cytonaut");
         check("{\"format\": 2, \"cytonaut\": \"9.0.0\"}", "has format 2 of cytonaut 9.0.0, expected 1");

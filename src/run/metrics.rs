@@ -129,7 +129,7 @@ fn parse(path: &Path, number: usize, line: &str) -> Result<MetricsLine, RunError
         RunError::damaged(path, format!("line {number} {problem}; {mend}"))
     };
     let mut object: BTreeMap<String, Option<f64>> =
-        serde_json::from_str(line).map_err(|error| damaged(format!("is no object of numbers ({error})")))?;
+        serde_json::from_str(line).map_err(|error| damaged(format!("is not an object of numbers ({error})")))?;
     let mut whole = |name: &str| match object.remove(name).flatten() {
         Some(number) if number >= 0.0 && number.fract() == 0.0 => Ok(number as u64),
         found => Err(damaged(format!("has `{name}` {found:?}, expected a whole number"))),
@@ -206,9 +206,9 @@ mod tests {
             let error = MetricsLog::open(&path, &[(0, 1)].into()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         };
-        check("", "line 2 is no object of numbers");
+        check("", "line 2 is not an object of numbers");
         check("{\"member\":0}", "line 2 has `step` None, expected a whole number");
         check("{\"member\":0,\"step\":-1}", "line 2 has `step` Some(-1.0)");
-        check("{\"member\":0,\"step\":1,\"loss\":\"a\"}", "line 2 is no object of numbers");
+        check("{\"member\":0,\"step\":1,\"loss\":\"a\"}", "line 2 is not an object of numbers");
     }
 }

@@ -41,7 +41,7 @@ impl TryFrom<f64> for Micromolar {
     type Error = String;
 
     fn try_from(micromolar: f64) -> Result<Self, String> {
-        Self::new(micromolar).ok_or_else(|| format!("{micromolar} is no dose, expected a positive number of µM"))
+        Self::new(micromolar).ok_or_else(|| format!("{micromolar} is not a dose, expected a positive number of µM"))
     }
 }
 
@@ -158,7 +158,7 @@ pub struct Intervention {
 
 /// A dose that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{member}`: `{dose}` is no dose (expected a positive number of µM)")]
+#[error("`{member}`: `{dose}` is not a dose (expected a positive number of µM)")]
 pub struct DoseError {
     /// What it was written in.
     pub member: String,

@@ -14,7 +14,7 @@ pub struct Well {
 
 /// A text that names no well.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no well (expected a row A to AF and a column 1 to 48, as in A01)")]
+#[error("`{0}` is not a well (expected a row A to AF and a column 1 to 48, as in A01)")]
 pub struct WellError(pub String);
 
 impl Well {

@@ -68,11 +68,11 @@ fn in_words(error: &io::Error) -> String {
             "the disk quota is used up; free some space and run the same command again".into()
         }
         io::ErrorKind::PermissionDenied => {
-            "permission denied; choose a place that you may use, or change its rights".into()
+            "permission denied; choose a folder that you may write to, or change its permissions".into()
         }
-        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only; choose another place".into(),
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only; choose another folder".into(),
         io::ErrorKind::NotFound => "no such file or folder".into(),
-        io::ErrorKind::AlreadyExists => "a file is in the way, expected a folder; choose another place".into(),
+        io::ErrorKind::AlreadyExists => "a file is in the way, expected a folder; choose another path".into(),
         io::ErrorKind::NotADirectory => "a part of the path is a file, expected a folder".into(),
         io::ErrorKind::IsADirectory => "is a folder, expected a file".into(),
         _ => error.to_string(),

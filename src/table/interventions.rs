@@ -44,7 +44,7 @@ impl Table {
         };
         let [shown, perturbation, dose, hours, exact] = INTERVENTION_COLUMNS;
         let single_dose = |intervention: &Intervention| Some(intervention.as_single()?.dose?.get());
-        self.with(shown, "what was done, in words; `untreated` for the empty set", text(&ToString::to_string))
+        self.with(shown, "the intervention in words; `untreated` for the empty set", text(&ToString::to_string))
             .with(
                 perturbation,
                 "names of the perturbations, joined by ` + `; empty for untreated",
@@ -86,7 +86,8 @@ fn written(intervention: &Intervention) -> String {
 fn parse(path: &Path, row: usize, text: Option<&str>) -> Result<Intervention, FileError> {
     let damaged = |problem: String| FileError::damaged(path, format!("row {}: column `{EXACT}` {problem}", row + 1));
     let text = text.ok_or_else(|| damaged("is null, expected an intervention".into()))?;
-    let read: Written = serde_json::from_str(text).map_err(|error| damaged(format!("is no intervention ({error})")))?;
+    let read: Written =
+        serde_json::from_str(text).map_err(|error| damaged(format!("is not an intervention ({error})")))?;
     let mut members = Vec::with_capacity(read.members.len());
     for WrittenMember { name, kind, dose_um } in read.members {
         let dose = match dose_um {
@@ -137,7 +138,7 @@ mod tests {
             assert!(error.contains(&format!("row 2: column `intervention_json` {expected}")), "{error}");
         };
         check(None, "is null");
-        check(Some("{}"), "is no intervention");
+        check(Some("{}"), "is not an intervention");
         let negative = written(&Intervention::single("a", Kind::Compound, Micromolar::new(2.0))).replace("2.0", "-2.0");
         check(Some(&negative), "has the dose \"-2.0\" for `a`, expected a positive number");
     }

@@ -73,7 +73,7 @@ impl Table {
         let file = File::open(path).map_err(FileError::read(path))?;
         let read = quietly(|| read_content(file)).unwrap_or_else(|| Err("its pages are damaged".into()));
         let Content { facts, docs, schema, batches } =
-            read.map_err(|error| FileError::damaged(path, format!("is no whole parquet file ({error})")))?;
+            read.map_err(|error| FileError::damaged(path, format!("is not a complete parquet file ({error})")))?;
         let mut table = Table::read_from(path, facts);
         for (index, field) in schema.fields().iter().enumerate() {
             let parts: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(index).as_ref()).collect();
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn says_that_a_file_is_no_parquet() {
         let error = read(b"plate,well\n1,A01\n").unwrap_err().to_string();
-        assert!(error.contains("is no whole parquet file"), "{error}");
+        assert!(error.contains("is not a complete parquet file"), "{error}");
     }
 
     #[test]

@@ -135,7 +135,7 @@ fn parquet_files() -> Vec<Case> {
 fn what_is_no_table() -> Vec<Case> {
     let mut cases = vec![
         table!("a zip archive that is called .csv", "t.csv", b"PK\x03\x04 and so on".as_slice()),
-        table!("an SQLite data base", "t.csv", b"SQLite format 3\0".as_slice()),
+        table!("an SQLite database", "t.csv", b"SQLite format 3\0".as_slice()),
         table!("an HDF5 file", "t.csv", b"\x89HDF\r\n\x1a\n".as_slice()),
         table!("a picture", "t.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice()),
         table!("JSON", "t.csv", "{\"plate\": [\"P1\"]}", 1),

@@ -204,7 +204,8 @@ fn drop_varying(table: &mut RawTable, mapping: &Mapping, groups: &[Vec<usize>]) 
                 return Err(LoadError::ImageSheet {
                     place: table.place(row),
                     message: format!(
-                        "column `{}` ({role}) holds {:?}, but {} shows the same site and holds {:?}; map the column that tells sites apart with `site = \"…\"` under [columns]",
+                        "column `{}` ({role}) holds {:?}, but {} shows the same site and holds {:?}; map the column \
+                         that distinguishes sites with `site = \"…\"` under [columns]",
                         column.name,
                         second.unwrap_or(""),
                         table.place(group[0]),
@@ -265,7 +266,8 @@ fn site(
                 return Err(LoadError::ImageSheet {
                     place: table.place(row),
                     message: format!(
-                        "{} is given as channel `{}`, plane {} of a site that has {} there ({}); map the columns that tell them apart (`site` under [columns], `channel`, `frame` or `z` under [images])",
+                        "{} is given as channel `{}`, plane {} of a site that has {} there ({}); map the columns \
+                         that distinguish them (`site` under [columns], `channel`, `frame` or `z` under [images])",
                         plane.plane.path.display(),
                         plane.channel,
                         plane.z,

@@ -51,7 +51,7 @@ pub(super) fn list(measurements: &[PathBuf]) -> Result<Listing, LoadError> {
                 return Err(wrong(
                     mlf,
                     record,
-                    format!("`{name}` is no name of a file in the folder of the measurement"),
+                    format!("`{name}` is not the name of a file in the folder of the measurement"),
                 ));
             }
             let plane = Plane::first_of(mlf.parent().unwrap_or(Path::new("")).join(name));

@@ -111,12 +111,13 @@ fn note(listing: &mut Listing, settings: &ImageSettings, inside: &BTreeMap<Strin
     let most = inside.values().map(|inside| inside.n_pages).max().unwrap_or(1);
     if most > 1 && settings.pages.is_none() {
         listing.notes.push(format!(
-            "files have {most} pages, taken as channels; name them with `pages = [\"…\", …]` under [images], or say `pages = \"z\"` if they are a stack"
+            "files have {most} pages, taken as channels; name them with `pages = [\"…\", …]` under [images], or set \
+             `pages = \"z\"` if they are a stack"
         ));
     }
     if inside.values().any(|inside| inside.n_samples > 1) {
         listing.notes.push(
-            "files are in color, each sample is taken as a channel; choose with `channels = [\"…\"]` under [images]"
+            "files are in color and each sample is taken as a channel; choose with `channels = [\"…\"]` under [images]"
                 .to_owned(),
         );
     }

@@ -104,7 +104,8 @@ pub(super) fn list(folder: &Path, settings: &ImageSettings) -> Result<Listing, L
             folder.canonicalize().ok().and_then(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()));
         columns.insert("plate".to_owned(), vec![plate; rows.len()]);
         notes.push(
-            "the plate is called by the folder; name it with `plate = \"…\"` under [images], or with a group of the pattern"
+            "the plate is named after the folder; name it with `plate = \"…\"` under [images], or with a group of \
+             the pattern"
                 .to_owned(),
         );
     }
@@ -117,7 +118,7 @@ pub(super) fn list(folder: &Path, settings: &ImageSettings) -> Result<Listing, L
     };
     if pattern.is_none() {
         notes.push(
-            "each image is a site of its own; say what file names mean with `pattern = '…'` under [images]".to_owned(),
+            "each image is a separate site; explain the file names with `pattern = '…'` under [images]".to_owned(),
         );
     }
     let n_skipped = (n_unmatched > 0).then(|| ("images that do not match the pattern".to_owned(), n_unmatched));
@@ -144,7 +145,7 @@ fn groups(pattern: &Regex, relative: &str) -> Option<Groups> {
 
 fn compiled(folder: &Path, text: &str) -> Result<Regex, LoadError> {
     let card = |message: String| LoadError::Card { path: folder.to_path_buf(), message };
-    let pattern = Regex::new(text).map_err(|error| card(format!("`pattern` is no regular expression: {error}")))?;
+    let pattern = Regex::new(text).map_err(|error| card(format!("`pattern` is not a regular expression: {error}")))?;
     let names: Vec<&str> = pattern.capture_names().flatten().collect();
     if names.is_empty() {
         return Err(card("`pattern` has no named group; write (?<well>…), (?<channel>…) and the like".to_owned()));

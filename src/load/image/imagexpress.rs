@@ -114,8 +114,8 @@ pub(super) fn list(folder: &Path) -> Result<Listing, LoadError> {
     }
     let skipped = [
         ("thumbnails", n_thumbs),
-        ("images that are not named as MetaXpress does", n_other),
-        ("projections beside z steps", n_projections),
+        ("images not named in the way of MetaXpress", n_other),
+        ("projections in addition to z steps", n_projections),
     ];
     Ok(Listing {
         layout: Layout::ImageXpress,

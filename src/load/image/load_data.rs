@@ -115,7 +115,7 @@ pub(super) fn list_bbbc021(
     let beside = images.first().and_then(|path| path.parent()).map(|folder| folder.join(MOA_FILE));
     let moa = tables.iter().find(is_moa).cloned().or(beside.filter(|path| path.is_file()));
     match moa {
-        None => listing.notes.push(format!("no mechanisms of action: {MOA_FILE} is not beside the images' table")),
+        None => listing.notes.push(format!("no mechanisms of action: {MOA_FILE} is not next to the images' table")),
         Some(path) => {
             let known = mechanisms(&path)?;
             let (compounds, doses) =

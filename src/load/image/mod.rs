@@ -179,7 +179,8 @@ impl LoadedImages {
             return Err(LoadError::Image {
                 path,
                 message: format!(
-                    "{} of {} sites cannot be decoded: {}{more}; put the images there, choose `channels` under [images], or leave such sites out with `missing = \"drop\"`",
+                    "{} of {} sites cannot be decoded: {}{more}; put the images there, choose `channels` under \
+                     [images], or leave out such sites with `missing = \"drop\"`",
                     incomplete.len(),
                     self.screen.n_sites(),
                     few.join("; "),

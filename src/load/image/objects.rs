@@ -54,7 +54,7 @@ pub fn read_deep_profiler(path: &Path) -> Result<Vec<Object>, LoadError> {
         let names: Vec<&str> = arrays.keys().map(String::as_str).collect();
         return Err(bad(
             path,
-            format!("has no `locations` (only {}); profiles without places cannot be cut out", names.join(", ")),
+            format!("has no `locations` (only {}); crops cannot be cut without them", names.join(", ")),
         ));
     };
     let &[n, 2] = locations.shape.as_slice() else {
@@ -149,7 +149,8 @@ fn of_table(
             return Err(LoadError::ImageSheet {
                 place: assembled.table.place(row),
                 message: format!(
-                    "has the same {} as {}, so that objects cannot be told apart; give more columns in `on` under [images.objects]",
+                    "has the same {} as {}, so the objects cannot be distinguished; give more columns in `on` under \
+                     [images.objects]",
                     of_sites.join(", "),
                     assembled.table.place(assembled.rows[first])
                 ),
@@ -265,11 +266,11 @@ impl ObjectColumns {
             let Some(text) = text(column) else { return Ok(None) };
             let number = text.parse::<f64>().ok();
             let whole = number.filter(|number| number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(number));
-            whole.map(|number| Some(number as u32)).ok_or_else(|| wrong(column, "a whole number from 0 up"))
+            whole.map(|number| Some(number as u32)).ok_or_else(|| wrong(column, "a whole number from 0"))
         };
         let center = |column: &str| -> Result<f32, LoadError> {
             let number = text(column).and_then(|text| text.parse::<f32>().ok()).filter(|number| number.is_finite());
-            number.ok_or_else(|| wrong(column, "a place in pixels"))
+            number.ok_or_else(|| wrong(column, "a position in pixels"))
         };
         let number = |column: &str| -> Result<Option<f32>, LoadError> {
             let Some(text) = text(column) else { return Ok(None) };
@@ -277,7 +278,7 @@ impl ObjectColumns {
             number.map(Some).ok_or_else(|| wrong(column, "a number"))
         };
         Ok(Object {
-            id: id(&self.object)?.ok_or_else(|| wrong(&self.object, "the number of the object"))?,
+            id: id(&self.object)?.ok_or_else(|| wrong(&self.object, "the object's id"))?,
             track: self.track.as_deref().map(id).transpose()?.flatten(),
             x: center(&self.x)?,
             y: center(&self.y)?,

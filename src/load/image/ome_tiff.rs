@@ -145,7 +145,7 @@ impl<'a, 'b> Pixels<'a, 'b> {
         let size = |axis: char| {
             let text = xml::attribute(node, &format!("Size{axis}")).unwrap_or("1");
             let number = text.parse::<u64>().ok().filter(|&size| size > 0);
-            number.ok_or_else(|| wrong(format!("`Size{axis}` holds {text:?}, expected a whole number from 1 up")))
+            number.ok_or_else(|| wrong(format!("`Size{axis}` holds {text:?}, expected a whole number from 1")))
         };
         let text = xml::attribute(node, "DimensionOrder").unwrap_or("XYZCT");
         let axes: Vec<char> = text.chars().filter(|axis| "ZCT".contains(*axis)).collect();

@@ -21,7 +21,7 @@ impl std::str::FromStr for PathMap {
             Some((old, new)) if !old.is_empty() && !new.is_empty() => {
                 Ok(Self { old: plain(old).trim_end_matches('/').to_owned(), new: PathBuf::from(new) })
             }
-            _ => Err(format!("`{text}` is no path map, expected OLD=NEW such as `/mnt/acquisition=images`")),
+            _ => Err(format!("`{text}` is not a path map, expected OLD=NEW such as `/mnt/acquisition=images`")),
         }
     }
 }
@@ -58,7 +58,7 @@ impl Roots {
         let is_drive = rest.as_bytes().get(1) == Some(&b':');
         if rest.starts_with('/') || rest.contains("://") || is_drive {
             return Err(refused(format!(
-                "`{text}` is a path of another machine; say where these files are with --path-map OLD=NEW"
+                "`{text}` is a path of another machine; translate it with --path-map OLD=NEW"
             )));
         }
         let is_inside =

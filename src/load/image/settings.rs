@@ -151,7 +151,7 @@ pub struct ObjectSettings {
     /// sheet's column first and that of the object table second; none for DeepProfiler's files.
     #[serde(default)]
     pub on: Vec<JoinKey>,
-    /// Column with the number of the object within its site.
+    /// Column with the object's number within its site.
     #[serde(default)]
     pub object: Option<String>,
     /// Column with the number of its track.

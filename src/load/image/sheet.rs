@@ -158,7 +158,7 @@ impl SheetColumns {
                     .map(|column| column.name.clone())
                     .filter(|name| !is_called_mask(name) && mask.as_ref() != Some(name) && holds_paths(table, name))
                     .collect();
-                notes.push(format!("image paths are in {}, as their values end like images", found.join(", ")));
+                notes.push(format!("image paths are in {}, since their values end like images", found.join(", ")));
                 match found.as_slice() {
                     [] => {
                         return Err(LoadError::MissingColumn {
@@ -187,7 +187,7 @@ impl SheetColumns {
                         path: table.paths[0].clone(),
                         column: "time_unit".to_owned(),
                         mend: format!(
-                            "say the unit of `{column}` with `time_unit = \"s\"`, \"min\" or \"h\" under [images]"
+                            "give the unit of `{column}` with `time_unit = \"s\"`, \"min\" or \"h\" under [images]"
                         ),
                     })?;
                 Some((column, unit))

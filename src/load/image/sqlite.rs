@@ -31,7 +31,7 @@ const KEYS: [&str; 2] = ["TableNumber", "ImageNumber"];
 /// If the data base is damaged, or lacks images or objects with places.
 pub(super) fn read_objects(path: &Path, named: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
     read(path, named).map_err(|error| match error {
-        Problem::Sqlite(cause) => bad(path, format!("cannot be read as an SQLite data base: {cause}")),
+        Problem::Sqlite(cause) => bad(path, format!("cannot be read as an SQLite database: {cause}")),
         Problem::Said(message) => bad(path, message),
     })
 }
@@ -241,6 +241,6 @@ mod tests {
         std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
         assert!(is_sqlite(&cut).unwrap() && is_sqlite(&folder.path().join("absent")).is_err());
         let found = read_objects(&cut, &BTreeSet::new()).unwrap_err().to_string();
-        assert!(found.contains("cannot be read as an SQLite data base"), "{found}");
+        assert!(found.contains("cannot be read as an SQLite database"), "{found}");
     }
 }

@@ -101,7 +101,7 @@ pub fn read_labels(mask: &Mask) -> Result<LabelImage, LoadError> {
             // Floats count up to 2^24 without gaps.
             let is_label = |value: &f32| value.fract() == 0.0 && (0.0..=16_777_216.0).contains(value);
             if let Some(value) = values.iter().find(|value| !is_label(value)) {
-                return Err(bad(&plane.path, format!("a label of {value}, expected whole numbers from 0 up")));
+                return Err(bad(&plane.path, format!("a label of {value}, expected whole numbers from 0")));
             }
             values.into_iter().map(|value| value as u32).collect()
         }
@@ -110,7 +110,8 @@ pub fn read_labels(mask: &Mask) -> Result<LabelImage, LoadError> {
         return Err(bad(
             &plane.path,
             format!(
-                "holds 0 and {highest} and no other label, as binary masks do; say `mask_values = \"binary\"` under [images] if it is one"
+                "holds 0 and {highest} and no other label, as binary masks do; set `mask_values = \"binary\"` under \
+                 [images] if it is one"
             ),
         ));
     }

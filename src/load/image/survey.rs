@@ -210,7 +210,7 @@ fn shape_of(plane: &Plane, header: &Header) -> Result<Shape, String> {
             }
         }
         (Header::Pages(_), Selector::Zarr { .. }) | (Header::Array(..), Selector::Page { .. }) => {
-            Err(format!("{path}: is named both as a file and as an array"))
+            Err(format!("{path}: is given both as a file and as an array"))
         }
     }
 }

@@ -200,7 +200,7 @@ fn faults_are_named_with_file_row_and_column() {
         (cell("0.2,2\n", "0.2\n"), "t.csv:3: 7 fields, expected 8 as in the header"),
         (cell("0.2,2\n", "0.2,2,9\n"), "t.csv:3: 9 fields, expected 8 as in the header"),
         (PLAIN.replace("\"kinase, Aurora\"", "kinase, Aurora"), "t.csv:6: 9 fields, expected 8 as in the header"),
-        (cell("moa", "f1"), "t.csv: column `f1` stands twice, as columns 5 and 7"),
+        (cell("moa", "f1"), "t.csv: column `f1` occurs twice, as columns 5 and 7"),
         (cell("moa", ""), "t.csv: column 5 has no name in the header"),
         (cell("dose_um", "dose"), "t.csv: column `dose` holds doses but no unit is known"),
         (cell("plate", "tray"), "t.csv: no column `plate`; name the plate column"),
@@ -209,7 +209,7 @@ fn faults_are_named_with_file_row_and_column() {
         (String::new(), "t.csv: the file is empty"),
         ("\n\n".to_owned(), "t.csv: the file is empty"),
         ("plate,well\n".to_owned(), "t.csv: only a header and no rows"),
-        ("SQLite format 3\0".to_owned(), "t.csv: an SQLite data base is not a profile table"),
+        ("SQLite format 3\0".to_owned(), "t.csv: an SQLite database is not a profile table"),
     ];
     for (text, expected) in cases {
         let error = of_text(&text).unwrap_err();

@@ -53,10 +53,10 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
     let card = source.effective_card()?;
     let request = |message: &str| LoadError::Card { path: card.path.clone(), message: message.to_owned() };
     let Some(settings) = card.tracks.clone() else {
-        return Err(request("there is no section [tracks], which says what the columns of a table of tracks mean"));
+        return Err(request("the section [tracks], which explains the columns of a table of tracks, is missing"));
     };
     if card.reference != Reference::FirstFrame {
-        return Err(request("tracks are measured against their beginning; set `reference = \"first_frame\"`"));
+        return Err(request("tracks are measured against their first times; set `reference = \"first_frame\"`"));
     }
     let paths = inputs::tables(&card, &source.files)?;
     let numbers: BTreeSet<&str> = settings.values.iter().map(String::as_str).collect();
@@ -75,7 +75,7 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
     let met: BTreeSet<&Vec<String>> = keys.iter().collect();
     let idle: Vec<String> = stimuli.keys().filter(|key| !met.contains(key)).map(|key| key.join(" ")).collect();
     if !idle.is_empty() {
-        notes.push(format!("{}: no track is of {}", settings.stimuli.file, idle.join(", ")));
+        notes.push(format!("{}: no track has {}", settings.stimuli.file, idle.join(", ")));
     }
     let mut is_kept = vec![true; table.n_rows()];
     let mut dropped = Vec::new();
@@ -104,7 +104,7 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
         return Err(LoadError::NothingLeft { path: paths[0].clone(), reasons });
     }
     notes.push(format!(
-        "{} tracks, every {} min; an observation is the window of {window} times up to its own",
+        "{} tracks, every {} min; an observation is a window of {window} times up to its own",
         built.tracks.len(),
         built.step
     ));
@@ -209,7 +209,7 @@ impl<'a> TrackReader<'a> {
     fn tracks(&self, is_kept: &[bool]) -> Result<Vec<Vec<(f64, usize)>>, LoadError> {
         let mut tracks = BTreeMap::<Vec<&str>, Vec<(f64, usize)>>::new();
         for row in (0..self.table.n_rows()).filter(|&row| is_kept[row]) {
-            let key = joined(&self.track, row, "a value that tells the object")?;
+            let key = joined(&self.track, row, "a value that identifies the object")?;
             let minutes = minutes_of(self.time, row, self.settings.time_unit, "a time")?;
             tracks.entry(key).or_default().push((minutes, row));
         }
@@ -231,7 +231,8 @@ impl<'a> TrackReader<'a> {
 
     /// Refuses a track whose field, plate or stimuli are not the same in all rows.
     fn refuse_changes(&self, times: &[(f64, usize)]) -> Result<(), LoadError> {
-        const SAME: &str = "the value of the other rows of its track (does `track` under [tracks] name all columns that tell objects apart?)";
+        const SAME: &str = "the value of the other rows of its track (does `track` under [tracks] list all columns \
+                            that identify an object?)";
         let first = times[0].1;
         for &(_, row) in times {
             let columns = self.field.iter().chain(&self.plate);

@@ -66,7 +66,7 @@ pub(super) fn of_sheet(
         let stretches = found.entry(key).or_default();
         let is_same = |other: &Stimulus| other.perturbation == perturbation && other.start < until && from < other.end;
         if stretches.iter().any(is_same) {
-            return Err(start.wrong(row, "a stretch that overlaps no other of the same perturbation"));
+            return Err(start.wrong(row, "an interval that does not overlap another of the same perturbation"));
         }
         stretches.push(Stimulus { perturbation, dose, start: from, end: until });
     }
@@ -77,7 +77,7 @@ fn dose_of(cells: Cells<'_>, row: usize, perturbation: &str, card: &Card) -> Res
     let unit = super::super::mapping::unit_of(card, cells.column)
         .ok_or_else(|| LoadError::DoseUnit { path: cells.place(row).path, column: cells.column.to_owned() })?;
     let micromolar = card.in_micromolar(unit, perturbation)?;
-    const EXPECTED: &str = "a positive number (leave the row out where nothing was present)";
+    const EXPECTED: &str = "a positive number (leave out the row where nothing was present)";
     let value = cells.required(row, EXPECTED)?.parse::<f64>().ok();
     value.and_then(|value| Micromolar::new(rounded(value * micromolar))).ok_or_else(|| cells.wrong(row, EXPECTED))
 }

@@ -71,7 +71,7 @@ fn a_window_holds_values_up_to_its_own_time_and_intervals_hold_what_was_present(
     let roles: Vec<Role> = screen.observations[..5].iter().map(|observation| observation.role).collect();
     assert_eq!(roles, [Role::NegativeControl, Role::Treatment, Role::Treatment, Role::Treatment, Role::Treatment]);
     assert_eq!(screen.dropped[0], Dropped { reason: "tracks listed in bad.csv".into(), rows: 7 });
-    assert_eq!(loaded.notes[0], "stimuli.csv: no track is of b 3");
+    assert_eq!(loaded.notes[0], "stimuli.csv: no track has b 3");
     assert_eq!(loaded.notes[1], "1 of 2 tracks listed in bad.csv are not in the table");
 }
 
@@ -145,7 +145,7 @@ fn refuses_what_is_wrong_with_its_place() {
     begins(row("a,1,,5,7"), "stimuli.csv:2: column `what` holds \"\", expected the name");
     begins(
         with("run,dose,what,from,until\na,1,EGF,5,7\na,1,EGF,6,9\n"),
-        "stimuli.csv:3: column `from` holds \"6\", expected a stretch",
+        "stimuli.csv:3: column `from` holds \"6\", expected an interval",
     );
     begins(
         with("run,dose,what,from\na,1,EGF,5\n"),
@@ -159,7 +159,7 @@ fn refuses_what_is_wrong_with_its_place() {
     begins(card("dose_unit = \"nM\"", ""), "stimuli.csv: column `dose` holds doses but no unit is known");
     begins(card("stimuli.csv", "gone.csv"), "dataset.toml: [tracks.stimuli] needs a file that is not there");
     begins(card("stimuli.csv", "../s.csv"), "dataset.toml: `../s.csv` leaves the card's folder");
-    begins(card("first_frame", "relative"), "dataset.toml: tracks are measured against their beginning");
+    begins(card("first_frame", "relative"), "dataset.toml: tracks are measured against their first times");
     let error = load(CARD, &text(&rows()), STIMULI, 9).unwrap_err();
     begins(
         error,

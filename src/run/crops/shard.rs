@@ -99,7 +99,7 @@ impl Shard {
     /// Opens a file that should hold crops of `size` pixels and `n_channels` channels.
     pub(super) fn open(path: &Path, n_channels: usize, size: usize) -> Result<Self, RunError> {
         let damaged =
-            |problem: &str| RunError::damaged(path, format!("{problem}; remove the file to have it made anew"));
+            |problem: &str| RunError::damaged(path, format!("{problem}; remove the file so that it is recreated"));
         let length = path.metadata().map_err(RunError::read(path))?.len();
         if length < END + MAGIC.len() as u64 {
             return Err(damaged("is cut short"));
@@ -125,7 +125,7 @@ impl Shard {
             }
         }
         if offset != end_of_pixels || index.size != size || index.n_channels != n_channels {
-            return Err(damaged("holds other crops than its index says"));
+            return Err(damaged("holds crops other than its index says"));
         }
         let files = index.files.into_iter().map(|FileIndex { row, hash }| (row, hash)).collect();
         Ok(Self { file, crops, files })

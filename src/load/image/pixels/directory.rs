@@ -76,7 +76,7 @@ pub(super) fn read(path: &Path) -> Result<Directories, LoadError> {
     let mut pages = Vec::new();
     while next != 0 {
         if !seen.insert(next) || pages.len() == MAX_PAGES {
-            return Err(bad(path, format!("damaged TIFF: its directories form a ring or are more than {MAX_PAGES}")));
+            return Err(bad(path, format!("damaged TIFF: it has a loop of directories or more than {MAX_PAGES}")));
         }
         if next >= length {
             return Err(bad(

@@ -276,7 +276,8 @@ pub(in crate::load::image) fn check_size(path: &Path, width: u64, height: u64) -
         return Err(bad(
             path,
             format!(
-                "{width} x {height} pixels, expected at most {MAX_PIXELS} at once (16384 x 16384); the header may be damaged, else cut the image into fields"
+                "{width} x {height} pixels, expected at most {MAX_PIXELS} at once (16384 x 16384); the header may be \
+                 damaged; if not, cut the image into fields"
             ),
         ));
     }

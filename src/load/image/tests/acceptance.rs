@@ -341,13 +341,9 @@ fn load_data_tables_are_read_with_path_maps() {
 fn deep_profiler_without_places_and_sqlite_as_profiles_are_refused_in_words() {
     with_data(|data| {
         let error = read_deep_profiler(&data.join("formats/cellprofiler/Week1_22123_B02_s1.npz")).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("has no `locations` (only features); profiles without places cannot be cut out")
-        );
+        assert!(error.to_string().ends_with("has no `locations` (only features); crops cannot be cut without them"));
         let error = read_text_table(&data.join("formats/cellprofiler/test_BR00126114.sqlite")).unwrap_err();
-        assert!(error.to_string().contains("an SQLite data base"), "{error}");
+        assert!(error.to_string().contains("an SQLite database"), "{error}");
     });
 }
 

@@ -303,7 +303,9 @@ fn missing_and_mixed_images_are_counted_and_refused_or_dropped() {
     let error = folder.short(&loaded.usable().unwrap_err());
     assert_eq!(
         error,
-        "sheet.csv: 2 of 2 sites cannot be decoded: i/a1_dna.png: no such file; i/b2_actin.png: 4 x 3 pixels, but i/b2_dna.png of the same site has 5 x 3; put the images there, choose `channels` under [images], or leave such sites out with `missing = \"drop\"`"
+        "sheet.csv: 2 of 2 sites cannot be decoded: i/a1_dna.png: no such file; i/b2_actin.png: 4 x 3 pixels, but \
+         i/b2_dna.png of the same site has 5 x 3; put the images there, choose `channels` under [images], or leave \
+         out such sites with `missing = \"drop\"`"
     );
     let card = "files = [\"sheet.csv\"]\n[images]\nmissing = \"drop\"\nchannels = [\"actin\"]\n";
     let folder = folder.with("dataset.toml", card);

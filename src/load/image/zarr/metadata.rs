@@ -38,10 +38,10 @@ pub(in crate::load::image) fn read_json(path: &Path) -> Result<Value, LoadError>
     let about = std::fs::metadata(path).map_err(|cause| LoadError::io(path, cause))?;
     // Reading a pipe may wait for ever.
     if !about.is_file() || about.len() > MAX_BYTES {
-        return Err(bad(path, format!("is no file of at most {MAX_BYTES} bytes, expected metadata as JSON")));
+        return Err(bad(path, format!("is not a file of at most {MAX_BYTES} bytes, expected metadata as JSON")));
     }
     let bytes = std::fs::read(path).map_err(|cause| LoadError::io(path, cause))?;
-    serde_json::from_slice(&bytes).map_err(|error| bad(path, format!("is no JSON: {error}")))
+    serde_json::from_slice(&bytes).map_err(|error| bad(path, format!("is not JSON: {error}")))
 }
 
 impl Array {

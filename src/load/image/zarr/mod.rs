@@ -145,7 +145,7 @@ fn inner_chunk(file: &Path, shards: &Shards, position: u64, n_inner: u64) -> Res
         return Ok(None);
     }
     if offset.checked_add(size).is_none_or(|end| end > length) {
-        return Err(bad(file, "a chunk of the shard lies beyond its end; it is cut off".to_owned()));
+        return Err(bad(file, "a chunk of the shard is beyond its end; the shard is cut off".to_owned()));
     }
     handle.seek(SeekFrom::Start(offset)).map_err(io)?;
     let mut bytes = vec![0u8; size as usize];

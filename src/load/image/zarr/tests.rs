@@ -117,7 +117,7 @@ fn refuses_what_is_not_read_by_name() {
     check(zarray("null", "<u2").replace("\"C\"", "\"F\""), "Fortran order");
     check(zarray("null", "<u2").replace("[1,2,3]", "[1,0,3]"), "chunks of [1, 0, 3]");
     check(zarray("null", "<u2").replace("[2,3,5]", "[2,100000,100000]"), "100000 x 100000 pixels");
-    check("{".to_owned(), "is no JSON");
+    check("{".to_owned(), "is not JSON");
 }
 
 #[test]

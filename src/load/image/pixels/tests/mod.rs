@@ -304,7 +304,7 @@ fn refuses_damaged_and_hostile_tiffs() {
     let mut ring = LITTLE.write(std::slice::from_ref(&good), &data);
     let end = ring.len();
     ring[end - 4..].copy_from_slice(&14u32.to_le_bytes());
-    refused(ring, "its directories form a ring");
+    refused(ring, "it has a loop of directories");
     let floats: Vec<u8> = [1.0f32, f32::NAN].iter().flat_map(|value| value.to_le_bytes()).collect();
     refused(LITTLE.write(&[page(2, 1, 32, 3, 1, 8)], &floats), "the pixel at (1, 0) is NaN, expected a finite number");
 }
