@@ -73,6 +73,8 @@ pub enum BaselineError {
     #[error("training profiles hold a value that is not finite; normalize the screen and drop such features first")]
     NotFinite,
     /// The eigenvalue solver gave up.
-    #[error("the principal components of the training profiles could not be found; look for features of extreme scale")]
+    #[error(
+        "the principal components of the training profiles could not be computed; look for features of extreme scale"
+    )]
     NoConvergence,
 }

@@ -80,7 +80,7 @@ impl Config {
         let Some(tracks) = &self.tracks else { return Ok(()) };
         whole("tracks.window", tracks.window, 1, MAX_CROP)?;
         not_below("tracks.seen_minutes", tracks.seen_minutes)?;
-        check("images", "given beside [tracks]", self.images.is_none(), "one of [images] and [tracks]")?;
+        check("images", "given together with [tracks]", self.images.is_none(), "one of [images] and [tracks]")?;
         let is_free = self.model.predictor.head != Head::Anchored;
         check(
             "model.predictor.head",

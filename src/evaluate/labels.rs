@@ -218,8 +218,8 @@ fn p_value(method: &str, guesses: &[&LabelGuess], bootstrap: &Bootstrap) -> Scor
         .collect();
     let found = relabeling_p_value(&relabeled, bootstrap.seed);
     let note = match found.is_exact {
-        true => "labels relabeled within plate and fold, all ways counted".to_owned(),
-        false => format!("labels relabeled within plate and fold, {DRAWS} ways drawn"),
+        true => "labels relabeled within plate and fold, all permutations counted".to_owned(),
+        false => format!("labels relabeled within plate and fold, {DRAWS} permutations drawn"),
     };
     ScoreRow {
         task: LABELS.to_owned(),
@@ -252,13 +252,14 @@ fn notes(bootstrap: &Bootstrap, methods: &[(&str, Vec<&LabelGuess>)]) -> Result<
             None => "no interval".to_owned(),
         };
         let claim = match found.claim {
-            Claim::Higher => "latents tell labels better",
-            Claim::Lower => "latents tell labels worse",
+            Claim::Higher => "latents predict labels better",
+            Claim::Lower => "latents predict labels worse",
             Claim::Indistinguishable => "no difference can be claimed",
             Claim::TooFewUnits => "too few wells for a claim",
         };
         notes.push(format!(
-            "labels by {LATENTS} ({:.3}) against the best of {} simple ways, {name} ({:.3}): {:+.3}, {interval}: {claim}",
+            "labels by {LATENTS} ({:.3}) against the best of {} simple methods, {name} ({:.3}): {:+.3}, {interval}: \
+             {claim}",
             accuracy(own),
             simple.count(),
             accuracy(best),
@@ -275,7 +276,8 @@ fn notes(bootstrap: &Bootstrap, methods: &[(&str, Vec<&LabelGuess>)]) -> Result<
             ));
         } else if layout >= latents && layout > 0.0 {
             notes.push(format!(
-                "the {words} alone tells the label as well as {LATENTS} do ({layout:.3} against {latents:.3}): differences between labels may be differences between {kind}s"
+                "the {words} alone predicts the label as well as {LATENTS} do ({layout:.3} against {latents:.3}): \
+                 differences between labels may be differences between {kind}s"
             ));
         }
     }
@@ -298,7 +300,7 @@ pub fn label_table(guesses: &[LabelGuess]) -> Table {
         .with("label", "its label", text(&|row| Some(row.label.clone())))
         .with(
             "method",
-            "space in which its neighbors were looked for, or a simple way",
+            "space in which its neighbors were looked for, or a simple method",
             text(&|row| Some(row.method.clone())),
         )
         .with(

@@ -31,10 +31,10 @@ pub fn readout_scores<U: AsRef<str>>(
     units: &[U],
     bootstrap: &Bootstrap,
 ) -> Result<Vec<ReadoutScore>, EvaluateError> {
-    expect_same_length("observed read-outs", observed.len(), "predicted ones", predicted.len())?;
-    expect_same_length("observed read-outs", observed.len(), "units", units.len())?;
-    expect_finite("the observed read-outs", observed)?;
-    expect_finite("the predicted read-outs", predicted)?;
+    expect_same_length("observed readouts", observed.len(), "predicted ones", predicted.len())?;
+    expect_same_length("observed readouts", observed.len(), "units", units.len())?;
+    expect_finite("the observed readouts", observed)?;
+    expect_finite("the predicted readouts", predicted)?;
     if observed.is_empty() {
         return Err(EvaluateError::Empty { what: "wells" });
     }

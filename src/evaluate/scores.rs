@@ -86,11 +86,11 @@ impl Scores {
             .with("method", "whose score it is", text(|row| &row.method))
             .with("metric", "what is measured", text(|row| &row.metric))
             .with("value", "the score", number(|row| Some(row.value)))
-            .with("lower", "lower end of its 95 % interval; null where none may be claimed", number(|row| row.lower))
-            .with("upper", "upper end of its 95 % interval; null where none may be claimed", number(|row| row.upper))
+            .with("lower", "lower end of its 95 % interval; null where none can be claimed", number(|row| row.lower))
+            .with("upper", "upper end of its 95 % interval; null where none can be claimed", number(|row| row.upper))
             .with("n_items", "items averaged", count(|row| row.n_items))
             .with("n_units", "independent units they belong to", count(|row| row.n_units))
-            .with("note", "what a reader has to know beside it", text(|row| &row.note));
+            .with("note", "what a reader has to know about it", text(|row| &row.note));
         Ok(table.write_parquet(path)?)
     }
 

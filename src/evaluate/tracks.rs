@@ -185,7 +185,8 @@ impl<'a> TrackErrors<'a> {
         };
         let n_better = conditions.iter().filter(differs).count();
         Some(format!(
-            "at {n_better} of {} conditions {} is nearer to single tracks than {baseline}; intervals resample fields of view within these conditions and say nothing of others",
+            "at {n_better} of {} conditions {} is closer to single tracks than {baseline}; intervals resample fields \
+             of view within these conditions and say nothing about others",
             conditions.len(),
             Method::Blend
         ))

@@ -11,9 +11,8 @@ pub fn verdict_sentence(method: &Method, verdict: Option<&Verdict>) -> String {
     if method.kind() != MethodKind::Learned {
         return format!("ranked by the baseline {method} alone; `evaluate` shows what the model adds");
     }
-    let not_judged = || {
-        "not judged: no treatment is held out for testing, so nothing is known of how far to trust this ranking".into()
-    };
+    let not_judged =
+        || "not judged: no treatment is held out for testing, so it is not known how far to trust this ranking".into();
     verdict.map_or_else(not_judged, Verdict::to_string)
 }
 

@@ -161,8 +161,8 @@ impl fmt::Display for Verdict {
                     let ceiling = shown(self.ceiling.unwrap_or(f64::NAN));
                     write!(
                         f,
-                        "{model} counts as tied in {metric} with the best baseline, {baseline}, which already sits at the \
-                         error of repeating the experiment, {ceiling} ({means}; {difference})"
+                        "{model} counts as tied in {metric} with the best baseline, {baseline}, which already \
+                         reaches the error of repeating the experiment, {ceiling} ({means}; {difference})"
                     )?;
                 } else {
                     let relation = match self.difference.claim {
@@ -171,7 +171,7 @@ impl fmt::Display for Verdict {
                         Claim::Indistinguishable | Claim::TooFewUnits => format!("{metric} indistinguishable from"),
                     };
                     let word = match self.difference.claim {
-                        Claim::Indistinguishable | Claim::TooFewUnits => "is no winner",
+                        Claim::Indistinguishable | Claim::TooFewUnits => "does not win",
                         _ if self.is_win() => "wins",
                         _ => "loses",
                     };
@@ -243,11 +243,12 @@ mod tests {
         );
         assert_eq!(
             sentence(&method("lewm", flat(0.25, 12)), &baselines[..1], Some(0.95)),
-            "lewm counts as tied in MSE with the best baseline, no_change, which already sits at the error of \
-             repeating the experiment, 0.950 (0.250 against 0.900; difference -0.650, 95 % interval -0.650 to -0.650, 12 compounds)"
+            "lewm counts as tied in MSE with the best baseline, no_change, which already reaches the error of \
+             repeating the experiment, 0.950 (0.250 against 0.900; difference -0.650, 95 % interval -0.650 to \
+             -0.650, 12 compounds)"
         );
         let wavy = method("lewm", (0..12).map(|index| 0.9 + if index % 2 == 0 { 0.1 } else { -0.1 }));
-        assert!(sentence(&wavy, &baselines[..1], None).starts_with("lewm is no winner: MSE indistinguishable from"));
+        assert!(sentence(&wavy, &baselines[..1], None).starts_with("lewm does not win: MSE indistinguishable from"));
     }
 
     #[test]

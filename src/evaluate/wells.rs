@@ -113,10 +113,10 @@ pub fn readout_table(readouts: &[WellReadout]) -> Table {
         .with("fold", "fold of the split", number(&|row| row.fold as f64))
         .with(
             "part",
-            "what the well was for: train, validation, calibration or test",
+            "part of the well: train, validation, calibration or test",
             text(&|row| Some(row.part.name().to_owned())),
         )
-        .with("method", "who predicts", text(&|row| Some(row.method.to_string())))
+        .with("method", "prediction method", text(&|row| Some(row.method.to_string())))
         .with("predicted", "predicted ratio, last frame to first", number(&|row| row.predicted))
         .with("observed", "measured ratio, last frame to first", number(&|row| row.observed))
 }

@@ -147,7 +147,7 @@ impl EncoderConfig {
 #[derive(Module, Debug)]
 #[allow(
     clippy::large_enum_variant,
-    reason = "a model has one encoder, and the variants are all small beside their weights"
+    reason = "a model has one encoder, and the variants are all small compared with their weights"
 )]
 pub enum Encoder {
     /// Of profiles.

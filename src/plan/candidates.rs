@@ -198,7 +198,7 @@ mod tests {
             ),
             (
                 "perturbation,dose_um\nMYC,\n",
-                "library.csv:2: `MYC` is known as 2 kinds of perturbation; say which in a column `kind`",
+                "library.csv:2: `MYC` is known as 2 kinds of perturbation; give the kind in a column `kind`",
             ),
         ];
         for (text, expected) in cases {

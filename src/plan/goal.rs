@@ -44,7 +44,7 @@ impl Goal {
             let all = rows.len();
             rows.retain(|&row| screen.observations[row].context == context);
             if rows.is_empty() {
-                let known = format!("{all} wells of that description in other contexts only");
+                let known = format!("{all} matching wells, but only in other contexts");
                 return Err(PlanError::Context { context: context.clone(), known });
             }
             Ok(rows)

@@ -83,7 +83,7 @@ pub enum PlanError {
     #[error(transparent)]
     Candidates(LoadError),
     /// A start that is the target.
-    #[error("start and target are the same place: there is no way to go")]
+    #[error("start and target are the same place: there is no distance to cover")]
     NoWay,
     /// An unknown ranker.
     #[error("`{by}` cannot rank; choose one of {known}")]
@@ -232,7 +232,7 @@ fn shared_by_perturbations<'a>(
 /// Why there is no prediction of a candidate, in words.
 fn why_abstained(trained: &TrainedModel, treatment: &Treatment, why: &Abstains) -> String {
     match unplaced(trained, treatment) {
-        Some(unknown) => format!("{treatment}: `{}` is neither in training nor described", unknown.name),
+        Some(unknown) => format!("{treatment}: `{}` was not in training and has no descriptor", unknown.name),
         None => format!("{treatment}: {why}"),
     }
 }

@@ -100,8 +100,10 @@ impl Ranking {
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let table = Table::read_parquet(path)?;
         let fact = |name: &str| {
-            let absent =
-                || FileError::Damaged { path: path.to_owned(), problem: format!("is no ranking (it names no {name})") };
+            let absent = || FileError::Damaged {
+                path: path.to_owned(),
+                problem: format!("is not a ranking (it does not name its {name})"),
+            };
             table.facts().get(name).cloned().ok_or_else(absent)
         };
         let (verdict, calibration) = (fact("verdict")?, fact("calibration")?);
@@ -140,7 +142,7 @@ impl Ranking {
             .with_interventions(self.rows.iter().map(|row| &row.intervention))
             .with(
                 "context",
-                "cell line, time or donor in which it would be done; null where the screen has one context",
+                "context (cell line, time or donor) of the candidate; null where the screen has one context",
                 text(&|row| unless_empty(row.context.clone())),
             )
             .with(
@@ -154,25 +156,25 @@ impl Ranking {
             .with("n_wells", "wells in which it was measured; 0 when only predicted", whole(&|row| row.n_wells))
             .with(
                 "nearest_reference",
-                "measured intervention nearest to the predicted place",
+                "measured intervention nearest to the predicted latent",
                 text(&|row| row.nearest_reference.clone()),
             )
             .with("nearest_moa", "mechanism of action of that reference", text(&|row| row.nearest_moa.clone()))
             .with(
                 "support",
-                "distance to that reference, in latent units; large means that nothing measured is near",
+                "distance to that reference, in latent units; a large value means that nothing measured is near",
                 number(&|row| row.support),
             )
             .with("flags", "warnings, separated by `; `", text(&|row| unless_empty(row.flags.join(SEPARATOR))))
             .with(
                 "measured_distance",
-                "distance from the measured place to the target, in latent units",
+                "distance of the measured wells to the target, in latent units",
                 number(&|row| row.measured_distance),
             )
             .with("moa", "mechanism of action, where the screen names one", text(&|row| row.moa.clone()))
             .with(
                 "readout",
-                "of a time lapse: predicted ratio of the objects' measured number, last frame to first",
+                "for a time lapse: predicted ratio of the objects' measurement, last frame to first",
                 number(&|row| row.readout),
             )
             .with(
@@ -180,9 +182,9 @@ impl Ranking {
                 "the same ratio as measured, mean over wells",
                 number(&|row| row.measured_readout),
             )
-            .with("start", "where the cells start", text(&|_| Some(self.start.clone())))
+            .with("start", "start of the ranking", text(&|_| Some(self.start.clone())))
             .with("target", "the target phenotype", text(&|_| Some(self.target.clone())))
-            .with("by", "what ranks: lewm, blend, or a baseline", text(&|_| Some(self.by.to_string())))
+            .with("by", "method that ranks: lewm, blend, or a baseline", text(&|_| Some(self.by.to_string())))
     }
 }
 
@@ -281,7 +283,7 @@ pub(super) mod tests {
             start: "DMSO".into(),
             by: Method::Model,
             rows: vec![first, second],
-            abstained: vec!["unobtainium 1 µM: `unobtainium` is neither in training nor described".into()],
+            abstained: vec!["unobtainium 1 µM: `unobtainium` was not in training and has no descriptor".into()],
         }
     }
 
@@ -314,6 +316,6 @@ pub(super) mod tests {
         let path = folder.path().join("ranking.parquet");
         Table::new().with("rank", "", Column::Integer(vec![Some(1)])).write_parquet(&path).unwrap();
         let error = Ranking::read(&path).unwrap_err().to_string();
-        assert!(error.ends_with("is no ranking (it names no verdict)"), "{error}");
+        assert!(error.ends_with("is not a ranking (it does not name its verdict)"), "{error}");
     }
 }

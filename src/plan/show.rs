@@ -23,8 +23,8 @@ impl Ranking {
             }),
             Cells::numbers("distance", shown, |row| significant(row.distance)),
             Cells::numbers("measured", shown, |row| row.measured_distance.map_or(String::new(), significant)),
-            Cells::numbers("read-out", shown, |row| row.readout.map_or(String::new(), |ratio| format!("{ratio:.2}"))),
-            Cells::numbers("measured read-out", shown, |row| {
+            Cells::numbers("readout", shown, |row| row.readout.map_or(String::new(), |ratio| format!("{ratio:.2}"))),
+            Cells::numbers("measured readout", shown, |row| {
                 row.measured_readout.map_or(String::new(), |ratio| format!("{ratio:.2}"))
             }),
             Cells::numbers("wells", shown, |row| row.n_wells.to_string()),
@@ -40,7 +40,7 @@ impl Ranking {
         let Self { verdict, calibration, start, target, by, rows, abstained } = self;
         let mut text =
             format!("{verdict}\n\n{start} -> {target}, by {by}: {} of {} candidates\n", shown.len(), rows.len());
-        text += "score: fraction of the way from start to target; distance: left to the target, in latent units\n";
+        text += "score: fraction of the way from start to target; distance: to the target, in latent units\n";
         if !calibration.is_empty() {
             text += &format!("{calibration}\n");
         }
@@ -211,14 +211,14 @@ mod tests {
 the model beats log-dose interpolation on 31 of 40 held-out doses
 
 DMSO -> Eg5 inhibitors, by lewm: 2 of 2 candidates
-score: fraction of the way from start to target; distance: left to the target, in latent units
+score: fraction of the way from start to target; distance: to the target, in latent units
 80 % intervals: set by 12 calibration treatments
 
-rank  intervention                 score      interval  distance  measured  read-out  measured read-out  wells  nearest            its moa                  moa                      flags
-   1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250      1.50               1.75      3  epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
-   2  AZ138 10 µM + taxol 0.03 µM  -0.12                    12.5                                             0                                                                       far from training, toxic
+rank  intervention                 score      interval  distance  measured  readout  measured readout  wells  nearest            its moa                  moa                      flags
+   1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250     1.50              1.75      3  epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
+   2  AZ138 10 µM + taxol 0.03 µM  -0.12                    12.5                                           0                                                                       far from training, toxic
 
-not ranked: unobtainium 1 µM: `unobtainium` is neither in training nor described
+not ranked: unobtainium 1 µM: `unobtainium` was not in training and has no descriptor
 ";
         assert_eq!(example().render(10), expected);
     }

@@ -14,7 +14,7 @@ use crate::train::{Latents, TrainedModel, mean};
 pub enum PredictError {
     /// A context without a control well to start from.
     #[error(
-        "context `{context}` has no negative-control well to start from; name the controls in the card, or start from `--start`"
+        "context `{context}` has no negative-control well to start from; name the controls in the card, or give a start with `--start`"
     )]
     NoStart {
         /// The context.

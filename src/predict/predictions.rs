@@ -22,7 +22,7 @@ pub struct Predictions {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Abstains {
     /// A perturbation that the model cannot place.
-    #[error("`{name}` is neither in training nor described")]
+    #[error("`{name}` was not in training and has no descriptor")]
     UnknownPerturbation {
         /// The perturbation.
         name: String,

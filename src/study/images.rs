@@ -56,7 +56,8 @@ pub fn load_image_screen(
     if kept.is_empty() {
         let size = cache.size();
         let problem = format!(
-            "no crop of {size} x {size} pixels was cut from {} sites; their pictures may be smaller (`images.crop.size`), hold no objects, or no object is seen in every frame",
+            "no crop of {size} x {size} pixels was cut from {} sites; their images may be smaller \
+             (`images.crop.size`), hold no objects, or no object is seen in every frame",
             images.n_sites()
         );
         return Err(RunError::damaged(cache.folder(), problem).into());
@@ -117,7 +118,7 @@ fn refuse_places_without_crops(
     let of_crops = Split::new(screen, split)?;
     let is_same = (0..crops.len()).all(|crop| of_crops.part(crop) == of_sites.part(crops[crop].row));
     let reason =
-        || format!("nothing was cut out in any well of some {}; leave its wells out of the sheet", split.by.name());
+        || format!("no crop could be cut from any well of a {}; leave its wells out of the sheet", split.by.name());
     if is_same { Ok(()) } else { Err(PairError::Split { by: split.by.name(), reason: reason() }.into()) }
 }
 
@@ -164,7 +165,7 @@ fn followed(images: &ImageScreen, crops: &[Crop]) -> (Vec<usize>, Vec<Track>, Ve
     let reasons = [
         ("objects without a track", n_without_track),
         ("objects of tracks that hold two objects in one frame", n_twice),
-        ("objects of tracks that miss a frame", n_short),
+        ("objects of tracks that lack a frame", n_short),
     ];
     let dropped = reasons.into_iter().filter(|(_, rows)| *rows > 0);
     (kept, tracks, dropped.map(|(reason, rows)| Dropped { reason: reason.to_owned(), rows }).collect())

@@ -76,10 +76,10 @@ fn table(screen: &Screen, shown: &[Shown]) -> Table {
     };
     let label = |name: &str, row: usize| screen.label(name)?.values[row].clone();
     Table::new()
-        .with("file", "picture in the folder `pictures`", text(&|row| Some(row.file.clone())))
+        .with("file", "image file in the folder `pictures`", text(&|row| Some(row.file.clone())))
         .with(
             "line",
-            "line of the picture, counted from 1",
+            "line of the image, counted from 1",
             Column::Integer(shown.iter().map(|row| Some(row.line as i64)).collect()),
         )
         .with_interventions(shown.iter().map(|row| &screen.observations[row.track.last()].intervention))

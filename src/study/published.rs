@@ -73,7 +73,7 @@ pub fn embed_published(
     let indices: Vec<usize> = (0..cache.crops().len()).collect();
     if indices.is_empty() {
         return Err(refused(format!(
-            "reads squares of {size} x {size} pixels, and none fits into any of the pictures; enlarge them first"
+            "reads squares of {size} x {size} pixels, and all images are smaller; enlarge them first"
         )));
     }
     let is_bytes = loaded.survey.shapes.keys().all(|shape| shape.sample_type == SampleType::U8);

@@ -57,7 +57,7 @@ pub(super) fn track_predictions(
     let mut notes = Vec::new();
     if scored.len() < all.len() {
         notes.push(format!(
-            "{} of {} held-out tracks have no whole window until {seen} min and are not predicted",
+            "{} of {} held-out tracks have no complete window before {seen} min and are not predicted",
             all.len() - scored.len(),
             all.len()
         ));

@@ -67,7 +67,8 @@ impl LatentWells {
 }
 
 /// What is said under the scores of predictions.
-const IN_LATENTS: &str = "predictions of wells are compared in the model's own latents: errors compare the methods of one run, and no two runs";
+const IN_LATENTS: &str = "predictions of wells are compared in the model's own latents: errors compare the methods \
+                          of one run, never two runs";
 
 /// Answers of the wells of `config.evaluate.part`: their labels by their neighbors, and predictions of their latents; with
 /// the scores of latents as an embedding. `None` where no well is held out.
