@@ -84,7 +84,7 @@ impl Drop for Reporter {
     }
 }
 
-/// Tells events through a reporter.
+/// Shows events through a reporter.
 pub(super) fn teller(reporter: &Reporter) -> impl Fn(Event) + Sync + '_ {
     |event| reporter.tell(event)
 }

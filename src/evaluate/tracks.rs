@@ -210,7 +210,7 @@ pub fn trajectory_table(tracks: &[TrackPrediction]) -> Table {
             "what stays fixed; empty in a screen of one context",
             text(&|track| track.treatment.context.clone()),
         )
-        .with("method", "who predicts", text(&|track| track.method.to_string()))
+        .with("method", "prediction method", text(&|track| track.method.to_string()))
         .with("minutes", "time of the value", number(&|track, at| Some(track.minutes[at])))
         .with("predicted", "predicted value; null where the method abstains", number(&|track, at| track.predicted[at]))
         .with("observed", "measured value; null where it is missing", number(&|track, at| track.observed[at]))

@@ -99,8 +99,8 @@ fn squared_errors<'a>(readouts: &[&'a WellReadout]) -> BTreeMap<&'a Method, Meth
     methods
 }
 
-/// What the read-out of wells is called in `scores.parquet`.
-pub const READOUTS: &str = "read-out of wells";
+/// What the readout of wells is called in `scores.parquet`.
+pub const READOUTS: &str = "readout of wells";
 
 /// Every read-out as a table: one row for each well and method.
 pub fn readout_table(readouts: &[WellReadout]) -> Table {

@@ -37,7 +37,7 @@ pub(super) fn ask<'a>(
         tell(Event::Step("predicting held-out tracks".into()));
         let found = track_predictions(config, prepared, trained_run, device)?;
         tell(Event::Note(format!(
-            "blend: the response of the neighboring doses and {:.2} of what the model says of their difference",
+            "blend: the response of the neighboring doses and {:.2} of the model's contrast to them",
             found.blend_weight
         )));
         found.notes.into_iter().for_each(|note| tell(Event::Note(note)));

@@ -19,17 +19,17 @@ use crate::train::TrainError;
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant is its room's own error, unchanged, but for a request to stop")]
 pub enum StudyError {
-    #[error("{what} is not there yet for a time lapse; ask the run of its own screen")]
+    #[error("{what} is not available yet for a time lapse; use the run's own screen")]
     TimeLapse { what: &'static str },
     #[error(
-        "{what} is not there for a table of tracks; `cytonaut run` predicts held-out tracks, and leaves `trajectories.parquet`"
+        "{what} is not available for a table of tracks; `cytonaut run` predicts held-out tracks, and leaves `trajectories.parquet`"
     )]
     Tracks { what: &'static str },
     #[error(
-        "the card has tracks; say under [tracks] in the configuration how many times an observation spans (`window`) and how many minutes are seen (`seen_minutes`)"
+        "the card has tracks; set `window` (times per observation) and `seen_minutes` (minutes that are seen) under [tracks] in the configuration"
     )]
     NoTrackConfig,
-    #[error("{}: the run is not trained yet; go on with the `cytonaut run` that began it", folder.display())]
+    #[error("{}: the run is not trained yet; repeat the `cytonaut run` that started it", folder.display())]
     NotTrained { folder: PathBuf },
     #[error(
         "{} holds a run for each fold of its split; give one of them, such as {}, or train one model with `cytonaut run … --set evaluate.all_folds=false`",
@@ -40,11 +40,11 @@ pub enum StudyError {
     #[error("{}: {problem}", path.display())]
     Published { path: PathBuf, problem: String },
     #[error(
-        "{what} is not there yet for a screen of images; `cytonaut embed` gives the latents of other images, and `cytonaut evaluate` without files scores the run's own"
+        "{what} is not available yet for a screen of images; `cytonaut embed` gives the latents of other images, and `cytonaut evaluate` without files scores the run's own"
     )]
     Images { what: &'static str },
     #[error(
-        "`rank.by` is `{by}`, and a screen of images is ranked by its model alone, because simple methods predict features and pixels are none; set `rank.by = \"lewm\"` (`--by lewm`)"
+        "`rank.by` is `{by}`, and a screen of images is ranked by its model alone, because simple methods predict features, and pixels are not features; set `rank.by = \"lewm\"` (`--by lewm`)"
     )]
     RankImages { by: Method },
     #[error(transparent)]
@@ -73,7 +73,7 @@ pub enum StudyError {
     Evaluate(#[from] EvaluateError),
     #[error(transparent)]
     Plan(#[from] PlanError),
-    #[error("stopped before {next}; what was made until then is saved")]
+    #[error("stopped before {next}; everything made so far is saved")]
     Stopped { next: &'static str },
 }
 

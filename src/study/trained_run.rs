@@ -41,7 +41,7 @@ impl TrainedRun {
         let damaged = |path: &Path| {
             RunError::damaged(
                 path,
-                "does not fit the model beside it; copy the file again, or delete it and run `cytonaut run` again",
+                "does not fit the model next to it; copy the file again, or delete it and run `cytonaut run` again",
             )
         };
         if normalizer.feature_names() != trained.features {
