@@ -137,7 +137,7 @@ fn what_is_no_table() -> Vec<Case> {
         table!("a zip archive that is called .csv", "t.csv", b"PK\x03\x04 and so on".as_slice()),
         table!("an SQLite database", "t.csv", b"SQLite format 3\0".as_slice()),
         table!("an HDF5 file", "t.csv", b"\x89HDF\r\n\x1a\n".as_slice()),
-        table!("a picture", "t.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice()),
+        table!("an image", "t.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice()),
         table!("JSON", "t.csv", "{\"plate\": [\"P1\"]}", 1),
         case("a file that is not there", 2, &["inspect", "absent.csv"], |_| {}),
         case("a folder without tables", 2, &["inspect", "t.csv"], |folder| {
