@@ -13,7 +13,7 @@ use crate::table::{Column, FileError, Side, Table, TextTable};
 /// One number with what it is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoreRow {
-    /// What was asked: `held_out_dose`, `moa`, `replicate_map`, ….
+    /// What was asked: `unseen dose`, `mechanism of the nearest neighbor`, `replicate retrieval`, ….
     pub task: String,
     /// The part of the task's items: `all`, `interior`, `edge`, ….
     pub subset: String,

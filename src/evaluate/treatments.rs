@@ -135,7 +135,7 @@ pub(super) fn treatment_verdict(
     verdict(model, &rivals, "MSE", Direction::LowerIsBetter, ceiling, &perturbations, bootstrap)
 }
 
-/// What was held out with a plate, a part of it or a lab batch, where it is more than the effects of that place.
+/// A note where holding out plates, rows, columns or batches also holds out perturbations, so that scores are of both.
 pub(super) fn what_a_group_is(by: SplitBy, items: &[TreatmentScore]) -> Option<String> {
     let group = match by {
         SplitBy::Plate => "plate",

@@ -1,6 +1,7 @@
 //! Images to what the projector makes latents of: a few strided convolutions.
 //!
-//! For small crops with little to train on; where things lie in the crop stays in the output, since nothing is pooled.
+//! For small crops with little to train on; the output keeps where things are in the crop, unless `pool` takes the
+//! mean of each channel.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;

@@ -5,11 +5,14 @@
 //!   config.toml       the resolved configuration
 //!   manifest.json     version, inputs, seed, device, rows dropped and why, state
 //!   metrics.jsonl     one line for each member and logged step
-//!   cache/            decoded crops of images, cache/KEY/shard-00000.crops, …
-//!   checkpoints/      member-0.safetensors, …
-//!   pictures/         start, prediction and outcome of objects of a time lapse
+//!   checkpoints/      member-0.safetensors, …: where training resumes
+//!   model/            member-0.safetensors, …: the trained members
+//!   normalizer.json, decoder.json, evaluation.json
 //!   embeddings.parquet, predictions.parquet, ranking.parquet, scores.parquet, …
+//!   pictures/         start, prediction and outcome of objects of a time lapse
 //! ```
+//!
+//! Crops of images are not in it: runs of the same images share them under `images.cache`.
 //!
 //! Every file but `metrics.jsonl` appears whole or not at all; `metrics.jsonl` grows by lines and is cut back to the
 //! checkpoint when a run resumes. No file holds a time of day, so that two equal runs leave the same bytes.

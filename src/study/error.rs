@@ -17,7 +17,7 @@ use crate::train::TrainError;
 
 /// What stops a whole job: the error of the room in which it stopped.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "each variant is its room's own error, unchanged, but for a request to stop")]
+#[expect(missing_docs, reason = "each variant says in its message what it is")]
 pub enum StudyError {
     #[error("{what} is not available yet for a time lapse; use the run's own screen")]
     TimeLapse { what: &'static str },
