@@ -71,7 +71,9 @@ impl Overrides {
 /// A parse error's own message begins with an empty path.
 fn prefix(path: &Path, error: &crate::config::ConfigError) -> String {
     match error {
-        crate::config::ConfigError::Value { .. } => format!("{}: ", path.display()),
+        crate::config::ConfigError::Value { .. } | crate::config::ConfigError::Renamed { .. } => {
+            format!("{}: ", path.display())
+        }
         _ => path.display().to_string(),
     }
 }
