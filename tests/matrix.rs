@@ -16,11 +16,13 @@ use super::support::{
 enum Outcome {
     /// It ends well and says these words.
     Works(&'static str),
+    /// It ends with code 3, as the model lost against what it was to beat, and says these words.
+    Loses(&'static str),
     /// It is asked wrongly and says these words; what they advise works.
     Refused { words: &'static str, instead: &'static [&'static str] },
 }
 
-use Outcome::{Refused, Works};
+use Outcome::{Loses, Refused, Works};
 
 /// A kind of screen.
 struct Kind {
@@ -36,7 +38,7 @@ struct Kind {
     asked: &'static [(&'static str, Outcome)],
 }
 
-/// Asked of the folder of all folds, whatever the kind: each fold has a model, the whole has none.
+/// What needs a model is asked of the folder of all folds, whatever the kind: each fold has a model, the whole has none.
 const OF_FOLDS: Outcome = Refused {
     words: "give one of them, such as folds/fold-0",
     instead: &["embed folds/fold-0 --level intervention --out e.parquet"],
@@ -72,10 +74,20 @@ const PROFILES: &[(&str, Outcome)] = &[
     ("rank run new/profiles.csv --target 'moa == \"rises\"'", Works("up")),
     ("evaluate run", Works("lewm")),
     ("evaluate run new/profiles.csv", Works("lewm")),
+    ("evaluate run --require-beat interpolation", Loses("error: No claim")),
+    (
+        "evaluate run --require-beat no_such",
+        Refused { words: "choose one of ", instead: &["evaluate run --require-beat interpolation"] },
+    ),
+    (
+        "run screen.toml --steps 2 --set evaluate.all_folds=true --set rank.target='moa == \"rises\"' --out unranked",
+        Works("cytonaut rank unranked/fold-0 --target 'moa == \"rises\"'"),
+    ),
+    ("rank unranked/fold-0 --target 'moa == \"rises\"'", Works("up")),
     ("embed folds --out e.parquet", OF_FOLDS),
     ("predict folds --out p.parquet", OF_FOLDS),
     ("rank folds --target 'moa == \"rises\"'", OF_FOLDS),
-    ("evaluate folds", OF_FOLDS),
+    ("evaluate folds", Works("lewm")),
     ("train screen.toml --from folds --out from_folds", OF_FOLDS),
 ];
 
@@ -172,6 +184,7 @@ fn crops_of_images() {
                 },
             ),
             ("evaluate run", Works("latents")),
+            ("evaluate run --require-beat interpolation", Loses("error: No claim")),
             (
                 "evaluate run new/dataset.toml",
                 Refused {
@@ -180,7 +193,7 @@ fn crops_of_images() {
                 },
             ),
             ("embed folds --out e.parquet", OF_FOLDS),
-            ("evaluate folds", OF_FOLDS),
+            ("evaluate folds", Works("latents")),
         ],
     });
 }
@@ -231,12 +244,13 @@ fn a_time_lapse_of_crops() {
                 Refused { words: "use the run's own screen", instead: &["rank run --target 'drug >= 3' --by lewm"] },
             ),
             ("evaluate run", Works("no_change")),
+            ("evaluate run --require-beat no_change", Loses("error: No claim")),
             (
                 "evaluate run new/dataset.toml",
                 Refused { words: "use the run's own screen", instead: &["evaluate run"] },
             ),
             ("embed folds --out e.parquet", OF_FOLDS),
-            ("evaluate folds", OF_FOLDS),
+            ("evaluate folds", Works("no_change")),
         ],
     });
 }
@@ -280,6 +294,14 @@ fn tracks_under_a_schedule() {
                 Refused { words: "trajectories.parquet", instead: &["evaluate run"] },
             ),
             ("evaluate run", Works("no_change")),
+            ("evaluate run --require-beat no_change", Loses("error: No claim")),
+            (
+                "evaluate run --require-beat interpolation",
+                Refused {
+                    words: "choose one of mean_response",
+                    instead: &["evaluate run --require-beat mean_response"],
+                },
+            ),
             ("evaluate run new/tracks.csv", Refused { words: "trajectories.parquet", instead: &["evaluate run"] }),
             (
                 "run screen.toml --set rank.target='dose_um >= 0.1' --out ranked",
@@ -289,7 +311,7 @@ fn tracks_under_a_schedule() {
                 },
             ),
             ("embed folds --out e.parquet", OF_FOLDS),
-            ("evaluate folds", OF_FOLDS),
+            ("evaluate folds", Works("no_change")),
         ],
     });
 }
@@ -380,6 +402,7 @@ fn fault(folder: &Path, asked: &str, outcome: &Outcome) -> Option<String> {
     let (code, said) = run(asked);
     let (expected, expected_words, instead) = match outcome {
         Works(words) => (0, *words, &[][..]),
+        Loses(words) => (3, *words, &[][..]),
         Refused { words, instead } => (2, *words, *instead),
     };
     if code != Some(expected) || !said.contains(expected_words) {
@@ -387,6 +410,6 @@ fn fault(folder: &Path, asked: &str, outcome: &Outcome) -> Option<String> {
     }
     instead.iter().find_map(|advised| {
         let (code, said) = run(advised);
-        (code != Some(0)).then(|| format!("`{asked}` advises `{advised}`, which does not work:\n{said}"))
+        (!matches!(code, Some(0 | 3))).then(|| format!("`{asked}` advises `{advised}`, which does not work:\n{said}"))
     })
 }

@@ -148,6 +148,23 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
 }
 
 #[test]
+fn a_run_of_another_version_is_opened_with_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    finish(tiny_run(&run, &[]), 0);
+    let manifest = fs::read_to_string(run.join("manifest.json")).unwrap();
+    let now = format!("\"{}\"", env!("CARGO_PKG_VERSION"));
+    assert_eq!(manifest.matches(&now).count(), 1, "{manifest}");
+    fs::write(run.join("manifest.json"), manifest.replace(&now, "\"0.0.9\"")).unwrap();
+    let mut embed = cytonaut(["embed"]);
+    embed.arg(&run).arg("--out").arg(folder.path().join("latents.parquet"));
+    for command in [embed, tiny_run(&run, &[])] {
+        let said = finish(command, 0);
+        assert!(said.contains("run: begun by cytonaut 0.0.9, and this is cytonaut"), "{said}");
+    }
+}
+
+#[test]
 fn a_folder_that_is_no_run_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_string_lossy().into_owned();

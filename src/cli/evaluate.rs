@@ -8,7 +8,6 @@ use super::open_run::OpenRun;
 use super::options::DeviceArgs;
 use super::{AskedWrongly, Lost, print};
 use crate::evaluate::{Claim, Evaluation};
-use crate::predict::{Method, UnknownMethod};
 use crate::run::Artifact;
 use crate::study;
 
@@ -58,10 +57,19 @@ impl EvaluateArgs {
         }
         print(&text)?;
         let Some(baseline) = require_beat else { return Ok(()) };
-        let method: Method = baseline.parse().map_err(|error: UnknownMethod| AskedWrongly(error.to_string()))?;
-        let verdict = evaluation
-            .against(&method)
-            .ok_or_else(|| AskedWrongly(format!("no baseline `{baseline}` covers these treatments")))?;
+        let verdict = baseline.parse().ok().and_then(|method| evaluation.against(&method));
+        let verdict = verdict.ok_or_else(|| {
+            let baselines = evaluation.against.iter().map(|verdict| &verdict.baseline);
+            let words: Vec<_> = baselines.filter(|method| method.is_baseline()).map(|method| method.word()).collect();
+            AskedWrongly(match words.is_empty() {
+                true => {
+                    format!("no baseline `{baseline}`: no treatment is held out for testing, so nothing was compared")
+                }
+                false => {
+                    format!("no baseline `{baseline}` covers these treatments; choose one of {}", words.join(", "))
+                }
+            })
+        })?;
         if verdict.difference.claim == Claim::Lower { Ok(()) } else { Err(Lost(verdict.to_string()).into()) }
     }
 }

@@ -224,7 +224,11 @@ pub enum NormalizeError {
         screen: String,
     },
     /// A normalizer of one kind of screen meets the other.
-    #[error("the normalizer was fitted on a screen with reference {fitted:?}, screen `{screen}` has {found:?}")]
+    #[error(
+        "the normalizer was fitted on a screen with `reference = \"{}\"`, screen `{screen}` has \"{}\"; give a screen of the same reference, or correct the card",
+        fitted.word(),
+        found.word()
+    )]
     Reference {
         /// Name of the screen.
         screen: String,

@@ -119,7 +119,10 @@ fn zero_of_a_relative_screen_stays_zero() {
     let ranks = NormalizeSettings { compress: Compress::RankInt {}, ..Default::default() };
     refuses(fit(&screen, &ranks), "`rank_int` moves zero");
     screen.design = Design::AgainstControls;
-    refuses(normalizer.apply(&screen), "fitted on a screen with reference Relative, screen `made` has ControlWells");
+    refuses(
+        normalizer.apply(&screen),
+        "fitted on a screen with `reference = \"relative\"`, screen `made` has \"control_wells\"",
+    );
 }
 
 #[test]

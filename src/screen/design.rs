@@ -69,6 +69,17 @@ pub struct Schedule {
     pub present: Vec<Intervention>,
 }
 
+impl Reference {
+    /// The word in a card.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ControlWells => "control_wells",
+            Self::Relative => "relative",
+            Self::FirstFrame => "first_frame",
+        }
+    }
+}
+
 impl Design {
     /// The design of a card's word, with no object followed yet.
     pub fn of_reference(reference: Reference) -> Self {

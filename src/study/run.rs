@@ -335,6 +335,13 @@ fn all_folds(
 ) -> Result<Answers, StudyError> {
     let folder = dir.path().to_owned();
     let mut answers = Answers::default();
+    if !config.rank.target.is_empty() {
+        tell(Event::Warning(format!(
+            "nothing is ranked, as each fold has a model of its own; rank by one of them: cytonaut rank {} --target '{}'",
+            folder.join(fold_name(0)).display(),
+            config.rank.target
+        )));
+    }
     for fold in 0..config.split.folds {
         go_on(stop, "the next fold")?;
         dir.start_step(&fold_name(fold))?;
