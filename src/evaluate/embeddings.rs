@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -11,11 +10,9 @@ use super::{
     moa_vectors, replicate_map, retrieval, split_halves,
 };
 use crate::baseline::measured;
-use crate::embed::{Level, embed};
 use crate::normalize::{PrincipalComponents, Sphering, Whitening};
 use crate::pair::{Part, Split};
 use crate::screen::{FeatureMatrix, Role, Screen};
-use crate::train::TrainedModel;
 
 /// Added to every eigenvalue when sphering, as a multiple of the mean eigenvalue.
 const SPHERE_EPSILON: f64 = 0.2;
@@ -35,8 +32,12 @@ pub(super) const EMBEDDING_TASKS: [&str; 3] = [MECHANISM, REPLICATES, SEEN];
 
 /// Scores of latents and features as embeddings of all wells of the screen.
 ///
-/// Whitening and components are fitted on training rows. `seed` is that of training, for the random encoder. Mechanism retrieval covers all treatments, those of training too:
+/// Whitening and components are fitted on training rows. Mechanism retrieval covers all treatments, those of training too:
 /// no label was shown to the model.
+///
+/// # Shapes
+/// - `latents`: `[row, latent]` of the trained encoder, those of the members side by side, each `width` wide
+/// - `untrained`: the same of the encoder that training started from
 ///
 /// # Errors
 /// When whitening cannot be fitted.
@@ -44,20 +45,18 @@ pub fn embedding_scores(
     settings: &EvaluateConfig,
     screen: &Screen,
     split: &Split,
-    trained: &TrainedModel,
-    seed: u64,
-    device: &Device,
+    latents: FeatureMatrix,
+    untrained: FeatureMatrix,
+    width: usize,
 ) -> Result<Vec<ScoreRow>, EvaluateError> {
-    let latents = embed(trained, screen, Level::Well, device).latents;
     let training = split.rows(Part::Train);
     let components = PCA_COMPONENTS.min(training.len() - 1).min(screen.features.n_features());
     let pca = PrincipalComponents::fit(&screen.features, &training, components)?.apply(&screen.features)?;
-    let same_width = trained.config.latent.min(components);
+    let same_width = width.min(components);
     let pca_same = pca.select_columns(&(0..same_width).collect::<Vec<_>>());
-    let untrained = trained.untrained(seed, device);
     let mut embeddings = vec![
         ("latents".to_owned(), latents.clone()),
-        ("random_encoder".to_owned(), embed(&untrained, screen, Level::Well, device).latents),
+        ("random_encoder".to_owned(), untrained),
         ("features".to_owned(), screen.features.clone()),
         (format!("pca_{same_width}"), pca_same),
     ];

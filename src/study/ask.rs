@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::embed::{Embeddings, Level, embed};
 use crate::evaluate::{Answers, embedding_scores, treatment_scores};
 use crate::predict::Starts;
+use crate::train::TrainedModel;
 
 /// Asks a trained run what there is to ask of its screen; `None` where nothing is held out.
 ///
@@ -72,7 +73,12 @@ pub(super) fn ask<'a>(
         let (settings, screen, split) = (&config.evaluate, &prepared.screen, &prepared.split);
         let treatments = treatment_scores(settings, screen, split, found.all(), &test)?;
         let of_embeddings = match scope {
-            Scope::All => embedding_scores(settings, screen, split, &trained_run.trained, config.train.seed, device)?,
+            Scope::All => {
+                let trained = &trained_run.trained;
+                let latents = |trained: &TrainedModel| embed(trained, screen, Level::Well, device).latents;
+                let untrained = latents(&trained.untrained(config.train.seed, device));
+                embedding_scores(settings, screen, split, latents(trained), untrained, trained.config.latent)?
+            }
             Scope::Predictions => Vec::new(),
         };
         let answers = Answers { treatments, ..Answers::default() };
