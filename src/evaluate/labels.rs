@@ -369,7 +369,7 @@ mod tests {
         };
         assert_eq!((accuracy(LATENTS, "all"), accuracy("cell_count", "all")), (1.0, 0.5));
         assert_eq!((accuracy("cell_count", "a"), accuracy("cell_count", "b")), (1.0, 0.0));
-        assert!(notes[0].contains("against the best of 2 simple ways"), "{notes:?}");
+        assert!(notes[0].contains("against the best of 2 simple methods"), "{notes:?}");
         assert!(notes[0].ends_with("latents predict labels better"), "{notes:?}");
         assert!(notes[1].starts_with("the plate column explains the label completely"), "{notes:?}");
     }

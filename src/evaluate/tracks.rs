@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(verdict.baseline, Method::NeighborDosesShifted, "one that answers half of it is no rival");
         assert_eq!((verdict.model_mean, verdict.baseline_mean, verdict.ceiling), (0.25, 1.25, Some(0.0)));
         let words = errors.by_condition().unwrap();
-        assert!(words.starts_with("at 2 of 2 conditions blend is nearer"), "{words}");
+        assert!(words.starts_with("at 2 of 2 conditions blend is closer"), "{words}");
     }
 
     #[test]
