@@ -160,7 +160,7 @@ fn a_run_of_another_version_is_opened_with_a_warning() {
     embed.arg(&run).arg("--out").arg(folder.path().join("latents.parquet"));
     for command in [embed, tiny_run(&run, &[])] {
         let said = finish(command, 0);
-        assert!(said.contains("run: begun by cytonaut 0.0.9, and this is cytonaut"), "{said}");
+        assert!(said.contains("run: started by cytonaut 0.0.9, and this is cytonaut"), "{said}");
     }
 }
 
