@@ -148,8 +148,12 @@ impl Evaluation {
     /// When the file is missing or is not an evaluation.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let json = std::fs::read(path).map_err(FileError::read(path))?;
-        serde_json::from_slice(&json)
-            .map_err(|error| FileError::damaged(path, format!("is not an evaluation ({error})")))
+        serde_json::from_slice(&json).map_err(|error| {
+            FileError::damaged(
+                path,
+                format!("is not an evaluation ({error}); delete it, and `cytonaut run` makes it anew"),
+            )
+        })
     }
 }
 

@@ -55,19 +55,21 @@ pub fn run(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, StudyError> {
     refuse_early(config, &loaded.screen)?;
+    // Before the folder is made: a run to start from that is not there leaves nothing behind.
+    let warm = config.train.from.as_deref().map(|from| warm_start(from, device)).transpose()?;
     let (mut dir, was_finished) = open(config, loaded, folder, tell)?;
     if was_finished && let Some(finished) = shown_again(config, folder)? {
         return Ok(finished);
     }
     let evaluation = match config.evaluate.all_folds {
         true => {
-            let answers = all_folds(config, loaded, &mut dir, device, stop, tell)?;
+            let answers = all_folds(config, loaded, &mut dir, warm.as_deref(), device, stop, tell)?;
             let evaluation = Evaluation::of(&config.evaluate, config.split.by, &answers)?;
             answers::write(&answers, None, folder)?;
             write_evaluation(&evaluation, folder)?;
             evaluation
         }
-        false => one_fold(config, loaded, &mut dir, device, stop, tell)?.1,
+        false => one_fold(config, loaded, &mut dir, warm.as_deref(), device, stop, tell)?.1,
     };
     dir.finish()?;
     let ranking = ranking_of(config, folder)?;
@@ -137,11 +139,11 @@ fn one_fold(
     config: &Config,
     loaded: &Loaded,
     dir: &mut RunDir,
+    warm: Option<&[BTreeMap<String, Array>]>,
     device: &Device,
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<(Answers, Evaluation), StudyError> {
-    let warm = config.train.from.as_deref().map(|from| warm_start(from, device)).transpose()?;
     let prepared = prepare(config, loaded)?;
     dir.record(|manifest| {
         manifest.seed = Some(config.train.seed);
@@ -157,7 +159,7 @@ fn one_fold(
         // A file that is there and cannot be read is never overwritten.
         Err(_) if TrainedRun::lacks_a_file(&folder, config.train.members) => {
             dir.start_step("train")?;
-            train(config, &prepared, dir, warm.as_deref(), device, stop, tell)?
+            train(config, &prepared, dir, warm, device, stop, tell)?
         }
         Err(error) => return Err(error),
     };
@@ -329,6 +331,7 @@ fn all_folds(
     config: &Config,
     loaded: &Loaded,
     dir: &mut RunDir,
+    warm: Option<&[BTreeMap<String, Array>]>,
     device: &Device,
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
@@ -357,7 +360,7 @@ fn all_folds(
         };
         let loaded = own.as_ref().unwrap_or(loaded);
         let (mut dir, _) = open(&of_fold, loaded, &folder.join(fold_name(fold)), tell)?;
-        answers.extend(one_fold(&of_fold, loaded, &mut dir, device, stop, tell)?.0);
+        answers.extend(one_fold(&of_fold, loaded, &mut dir, warm, device, stop, tell)?.0);
         dir.finish()?;
     }
     Ok(answers)
