@@ -79,7 +79,8 @@ impl ParameterPath {
 #[derive(Default)]
 struct Collect {
     path: ParameterPath,
-    arrays: BTreeMap<String, Array>,
+    /// Shape and flat values by path.
+    tensors: BTreeMap<String, (Vec<usize>, Tensor<1>)>,
     trainable: usize,
 }
 
@@ -95,11 +96,11 @@ impl ModuleVisitor for Collect {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
         let shape = tensor.dims().to_vec();
+        let n_values = shape.iter().product::<usize>();
         if param.is_require_grad() {
-            self.trainable += shape.iter().product::<usize>();
+            self.trainable += n_values;
         }
-        let values = tensor.into_data().convert::<f32>().try_to_vec().expect("converted to f32");
-        self.arrays.insert(self.path.name(), Array { shape, values });
+        self.tensors.insert(self.path.name(), (shape, tensor.reshape([n_values])));
     }
 }
 
@@ -107,7 +108,11 @@ impl ModuleVisitor for Collect {
 pub fn parameters<M: Module>(module: &M) -> BTreeMap<String, Array> {
     let mut collect = Collect::default();
     module.visit(&mut collect);
-    collect.arrays
+    let array = |(name, (shape, tensor)): (String, (Vec<usize>, Tensor<1>))| {
+        let values = tensor.into_data().convert::<f32>().try_to_vec().expect("converted to f32");
+        (name, Array { shape, values })
+    };
+    collect.tensors.into_iter().map(array).collect()
 }
 
 /// How many values training changes; 0 off an autodiff device, where nothing is trained.
@@ -117,30 +122,9 @@ pub fn count_parameters<M: Module>(module: &M) -> usize {
     collect.trainable
 }
 
-struct CollectFlat {
-    path: ParameterPath,
-    tensors: BTreeMap<String, Tensor<1>>,
-}
-
-impl ModuleVisitor for CollectFlat {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.path.exit(container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val();
-        let n_values = tensor.dims().iter().product::<usize>();
-        self.tensors.insert(self.path.name(), tensor.reshape([n_values]));
-    }
-}
-
 struct Average {
     path: ParameterPath,
-    other: BTreeMap<String, Tensor<1>>,
+    other: BTreeMap<String, (Vec<usize>, Tensor<1>)>,
     momentum: f64,
 }
 
@@ -154,7 +138,7 @@ impl ModuleMapper for Average {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let other = self.other.remove(&self.path.name()).expect("both modules are of one type and of one size");
+        let (_, other) = self.other.remove(&self.path.name()).expect("both modules are of one type and of one size");
         let shape = param.val().dims();
         param.map(|own| own.mul_scalar(self.momentum) + other.reshape(shape).mul_scalar(1.0 - self.momentum))
     }
@@ -162,7 +146,7 @@ impl ModuleMapper for Average {
 
 /// `momentum × module + (1 - momentum) × other`, for every parameter and buffer; both lie on one plain device.
 pub(super) fn averaged<M: Module>(module: M, other: &M, momentum: f64) -> M {
-    let mut collect = CollectFlat { path: ParameterPath::default(), tensors: BTreeMap::new() };
+    let mut collect = Collect::default();
     other.visit(&mut collect);
     module.map(&mut Average { path: ParameterPath::default(), other: collect.tensors, momentum })
 }
