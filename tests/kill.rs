@@ -45,7 +45,8 @@ fn a_killed_run_ends_with_the_bytes_of_one_that_was_not() {
     let said = finish(tiny_run(&whole, &[]), 0);
     assert!(said.contains("run was finished already"), "{said}");
     assert!(files(&whole) == before, "asking again changes nothing");
-    for name in ["model/member-1.safetensors", "decoder.json"] {
+    let results = ["embeddings.parquet", "predictions.parquet", "scores.parquet", "evaluation.json", "ranking.csv"];
+    for name in ["model/member-1.safetensors", "decoder.json"].into_iter().chain(results) {
         fs::remove_file(whole.join(name)).unwrap();
         finish(tiny_run(&whole, &[]), 0);
         assert!(files(&whole) == before, "{name} is made again");

@@ -31,7 +31,7 @@ pub struct LabelGuess {
 }
 
 /// What these scores are called in `scores.parquet`.
-pub const LABELS: &str = "label of held-out wells";
+pub(super) const LABELS: &str = "label of held-out wells";
 
 /// Of more labels, none is scored by itself.
 const MOST_SHOWN: usize = 12;

@@ -39,7 +39,7 @@ pub use conformal::{ConformalRadius, Coverage, conformal_radius, coverage_over_s
 pub use correlation::{pearson, spearman};
 pub use embeddings::{embedding_scores, well_embedding_scores};
 pub use evaluation::{Answers, Evaluation};
-pub use labels::{LABELS, LATENTS, LabelGuess, Space, guesses, label_table};
+pub use labels::{LATENTS, LabelGuess, Space, guesses, label_table};
 pub use moa::{Exclude, MoaAccuracy, MoaVector, moa_accuracy, moa_vectors};
 pub use neighbors::{DRAWS, Guess, RelabelingPValue, nearest_labels, relabeling_p_value};
 pub use readout::{ReadoutScore, readout_scores};
@@ -47,12 +47,12 @@ pub use replicate_map::{MapSettings, Negatives, ReplicateMap, ReplicateMaps, Uns
 pub use retrieval::{Distance, Retrieval, RetrievalRank, retrieval};
 pub use scores::{ScoreRow, Scores};
 pub use significance::benjamini_hochberg;
-pub use tracks::{TRACKS, TrackPrediction, trajectory_table};
+pub use tracks::{TrackPrediction, trajectory_table};
 pub use trajectory::{FieldSums, TRAJECTORY_METRICS, TrajectoryScore, trajectory_scores};
 pub use treatments::{TreatmentScore, treatment_scores};
 pub use trust::{Intervals, verdict_sentence};
 pub use verdict::{Direction, MethodScores, Verdict, verdict};
-pub use wells::{READOUTS, WellReadout, readout_table};
+pub use wells::{WellReadout, readout_table};
 
 use crate::normalize::NormalizeError;
 use crate::predict::Method;

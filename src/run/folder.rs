@@ -116,12 +116,23 @@ impl RunDir {
         self.record(|manifest| push_once(&mut manifest.started_steps, step))
     }
 
-    /// Marks the run finished, after its last file.
+    /// Marks the run finished, after its last file, and notes which files it left.
     ///
     /// # Errors
-    /// As [`RunDir::record`].
+    /// As [`RunDir::record`], and when the folder cannot be read.
     pub fn finish(&mut self) -> Result<(), RunError> {
-        self.record(|manifest| manifest.state = State::Finished)
+        let mut files = Vec::new();
+        list_files(&self.path, "", &mut files)?;
+        files.sort();
+        self.record(|manifest| {
+            manifest.files = files;
+            manifest.state = State::Finished;
+        })
+    }
+
+    /// Whether every file that the finished run left is still there.
+    pub fn is_whole(&self) -> bool {
+        self.manifest.files.iter().all(|name| self.path.join(name).exists())
     }
 
     fn begin(path: &Path, lock: File, config_toml: &str, inputs: &[InputHash]) -> Result<Self, RunError> {
@@ -225,6 +236,24 @@ fn push_once(list: &mut Vec<String>, entry: &str) {
     if !list.iter().any(|present| present == entry) {
         list.push(entry.to_owned());
     }
+}
+
+/// What says how a run came about, and is not remade from a trained model.
+const RECORDS: [&str; 4] = ["manifest.json", "config.toml", "metrics.jsonl", ".lock"];
+
+/// Paths within the run folder of all results in it, with `/` between their parts; checkpoints and records are none.
+fn list_files(folder: &Path, within: &str, files: &mut Vec<String>) -> Result<(), RunError> {
+    for entry in fs::read_dir(folder).map_err(RunError::read(folder))? {
+        let path = entry.map_err(RunError::read(folder))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_result = name != "checkpoints" && !RECORDS.contains(&name.as_str());
+        if path.is_dir() && is_result {
+            list_files(&path, &format!("{within}{name}/"), files)?;
+        } else if is_result {
+            files.push(format!("{within}{name}"));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -84,6 +84,8 @@ pub struct Manifest {
     pub notes: Vec<String>,
     /// Steps of the job that have begun, in their order: `train`, `embed`, `evaluate`, `rank`; or `fold-0`, `fold-1`, ….
     pub started_steps: Vec<String>,
+    /// Files that the finished run left, those of its folds too, by their paths within its folder; empty until then.
+    pub files: Vec<String>,
 }
 
 /// What manifests of all formats say.
@@ -116,6 +118,7 @@ impl Manifest {
             dropped: Vec::new(),
             notes: Vec::new(),
             started_steps: Vec::new(),
+            files: Vec::new(),
         }
     }
 

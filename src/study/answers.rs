@@ -7,9 +7,7 @@ use super::lapse::Lapse;
 use super::methods::Methods;
 use super::table;
 use crate::config::Config;
-use crate::evaluate::{
-    Answers, Evaluation, LABELS, READOUTS, ScoreRow, TRACKS, label_table, readout_table, trajectory_table,
-};
+use crate::evaluate::{Answers, Evaluation, ScoreRow, label_table, readout_table, trajectory_table};
 use crate::run::Artifact;
 
 /// Whether embeddings are scored too: that takes longer than all else and says nothing of predictions.
@@ -65,19 +63,4 @@ pub(super) fn write(answers: &Answers, methods: Option<&Methods>, folder: &Path)
         table.write_parquet(&artifact.path_in(folder))?;
     }
     Ok(())
-}
-
-/// The tables that [`write`] wrote for what was evaluated, and that of the scores.
-pub(super) fn artifacts(evaluation: &Evaluation) -> Vec<Artifact> {
-    let mut artifacts = Vec::new();
-    for row in &evaluation.scores.rows {
-        artifacts.push(Artifact::Scores);
-        artifacts.extend(match row.task.as_str() {
-            TRACKS => Some(Artifact::Trajectories),
-            READOUTS => Some(Artifact::Readouts),
-            LABELS => Some(Artifact::Labels),
-            _ => None,
-        });
-    }
-    artifacts
 }

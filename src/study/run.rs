@@ -58,7 +58,7 @@ pub fn run(
     // Before the folder is made: a run to start from that is not there leaves nothing behind.
     let warm = config.train.from.as_deref().map(|from| warm_start(from, device)).transpose()?;
     let (mut dir, was_finished) = open(config, loaded, folder, tell)?;
-    if was_finished && let Some(finished) = shown_again(config, folder)? {
+    if was_finished && let Some(finished) = shown_again(config, &dir)? {
         return Ok(finished);
     }
     let evaluation = match config.evaluate.all_folds {
@@ -98,24 +98,13 @@ fn refuse_early(config: &Config, screen: &Screen) -> Result<(), StudyError> {
 }
 
 /// What a finished run wrote down; `None` where one of its files is missing, so that it is made again.
-fn shown_again(config: &Config, folder: &Path) -> Result<Option<Finished>, StudyError> {
-    let is_there = |artifact: Artifact| artifact.path_in(folder).exists();
-    if !is_there(Artifact::Evaluation) {
+fn shown_again(config: &Config, dir: &RunDir) -> Result<Option<Finished>, StudyError> {
+    let folder = dir.path();
+    let written = Artifact::Evaluation.path_in(folder);
+    if !dir.is_whole() || !written.exists() {
         return Ok(None);
     }
-    let evaluation = Evaluation::read(&Artifact::Evaluation.path_in(folder))?;
-    let mut files = answers::artifacts(&evaluation);
-    if !config.evaluate.all_folds {
-        files.extend((0..config.train.members).map(|member| Artifact::Model { member }));
-        files.extend([Artifact::Normalizer, Artifact::Decoder, Artifact::Embeddings, Artifact::InterventionEmbeddings]);
-        if !config.rank.target.is_empty() {
-            files.extend([Artifact::Ranking, Artifact::RankingCsv]);
-        }
-    }
-    if !files.into_iter().all(is_there) {
-        return Ok(None);
-    }
-    let ranking = ranking_of(config, folder)?;
+    let (evaluation, ranking) = (Evaluation::read(&written)?, ranking_of(config, folder)?);
     Ok(Some(Finished { folder: folder.to_owned(), was_finished: true, evaluation, ranking, top: config.rank.top }))
 }
 
