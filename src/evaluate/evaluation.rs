@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::labels::label_scores;
 use super::tracks::{TrackErrors, track_score_rows};
-use super::treatments::{treatment_score_rows, treatment_verdict, what_a_group_is};
-use super::wells::{readout_score_rows, readout_verdict};
+use super::treatments::{treatment_errors, treatment_score_rows, what_a_group_is};
+use super::verdict::Errors;
+use super::wells::{readout_errors, readout_score_rows};
 use super::{
-    EvaluateConfig, EvaluateError, LabelGuess, ScoreRow, Scores, TrackPrediction, TreatmentScore, Verdict, WellReadout,
+    Bootstrap, EvaluateConfig, EvaluateError, LabelGuess, ScoreRow, Scores, TrackPrediction, TreatmentScore, Verdict,
+    WellReadout,
 };
 use crate::pair::SplitBy;
 use crate::predict::Method;
@@ -40,37 +42,55 @@ impl Answers {
         self.notes.extend(other.notes.into_iter().filter(|note| !self.notes.contains(note)).collect::<Vec<_>>());
     }
 
-    /// `method` against the best of its rivals, by whatever these answers are scored by.
-    fn verdict(
-        &self,
-        settings: &EvaluateConfig,
-        method: &Method,
-        is_rival: &dyn Fn(&Method) -> bool,
-    ) -> Result<Option<Verdict>, EvaluateError> {
-        let bootstrap = &settings.bootstrap;
-        let wells = self.scored_wells(settings);
-        if !self.tracks.is_empty() {
-            TrackErrors::of(&self.tracks).verdict(method, is_rival, bootstrap)
-        } else if !wells.is_empty() {
-            readout_verdict(bootstrap, &wells, method, is_rival)
-        } else {
-            treatment_verdict(bootstrap, &self.treatments, method, is_rival)
-        }
-    }
-
     /// The readouts of the part that is scored; those of the other parts are written down only.
     fn scored_wells(&self, settings: &EvaluateConfig) -> Vec<&WellReadout> {
         self.wells.iter().filter(|readout| readout.part == settings.part).collect()
     }
+}
 
-    /// Every method that answered what verdicts are about.
-    fn methods(&self, settings: &EvaluateConfig) -> Vec<Method> {
-        let mut methods: Vec<Method> = self.tracks.iter().map(|track| track.method.clone()).collect();
-        methods.extend(self.scored_wells(settings).iter().map(|readout| readout.method.clone()));
-        methods.extend(self.treatments.iter().map(|score| score.method.clone()));
-        methods.sort_unstable();
-        methods.dedup();
-        methods
+/// The errors that verdicts are about: of tracks, of the wells of a time lapse, or of treatments.
+enum Judged<'a> {
+    Tracks(TrackErrors<'a>),
+    Others(Errors<'a>),
+}
+
+impl<'a> Judged<'a> {
+    fn of(settings: &EvaluateConfig, answers: &'a Answers) -> Self {
+        let wells = answers.scored_wells(settings);
+        match (answers.tracks.is_empty(), wells.is_empty()) {
+            (false, _) => Self::Tracks(TrackErrors::of(&answers.tracks)),
+            (true, false) => Self::Others(readout_errors(&wells)),
+            (true, true) => Self::Others(treatment_errors(&answers.treatments)),
+        }
+    }
+
+    /// Every method that answered, by its word.
+    fn methods(&self) -> Vec<&'a Method> {
+        match self {
+            Self::Tracks(errors) => errors.methods.keys().copied().collect(),
+            Self::Others(errors) => errors.methods.keys().copied().collect(),
+        }
+    }
+
+    /// `method` against the best of its rivals.
+    fn verdict(
+        &self,
+        method: &Method,
+        is_rival: &dyn Fn(&Method) -> bool,
+        bootstrap: &Bootstrap,
+    ) -> Result<Option<Verdict>, EvaluateError> {
+        match self {
+            Self::Tracks(errors) => errors.verdict(method, is_rival, bootstrap),
+            Self::Others(errors) => errors.verdict(method, is_rival, bootstrap),
+        }
+    }
+
+    /// What has to be said of the errors as a whole.
+    fn note(&self) -> Option<String> {
+        match self {
+            Self::Tracks(errors) => errors.by_condition(),
+            Self::Others(_) => None,
+        }
     }
 }
 
@@ -102,20 +122,21 @@ impl Evaluation {
         let mut rows = treatment_score_rows(settings, by, &answers.treatments)?;
         rows.extend(readout_score_rows(bootstrap, &answers.scored_wells(settings))?);
         rows.extend(track_score_rows(bootstrap, &answers.tracks)?);
+        let judged = Judged::of(settings, answers);
         let mut notes: Vec<String> = what_a_group_is(by, &answers.treatments).into_iter().collect();
-        notes.extend(TrackErrors::of(&answers.tracks).by_condition());
+        notes.extend(judged.note());
         notes.extend(answers.notes.iter().cloned());
         let (of_labels, notes_on_labels) = label_scores(settings, &answers.labels)?;
         rows.extend(of_labels);
         notes.extend(notes_on_labels);
         let mut against = Vec::new();
-        for rival in answers.methods(settings).into_iter().filter(|method| *method != Method::Blend) {
-            against.extend(answers.verdict(settings, &Method::Blend, &|method| *method == rival)?);
+        for rival in judged.methods().into_iter().filter(|method| **method != Method::Blend) {
+            against.extend(judged.verdict(&Method::Blend, &|method| method == rival, bootstrap)?);
         }
         Ok(Self {
             scores: Scores { rows },
-            verdict: answers.verdict(settings, &Method::Blend, &Method::is_baseline)?,
-            verdict_model: answers.verdict(settings, &Method::Model, &Method::is_baseline)?,
+            verdict: judged.verdict(&Method::Blend, &Method::is_baseline, bootstrap)?,
+            verdict_model: judged.verdict(&Method::Model, &Method::is_baseline, bootstrap)?,
             against,
             notes,
             configurations_tried: settings.configurations_tried,
@@ -160,7 +181,7 @@ impl Evaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::{Bootstrap, Claim};
+    use crate::evaluate::Claim;
     use crate::pair::Part;
     use crate::screen::{Intervention, Kind, Micromolar, Treatment};
 

@@ -8,7 +8,7 @@ use crate::screen::Treatment;
 use crate::table::{Column, Table};
 
 /// What the prediction of trajectories is called in `scores.parquet`.
-pub const TRACKS: &str = "trajectories";
+pub(super) const TRACKS: &str = "trajectories";
 
 /// The subset of all conditions together.
 pub(super) const ALL: &str = "all";
@@ -99,7 +99,7 @@ fn score_rows(
 pub(super) struct TrackErrors<'a> {
     conditions: Vec<String>,
     fields: Vec<&'a str>,
-    methods: BTreeMap<&'a Method, Vec<Option<f64>>>,
+    pub(super) methods: BTreeMap<&'a Method, Vec<Option<f64>>>,
 }
 
 impl<'a> TrackErrors<'a> {

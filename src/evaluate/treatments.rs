@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::verdict::Errors;
 use super::{
-    Bootstrap, Direction, Distance, EvaluateConfig, EvaluateError, MethodScores, Origins, ScoreRow, Verdict, accuracy,
-    replicate_ceiling, retrieval, verdict,
+    Distance, EvaluateConfig, EvaluateError, MethodScores, Origins, ScoreRow, accuracy, replicate_ceiling, retrieval,
 };
 use crate::baseline::{dose_position, measured};
 use crate::pair::{DosePosition, Part, Split, SplitBy};
@@ -117,22 +117,9 @@ pub(super) fn treatment_score_rows(
     Ok(rows)
 }
 
-/// `method` against the best of the methods that are rivals, by mean squared error.
-///
-/// # Errors
-/// When a score is not finite.
-pub(super) fn treatment_verdict(
-    bootstrap: &Bootstrap,
-    scores: &[TreatmentScore],
-    method: &Method,
-    is_rival: &dyn Fn(&Method) -> bool,
-) -> Result<Option<Verdict>, EvaluateError> {
-    let mse = by_method(scores, "mse");
-    let Some(model) = mse.get(method) else { return Ok(None) };
-    let ceiling = mse.get(&Method::Replicate).map(|ceiling| &ceiling.scores);
-    let rivals: Vec<MethodScores> =
-        mse.iter().filter(|(method, _)| is_rival(method)).map(|(_, scores)| scores.clone()).collect();
-    verdict(model, &rivals, "MSE", Direction::LowerIsBetter, ceiling, &perturbations, bootstrap)
+/// Mean squared error of each method on each treatment.
+pub(super) fn treatment_errors(scores: &[TreatmentScore]) -> Errors<'_> {
+    Errors { methods: by_method(scores, "mse"), metric: "MSE", unit_of: perturbations, unit_name: "perturbations" }
 }
 
 /// A note where holding out plates, rows, columns or batches also holds out perturbations, so that scores are of both.

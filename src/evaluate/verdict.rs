@@ -109,6 +109,39 @@ pub fn verdict(
     }))
 }
 
+/// Errors of every method on the same treatments, of which verdicts are made.
+pub(super) struct Errors<'a> {
+    /// By method.
+    pub methods: BTreeMap<&'a Method, MethodScores>,
+    /// The metric's name, as it stands in the sentence.
+    pub metric: &'static str,
+    /// The independent unit of a treatment.
+    pub unit_of: fn(&Treatment) -> String,
+    /// What the units are called, in the plural.
+    pub unit_name: &'static str,
+}
+
+impl Errors<'_> {
+    /// `method` against the best of the methods that are rivals; `None` where either did not answer.
+    ///
+    /// # Errors
+    /// When an error is not finite.
+    pub fn verdict(
+        &self,
+        method: &Method,
+        is_rival: &dyn Fn(&Method) -> bool,
+        bootstrap: &Bootstrap,
+    ) -> Result<Option<Verdict>, EvaluateError> {
+        let Some(own) = self.methods.get(method) else { return Ok(None) };
+        let rivals: Vec<MethodScores> =
+            self.methods.iter().filter(|(method, _)| is_rival(method)).map(|(_, scores)| scores.clone()).collect();
+        let ceiling = self.methods.get(&Method::Replicate).map(|replicate| &replicate.scores);
+        let lower = Direction::LowerIsBetter;
+        let found = verdict(own, &rivals, self.metric, lower, ceiling, &self.unit_of, bootstrap)?;
+        Ok(found.map(|found| found.with_units_called(self.unit_name)))
+    }
+}
+
 impl Verdict {
     /// Whether the baseline is as good as repeating the measurement, so that there is nothing to win.
     pub fn is_at_ceiling(&self) -> bool {

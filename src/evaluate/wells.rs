@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Bootstrap, Direction, EvaluateError, MethodScores, ScoreRow, Verdict, readout_scores, verdict};
+use super::verdict::Errors;
+use super::{Bootstrap, EvaluateError, MethodScores, ScoreRow, readout_scores};
 use crate::pair::Part;
 use crate::predict::Method;
 use crate::screen::{Treatment, Well};
@@ -63,28 +64,8 @@ pub(super) fn readout_score_rows(
     Ok(rows)
 }
 
-/// `method` against the best of the methods that are rivals, by the squared error of the wells of each condition.
-///
-/// # Errors
-/// When a read-out is not finite.
-pub(super) fn readout_verdict(
-    bootstrap: &Bootstrap,
-    readouts: &[&WellReadout],
-    method: &Method,
-    is_rival: &dyn Fn(&Method) -> bool,
-) -> Result<Option<Verdict>, EvaluateError> {
-    let methods = squared_errors(readouts);
-    let Some(own) = methods.get(method) else { return Ok(None) };
-    let baselines: Vec<MethodScores> =
-        methods.iter().filter(|(method, _)| is_rival(method)).map(|(_, scores)| scores.clone()).collect();
-    let ceiling = methods.get(&Method::Replicate).map(|replicate| &replicate.scores);
-    let unit = |treatment: &Treatment| treatment.intervention.to_string();
-    let found = verdict(own, &baselines, "squared error", Direction::LowerIsBetter, ceiling, &unit, bootstrap)?;
-    Ok(found.map(|found| found.with_units_called("conditions")))
-}
-
 /// Mean squared error of each method over the wells of each condition.
-fn squared_errors<'a>(readouts: &[&'a WellReadout]) -> BTreeMap<&'a Method, MethodScores> {
+pub(super) fn readout_errors<'a>(readouts: &[&'a WellReadout]) -> Errors<'a> {
     let mut wells = BTreeMap::<(&Method, &Treatment), Vec<f64>>::new();
     for &readout in readouts {
         let error = (readout.predicted - readout.observed).powi(2);
@@ -96,11 +77,12 @@ fn squared_errors<'a>(readouts: &[&'a WellReadout]) -> BTreeMap<&'a Method, Meth
             methods.entry(method).or_insert_with(|| MethodScores { method: method.clone(), scores: BTreeMap::new() });
         own.scores.insert(treatment.clone(), errors.iter().sum::<f64>() / errors.len() as f64);
     }
-    methods
+    let unit_of = |treatment: &Treatment| treatment.intervention.to_string();
+    Errors { methods, metric: "squared error", unit_of, unit_name: "conditions" }
 }
 
 /// What the readout of wells is called in `scores.parquet`.
-pub const READOUTS: &str = "readout of wells";
+pub(super) const READOUTS: &str = "readout of wells";
 
 /// Every read-out as a table: one row for each well and method.
 pub fn readout_table(readouts: &[WellReadout]) -> Table {
