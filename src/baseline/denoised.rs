@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::consensus::shifted;
 use super::dose::mix;
-use super::{BaselineError, Fitted, Pca, Profiles};
+use super::{BaselineError, Fitted, Profiles};
+use crate::linear::Pca;
 use crate::pair::interpolation_weights;
 use crate::predict::{Abstains, Method};
 use crate::screen::Treatment;

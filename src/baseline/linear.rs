@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::consensus::Rows;
 use super::{BaselineError, Fitted, InterventionFeatures, Profiles};
-use crate::predict::{Method, Ridge};
+use crate::linear::Ridge;
+use crate::predict::Method;
 use crate::screen::{FeatureMatrix, Treatment};
 
 /// Penalties to choose from.

@@ -21,7 +21,6 @@ mod features;
 mod layout;
 mod linear;
 mod neighbors;
-mod pca;
 mod response;
 
 pub use additive::additive;
@@ -35,10 +34,10 @@ use features::InterventionFeatures;
 pub use layout::{batch_only, cell_count_only, well_position};
 pub use linear::ridge;
 pub use neighbors::{Similarity, knn};
-pub use pca::Pca;
 pub use response::{Mean, MeanResponse, Responses, TrackValues, halves, replicate_tracks};
 
-use crate::predict::{Method, RidgeError};
+use crate::linear::{PcaError, RidgeError};
+use crate::predict::Method;
 
 /// Why a baseline could not be computed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -69,12 +68,7 @@ pub enum BaselineError {
     /// The ridge could not be fitted.
     #[error(transparent)]
     Ridge(#[from] RidgeError),
-    /// A value that is no number reached a fit.
-    #[error("training profiles hold a value that is not finite; normalize the screen and drop such features first")]
-    NotFinite,
-    /// The eigenvalue solver gave up.
-    #[error(
-        "the principal components of the training profiles could not be computed; look for features of extreme scale"
-    )]
-    NoConvergence,
+    /// The training profiles have no principal components.
+    #[error(transparent)]
+    Pca(#[from] PcaError),
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Compress;
-use super::numbers::Numbers;
+use crate::linear::numbers::Numbers;
 use crate::screen::FeatureMatrix;
 
 /// Most points that a feature's rank map keeps; with more distinct training values it keeps evenly spaced ones.

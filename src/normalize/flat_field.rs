@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::NormalizeError;
 use super::intensity::{IntensityLevel, group_of};
-use super::numbers::Numbers;
+use crate::linear::median;
+use crate::linear::numbers::Numbers;
 use crate::load::image::pixels::PixelValues;
 use crate::load::image::{Stack, read_site};
 use crate::screen::ImageScreen;
@@ -140,7 +141,7 @@ impl Field {
         let of_channel = |channel: usize| -> Result<Numbers, String> {
             let median = |block: usize| {
                 let mut values: Vec<f64> = sites.iter().map(|site| site.channels[channel][block]).collect();
-                super::plate::median(&mut values)
+                median(&mut values)
             };
             let lights: Vec<f64> = (0..places.len()).map(median).collect();
             let mean = lights.iter().sum::<f64>() / lights.len() as f64;

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::numbers::Numbers;
 use super::{FlatField, NormalizeError};
+use crate::linear::numbers::Numbers;
 use crate::load::image::pixels::PixelValues;
 use crate::load::image::{Stack, read_site};
 use crate::screen::{ChannelScale, ImageScreen};

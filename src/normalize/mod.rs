@@ -13,11 +13,9 @@
 //! untreated state. It is scaled but never centered, in no step, so that zero stays zero.
 
 mod compress;
-pub(crate) mod dense;
 mod flat_field;
 mod intensity;
 mod normalizer;
-pub(crate) mod numbers;
 mod pca;
 mod plate;
 mod select;

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::NormalizeError;
-use super::dense::{centered_rows, column_means, principal_directions, product};
-use super::numbers::{Numbers, StoredMatrix};
 use super::sphere::refuse_missing;
+use crate::linear::dense::{centered_rows, column_means, principal_directions, product};
+use crate::linear::numbers::{Numbers, StoredMatrix};
 use crate::screen::FeatureMatrix;
 
 /// Principal components: a rotation onto the directions in which the fitted rows vary most.

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::numbers::Numbers;
 use super::{NormalizeError, PerPlate};
+use crate::linear::median;
+use crate::linear::numbers::Numbers;
 use crate::screen::{FeatureMatrix, Reference, Role, Screen};
 
 /// No scale is smaller than this part of the feature's typical standard deviation among the controls of one plate.
@@ -282,16 +283,4 @@ fn summarize_column(values: &mut [f64], estimator: Estimator, origin: Option<f64
             Summary { center, scale: 1.4826 * median(values), deviation, largest }
         }
     }
-}
-
-/// Median, the mean of the middle two for an even count, NaN of nothing; reorders its argument.
-pub(super) fn median(values: &mut [f64]) -> f64 {
-    if values.is_empty() {
-        return f64::NAN;
-    }
-    let middle = values.len() / 2;
-    let is_even = values.len().is_multiple_of(2);
-    let (below, upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    let upper = *upper;
-    if is_even { f64::midpoint(below.iter().copied().fold(f64::NEG_INFINITY, f64::max), upper) } else { upper }
 }

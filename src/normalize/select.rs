@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use super::dense::gram;
 use super::{Removed, Select};
+use crate::linear::dense::gram;
 use crate::screen::FeatureMatrix;
 
 /// The columns of `training` that pass every rule, ascending, and those that do not, with the rule that rejected them.

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::NormalizeError;
-use super::dense::{centered_rows, column_means, principal_directions, product};
-use super::numbers::{Numbers, StoredMatrix};
+use crate::linear::dense::{centered_rows, column_means, principal_directions, product};
+use crate::linear::numbers::{Numbers, StoredMatrix};
 use crate::screen::FeatureMatrix;
 
 /// Which of the whitening maps that keep each feature closest to itself.

@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::NormalizeError;
-use super::dense::{centered_rows, column_means, principal_directions, product};
-use super::numbers::{Numbers, StoredMatrix};
 use super::sphere::{divide_columns, numbered, refuse_missing, standard_deviations};
+use crate::linear::dense::{centered_rows, column_means, principal_directions, product};
+use crate::linear::numbers::{Numbers, StoredMatrix};
 use crate::screen::FeatureMatrix;
 
 /// A fitted typical variation normalization.

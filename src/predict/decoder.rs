@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::{Ridge, RidgeError};
+use crate::linear::{Ridge, RidgeError};
 use crate::pair::{Anchor, anchor_of};
 use crate::screen::{FeatureMatrix, Screen, Treatment};
 use crate::train::{Latents, TrainedModel};

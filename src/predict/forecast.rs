@@ -5,7 +5,8 @@
 
 use burn::tensor::Device;
 
-use super::{PROBE_LAMBDAS, Ridge, RidgeError};
+use super::PROBE_LAMBDAS;
+use crate::linear::{Ridge, RidgeError};
 use crate::pair::Anchor;
 use crate::screen::{FeatureMatrix, Intervention, Schedule, Treatment};
 use crate::train::TrainedModel;

@@ -6,7 +6,6 @@ mod method;
 mod model;
 mod predictions;
 mod probe;
-mod ridge;
 
 pub use decoder::{Decoder, DecoderConfig};
 pub use forecast::Forecaster;
@@ -15,4 +14,3 @@ pub(crate) use model::unplaced;
 pub use model::{Model, ModelPredictions, PredictError, PredictedLatents, Starts, predict_latents};
 pub use predictions::{Abstains, Predictions, Predictor};
 pub use probe::{Line, LogProbe, PROBE_LAMBDAS, ratios_of_sums};
-pub use ridge::{Ridge, RidgeError};

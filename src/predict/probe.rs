@@ -1,6 +1,6 @@
 //! A measured number read out of latents that were never trained on it.
 
-use super::{Ridge, RidgeError};
+use crate::linear::{Ridge, RidgeError};
 use crate::screen::FeatureMatrix;
 use crate::train::Latents;
 

@@ -5,7 +5,18 @@ use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 
-use super::BaselineError;
+/// Why profiles have no principal components.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PcaError {
+    /// A value that is no number reached a fit.
+    #[error("training profiles hold a value that is not finite; normalize the screen and drop such features first")]
+    NotFinite,
+    /// The eigenvalue solver gave up.
+    #[error(
+        "the principal components of the training profiles could not be computed; look for features of extreme scale"
+    )]
+    NoConvergence,
+}
 
 /// Components whose variance is below this share of the first one's are rounding noise.
 const LEAST_VARIANCE_SHARE: f64 = 1e-10;
@@ -27,7 +38,7 @@ impl Pca {
     ///
     /// # Errors
     /// When a value is not finite or the eigenvalue solver does not converge.
-    pub fn fit<P: AsRef<[f32]>>(rows: &[P]) -> Result<Self, BaselineError> {
+    pub fn fit<P: AsRef<[f32]>>(rows: &[P]) -> Result<Self, PcaError> {
         let n_rows = rows.len();
         let n_features = rows.first().map_or(0, |row| row.as_ref().len());
         let mut mean = vec![0.0f64; n_features];
@@ -37,7 +48,7 @@ impl Pca {
             }
         }
         if mean.iter().any(|value| !value.is_finite()) {
-            return Err(BaselineError::NotFinite);
+            return Err(PcaError::NotFinite);
         }
         if n_rows < 2 {
             return Ok(Self { mean, components: vec![], variances: vec![] });
@@ -108,7 +119,7 @@ fn product(left: faer::MatRef<'_, f64>, right: faer::MatRef<'_, f64>) -> Mat<f64
 }
 
 /// Eigenvalues, ascending, and eigenvectors in columns.
-fn eigen(matrix: &Mat<f64>) -> Result<(Vec<f64>, Mat<f64>), BaselineError> {
+fn eigen(matrix: &Mat<f64>) -> Result<(Vec<f64>, Mat<f64>), PcaError> {
     let n = matrix.nrows();
     let mut values = faer::Col::<f64>::zeros(n);
     let mut vectors = Mat::zeros(n, n);
@@ -121,7 +132,7 @@ fn eigen(matrix: &Mat<f64>) -> Result<(Vec<f64>, Mat<f64>), BaselineError> {
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
     )
-    .map_err(|_| BaselineError::NoConvergence)?;
+    .map_err(|_| PcaError::NoConvergence)?;
     Ok(((0..n).map(|index| values[index]).collect(), vectors))
 }
 
@@ -148,6 +159,6 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_finite() {
-        assert_eq!(Pca::fit(&[[1.0, f32::NAN], [0.0, 1.0]]).unwrap_err(), BaselineError::NotFinite);
+        assert_eq!(Pca::fit(&[[1.0, f32::NAN], [0.0, 1.0]]).unwrap_err(), PcaError::NotFinite);
     }
 }

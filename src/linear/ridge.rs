@@ -4,8 +4,8 @@ use faer::{Mat, MatRef};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::normalize::dense::{centered_rows, principal_directions, product};
-use crate::normalize::numbers::{Numbers, StoredMatrix};
+use super::dense::{centered_rows, principal_directions, product};
+use super::numbers::{Numbers, StoredMatrix};
 use crate::screen::FeatureMatrix;
 
 /// Why a ridge regression could not be fitted.
@@ -104,7 +104,7 @@ impl Ridge {
     }
 
     /// Whether this, as read from a file, takes `n_inputs` inputs and its parts are of one size.
-    pub(super) fn fits(&self, n_inputs: usize, outputs: &[String]) -> bool {
+    pub(crate) fn fits(&self, n_inputs: usize, outputs: &[String]) -> bool {
         self.coefficients.n_rows() == n_inputs
             && self.input_means.len() == n_inputs
             && self.outputs == outputs

@@ -1,0 +1,12 @@
+//! Numerics that several rooms share: dense products, principal components and ridge regression, which come out the
+//! same to the bit on any number of threads, and numbers that files give back exactly.
+
+pub(crate) mod dense;
+mod median;
+pub(crate) mod numbers;
+mod pca;
+mod ridge;
+
+pub(crate) use median::median;
+pub use pca::{Pca, PcaError};
+pub use ridge::{Ridge, RidgeError};
