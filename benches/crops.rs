@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::path::Path;
 
+use cytonaut::crop::{Edge, crop};
 use cytonaut::load::image::pixels::PixelValues;
-use cytonaut::load::image::{Edge, crop, read_site};
+use cytonaut::load::image::read_site;
 use cytonaut::screen::{ImageSite, Object, Plane, Projection};
 use divan::Bencher;
 use divan::counter::BytesCount;

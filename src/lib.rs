@@ -51,6 +51,7 @@ pub mod screen;
 pub mod table;
 pub mod load;
 pub mod linear;
+pub mod crop;
 pub mod qc;
 pub mod normalize;
 pub mod descriptor;

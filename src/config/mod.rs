@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::crop::{CropSettings, IntensitySettings};
 use crate::evaluate::EvaluateConfig;
 use crate::model::ModelConfig;
-use crate::normalize::{IntensitySettings, NormalizeSettings};
+use crate::normalize::NormalizeSettings;
 use crate::pair::{PairConfig, SplitConfig};
 use crate::plan::RankConfig;
 use crate::predict::DecoderConfig;
-use crate::run::CropSettings;
 use crate::train::TrainConfig;
 
 /// What cannot be configured.

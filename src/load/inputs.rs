@@ -2,16 +2,51 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::card::Card;
 use super::error::LoadError;
 
+/// What an input file was, without the place it lay in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InputHash {
+    /// File name without folders, so that a run can be compared between machines.
+    pub name: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the content, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl InputHash {
+    /// Reads a file once and hashes it, in constant memory.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let mut hasher = Sha256::new();
+        let mut bytes = 0;
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let n_read = file.read(&mut buffer)?;
+            if n_read == 0 {
+                break;
+            }
+            hasher.update(&buffer[..n_read]);
+            bytes += n_read as u64;
+        }
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok(Self { name, bytes, sha256: hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect() })
+    }
+}
+
 /// A file that was read, for the manifest of a run.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
     /// Name without folders, by which a run tells its inputs apart.
     pub name: String,
@@ -23,6 +58,13 @@ pub struct InputFile {
     pub bytes: u64,
     /// Rows below the header.
     pub rows: usize,
+}
+
+impl InputFile {
+    /// What the file was, without its place.
+    pub fn hash(&self) -> InputHash {
+        InputHash { name: self.name.clone(), bytes: self.bytes, sha256: self.sha256.clone() }
+    }
 }
 
 /// The profile tables: the given files, or else those of the card; sorted within each glob, each once.
@@ -98,21 +140,7 @@ fn expected_checksum<'a>(path: &Path, card: &'a Card) -> Option<&'a String> {
 
 /// Checksum and size of a file; refuses one of the card's that has changed.
 pub(super) fn examined(path: &Path, rows: usize, card: &Card) -> Result<InputFile, LoadError> {
-    let io = |cause| LoadError::io(path, cause);
-    let mut file = File::open(path).map_err(io)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0u8; 1 << 18];
-    let mut bytes = 0;
-    loop {
-        let n = file.read(&mut buffer).map_err(io)?;
-        if n == 0 {
-            break;
-        }
-        hash.update(&buffer[..n]);
-        bytes += n as u64;
-    }
-    let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let InputHash { name, bytes, sha256 } = InputHash::of(path).map_err(|cause| LoadError::io(path, cause))?;
     match expected_checksum(path, card) {
         Some(expected) if *expected != sha256 => Err(LoadError::Checksum {
             path: path.to_path_buf(),
@@ -121,5 +149,22 @@ pub(super) fn examined(path: &Path, rows: usize, card: &Card) -> Result<InputFil
             card: Box::new(card.path.clone()),
         }),
         _ => Ok(InputFile { name, path: path.to_path_buf(), sha256, bytes, rows }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_agrees_with_the_published_one() {
+        // FIPS 180-4: the example "abc".
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plate.csv");
+        std::fs::write(&path, "abc").unwrap();
+        let hash = InputHash::of(&path).unwrap();
+        assert_eq!(hash.name, "plate.csv");
+        assert_eq!(hash.bytes, 3);
+        assert_eq!(hash.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 pub use card::{Card, Columns, Controls, DescriptorFile, Join, JoinKey, Rule, Rules};
 pub use error::{LoadError, Place};
-pub use inputs::InputFile;
+pub use inputs::{InputFile, InputHash};
 pub use lists::{ListedWell, read_interventions, read_wells};
 pub use mapping::{ColumnRole, MappedColumn, Mapping};
 use rayon::prelude::*;

@@ -13,8 +13,6 @@
 //! untreated state. It is scaled but never centered, in no step, so that zero stays zero.
 
 mod compress;
-mod flat_field;
-mod intensity;
 mod normalizer;
 mod pca;
 mod plate;
@@ -30,8 +28,6 @@ mod properties;
 #[cfg(test)]
 mod refusals;
 
-pub use flat_field::FlatField;
-pub use intensity::{IntensityLevel, IntensityScale, IntensitySettings, MAX_SAMPLES};
 pub use normalizer::{Normalizer, Removed};
 pub use pca::PrincipalComponents;
 pub use settings::{Compress, NormalizeSettings, PerPlate, Select, Sphere};
@@ -52,12 +48,6 @@ pub enum NormalizeError {
         found: String,
         /// What would do.
         expected: &'static str,
-    },
-    /// Images whose intensities cannot be scaled.
-    #[error("{message}")]
-    Image {
-        /// What is wrong, with the file or the plate.
-        message: String,
     },
     /// No training row that is not an empty well.
     #[error("screen `{screen}`: none of the training rows is a well to learn from (`empty` wells do not count)")]

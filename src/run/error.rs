@@ -11,17 +11,6 @@ pub enum RunError {
     /// A file that cannot be written or read, or does not hold what it should.
     #[error(transparent)]
     File(#[from] FileError),
-    /// An image of the screen cannot be decoded.
-    #[error(transparent)]
-    Image(#[from] crate::load::LoadError),
-    /// A request to stop while crops are made; every finished file of crops is kept.
-    #[error("stopped while decoding images, with {done} of {total} images done and kept")]
-    StoppedIngest {
-        /// Sites at their times whose crops are on the disk.
-        done: usize,
-        /// All of them.
-        total: usize,
-    },
     /// The folder holds files, and none of them is a run's manifest.
     #[error("{}: holds `{found}` and other files but no run; choose a new or empty folder", path.display())]
     NoRunFolder {

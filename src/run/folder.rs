@@ -5,8 +5,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::manifest::{InputHash, Manifest, State, sha256};
+use super::manifest::{Manifest, State, sha256};
 use super::{Artifact, RunError};
+use crate::load::InputHash;
 use crate::table::{is_partial, sweep_partials, write_atomically};
 
 /// Held by the process that writes the folder; the file stays, the lock goes with the process.

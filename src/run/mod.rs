@@ -23,14 +23,12 @@ mod manifest;
 mod folder;
 mod metrics;
 mod checkpoint;
-mod crops;
 mod picture;
 
 pub use artifact::Artifact;
 pub use checkpoint::{Checkpoint, NonFinite};
-pub use crops::{Centers, Crop, CropCache, CropSettings, SITES_PER_SHARD, fingerprint};
 pub use error::RunError;
 pub use folder::{Opened, RunDir};
-pub use manifest::{InputHash, Manifest, State};
+pub use manifest::{Manifest, State};
 pub use metrics::{MetricsLine, MetricsLog};
 pub use picture::Picture;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::baseline::BaselineError;
 use crate::config::ConfigError;
+use crate::crop::CropError;
 use crate::descriptor::DescriptorError;
 use crate::evaluate::EvaluateError;
 use crate::linear::RidgeError;
@@ -53,6 +54,8 @@ pub enum StudyError {
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
+    Crop(#[from] CropError),
+    #[error(transparent)]
     Descriptor(#[from] DescriptorError),
     #[error(transparent)]
     Normalize(#[from] NormalizeError),
@@ -83,7 +86,7 @@ impl StudyError {
     pub fn is_stop(&self) -> bool {
         matches!(
             self,
-            Self::Stopped { .. } | Self::Train(TrainError::Stopped { .. }) | Self::Run(RunError::StoppedIngest { .. })
+            Self::Stopped { .. } | Self::Train(TrainError::Stopped { .. }) | Self::Crop(CropError::Stopped { .. })
         )
     }
 }

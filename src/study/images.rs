@@ -1,24 +1,20 @@
 //! From images to a screen: crops of objects, or of tiles, whose pixels are the features.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::error::StudyError;
 use super::event::Event;
-use super::fitted::{fitted_field, fitted_scale, notes_of, pixels, progress};
 use crate::config::ImageConfig;
-use crate::load::image::{ImageSource, LoadedImages, UsableImages, load_images};
-use crate::load::{InputFile, Loaded, Source};
-use crate::pair::{PairError, Part, Split, SplitConfig};
-use crate::run::{Centers, Crop, CropCache, InputHash, RunError};
-use crate::screen::{
-    Design, Dropped, FeatureMatrix, ImageScreen, Intervention, Label, Observation, Reference, Role, SITE_LABEL, Screen,
-    Track,
+use crate::crop::{
+    Centers, Crop, CropCache, CropError, count_cells, fitted_field, fitted_scale, followed, pixels, reference_sites,
+    screen_of,
 };
+use crate::load::image::{ImageSource, LoadedImages, UsableImages, load_images};
+use crate::load::{InputFile, InputHash, Loaded, Source};
+use crate::pair::{PairError, Part, Split, SplitConfig};
+use crate::screen::{Design, Reference, Screen};
 use crate::train::Stop;
-
-/// The label that holds the read-out of a crop's object.
-pub(super) const READOUT_LABEL: &str = "readout";
 
 /// Loads images, cuts and scales their crops, and follows objects through time where the screen is a time lapse.
 ///
@@ -44,7 +40,7 @@ pub fn load_image_screen(
     let progress = progress(stop, tell);
     let split_of_sites = split_within_plates(&images.table, split)?;
     let sites =
-        sites_of_reference(&images, |site| split_of_sites.as_ref().is_none_or(|split| split.part(site) == Part::Train));
+        reference_sites(&images, |site| split_of_sites.as_ref().is_none_or(|split| split.part(site) == Part::Train));
     let flat_field = fitted_field(&config.cache, &images, &sites, &config.intensity)?;
     let objects = objects.as_deref();
     let cache = CropCache::build(&config.cache, &images, objects, &config.crop, flat_field.as_ref(), &progress)?;
@@ -60,11 +56,11 @@ pub fn load_image_screen(
              (`images.crop.size`), hold no objects, or no object is seen in every frame",
             images.n_sites()
         );
-        return Err(RunError::damaged(cache.folder(), problem).into());
+        return Err(CropError::damaged(cache.folder(), problem).into());
     }
     let crops: Vec<&Crop> = kept.iter().map(|&crop| &cache.crops()[crop]).collect();
-    let features = pixels(&cache, &images, &kept, |plate| Ok(scale.of_channels(plate)?))?;
-    let mut screen = table(&images, &crops, features);
+    let features = pixels(&cache, &images, &kept, |plate| scale.of_channels(plate))?;
+    let mut screen = screen_of(&images, &crops, features);
     screen.dropped.extend(dropped);
     if let Design::Followed { tracks: followed } = &mut screen.design {
         *followed = tracks;
@@ -79,22 +75,9 @@ pub fn load_image_screen(
         let rows = 0;
         InputFile { path: PathBuf::from(&name), name, bytes, sha256, rows }
     }));
-    notes.extend(flat_field.iter().flat_map(|flat_field| notes_of(flat_field, &images.channels)));
+    notes.extend(flat_field.iter().flat_map(|flat_field| flat_field.notes(&images.channels)));
     notes.push(format!("{} crops of {size} x {size} pixels", crops.len(), size = cache.size()));
     Ok(Loaded { screen, mapping, inputs, card, notes })
-}
-
-/// Sites that stand for untreated cells: negative controls, or first frames, or all where there is neither; of those that
-/// are `usable`.
-pub(super) fn sites_of_reference(images: &ImageScreen, usable: impl Fn(usize) -> bool) -> Vec<usize> {
-    let usable = |site: &usize| usable(*site);
-    if images.table.reference() == Reference::FirstFrame {
-        return images.fields().iter().map(|field| field[0]).filter(usable).collect();
-    }
-    let all = || (0..images.n_sites()).filter(usable);
-    let is_control = |row: &usize| images.table.observations[*row].role == Role::NegativeControl;
-    let controls: Vec<usize> = all().filter(is_control).collect();
-    if controls.is_empty() { all().collect() } else { controls }
 }
 
 /// The parts of the sites where parts of one plate are held out: those outside training may then set no scale.
@@ -122,106 +105,10 @@ fn refuse_places_without_crops(
     if is_same { Ok(()) } else { Err(PairError::Split { by: split.by.name(), reason: reason() }.into()) }
 }
 
-/// Takes the crops of a well for its cells, where the files count none.
-fn count_cells(screen: &mut Screen) {
-    for rows in screen.wells() {
-        for &row in &rows {
-            screen.observations[row].cell_count.get_or_insert(rows.len() as f64);
-        }
+/// Tells how far images are decoded, and breaks off where somebody asked to stop.
+pub(super) fn progress(stop: &Stop, tell: &(dyn Fn(Event) + Sync)) -> impl Fn(usize, usize) -> ControlFlow<()> {
+    move |done, total| {
+        tell(Event::Decoding { done, total });
+        if stop.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
-}
-
-/// The crops of objects that are seen once in every frame of their field, in the order of field, track and time.
-fn followed(images: &ImageScreen, crops: &[Crop]) -> (Vec<usize>, Vec<Track>, Vec<Dropped>) {
-    let mut field_of = vec![0; images.n_sites()];
-    let mut n_frames = Vec::new();
-    for (field, rows) in images.fields().iter().enumerate() {
-        rows.iter().for_each(|&row| field_of[row] = field);
-        n_frames.push(rows.len());
-    }
-    let mut objects = BTreeMap::<(usize, u32), Vec<usize>>::new();
-    let mut n_without_track = 0;
-    for (index, crop) in crops.iter().enumerate() {
-        match crop.object.track {
-            Some(track) => objects.entry((field_of[crop.row], track)).or_default().push(index),
-            None => n_without_track += 1,
-        }
-    }
-    let (mut kept, mut tracks) = (Vec::new(), Vec::new());
-    let (mut n_twice, mut n_short) = (0, 0);
-    for ((field, _), mut indices) in objects {
-        indices.sort_by_key(|&index| crops[index].row);
-        let frames: BTreeSet<usize> = indices.iter().map(|&index| crops[index].row).collect();
-        if frames.len() < indices.len() {
-            n_twice += indices.len();
-        } else if frames.len() < n_frames[field] || frames.len() < 2 {
-            n_short += indices.len();
-        } else {
-            let first = kept.len();
-            kept.extend(&indices);
-            tracks.push(Track { rows: (first..kept.len()).collect() });
-        }
-    }
-    let reasons = [
-        ("objects without a track", n_without_track),
-        ("objects of tracks that hold two objects in one frame", n_twice),
-        ("objects of tracks that lack a frame", n_short),
-    ];
-    let dropped = reasons.into_iter().filter(|(_, rows)| *rows > 0);
-    (kept, tracks, dropped.map(|(reason, rows)| Dropped { reason: reason.to_owned(), rows }).collect())
-}
-
-/// The screen of crops, with the metadata of their sites.
-pub(super) fn table(images: &ImageScreen, crops: &[&Crop], features: FeatureMatrix) -> Screen {
-    let first_hours: BTreeMap<usize, f64> = images
-        .fields()
-        .iter()
-        .flat_map(|field| {
-            let first = hours(images, field[0]);
-            field.iter().map(move |&row| (row, first))
-        })
-        .collect();
-    let is_lapse = images.table.reference() == Reference::FirstFrame;
-    let observation = |crop: &&Crop| {
-        let of_site = &images.table.observations[crop.row];
-        let since = hours(images, crop.row) - first_hours[&crop.row];
-        let (role, intervention) = match (is_lapse, since > 0.0) {
-            (false, _) => (of_site.role, of_site.intervention.clone()),
-            (true, false) => (Role::NegativeControl, Intervention::untreated()),
-            (true, true) => (of_site.role, of_site.intervention.clone().lasting(since)),
-        };
-        Observation { role, intervention, ..of_site.clone() }
-    };
-    let label = |name: &str, of: &dyn Fn(&Crop) -> Option<String>| Label {
-        name: name.to_owned(),
-        values: crops.iter().map(|crop| of(crop)).collect(),
-    };
-    let mut labels: Vec<Label> =
-        images.table.labels.iter().map(|own| label(&own.name, &|crop: &Crop| own.values[crop.row].clone())).collect();
-    let own = [
-        label(SITE_LABEL, &|crop| Some(images.sites[crop.row].site.clone()).filter(|site| !site.is_empty())),
-        label("frame", &|crop| Some(images.sites[crop.row].time?.frame.to_string())),
-        label("object", &|crop| Some(crop.object.id.to_string())),
-        label("track", &|crop| Some(crop.object.track?.to_string())),
-        label(READOUT_LABEL, &|crop| Some(crop.object.readout?.to_string())),
-    ];
-    for label in own {
-        let is_new = labels.iter().all(|other| other.name != label.name);
-        if is_new && label.values.iter().any(Option::is_some) {
-            labels.push(label);
-        }
-    }
-    Screen {
-        name: images.table.name.clone(),
-        design: images.table.design.clone(),
-        observations: crops.iter().map(observation).collect(),
-        features,
-        labels,
-        dropped: images.table.dropped.clone(),
-    }
-}
-
-/// When a site was taken; frames count as hours where the files tell no time.
-fn hours(images: &ImageScreen, row: usize) -> f64 {
-    images.sites[row].time.map_or(0.0, |time| time.hours.unwrap_or(time.frame as f64))
 }

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::error::StudyError;
-use super::images::READOUT_LABEL;
 use super::methods::fallback_partner;
 use super::prepare::Prepared;
 use super::trained_run::TrainedRun;
 use crate::baseline::{BlendRule, Profiles, Rows};
 use crate::config::Config;
+use crate::crop::READOUT_LABEL;
 use crate::evaluate::{EvaluateError, WellReadout};
 use crate::pair::Part;
 use crate::predict::{Line, LogProbe, Method, Predictions, ratios_of_sums};

@@ -6,14 +6,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::error::StudyError;
 use super::event::Event;
-use super::fitted::{fitted_scale, pixels, progress};
-use super::images::{sites_of_reference, table};
+use super::images::progress;
+use crate::crop::{Crop, CropCache, CropSettings, IntensitySettings, fitted_scale, pixels, reference_sites, screen_of};
 use crate::embed::{Embeddings, Level};
 use crate::load::image::pixels::SampleType;
 use crate::load::image::{ImageSource, UsableImages, load_images};
 use crate::model::{ImageEncoderConfig, Lewm, LewmConfig};
-use crate::normalize::IntensitySettings;
-use crate::run::{Checkpoint, Crop, CropCache, CropSettings};
+use crate::run::Checkpoint;
 use crate::screen::{ChannelScale, FeatureMatrix};
 use crate::train::{Stop, TrainError};
 
@@ -81,9 +80,9 @@ pub fn embed_published(
         let byte = ChannelScale { low: 0.0, factor: 1.0 / 255.0 };
         (pixels(&cache, &images, &indices, |_| Ok(vec![byte; channels]))?, "divided by 255, as published")
     } else {
-        let (sites, settings) = (sites_of_reference(&images, |_| true), IntensitySettings::default());
+        let (sites, settings) = (reference_sites(&images, |_| true), IntensitySettings::default());
         let scale = fitted_scale(cache.folder(), &images, &sites, &settings, None)?;
-        let features = pixels(&cache, &images, &indices, |plate| Ok(scale.of_channels(plate)?))?;
+        let features = pixels(&cache, &images, &indices, |plate| scale.of_channels(plate))?;
         (features, "scaled between the 0.5th and the 99.5th percentile of each channel, since they are not of 8 bits")
     };
     let mut values = Vec::with_capacity(indices.len() * config.encoder.width);
@@ -98,7 +97,7 @@ pub fn embed_published(
     }
     let latents = FeatureMatrix::numbered("latent_", config.encoder.width, values);
     let crops: Vec<&Crop> = cache.crops().iter().collect();
-    let screen = table(&images, &crops, features);
+    let screen = screen_of(&images, &crops, features);
     let n_wells = vec![1; crops.len()];
     let tiles = Embeddings::new(Level::Cell, screen.observations, n_wells, screen.labels, latents);
     let mut notes = loaded.notes.clone();

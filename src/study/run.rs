@@ -16,12 +16,12 @@ use super::{pictures, reopen};
 use crate::config::Config;
 use crate::embed::{Embeddings, Level, embed};
 use crate::evaluate::{Answers, Evaluation};
-use crate::load::Loaded;
+use crate::load::{InputFile, InputHash, Loaded};
 use crate::model::{Array, parameters};
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
 use crate::predict::{Decoder, Method};
-use crate::run::{Artifact, InputHash, Opened, RunDir};
+use crate::run::{Artifact, Opened, RunDir, RunError};
 use crate::screen::Screen;
 use crate::train::{Health, Members, Progress, Recipe, Stop, TrainingLog, checkpoint_steps, train_ensemble};
 
@@ -175,16 +175,13 @@ fn warm_start(folder: &Path, device: &Device) -> Result<Vec<BTreeMap<String, Arr
 }
 
 fn open(config: &Config, loaded: &Loaded, folder: &Path, tell: &dyn Fn(Event)) -> Result<(RunDir, bool), StudyError> {
-    let mut inputs: Vec<InputHash> = loaded
-        .inputs
-        .iter()
-        .map(|input| InputHash { name: input.name.clone(), bytes: input.bytes, sha256: input.sha256.clone() })
-        .collect();
+    let mut inputs: Vec<InputHash> = loaded.inputs.iter().map(InputFile::hash).collect();
     // Weights to start from are data too: they may be others by the time the run is resumed.
     if let Some(from) = &config.train.from {
         let n_members = super::open::settings_of(from)?.train.members;
         for member in 0..n_members {
-            let hash = InputHash::of(&Artifact::Model { member }.path_in(from))?;
+            let path = Artifact::Model { member }.path_in(from);
+            let hash = InputHash::of(&path).map_err(RunError::read(&path))?;
             inputs.push(InputHash { name: format!("train.from/{}", hash.name), ..hash });
         }
     }

@@ -5,10 +5,10 @@ use std::path::Path;
 use burn::tensor::Device;
 
 use super::error::StudyError;
-use super::json::{read_json, write_json};
 use crate::normalize::Normalizer;
 use crate::predict::{Decoder, Model, Starts};
 use crate::run::{Artifact, Checkpoint, NonFinite, RunError};
+use crate::table::{read_json, write_json};
 use crate::train::TrainedModel;
 
 /// A trained model with all that it takes to use it.

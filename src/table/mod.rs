@@ -5,6 +5,7 @@
 mod error;
 mod atomic;
 mod columns;
+mod json;
 mod parquet;
 mod interventions;
 mod text;
@@ -14,5 +15,6 @@ pub(crate) use atomic::{is_partial, sweep_partials};
 pub use columns::{Column, NamedColumn, Table};
 pub use error::FileError;
 pub use interventions::INTERVENTION_COLUMNS;
+pub(crate) use json::{read_json, write_json};
 pub(crate) use parquet::quietly;
 pub use text::{Side, TextTable};

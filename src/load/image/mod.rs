@@ -6,17 +6,16 @@
 //! what cannot be decoded, as the card says, and [`read_site`] decodes the channels of one site.
 
 mod assemble;
-mod crop;
 mod cv8000;
 mod detect;
 mod expand;
 mod folder;
 mod harmony;
 mod imagexpress;
+mod labels;
 mod listing;
 mod load_data;
 mod npz;
-mod nuclei;
 mod objects;
 mod ome_tiff;
 mod ome_zarr;
@@ -25,7 +24,6 @@ pub mod pixels;
 mod rxrx1;
 mod settings;
 mod sheet;
-mod split;
 mod sqlite;
 mod stack;
 mod survey;
@@ -34,13 +32,13 @@ mod zarr;
 
 use std::path::PathBuf;
 
-pub use crop::{Edge, binned, crop, tiles};
 pub use detect::is_image_source;
-pub use nuclei::find_nuclei;
-pub use objects::{objects_of_labels, read_deep_profiler};
+pub(crate) use labels::sides;
+pub use labels::{LabelImage, objects_of_labels, read_labels};
+pub use objects::read_deep_profiler;
 pub use paths::PathMap;
 pub use settings::{ImageSettings, Layout, Missing, ObjectSettings, Pages, StackWord, TimeUnit};
-pub use stack::{LabelImage, Stack, read_labels, read_plane, read_site};
+pub use stack::{Stack, read_plane, read_site};
 pub use survey::{Incomplete, Shape, Survey, survey};
 
 use super::card::Card;

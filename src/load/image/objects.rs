@@ -23,26 +23,10 @@ use super::npz;
 use super::pixels::bad;
 use super::settings::ObjectSettings;
 use super::sqlite;
-use super::stack::LabelImage;
 use crate::load::card::{Card, JoinKey};
 use crate::load::error::LoadError;
 use crate::load::table::{self, RawTable};
 use crate::screen::{Object, Well};
-
-/// The objects of a label image, ascending by id; an object's center is the mean of its pixels.
-pub fn objects_of_labels(labels: &LabelImage) -> Vec<Object> {
-    let mut sums = BTreeMap::<u32, (f64, f64, u64)>::new();
-    for (index, &label) in labels.labels.iter().enumerate().filter(|(_, label)| **label > 0) {
-        let sum = sums.entry(label).or_default();
-        sum.0 += (index % labels.width) as f64;
-        sum.1 += (index / labels.width) as f64;
-        sum.2 += 1;
-    }
-    let mean = |sum: f64, n: u64| (sum / n as f64) as f32;
-    sums.into_iter()
-        .map(|(id, (x, y, n))| Object { id, track: None, x: mean(x, n), y: mean(y, n), readout: None })
-        .collect()
-}
 
 /// The cells of a site as DeepProfiler keeps them, numbered from 0.
 ///

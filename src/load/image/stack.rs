@@ -1,9 +1,8 @@
 //! A site -> its channels as one block of numbers.
 
-use super::nuclei::components;
 use super::pixels::{self, PixelValues, Raster, bad};
 use crate::load::LoadError;
-use crate::screen::{ImageSite, Mask, MaskValues, Plane, Projection, Selector};
+use crate::screen::{ImageSite, Plane, Projection, Selector};
 
 /// The decoded channels of a site.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,17 +15,6 @@ pub struct Stack {
     pub width: usize,
     /// `[channel, height, width]`; `f32` where channels have different types.
     pub values: PixelValues,
-}
-
-/// The labels of a site's mask.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LabelImage {
-    /// Rows.
-    pub height: usize,
-    /// Pixels in a row.
-    pub width: usize,
-    /// `[height, width]`; 0 is background.
-    pub labels: Vec<u32>,
 }
 
 /// Decodes the channels of a site, with its z planes projected.
@@ -74,48 +62,6 @@ pub fn read_plane(plane: &Plane) -> Result<Raster, LoadError> {
         &Selector::Page { page, sample } => pixels::decode(&plane.path, page, sample, None),
         Selector::Zarr { index } => super::zarr::decode(&plane.path, index),
     }
-}
-
-/// Decodes a mask; the objects of a binary one are numbered from 1 in the order of their first pixels.
-///
-/// # Errors
-/// If it cannot be decoded, holds something else than whole numbers from 0 to 2^32 − 1, or is said to hold labels and
-/// holds nothing but the largest value, as binary masks do.
-pub fn read_labels(mask: &Mask) -> Result<LabelImage, LoadError> {
-    let plane = &mask.plane;
-    let Raster { width, height, values, .. } = read_plane(plane)?;
-    if mask.values == MaskValues::Binary {
-        let is_object: Vec<bool> = values.to_f32().iter().map(|&value| value != 0.0).collect();
-        return Ok(components(&is_object, height, width, 1));
-    }
-    let highest = match &values {
-        PixelValues::U8(_) => 255,
-        PixelValues::U16(_) => 65_535,
-        _ => u32::MAX,
-    };
-    let labels: Vec<u32> = match values {
-        PixelValues::U8(values) => values.into_iter().map(u32::from).collect(),
-        PixelValues::U16(values) => values.into_iter().map(u32::from).collect(),
-        PixelValues::U32(values) => values,
-        PixelValues::F32(values) => {
-            // Floats count up to 2^24 without gaps.
-            let is_label = |value: &f32| value.fract() == 0.0 && (0.0..=16_777_216.0).contains(value);
-            if let Some(value) = values.iter().find(|value| !is_label(value)) {
-                return Err(bad(&plane.path, format!("a label of {value}, expected whole numbers from 0")));
-            }
-            values.into_iter().map(|value| value as u32).collect()
-        }
-    };
-    if labels.contains(&highest) && labels.iter().all(|&label| label == 0 || label == highest) {
-        return Err(bad(
-            &plane.path,
-            format!(
-                "holds 0 and {highest} and no other label, as binary masks do; set `mask_values = \"binary\"` under \
-                 [images] if it is one"
-            ),
-        ));
-    }
-    Ok(LabelImage { height, width, labels })
 }
 
 fn project(planes: &[Plane], projection: Projection) -> Result<Raster, LoadError> {

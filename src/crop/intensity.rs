@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{FlatField, NormalizeError};
+use super::error::CropError;
+use super::flat_field::FlatField;
 use crate::linear::numbers::Numbers;
 use crate::load::image::pixels::PixelValues;
 use crate::load::image::{Stack, read_site};
@@ -28,6 +29,16 @@ pub enum IntensityLevel {
     Plate,
     /// All.
     Screen,
+}
+
+impl IntensityLevel {
+    /// The name under which what is fitted to a plate stands.
+    pub(super) fn group(self, plate: &str) -> &str {
+        match self {
+            Self::Plate => plate,
+            Self::Screen => "",
+        }
+    }
 }
 
 /// How intensities are scaled.
@@ -77,33 +88,25 @@ impl IntensityScale {
         rows: &[usize],
         settings: &IntensitySettings,
         flat_field: Option<&FlatField>,
-    ) -> Result<Self, NormalizeError> {
+    ) -> Result<Self, CropError> {
         let &IntensitySettings { low_percentile, high_percentile, level, flat_field: _ } = settings;
         if !(0.0 <= low_percentile && low_percentile < high_percentile && high_percentile <= 100.0) {
-            return Err(NormalizeError::Setting {
-                key: "low_percentile".to_owned(),
-                found: format!("{low_percentile} below {high_percentile}"),
-                expected: "two percentiles from 0 to 100, the lower one first",
-            });
-        }
-        if let Some(&row) = rows.iter().find(|&&row| row >= screen.n_sites()) {
-            let name = screen.table.name.clone();
-            return Err(NormalizeError::NoSuchRow { screen: name, row, n_rows: screen.n_sites() });
+            return Err(CropError::Percentiles { low: low_percentile, high: high_percentile });
         }
         if rows.is_empty() {
-            return Err(NormalizeError::NoTrainingRows { screen: screen.table.name.clone() });
+            return Err(CropError::NoSites { screen: screen.table.name.clone() });
         }
         let mut groups = BTreeMap::<String, Vec<usize>>::new();
         for &row in rows {
-            groups.entry(group_of(level, &screen.table.observations[row].plate).to_owned()).or_default().push(row);
+            groups.entry(level.group(&screen.table.observations[row].plate).to_owned()).or_default().push(row);
         }
         let n_channels = screen.channels.len();
         let mut ranges = BTreeMap::new();
         for (group, rows) in groups {
             let share = MAX_SAMPLES.div_ceil(rows.len()).max(1);
-            let sampled = |&row: &usize| -> Result<Vec<Vec<f32>>, NormalizeError> {
+            let sampled = |&row: &usize| -> Result<Vec<Vec<f32>>, CropError> {
                 let read = read_site(&screen.sites[row]);
-                let mut stack = read.map_err(|error| NormalizeError::Image { message: error.to_string() })?;
+                let mut stack = read.map_err(|error| CropError::Intensity { message: error.to_string() })?;
                 if let Some(flat_field) = flat_field {
                     flat_field.apply(&screen.table.observations[row].plate, &mut stack)?;
                 }
@@ -123,7 +126,7 @@ impl IntensityScale {
 
     /// What becomes 0 and what becomes 1 on a plate, for each channel; `None` if no site of it was fitted.
     pub fn range(&self, plate: &str) -> Option<Vec<(f64, f64)>> {
-        let ranges = self.ranges.get(group_of(self.level, plate))?;
+        let ranges = self.ranges.get(self.level.group(plate))?;
         Some(ranges.low.iter().copied().zip(ranges.high.iter().copied()).collect())
     }
 
@@ -131,8 +134,8 @@ impl IntensityScale {
     ///
     /// # Errors
     /// If no site of the plate was fitted.
-    pub fn of_channels(&self, plate: &str) -> Result<Vec<ChannelScale>, NormalizeError> {
-        let ranges = self.range(plate).ok_or_else(|| NormalizeError::Image {
+    pub fn of_channels(&self, plate: &str) -> Result<Vec<ChannelScale>, CropError> {
+        let ranges = self.range(plate).ok_or_else(|| CropError::Intensity {
             message: format!(
                 "no site of plate `{plate}` was given to fit intensities; give it control wells, or scale the whole \
                  screen with `level = \"screen\"`"
@@ -149,12 +152,12 @@ impl IntensityScale {
     ///
     /// # Errors
     /// If no site of the plate was fitted, or `values` do not fill the channels.
-    pub fn apply(&self, plate: &str, values: &mut [f32]) -> Result<(), NormalizeError> {
+    pub fn apply(&self, plate: &str, values: &mut [f32]) -> Result<(), CropError> {
         let n_channels = self.channels.len();
         let scales = self.of_channels(plate)?;
         if n_channels == 0 || !values.len().is_multiple_of(n_channels) {
             let message = format!("{} pixels do not fill {n_channels} channels", values.len());
-            return Err(NormalizeError::Image { message });
+            return Err(CropError::Intensity { message });
         }
         let n_pixels = values.len() / n_channels;
         if n_pixels == 0 {
@@ -162,13 +165,6 @@ impl IntensityScale {
         }
         values.chunks_exact_mut(n_pixels).zip(scales).for_each(|(channel, scale)| scale.apply(channel));
         Ok(())
-    }
-}
-
-pub(super) fn group_of(level: IntensityLevel, plate: &str) -> &str {
-    match level {
-        IntensityLevel::Plate => plate,
-        IntensityLevel::Screen => "",
     }
 }
 
@@ -242,10 +238,7 @@ mod tests {
         let settings = IntensitySettings { level: IntensityLevel::Screen, ..IntensitySettings::default() };
         let scale = IntensityScale::fit(&screen, &[0], &settings, None).unwrap();
         assert!(scale.apply("Q", &mut [1.0]).is_ok());
-        assert!(matches!(
-            IntensityScale::fit(&screen, &[], &settings, None),
-            Err(NormalizeError::NoTrainingRows { .. })
-        ));
+        assert!(matches!(IntensityScale::fit(&screen, &[], &settings, None), Err(CropError::NoSites { .. })));
         let settings = IntensitySettings { low_percentile: 99.9, ..settings };
         assert!(
             IntensityScale::fit(&screen, &[0], &settings, None)

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::pixels::PixelValues;
-use super::stack::Stack;
+use crate::load::image::Stack;
+use crate::load::image::pixels::PixelValues;
 use crate::screen::Object;
 
 /// What becomes of crops that reach beyond the edge of the image.

@@ -27,16 +27,18 @@ use std::fs::{File, TryLockError};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-pub use files::fingerprint;
+pub(super) use files::fingerprint;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shard::{Shard, SiteCrops, Writer};
 
-use super::{InputHash, RunError};
-use crate::load::LoadError;
-use crate::load::image::{Edge, Stack, binned, crop, find_nuclei, objects_of_labels, read_labels, read_site, tiles};
-use crate::normalize::FlatField;
+use super::cut::{Edge, binned, crop, tiles};
+use super::error::CropError;
+use super::flat_field::FlatField;
+use super::nuclei::find_nuclei;
+use crate::load::image::{Stack, objects_of_labels, read_labels, read_site};
+use crate::load::{InputHash, LoadError};
 use crate::screen::{ChannelScale, ImageScreen, ImageSite, MappedFile, Object, StoredRow, StoredRows};
 use crate::table::{sweep_partials, write_atomically};
 
@@ -128,7 +130,7 @@ impl CropCache {
     ///
     /// # Errors
     /// If a site cannot be decoded, the settings ask for objects, masks or a channel that are not there, or the disk
-    /// refuses; [`RunError::StoppedIngest`] where `progress` breaks off.
+    /// refuses; [`CropError::Stopped`] where `progress` breaks off.
     pub fn build(
         folder: &Path,
         screen: &ImageScreen,
@@ -136,12 +138,12 @@ impl CropCache {
         settings: &CropSettings,
         flat_field: Option<&FlatField>,
         progress: &dyn Fn(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Self, RunError> {
+    ) -> Result<Self, CropError> {
         let source = Source { screen, objects, settings, flat_field };
         source.check(folder)?;
         let files = files::first_used(screen, settings.centers == Centers::Masks);
         let folder = folder.join(source.key(&files));
-        std::fs::create_dir_all(&folder).map_err(RunError::write(&folder))?;
+        std::fs::create_dir_all(&folder).map_err(CropError::write(&folder))?;
         let (n_channels, size) = (screen.channels.len(), settings.size);
         let (crops, places, shards) = (Vec::new(), Vec::new(), Vec::new());
         let mut cache = Self { folder, n_channels, size, crops, places, shards, files: Vec::new() };
@@ -154,7 +156,7 @@ impl CropCache {
                 let total = screen.n_sites();
                 let wait = || match progress(n_done, total) {
                     ControlFlow::Continue(()) => Ok(()),
-                    ControlFlow::Break(()) => Err(RunError::StoppedIngest { done: n_done, total }),
+                    ControlFlow::Break(()) => Err(CropError::Stopped { done: n_done, total }),
                 };
                 lock = Some(locked(&cache.folder, &wait)?);
             }
@@ -167,7 +169,7 @@ impl CropCache {
             n_done += rows.len();
         }
         if lock.is_some() && progress(n_done, n_done).is_break() {
-            return Err(RunError::StoppedIngest { done: n_done, total: n_done });
+            return Err(CropError::Stopped { done: n_done, total: n_done });
         }
         Ok(cache)
     }
@@ -218,11 +220,11 @@ impl CropCache {
     }
 
     /// Opens the shard of the sites at `rows` and appends its crops.
-    fn add(&mut self, path: &Path, rows: &[usize]) -> Result<(), RunError> {
+    fn add(&mut self, path: &Path, rows: &[usize]) -> Result<(), CropError> {
         let Shard { file, crops, files } = Shard::open(path, self.n_channels, self.size)?;
         let mut named = crops.iter().map(|(row, ..)| row).chain(files.iter().map(|(row, _)| row));
         if !named.all(|row| rows.contains(row)) {
-            return Err(RunError::damaged(path, "holds other sites; remove the file so that it is recreated"));
+            return Err(CropError::damaged(path, "holds other sites; remove the file so that it is recreated"));
         }
         for (row, object, offset, sample) in crops {
             self.crops.push(Crop { row, object });
@@ -237,10 +239,10 @@ impl CropCache {
 /// Takes the folder for this process and removes what a killed one left; `wait` says whether to go on waiting.
 ///
 /// A file system without locks is used without: two processes may then make the same crops twice.
-fn locked(folder: &Path, wait: &dyn Fn() -> Result<(), RunError>) -> Result<File, RunError> {
+fn locked(folder: &Path, wait: &dyn Fn() -> Result<(), CropError>) -> Result<File, CropError> {
     let path = folder.join(".lock");
     let open = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = open.map_err(RunError::write(&path))?;
+    let file = open.map_err(CropError::write(&path))?;
     loop {
         match file.try_lock() {
             Ok(()) => break,
@@ -249,7 +251,7 @@ fn locked(folder: &Path, wait: &dyn Fn() -> Result<(), RunError>) -> Result<File
                 std::thread::sleep(std::time::Duration::from_millis(100));
             }
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(RunError::write(&path)(error)),
+            Err(TryLockError::Error(error)) => return Err(CropError::write(&path)(error)),
         }
     }
     sweep_partials(folder)?;
@@ -271,9 +273,9 @@ fn shard_rows(screen: &ImageScreen) -> Vec<Vec<usize>> {
 
 impl Source<'_> {
     /// Refuses settings that the screen cannot fulfil.
-    fn check(self, folder: &Path) -> Result<(), RunError> {
+    fn check(self, folder: &Path) -> Result<(), CropError> {
         let Self { screen, objects, settings, flat_field: _ } = self;
-        let refused = |problem: String| Err(RunError::damaged(folder, problem));
+        let refused = |problem: String| Err(CropError::damaged(folder, problem));
         let n_sites = screen.n_sites();
         if settings.size == 0 || settings.size > 4096 {
             return refused(format!("crops of {} pixels, expected 1 to 4096", settings.size));
@@ -342,22 +344,22 @@ impl Source<'_> {
         files: &[Vec<PathBuf>],
         n_done: usize,
         progress: &dyn Fn(usize, usize) -> ControlFlow<()>,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), CropError> {
         let n_at_once = rayon::current_num_threads().max(1);
         let mut failed = None;
         let written = write_atomically(path, |file| {
             let mut writer = Writer::new(file, self.screen.channels.len(), self.settings.size)?;
             for (first, rows) in (0..).step_by(n_at_once).zip(rows.chunks(n_at_once)) {
-                let mut fail = |error: RunError| {
+                let mut fail = |error: CropError| {
                     failed = Some(error);
                     std::io::Error::other("the sites of this file could not be decoded")
                 };
                 let total = self.screen.n_sites();
                 if progress(n_done + first, total).is_break() {
-                    return Err(fail(RunError::StoppedIngest { done: n_done, total }));
+                    return Err(fail(CropError::Stopped { done: n_done, total }));
                 }
                 // Collected before the first error is looked for, so that the error named is the first and not the fastest.
-                let sites: Vec<Result<SiteCrops, RunError>> =
+                let sites: Vec<Result<SiteCrops, CropError>> =
                     rows.par_iter().zip(&files[first..]).map(|(&row, files)| self.cut(row, files)).collect();
                 for site in sites {
                     writer.add(site.map_err(&mut fail)?)?;
@@ -365,11 +367,11 @@ impl Source<'_> {
             }
             writer.finish()
         });
-        failed.map_or(written.map_err(RunError::from), Err)
+        failed.map_or(written.map_err(CropError::from), Err)
     }
 
     /// The crops of one site, and the hashes of `files`.
-    fn cut(self, row: usize, files: &[PathBuf]) -> Result<SiteCrops, RunError> {
+    fn cut(self, row: usize, files: &[PathBuf]) -> Result<SiteCrops, CropError> {
         let Self { screen, objects, settings, flat_field } = self;
         let site = &screen.sites[row];
         let mut stack = read_site(site)?;

@@ -8,7 +8,8 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::run::{InputHash, RunError};
+use crate::crop::CropError;
+use crate::load::InputHash;
 use crate::screen::{ImageScreen, ImageSite, Plane};
 
 /// Folders within folders of a zarr array: one for each axis, and some.
@@ -49,7 +50,7 @@ pub(super) fn stamp(path: &Path) -> String {
 }
 
 /// A text that is the same as long as the images of the sites at `rows` are, by length and time of change.
-pub fn fingerprint(screen: &ImageScreen, rows: &[usize]) -> String {
+pub(crate) fn fingerprint(screen: &ImageScreen, rows: &[usize]) -> String {
     let of_site = |&row: &usize| -> String {
         let planes: Vec<&Plane> = planes(&screen.sites[row], false).collect();
         let files: BTreeSet<&Path> = planes.iter().map(|plane| plane.path.as_path()).collect();
@@ -60,13 +61,17 @@ pub fn fingerprint(screen: &ImageScreen, rows: &[usize]) -> String {
 }
 
 /// Name, length and SHA-256 of a file; of a folder those of what is in it.
-pub(super) fn hash(path: &Path) -> Result<InputHash, RunError> {
+pub(super) fn hash(path: &Path) -> Result<InputHash, CropError> {
     if !path.is_dir() {
-        return InputHash::of(path);
+        return InputHash::of(path).map_err(CropError::read(path));
     }
     let mut files = Vec::new();
-    within(path, Path::new(""), 0, &mut files).map_err(RunError::read(path))?;
-    let hashes: Vec<_> = files.par_iter().map(|file| InputHash::of(&path.join(file))).collect();
+    within(path, Path::new(""), 0, &mut files).map_err(CropError::read(path))?;
+    let of_file = |file: &PathBuf| {
+        let file = path.join(file);
+        InputHash::of(&file).map_err(CropError::read(&file))
+    };
+    let hashes: Vec<_> = files.par_iter().map(of_file).collect();
     let hashes = hashes.into_iter().collect::<Result<Vec<_>, _>>()?;
     let named = files.iter().zip(&hashes).map(|(file, hash)| (file.to_string_lossy().replace('\\', "/"), hash));
     Ok(together(&path.file_name().unwrap_or_default().to_string_lossy(), named))

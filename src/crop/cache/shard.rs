@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::crop::CropError;
+use crate::load::InputHash;
 use crate::load::image::pixels::PixelValues;
-use crate::run::{InputHash, RunError};
 use crate::screen::{MappedFile, Object, StoredType};
 
 const MAGIC: &[u8; 8] = b"cytocrop";
@@ -97,14 +98,14 @@ pub(super) struct Shard {
 
 impl Shard {
     /// Opens a file that should hold crops of `size` pixels and `n_channels` channels.
-    pub(super) fn open(path: &Path, n_channels: usize, size: usize) -> Result<Self, RunError> {
+    pub(super) fn open(path: &Path, n_channels: usize, size: usize) -> Result<Self, CropError> {
         let damaged =
-            |problem: &str| RunError::damaged(path, format!("{problem}; remove the file so that it is recreated"));
-        let length = path.metadata().map_err(RunError::read(path))?.len();
+            |problem: &str| CropError::damaged(path, format!("{problem}; remove the file so that it is recreated"));
+        let length = path.metadata().map_err(CropError::read(path))?.len();
         if length < END + MAGIC.len() as u64 {
             return Err(damaged("is cut short"));
         }
-        let file = MappedFile::open(path).map_err(RunError::read(path))?;
+        let file = MappedFile::open(path).map_err(CropError::read(path))?;
         let end = &file.bytes()[(length - END) as usize..];
         let index_length = u64::from_le_bytes(end[..8].try_into().expect("eight bytes"));
         let is_ours = file.bytes().starts_with(MAGIC) && end[8..] == *MAGIC;

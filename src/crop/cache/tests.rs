@@ -131,7 +131,7 @@ fn a_build_that_is_asked_to_stop_keeps_its_finished_shards() {
     let stop_at =
         |n: usize| move |done: usize, _| if done >= n { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let error = cache(&stop_at(34)).unwrap_err();
-    assert!(matches!(error, RunError::StoppedIngest { done: 32, total: 40 }), "{error}");
+    assert!(matches!(error, CropError::Stopped { done: 32, total: 40 }), "{error}");
     let told = std::cell::RefCell::new(Vec::new());
     let whole = cache(&|done, total| {
         told.borrow_mut().push((done, total));

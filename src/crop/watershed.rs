@@ -7,6 +7,8 @@
 //! # Source
 //! Distances: P. Felzenszwalb, D. Huttenlocher, Distance transforms of sampled functions, Theory of Computing 8 (2012) 415.
 
+use crate::load::image::sides;
+
 /// How far a hill of distances rises above the pass to the next, as a share of its height, to be an object of its own.
 const MIN_DEPTH: f32 = 0.25;
 
@@ -57,18 +59,6 @@ fn root(joined: &[usize], mut basin: usize) -> usize {
         basin = joined[basin];
     }
     basin
-}
-
-/// The pixels that touch one by a side.
-pub(super) fn sides(pixel: usize, height: usize, width: usize) -> impl Iterator<Item = usize> {
-    let (x, y) = (pixel % width, pixel / width);
-    let inside = [
-        (x > 0).then(|| pixel - 1),
-        (x + 1 < width).then(|| pixel + 1),
-        (y > 0).then(|| pixel - width),
-        (y + 1 < height).then(|| pixel + width),
-    ];
-    inside.into_iter().flatten()
 }
 
 /// Distance of each pixel to the nearest that is no object; beyond the edge there is none.

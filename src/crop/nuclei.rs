@@ -2,12 +2,12 @@
 //!
 //! It is a threshold and a watershed, and knows nothing of nuclei: the picture is smoothed by the mean of 3 x 3 pixels
 //! and split at Otsu's threshold (256 bins between the smallest and the largest smoothed value); bright pixels that touch
-//! by a side are one object, unless it has a neck, where it is cut ([`split`](super::split)). Objects with fewer pixels
+//! by a side are one object, unless it has a neck, where it is cut ([`watershed`](super::watershed)). Objects with fewer pixels
 //! than asked for are left out. One threshold serves the whole picture, so that dim nuclei beside bright ones are missed.
 //! It is good enough to cut crops, and no substitute for a segmentation.
 
-use super::split::{sides, split};
-use super::stack::LabelImage;
+use super::watershed::split;
+use crate::load::image::LabelImage;
 
 const N_BINS: usize = 256;
 
@@ -30,37 +30,6 @@ pub fn find_nuclei(values: &[f32], height: usize, width: usize, min_area: usize)
     let large = (1..areas.len()).filter(|&label| areas[label] >= min_area);
     large.zip(1..).for_each(|(label, number)| numbers[label] = number);
     LabelImage { height, width, labels: labels.into_iter().map(|label| numbers[label as usize]).collect() }
-}
-
-/// Pixels of objects that touch by a side get one label, numbered from 1 in the order of first pixels.
-pub(super) fn components(is_object: &[bool], height: usize, width: usize, min_area: usize) -> LabelImage {
-    let mut labels = vec![0u32; is_object.len()];
-    let mut n_objects = 0;
-    let mut is_seen = vec![false; is_object.len()];
-    let mut members = Vec::new();
-    for start in 0..is_object.len() {
-        if is_seen[start] || !is_object[start] {
-            continue;
-        }
-        members.clear();
-        members.push(start);
-        is_seen[start] = true;
-        let mut next = 0;
-        while let Some(&pixel) = members.get(next) {
-            next += 1;
-            for neighbor in sides(pixel, height, width) {
-                if !is_seen[neighbor] && is_object[neighbor] {
-                    is_seen[neighbor] = true;
-                    members.push(neighbor);
-                }
-            }
-        }
-        if members.len() >= min_area {
-            n_objects += 1;
-            members.iter().for_each(|&pixel| labels[pixel] = n_objects);
-        }
-    }
-    LabelImage { height, width, labels }
 }
 
 /// Means of 3 x 3 pixels, of fewer at the edges.
@@ -110,8 +79,8 @@ fn otsu(values: &[f32]) -> Option<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::objects::objects_of_labels;
     use super::*;
+    use crate::load::image::objects_of_labels;
 
     #[test]
     fn finds_disks_and_their_centers() {

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::NormalizeError;
-use super::intensity::{IntensityLevel, group_of};
+use super::error::CropError;
+use super::intensity::IntensityLevel;
 use crate::linear::median;
 use crate::linear::numbers::Numbers;
 use crate::load::image::pixels::PixelValues;
@@ -54,17 +54,17 @@ impl FlatField {
     /// # Errors
     /// If there are fewer than eight sites for a field, their pictures differ in size, a channel is dark or darker than a
     /// tenth of its mean somewhere, or a site cannot be decoded.
-    pub fn fit(screen: &ImageScreen, rows: &[usize], level: IntensityLevel) -> Result<Self, NormalizeError> {
+    pub fn fit(screen: &ImageScreen, rows: &[usize], level: IntensityLevel) -> Result<Self, CropError> {
         let mut groups = BTreeMap::<String, Vec<usize>>::new();
         for &row in rows {
-            groups.entry(group_of(level, &screen.table.observations[row].plate).to_owned()).or_default().push(row);
+            groups.entry(level.group(&screen.table.observations[row].plate).to_owned()).or_default().push(row);
         }
         let mut fields = BTreeMap::new();
         for (group, rows) in groups {
             let field = Field::fit(screen, &rows).map_err(|problem| {
                 let of = if group.is_empty() { "the screen".to_owned() } else { format!("plate `{group}`") };
                 let message = format!("the illumination of {of} cannot be fitted: {problem}");
-                NormalizeError::Image { message }
+                CropError::Intensity { message }
             })?;
             fields.insert(group, field);
         }
@@ -75,9 +75,9 @@ impl FlatField {
     ///
     /// # Errors
     /// If no site of the plate was fitted, or the picture has another size or other channels.
-    pub fn apply(&self, plate: &str, stack: &mut Stack) -> Result<(), NormalizeError> {
-        let refused = |message: String| Err(NormalizeError::Image { message });
-        let Some(field) = self.fields.get(group_of(self.level, plate)) else {
+    pub fn apply(&self, plate: &str, stack: &mut Stack) -> Result<(), CropError> {
+        let refused = |message: String| Err(CropError::Intensity { message });
+        let Some(field) = self.fields.get(self.level.group(plate)) else {
             return refused(format!(
                 "no site of plate `{plate}` was given to fit its illumination; give it control wells, or set `level \
                  = \"screen\"` under [images.intensity]"
@@ -117,6 +117,18 @@ impl FlatField {
             });
             (plate.as_str(), extremes.collect())
         })
+    }
+
+    /// How uneven the light was, in sentences.
+    pub fn notes(&self, channels: &[String]) -> Vec<String> {
+        let of_channel =
+            |(name, (low, high)): (&String, (f64, f64))| format!("{low:.2} to {high:.2} {name}").trim_end().to_owned();
+        let of_plate = |(plate, spread): (&str, Vec<(f64, f64)>)| {
+            let channels: Vec<String> = channels.iter().zip(spread).map(of_channel).collect();
+            let of = if plate.is_empty() { "all plates".to_owned() } else { format!("plate {plate}") };
+            format!("illumination of {of} divided out, from {} of its mean", channels.join(", "))
+        };
+        self.spread().map(of_plate).collect()
     }
 }
 

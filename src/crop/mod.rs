@@ -1,0 +1,24 @@
+//! Images -> crops, whose pixels are the features of a screen.
+//!
+//! A [`CropCache`] cuts squares around objects, tiles or nuclei and keeps them on disk, divided by a [`FlatField`] if that
+//! is asked for; an [`IntensityScale`] says how their pixels become numbers mostly between 0 and 1; [`screen_of`] makes
+//! rows of a screen of them. Pixels stay in the files and are read when they are needed.
+
+mod error;
+mod cut;
+mod watershed;
+mod nuclei;
+mod intensity;
+mod flat_field;
+mod cache;
+mod fitted;
+mod screen;
+
+pub use cache::{Centers, Crop, CropCache, CropSettings, SITES_PER_SHARD};
+pub use cut::{Edge, binned, crop, tiles};
+pub use error::CropError;
+pub use fitted::{fitted_field, fitted_scale};
+pub use flat_field::FlatField;
+pub use intensity::{IntensityLevel, IntensityScale, IntensitySettings, MAX_SAMPLES};
+pub use nuclei::find_nuclei;
+pub use screen::{READOUT_LABEL, count_cells, followed, pixels, reference_sites, screen_of};
