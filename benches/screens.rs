@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cytonaut::load::{Source, load};
-use cytonaut::screen::{Design, FeatureMatrix, Intervention, Kind, Label, Micromolar, Observation, Role, Screen, Well};
+use cytonaut::screen::{Design, FeatureMatrix, Intervention, Kind, Label, Micromolar, Role, Screen, Unit, Units, Well};
 use cytonaut::table::{Column, Table};
 
 /// Plate maps of the generated screen, and plates that carry each of them.
@@ -45,7 +45,7 @@ fn screen(n_features: usize, plate_effect: f32) -> Screen {
     for plate in 0..n_plates {
         for well in 0..WELLS {
             let treatment = well.checked_sub(CONTROLS).map(|place| plate / REPLICATES * (WELLS - CONTROLS) + place);
-            observations.push(observation(plate, well, treatment));
+            observations.push(unit(plate, well, treatment));
             let seed = (plate * WELLS + well) * n_features;
             let strength = treatment.map_or(0.0, effect);
             let value = |feature: usize| {
@@ -60,7 +60,7 @@ fn screen(n_features: usize, plate_effect: f32) -> Screen {
     Screen {
         name: "generated".into(),
         design: Design::AgainstControls,
-        observations,
+        units: Units::of_rows(observations, &[]),
         features: FeatureMatrix::numbered("Cells_Feature_", n_features, values),
         labels: Vec::<Label>::new(),
         dropped: Vec::new(),
@@ -73,12 +73,12 @@ fn effect(treatment: usize) -> f32 {
     if compound % 2 == 1 { 0.1 * (1 + dose) as f32 } else { 0.0 }
 }
 
-fn observation(plate: usize, well: usize, treatment: Option<usize>) -> Observation {
+fn unit(plate: usize, well: usize, treatment: Option<usize>) -> Unit {
     let intervention = treatment.map_or_else(Intervention::untreated, |treatment| {
         let dose = Micromolar::new(0.01 * 3f64.powi((treatment % DOSES) as i32));
         Intervention::single(format!("compound {:03}", treatment / DOSES), Kind::Compound, dose)
     });
-    Observation {
+    Unit {
         plate: format!("P{plate:02}"),
         well: Some(well_name(well).parse::<Well>().expect("a well of a 384-well plate")),
         role: if treatment.is_some() { Role::Treatment } else { Role::NegativeControl },
@@ -129,15 +129,13 @@ pub fn table(name: &str, extension: &str, screen: impl Fn() -> Screen) -> PathBu
 }
 
 fn as_table(screen: &Screen) -> Table {
-    let text = |of: &dyn Fn(&Observation) -> String| {
-        Column::Text(screen.observations.iter().map(|observation| Some(of(observation))).collect())
-    };
-    let dose = |observation: &Observation| Some(observation.intervention.as_single()?.dose?.get());
+    let text = |of: &dyn Fn(&Unit) -> String| Column::Text(screen.units.by_row().map(|unit| Some(of(unit))).collect());
+    let dose = |unit: &Unit| Some(unit.intervention.as_single()?.dose?.get());
     let mut table = Table::new()
-        .with("Metadata_Plate", "", text(&|observation| observation.plate.clone()))
-        .with("Metadata_Well", "", text(&|observation| observation.well.map(|w| w.to_string()).unwrap_or_default()))
+        .with("Metadata_Plate", "", text(&|unit| unit.plate.clone()))
+        .with("Metadata_Well", "", text(&|unit| unit.well.map(|w| w.to_string()).unwrap_or_default()))
         .with("Metadata_compound", "", text(&name))
-        .with("Metadata_dose_um", "", Column::Number(screen.observations.iter().map(dose).collect()));
+        .with("Metadata_dose_um", "", Column::Number(screen.units.by_row().map(dose).collect()));
     for (feature, name) in screen.features.names().iter().enumerate() {
         let values = (0..screen.n_observations()).map(|row| screen.features.row(row)[feature]).collect();
         table = table.with(name, "", Column::Float32(values));
@@ -145,6 +143,6 @@ fn as_table(screen: &Screen) -> Table {
     table
 }
 
-fn name(observation: &Observation) -> String {
-    if observation.intervention.is_untreated() { "DMSO".into() } else { observation.intervention.perturbation_names() }
+fn name(unit: &Unit) -> String {
+    if unit.intervention.is_untreated() { "DMSO".into() } else { unit.intervention.perturbation_names() }
 }

@@ -119,5 +119,5 @@ fn embeddings() -> Embeddings {
     let screen = generated(N_LATENTS);
     let latents = FeatureMatrix::numbered("latent_", N_LATENTS, screen.features.values().to_vec());
     let n_wells = screen.n_observations();
-    Embeddings::new(Level::Well, screen.observations, vec![1; n_wells], screen.labels, latents)
+    Embeddings::new(Level::Well, screen.units, vec![1; n_wells], screen.labels, latents)
 }

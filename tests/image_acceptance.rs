@@ -130,7 +130,7 @@ fn latents_of_sirna_set_ubc_apart_from_its_control_on_an_unseen_plate() {
         let path = folder.path().join(format!("run/fold-{}/embeddings-well.parquet", fold_of[plate]));
         let wells = Embeddings::read(&path).unwrap();
         let point = |row: usize| {
-            let observation = &wells.observations[row];
+            let observation = wells.units.of(row);
             let kind = kind(&observation.well?.to_string())?;
             Some((
                 observation.plate.clone(),
@@ -138,7 +138,7 @@ fn latents_of_sirna_set_ubc_apart_from_its_control_on_an_unseen_plate() {
                 wells.latents.row(row).iter().map(|&value| f64::from(value)).collect(),
             ))
         };
-        (0..wells.observations.len()).filter_map(point).collect()
+        (0..wells.units.n_rows()).filter_map(point).collect()
     };
     let plates: Vec<String> = fold_of.keys().cloned().collect();
     assert_separated("latents", &latents, &plates);
@@ -195,11 +195,11 @@ members = 1
         let said = finish(command, 0);
         assert!(!said.contains("latents are collapsing"), "{said}");
         let crops = Embeddings::read(&at(centers).join("embeddings.parquet")).unwrap();
-        assert!((fewest..=most).contains(&crops.observations.len()), "{} crops", crops.observations.len());
+        assert!((fewest..=most).contains(&crops.units.n_rows()), "{} crops", crops.units.n_rows());
         let wells = Embeddings::read(&at(centers).join("embeddings-well.parquet")).unwrap();
-        assert_eq!(wells.observations.len(), 5);
-        let n_cells: f64 = wells.observations.iter().filter_map(|well| well.cell_count).sum();
-        assert_eq!(n_cells as usize, crops.observations.len(), "the crops of a well are its cells");
+        assert_eq!(wells.units.n_rows(), 5);
+        let n_cells: f64 = wells.units.by_row().filter_map(|well| well.cell_count).sum();
+        assert_eq!(n_cells as usize, crops.units.n_rows(), "the crops of a well are its cells");
         assert!(wells.latents.values().iter().all(|value| value.is_finite()));
     }
 }

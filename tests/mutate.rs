@@ -135,7 +135,7 @@ fn fixtures(folder: &Path) -> (Vec<Fixture>, Screen) {
     let mut screen = load(&Source::of([folder.join("datasets/bbbc021")])).unwrap().screen;
     // A few plates; more would take the time of more mutations.
     let rows: Vec<usize> = (0..screen.n_observations().min(60)).collect();
-    screen.observations.truncate(rows.len());
+    screen.units = screen.units.select(&rows);
     screen.features = screen.features.select_rows(&rows);
     screen.labels.iter_mut().for_each(|label| label.values.truncate(rows.len()));
     (fixtures, screen)

@@ -51,7 +51,7 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     let said = finish(command(&["embed", &run, &unseen_csv, "--out", &embeddings]), 0);
     assert!(said.contains(&format!("{} rows of 32 latent dimensions", unseen.len())), "{said}");
     let read = Embeddings::read(&at("embeddings.parquet")).unwrap();
-    assert!(read.observations.iter().zip(&unseen).all(|(observation, row)| observation.plate == row[0]));
+    assert!(read.units.by_row().zip(&unseen).all(|(unit, row)| unit.plate == row[0]));
     assert!(read.latents.values().iter().all(|value| value.is_finite()));
 
     // A plate is normalized by its own controls, so it embeds the same whatever lies beside it.
@@ -60,11 +60,10 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     write(&at("one_plate.csv"), &names, alone.iter().copied(), &[]);
     finish(command(&["embed", &run, &one_plate, "--out", &text("one.parquet")]), 0);
     let one = Embeddings::read(&at("one.parquet")).unwrap();
-    for (row, observation) in one.observations.iter().enumerate() {
-        let same = |other: &&usize| {
-            read.observations[**other].plate == observation.plate && read.observations[**other].well == observation.well
-        };
-        let other = *(0..read.observations.len()).collect::<Vec<_>>().iter().find(same).unwrap();
+    for (row, unit) in one.units.by_row().enumerate() {
+        let same =
+            |other: &&usize| read.units.of(**other).plate == unit.plate && read.units.of(**other).well == unit.well;
+        let other = *(0..read.units.n_rows()).collect::<Vec<_>>().iter().find(same).unwrap();
         for (found, expected) in one.latents.row(row).iter().zip(read.latents.row(other)) {
             assert!((found - expected).abs() < 1e-4, "{found} is not {expected}");
         }

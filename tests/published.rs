@@ -57,7 +57,7 @@ fn images_are_embedded_by_published_weights() {
     assert!(said.contains("3 tiles of 224 x 224 pixels, divided by 255, as published"), "{said}");
     let found = Embeddings::read(&at("e.parquet")).unwrap();
     assert_eq!(found.level, Level::Cell);
-    let wells: Vec<String> = found.observations.iter().map(|row| row.well.unwrap().to_string()).collect();
+    let wells: Vec<String> = found.units.by_row().map(|row| row.well.unwrap().to_string()).collect();
     assert_eq!(wells, ["A01", "B01", "B01"]);
 
     // The first picture by hand: to 0..1, then by ImageNet's means and deviations, channel by channel.

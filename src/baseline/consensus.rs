@@ -28,12 +28,12 @@ pub fn measured(features: &FeatureMatrix, treatments: &Rows) -> Predictions {
 pub fn control_states(screen: &Screen) -> BTreeMap<String, Vec<f32>> {
     if screen.reference() == Reference::Relative {
         let zero = vec![0.0; screen.features.n_features()];
-        return screen.observations.iter().map(|observation| (observation.context.clone(), zero.clone())).collect();
+        return screen.units.by_row().map(|unit| (unit.context.clone(), zero.clone())).collect();
     }
     let mut rows = BTreeMap::<&str, Vec<usize>>::new();
-    for (row, observation) in screen.observations.iter().enumerate() {
-        if observation.role == Role::NegativeControl {
-            rows.entry(&observation.context).or_default().push(row);
+    for (row, unit) in screen.units.by_row().enumerate() {
+        if unit.role == Role::NegativeControl {
+            rows.entry(&unit.context).or_default().push(row);
         }
     }
     rows.into_iter().map(|(context, rows)| (context.to_owned(), screen.features.mean_of(&rows))).collect()
@@ -200,7 +200,7 @@ pub(super) mod fixture {
     //! A two-feature screen written row by row, shared by the tests of this room.
 
     use super::*;
-    use crate::screen::{Application, Design, Intervention, Kind, Micromolar, Observation, Perturbation};
+    use crate::screen::{Application, Design, Intervention, Kind, Micromolar, Perturbation, Unit, Units};
 
     /// A treatment of `(perturbation, µM)` members; a dose of 0 stands for "no dose".
     pub fn treatment(members: &[(&str, f64)], context: &str) -> Treatment {
@@ -215,7 +215,7 @@ pub(super) mod fixture {
     pub fn screen(rows: &[(&str, &str, Treatment, [f32; 2])]) -> Screen {
         let observations = rows
             .iter()
-            .map(|(plate, well, treatment, _)| Observation {
+            .map(|(plate, well, treatment, _)| Unit {
                 plate: (*plate).to_owned(),
                 well: well.parse().ok(),
                 role: if treatment.intervention.is_untreated() { Role::NegativeControl } else { Role::Treatment },
@@ -229,7 +229,7 @@ pub(super) mod fixture {
         Screen {
             name: "fixture".into(),
             design: Design::AgainstControls,
-            observations,
+            units: Units::of_rows(observations, &[]),
             features: FeatureMatrix::numbered("f", 2, rows.iter().flat_map(|row| row.3).collect()),
             labels: vec![],
             dropped: vec![],

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::consensus::{Rows, shifted, weighted_mean};
 use super::{Fitted, Profiles};
 use crate::predict::{Abstains, Method};
-use crate::screen::{Observation, Role, Screen, Treatment, Well};
+use crate::screen::{Role, Screen, Treatment, Unit, Well};
 
 /// Mean of the training wells at the target's well position on other plates, that were given another intervention.
 ///
@@ -25,16 +25,16 @@ pub fn well_position<'a>(
     let mut at_well = BTreeMap::<Well, Vec<(&Treatment, usize)>>::new();
     for (treatment, rows) in training {
         for &row in rows {
-            if let Some(well) = screen.observations[row].well {
+            if let Some(well) = screen.unit(row).well {
                 at_well.entry(well).or_default().push((treatment, row));
             }
         }
     }
     profiles.fitted(Method::WellPosition, move |target| {
         let own_control = profiles.control(&target.context)?;
-        let mean_at = |own: &Observation| {
+        let mean_at = |own: &Unit| {
             let others = at_well.get(&own.well?)?.iter().filter(|(treatment, row)| {
-                treatment.intervention != target.intervention && screen.observations[*row].plate != own.plate
+                treatment.intervention != target.intervention && screen.unit(*row).plate != own.plate
             });
             let (same, other): (Vec<_>, Vec<_>) =
                 others.partition(|(treatment, _)| treatment.context == target.context);
@@ -49,7 +49,7 @@ pub fn well_position<'a>(
             weighted_mean(&carried)
         };
         let rows = target_rows.get(target).ok_or(Abstains::NoWell)?;
-        let means = rows.iter().filter_map(|&own| mean_at(&screen.observations[own]));
+        let means = rows.iter().filter_map(|&own| mean_at(screen.unit(own)));
         weighted_mean(&means.map(|mean| (mean, 1.0)).collect::<Vec<_>>()).ok_or(Abstains::NoWell)
     })
 }
@@ -63,7 +63,7 @@ pub fn batch_only<'a>(
     training: &'a Rows,
     target_rows: &'a Rows,
 ) -> Fitted<'a> {
-    let is_alike = |own: &Observation, other: &Observation| match &own.lab_batch {
+    let is_alike = |own: &Unit, other: &Unit| match &own.lab_batch {
         Some(batch) => other.lab_batch.as_ref() == Some(batch),
         None => own.plate == other.plate,
     };
@@ -72,12 +72,12 @@ pub fn batch_only<'a>(
         let means: Vec<_> = rows
             .iter()
             .filter_map(|&own| {
-                let own = &screen.observations[own];
+                let own = screen.unit(own);
                 let rows: Vec<usize> = training
                     .iter()
                     .filter(|(treatment, _)| treatment.context == target.context)
                     .flat_map(|(_, rows)| rows.iter().copied())
-                    .filter(|&row| is_alike(own, &screen.observations[row]))
+                    .filter(|&row| is_alike(own, screen.unit(row)))
                     .collect();
                 (!rows.is_empty()).then(|| (screen.features.mean_of(&rows), 1.0))
             })
@@ -101,9 +101,9 @@ pub fn cell_count_only<'a>(
     let training_rows: Vec<usize> = training.values().flatten().copied().collect();
     let log_count = relative_log_counts(screen, &training_rows);
     let mut fit_rows = BTreeMap::<&str, Vec<usize>>::new();
-    let controls = (0..screen.n_observations()).filter(|&row| screen.observations[row].role == Role::NegativeControl);
+    let controls = (0..screen.n_observations()).filter(|&row| screen.unit(row).role == Role::NegativeControl);
     for row in training_rows.iter().copied().chain(controls).filter(|&row| log_count[row].is_some()) {
-        fit_rows.entry(&screen.observations[row].context).or_default().push(row);
+        fit_rows.entry(&screen.unit(row).context).or_default().push(row);
     }
     let lines: BTreeMap<&str, Lines> = fit_rows
         .into_iter()
@@ -151,8 +151,7 @@ impl Lines {
 
 /// ln(1 + count) of each observation against its plate; `None` where the count or the plate's reference is unknown.
 fn relative_log_counts(screen: &Screen, training_rows: &[usize]) -> Vec<Option<f64>> {
-    let logs: Vec<Option<f64>> =
-        screen.observations.iter().map(|observation| observation.cell_count.map(f64::ln_1p)).collect();
+    let logs: Vec<Option<f64>> = screen.units.by_row().map(|unit| unit.cell_count.map(f64::ln_1p)).collect();
     let mut by_plate = BTreeMap::<&str, Vec<f64>>::new();
     for (plate, rows) in screen.controls_by_plate() {
         by_plate.insert(plate, rows.iter().filter_map(|&row| logs[row]).collect());
@@ -160,19 +159,14 @@ fn relative_log_counts(screen: &Screen, training_rows: &[usize]) -> Vec<Option<f
     by_plate.retain(|_, logs| !logs.is_empty());
     let mut without_controls = BTreeMap::<&str, Vec<f64>>::new();
     for &row in training_rows {
-        let plate = screen.observations[row].plate.as_str();
+        let plate = screen.unit(row).plate.as_str();
         if !by_plate.contains_key(plate) {
             without_controls.entry(plate).or_default().extend(logs[row]);
         }
     }
     by_plate.extend(without_controls.into_iter().filter(|(_, logs)| !logs.is_empty()));
     let medians: BTreeMap<&str, f64> = by_plate.into_iter().map(|(plate, logs)| (plate, median(logs))).collect();
-    screen
-        .observations
-        .iter()
-        .zip(&logs)
-        .map(|(observation, log)| Some((*log)? - medians.get(observation.plate.as_str())?))
-        .collect()
+    screen.units.by_row().zip(&logs).map(|(unit, log)| Some((*log)? - medians.get(unit.plate.as_str())?)).collect()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -198,9 +192,8 @@ mod tests {
             ("r", "A01", treatment(&[], ""), [0.0, 1.0]),
         ]);
         let e = std::f64::consts::E;
-        for (row, count) in [e * e * 10.0, e * 20.0, e * 40.0, e * 10.0, 10.0, 20.0, 40.0].into_iter().enumerate() {
-            screen.observations[row].cell_count = Some(count - 1.0);
-        }
+        let counts = [e * e * 10.0, e * 20.0, e * 40.0, e * 10.0, 10.0, 20.0, 40.0];
+        screen.units = screen.units.changed(&[], |row, unit| unit.cell_count = Some(counts[row] - 1.0));
         (screen, [target])
     }
 

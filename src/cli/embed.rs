@@ -117,6 +117,6 @@ fn refusal(run: &TrainedRun, level: Level, tvn: bool) -> Option<&'static str> {
 
 fn write(embeddings: &Embeddings, out: &Path) -> anyhow::Result<()> {
     embeddings.write(out).map_err(|error| anyhow!(error))?;
-    let (n_rows, n_latents) = (embeddings.observations.len(), embeddings.latents.n_features());
+    let (n_rows, n_latents) = (embeddings.units.n_rows(), embeddings.latents.n_features());
     print(&format!("{n_rows} rows of {n_latents} latent dimensions: {}", out.display()))
 }

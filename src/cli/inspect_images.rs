@@ -30,8 +30,8 @@ pub(super) fn inspect(source: &ImageSource, card: Option<&Path>, json: bool) -> 
 fn wells(screen: &Screen) -> Screen {
     let mut seen = BTreeSet::new();
     let is_first = |&row: &usize| {
-        let observation = &screen.observations[row];
-        observation.well.is_none_or(|well| seen.insert((observation.plate.as_str(), well)))
+        let unit = screen.unit(row);
+        unit.well.is_none_or(|well| seen.insert((unit.plate.as_str(), well)))
     };
     screen.select(&(0..screen.n_observations()).filter(is_first).collect::<Vec<_>>())
 }

@@ -209,7 +209,7 @@ impl CropCache {
     pub fn inputs(&self, screen: &ImageScreen) -> Vec<InputHash> {
         let mut plates = BTreeMap::<&str, Vec<&InputHash>>::new();
         for (row, hash) in &self.files {
-            plates.entry(&screen.table.observations[*row].plate).or_default().push(hash);
+            plates.entry(&screen.table.unit(*row).plate).or_default().push(hash);
         }
         let of_plate = |(plate, hashes): (&str, Vec<&InputHash>)| {
             let words = if hashes.len() == 1 { "image file" } else { "image files" };
@@ -261,7 +261,7 @@ fn locked(folder: &Path, wait: &dyn Fn() -> Result<(), CropError>) -> Result<Fil
 /// Rows of each shard: consecutive sites of one plate.
 fn shard_rows(screen: &ImageScreen) -> Vec<Vec<usize>> {
     let mut shards: Vec<Vec<usize>> = Vec::new();
-    let plate = |row: usize| &screen.table.observations[row].plate;
+    let plate = |row: usize| &screen.table.unit(row).plate;
     for row in 0..screen.n_sites() {
         match shards.last_mut() {
             Some(rows) if rows.len() < SITES_PER_SHARD && plate(rows[0]) == plate(row) => rows.push(row),
@@ -289,7 +289,7 @@ impl Source<'_> {
             ),
             Centers::Masks => match screen.sites.iter().position(|site| site.mask.is_none()) {
                 Some(row) => {
-                    let place = &screen.table.observations[row];
+                    let place = screen.table.unit(row);
                     let well = place.well.map(|well| well.to_string()).unwrap_or_default();
                     refused(format!(
                         "crops around the objects of masks need a mask for every site; plate `{}`, well {well} has \
@@ -323,7 +323,7 @@ impl Source<'_> {
             files.par_iter().map(|files| files.iter().map(|file| files::stamp(file)).collect()).collect();
         for (row, site) in screen.sites.iter().enumerate() {
             let masks = site.mask.as_ref().map(|mask| mask.values);
-            take(format!("{} {:?} {masks:?}", screen.table.observations[row].plate, site.projection));
+            take(format!("{} {:?} {masks:?}", screen.table.unit(row).plate, site.projection));
             for plane in files::planes(site, settings.centers == Centers::Masks) {
                 take(format!("{plane:?}"));
             }
@@ -376,7 +376,7 @@ impl Source<'_> {
         let site = &screen.sites[row];
         let mut stack = read_site(site)?;
         if let Some(flat_field) = flat_field {
-            flat_field.apply(&screen.table.observations[row].plate, &mut stack).map_err(|error| LoadError::Image {
+            flat_field.apply(&screen.table.unit(row).plate, &mut stack).map_err(|error| LoadError::Image {
                 path: site.channels[0][0].path.clone(),
                 message: error.to_string(),
             })?;

@@ -57,7 +57,7 @@ impl FlatField {
     pub fn fit(screen: &ImageScreen, rows: &[usize], level: IntensityLevel) -> Result<Self, CropError> {
         let mut groups = BTreeMap::<String, Vec<usize>>::new();
         for &row in rows {
-            groups.entry(level.group(&screen.table.observations[row].plate).to_owned()).or_default().push(row);
+            groups.entry(level.group(&screen.table.unit(row).plate).to_owned()).or_default().push(row);
         }
         let mut fields = BTreeMap::new();
         for (group, rows) in groups {

@@ -98,7 +98,7 @@ impl IntensityScale {
         }
         let mut groups = BTreeMap::<String, Vec<usize>>::new();
         for &row in rows {
-            groups.entry(level.group(&screen.table.observations[row].plate).to_owned()).or_default().push(row);
+            groups.entry(level.group(&screen.table.unit(row).plate).to_owned()).or_default().push(row);
         }
         let n_channels = screen.channels.len();
         let mut ranges = BTreeMap::new();
@@ -108,7 +108,7 @@ impl IntensityScale {
                 let read = read_site(&screen.sites[row]);
                 let mut stack = read.map_err(|error| CropError::Intensity { message: error.to_string() })?;
                 if let Some(flat_field) = flat_field {
-                    flat_field.apply(&screen.table.observations[row].plate, &mut stack)?;
+                    flat_field.apply(&screen.table.unit(row).plate, &mut stack)?;
                 }
                 Ok(sampled(&stack, share))
             };

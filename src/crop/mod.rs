@@ -21,4 +21,4 @@ pub use fitted::{fitted_field, fitted_scale};
 pub use flat_field::FlatField;
 pub use intensity::{IntensityLevel, IntensityScale, IntensitySettings, MAX_SAMPLES};
 pub use nuclei::find_nuclei;
-pub use screen::{READOUT_LABEL, count_cells, followed, pixels, reference_sites, screen_of};
+pub use screen::{READOUT_LABEL, followed, pixels, reference_sites, screen_of};

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cache::{Crop, CropCache};
 use super::error::CropError;
 use crate::screen::{
-    ChannelScale, Dropped, FeatureMatrix, ImageScreen, Intervention, Label, Observation, Reference, Role, SITE_LABEL,
-    Screen, Track,
+    ChannelScale, Dropped, FeatureMatrix, ImageScreen, Intervention, Label, Reference, Role, SITE_LABEL, Screen, Track,
+    Unit, Units,
 };
 
 /// The label that holds the readout of a crop's object.
@@ -20,7 +20,7 @@ pub fn reference_sites(images: &ImageScreen, usable: impl Fn(usize) -> bool) -> 
         return images.fields().iter().map(|field| field[0]).filter(usable).collect();
     }
     let all = || (0..images.n_sites()).filter(usable);
-    let is_control = |row: &usize| images.table.observations[*row].role == Role::NegativeControl;
+    let is_control = |row: &usize| images.table.unit(*row).role == Role::NegativeControl;
     let controls: Vec<usize> = all().filter(is_control).collect();
     if controls.is_empty() { all().collect() } else { controls }
 }
@@ -32,7 +32,7 @@ pub fn pixels(
     indices: &[usize],
     scale: impl Fn(&str) -> Result<Vec<ChannelScale>, CropError>,
 ) -> Result<FeatureMatrix, CropError> {
-    let plate = |row: usize| images.table.observations[row].plate.as_str();
+    let plate = |row: usize| images.table.unit(row).plate.as_str();
     let mut scale_of = BTreeMap::new();
     let mut scales = Vec::new();
     for plate in indices.iter().map(|&index| plate(cache.crops()[index].row)) {
@@ -55,15 +55,6 @@ fn pixel_names(channels: &[String], size: usize) -> Vec<String> {
         }
     }
     names
-}
-
-/// Takes the crops of a well for its cells, where the files count none.
-pub fn count_cells(screen: &mut Screen) {
-    for rows in screen.wells() {
-        for &row in &rows {
-            screen.observations[row].cell_count.get_or_insert(rows.len() as f64);
-        }
-    }
 }
 
 /// The crops of objects that are seen once in every frame of their field, in the order of field, track and time.
@@ -117,15 +108,15 @@ pub fn screen_of(images: &ImageScreen, crops: &[&Crop], features: FeatureMatrix)
         })
         .collect();
     let is_lapse = images.table.reference() == Reference::FirstFrame;
-    let observation = |crop: &&Crop| {
-        let of_site = &images.table.observations[crop.row];
+    let unit = |crop: &&Crop| {
+        let of_site = images.table.unit(crop.row);
         let since = hours(images, crop.row) - first_hours[&crop.row];
         let (role, intervention) = match (is_lapse, since > 0.0) {
             (false, _) => (of_site.role, of_site.intervention.clone()),
             (true, false) => (Role::NegativeControl, Intervention::untreated()),
             (true, true) => (of_site.role, of_site.intervention.clone().lasting(since)),
         };
-        Observation { role, intervention, ..of_site.clone() }
+        Unit { role, intervention, ..of_site.clone() }
     };
     let label = |name: &str, of: &dyn Fn(&Crop) -> Option<String>| Label {
         name: name.to_owned(),
@@ -149,7 +140,7 @@ pub fn screen_of(images: &ImageScreen, crops: &[&Crop], features: FeatureMatrix)
     Screen {
         name: images.table.name.clone(),
         design: images.table.design.clone(),
-        observations: crops.iter().map(observation).collect(),
+        units: Units::of_rows(crops.iter().map(unit).collect(), &labels),
         features,
         labels,
         dropped: images.table.dropped.clone(),

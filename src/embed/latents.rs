@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::{Embeddings, Level};
-use crate::screen::{FeatureMatrix, Label, Observation, Role, SITE_LABEL, Screen, grouped, wells};
+use crate::screen::{FeatureMatrix, Label, Role, SITE_LABEL, Screen, Unit, Units, grouped};
 use crate::train::TrainedModel;
 
 /// Latents of a normalized screen at a level.
@@ -16,7 +16,7 @@ pub fn embed(trained: &TrainedModel, screen: &Screen, level: Level, device: &Dev
     let latents = trained.encode(&screen.features, &rows, device).side_by_side();
     let n_wells = vec![1; rows.len()];
     let of_rows = if level == Level::Intervention { Level::Well } else { level };
-    let rows = Embeddings::new(of_rows, screen.observations.clone(), n_wells, screen.labels.clone(), latents);
+    let rows = Embeddings::new(of_rows, screen.units.clone(), n_wells, screen.labels.clone(), latents);
     if level == Level::Intervention { rows.by_intervention() } else { rows }
 }
 
@@ -26,20 +26,20 @@ impl Embeddings {
     /// A column that the wells of an intervention do not share is empty.
     pub fn by_intervention(&self) -> Self {
         let mut groups = BTreeMap::<_, Vec<usize>>::new();
-        for (row, observation) in self.observations.iter().enumerate() {
-            if observation.role != Role::Empty {
-                groups.entry((observation.role, observation.treatment())).or_default().push(row);
+        for (row, unit) in self.units.by_row().enumerate() {
+            if unit.role != Role::Empty {
+                groups.entry((unit.role, unit.treatment())).or_default().push(row);
             }
         }
         let groups: Vec<Vec<usize>> = groups.into_values().collect();
-        let observations = groups.iter().map(|rows| self.consensus_observation(rows)).collect();
+        let units = Units::of_each(groups.iter().map(|rows| self.consensus(rows)).collect());
         let n_wells = groups.iter().map(|rows| rows.iter().map(|&row| self.n_wells[row]).sum()).collect();
-        self.averaged(Level::Intervention, &groups, observations, n_wells)
+        self.averaged(Level::Intervention, &groups, units, n_wells)
     }
 
     /// The mean over all rows of each well, as [`Screen::wells`] tells them: its crops, say.
     pub fn by_well(&self) -> Self {
-        self.within_wells(Level::Well, &wells(&self.observations, &self.labels))
+        self.within_wells(Level::Well, &self.units.rows())
     }
 
     /// The mean over all rows of each field of view.
@@ -49,24 +49,18 @@ impl Embeddings {
             let groups = grouped(rows.len(), |index| sites.map(|sites| &sites.values[rows[index]]));
             groups.into_iter().map(move |group| group.into_iter().map(|index| rows[index]).collect())
         };
-        let groups: Vec<Vec<usize>> = wells(&self.observations, &self.labels).into_iter().flat_map(of_well).collect();
+        let groups: Vec<Vec<usize>> = self.units.rows().into_iter().flat_map(of_well).collect();
         self.within_wells(Level::Site, &groups)
     }
 
     /// The means of groups of rows that are each of one well.
     fn within_wells(&self, level: Level, groups: &[Vec<usize>]) -> Self {
-        let observations = groups.iter().map(|rows| self.observations[rows[0]].clone()).collect();
-        self.averaged(level, groups, observations, vec![1; groups.len()])
+        let first_rows: Vec<usize> = groups.iter().map(|rows| rows[0]).collect();
+        self.averaged(level, groups, self.units.select(&first_rows), vec![1; groups.len()])
     }
 
     /// The means of groups of rows; a label that a group does not share is empty.
-    fn averaged(
-        &self,
-        level: Level,
-        groups: &[Vec<usize>],
-        observations: Vec<Observation>,
-        n_wells: Vec<usize>,
-    ) -> Self {
+    fn averaged(&self, level: Level, groups: &[Vec<usize>], units: Units, n_wells: Vec<usize>) -> Self {
         let values: Vec<f32> = groups.iter().flat_map(|rows| self.latents.mean_of(rows)).collect();
         let shared_label = |label: &Label| Label {
             name: label.name.clone(),
@@ -74,14 +68,14 @@ impl Embeddings {
         };
         let labels = self.labels.iter().map(shared_label).collect();
         let latents = FeatureMatrix::numbered("latent_", self.latents.n_features(), values);
-        Self::new(level, observations, n_wells, labels, latents)
+        Self::new(level, units, n_wells, labels, latents)
     }
 
     /// What the rows of a group have in common.
-    fn consensus_observation(&self, rows: &[usize]) -> Observation {
-        let of = |row: usize| &self.observations[row];
+    fn consensus(&self, rows: &[usize]) -> Unit {
+        let of = |row: usize| self.units.of(row);
         let counts: Vec<f64> = rows.iter().filter_map(|&row| of(row).cell_count).collect();
-        Observation {
+        Unit {
             plate: String::new(),
             well: None,
             replicate: None,

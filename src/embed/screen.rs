@@ -36,15 +36,15 @@ pub fn embed_screen(
         });
     }
     let wells = if is_of_crops { rows().by_well() } else { rows() };
-    let observations = &wells.observations;
     let controls: Vec<usize> =
-        (0..observations.len()).filter(|&row| observations[row].role == Role::NegativeControl).collect();
-    let batches: Vec<&str> = observations
-        .iter()
-        .map(|observation| observation.lab_batch.as_deref().unwrap_or(observation.plate.as_str()))
-        .collect();
+        (0..wells.units.n_rows()).filter(|&row| wells.units.of(row).role == Role::NegativeControl).collect();
+    let batch = |row: usize| {
+        let unit = wells.units.of(row);
+        unit.lab_batch.as_deref().unwrap_or(unit.plate.as_str())
+    };
+    let batches: Vec<&str> = (0..wells.units.n_rows()).map(batch).collect();
     let fitted = Tvn::fit(&wells.latents, &controls, 0.5)?;
     let aligned = fitted.apply(&wells.latents, &controls, &batches)?;
-    let wells = Embeddings::new(Level::Well, wells.observations, wells.n_wells, wells.labels, aligned);
+    let wells = Embeddings::new(Level::Well, wells.units, wells.n_wells, wells.labels, aligned);
     Ok(if level == Level::Intervention { wells.by_intervention() } else { wells })
 }

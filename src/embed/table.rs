@@ -11,7 +11,7 @@
 
 use std::path::Path;
 
-use crate::screen::{FeatureMatrix, Label, Observation, Role};
+use crate::screen::{FeatureMatrix, Label, Role, Unit, Units};
 use crate::table::{Column, FileError, INTERVENTION_COLUMNS, Table};
 
 /// Begins the names of the latent columns, `latent_0`, `latent_1`, ….
@@ -67,8 +67,8 @@ impl std::str::FromStr for Level {
 pub struct Embeddings {
     /// What a row is.
     pub level: Level,
-    /// Where and what each row is. At level `intervention` a row lies on several plates and its `plate` is empty.
-    pub observations: Vec<Observation>,
+    /// The unit of each row. At level `intervention` a row is a unit that lies on several plates, and its `plate` is empty.
+    pub units: Units,
     /// How many wells each row averages; 1 below level `intervention`.
     pub n_wells: Vec<usize>,
     /// Metadata of the screen, by row.
@@ -82,20 +82,14 @@ impl Embeddings {
     ///
     /// # Panics
     /// If the parts differ in their number of rows, or `latents` has no columns.
-    pub fn new(
-        level: Level,
-        observations: Vec<Observation>,
-        n_wells: Vec<usize>,
-        labels: Vec<Label>,
-        latents: FeatureMatrix,
-    ) -> Self {
-        let n_rows = observations.len();
+    pub fn new(level: Level, units: Units, n_wells: Vec<usize>, labels: Vec<Label>, latents: FeatureMatrix) -> Self {
+        let n_rows = units.n_rows();
         assert!(latents.n_features() > 0, "a latent has at least one dimension");
         assert_eq!(latents.n_rows(), n_rows, "one latent for each observation");
         assert_eq!(n_wells.len(), n_rows, "one number of wells for each observation");
         assert!(labels.iter().all(|label| label.values.len() == n_rows), "one label for each observation");
         let latents = FeatureMatrix::numbered(LATENT, latents.n_features(), latents.values().to_vec());
-        Self { level, observations, n_wells, labels, latents }
+        Self { level, units, n_wells, labels, latents }
     }
 
     /// Writes the table as parquet.
@@ -118,14 +112,13 @@ impl Embeddings {
                 problem: "is not a table of embeddings (it does not name a level)".into(),
             })?;
         let latents = latents(&table)?;
-        let observations = observations(&table)?;
-        let n_wells = whole(&table, "n_wells")?;
-        Ok(Self { level, observations, n_wells, labels: labels(&table)?, latents })
+        let labels = labels(&table)?;
+        let units = Units::of_rows(units(&table)?, &labels);
+        Ok(Self { level, units, n_wells: whole(&table, "n_wells")?, labels, latents })
     }
 
     fn table(&self) -> Table {
-        let text =
-            |of: &dyn Fn(&Observation) -> Option<String>| Column::Text(self.observations.iter().map(of).collect());
+        let text = |of: &dyn Fn(&Unit) -> Option<String>| Column::Text(self.units.by_row().map(of).collect());
         let unless_empty = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let mut table = Table::new()
             .with_fact("level", self.level.word())
@@ -137,7 +130,7 @@ impl Embeddings {
                 "trt: treated; negcon: negative control; poscon: positive control; empty",
                 text(&|row| Some(word(row.role).into())),
             )
-            .with_interventions(self.observations.iter().map(|row| &row.intervention))
+            .with_interventions(self.units.by_row().map(|row| &row.intervention))
             .with(
                 "context",
                 "context (cell line, time or donor); null where the screen has one context",
@@ -148,7 +141,7 @@ impl Embeddings {
             .with(
                 "cell_count",
                 "cells or nuclei counted",
-                Column::Number(self.observations.iter().map(|row| row.cell_count).collect()),
+                Column::Number(self.units.by_row().map(|row| row.cell_count).collect()),
             )
             .with(
                 "n_wells",
@@ -179,12 +172,13 @@ fn latents(table: &Table) -> Result<FeatureMatrix, FileError> {
     Ok(FeatureMatrix::numbered(LATENT, columns.len(), values))
 }
 
-fn observations(table: &Table) -> Result<Vec<Observation>, FileError> {
+/// The unit of each row.
+fn units(table: &Table) -> Result<Vec<Unit>, FileError> {
     let interventions = table.interventions()?;
     let (plates, wells, roles) = (table.text("plate")?, table.text("well")?, table.text("role")?);
     let (contexts, lab_batches) = (table.text("context")?, table.text("lab_batch")?);
     let (replicates, cell_counts) = (table.text("replicate")?, table.numbers("cell_count")?);
-    let mut observations = Vec::with_capacity(interventions.len());
+    let mut units = Vec::with_capacity(interventions.len());
     for (row, intervention) in interventions.into_iter().enumerate() {
         let in_row = |found: &Option<String>| format!("{found:?} in row {}", row + 1);
         let well = match &wells[row] {
@@ -197,7 +191,7 @@ fn observations(table: &Table) -> Result<Vec<Observation>, FileError> {
             .as_deref()
             .and_then(role_of)
             .ok_or_else(|| table.wrong_column("role", in_row(&roles[row]), "`trt`, `negcon`, `poscon` or `empty`"))?;
-        observations.push(Observation {
+        units.push(Unit {
             plate: plates[row].clone().unwrap_or_default(),
             well,
             role,
@@ -208,7 +202,7 @@ fn observations(table: &Table) -> Result<Vec<Observation>, FileError> {
             cell_count: cell_counts[row],
         });
     }
-    Ok(observations)
+    Ok(units)
 }
 
 fn whole(table: &Table, name: &str) -> Result<Vec<usize>, FileError> {
@@ -276,7 +270,7 @@ mod tests {
         })
     }
 
-    fn any_observation() -> impl Strategy<Value = Observation> {
+    fn any_unit() -> impl Strategy<Value = Unit> {
         let well = prop::option::of((b'A'..=b'P', 1u8..=24)).prop_map(|well| {
             well.map(|(row, column)| format!("{}{column:02}", row as char).parse().expect("a well of a 384-well plate"))
         });
@@ -284,7 +278,7 @@ mod tests {
             prop::sample::select(vec![Role::Treatment, Role::NegativeControl, Role::PositiveControl, Role::Empty]);
         let texts = (".{0,4}", ".{0,4}", prop::option::of(".{0,4}"), prop::option::of(".{0,4}"));
         (texts, well, role, any_intervention(), prop::option::of(0.0f64..1e5)).prop_map(
-            |((plate, context, lab_batch, replicate), well, role, intervention, cell_count)| Observation {
+            |((plate, context, lab_batch, replicate), well, role, intervention, cell_count)| Unit {
                 plate,
                 well,
                 role,
@@ -305,15 +299,16 @@ mod tests {
             let finite = any::<f32>().prop_filter("equal", |value| !value.is_nan());
             (
                 prop::sample::select(Level::ALL.to_vec()),
-                prop::collection::vec(any_observation(), n_rows),
+                prop::collection::vec(any_unit(), n_rows),
                 prop::collection::vec(0usize..9, n_rows),
                 labels,
                 prop::collection::vec(finite, n_rows * n_latents),
             )
-                .prop_map(move |(level, observations, n_wells, labels, values)| {
+                .prop_map(move |(level, units, n_wells, labels, values)| {
                     let labels = labels.into_iter().map(|(name, values)| Label { name: name.into(), values });
+                    let labels: Vec<Label> = labels.collect();
                     let latents = FeatureMatrix::numbered("z", n_latents, values);
-                    Embeddings::new(level, observations, n_wells, labels.collect(), latents)
+                    Embeddings::new(level, Units::of_rows(units, &labels), n_wells, labels, latents)
                 })
         })
     }
@@ -335,7 +330,7 @@ mod tests {
     }
 
     fn one() -> Embeddings {
-        let observation = Observation {
+        let unit = Unit {
             plate: "P1".into(),
             well: "B02".parse().ok(),
             role: Role::Treatment,
@@ -347,7 +342,7 @@ mod tests {
         };
         let moa = Label { name: "moa".into(), values: vec![Some("Microtubule stabilizers".into())] };
         let latents = FeatureMatrix::numbered("z", 2, vec![0.5, -1.0]);
-        Embeddings::new(Level::Well, vec![observation], vec![1], vec![moa], latents)
+        Embeddings::new(Level::Well, Units::of_each(vec![unit]), vec![1], vec![moa], latents)
     }
 
     #[test]

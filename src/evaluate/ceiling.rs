@@ -85,7 +85,7 @@ mod tests {
 
     use super::super::accuracy::fixture::compound;
     use super::*;
-    use crate::screen::{Design, Observation, Role};
+    use crate::screen::{Design, Role, Unit, Units};
 
     fn noisy(n_treatments: usize, n_replicates: usize, rng: &mut ChaCha8Rng) -> Screen {
         let mut observations = Vec::new();
@@ -93,7 +93,7 @@ mod tests {
         for index in 0..n_treatments {
             let treatment = compound(&format!("c{index:03}"));
             for _ in 0..n_replicates {
-                observations.push(Observation {
+                observations.push(Unit {
                     plate: "p".into(),
                     well: None,
                     role: Role::Treatment,
@@ -110,7 +110,7 @@ mod tests {
         Screen {
             name: "noise".into(),
             design: Design::Relative,
-            observations,
+            units: Units::of_rows(observations, &[]),
             features: FeatureMatrix::numbered("f", 20, values),
             labels: vec![],
             dropped: vec![],

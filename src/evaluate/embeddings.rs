@@ -60,7 +60,7 @@ pub fn embedding_scores(
         ("features".to_owned(), screen.features.clone()),
         (format!("pca_{same_width}"), pca_same),
     ];
-    let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
+    let is_control = |row: &usize| screen.unit(*row).role == Role::NegativeControl;
     let controls: Vec<usize> = training.iter().copied().filter(is_control).collect();
     if controls.len() >= 8 {
         // The same treatment for both: principal components of the training rows, then whitening by their controls.
@@ -94,7 +94,7 @@ pub fn well_embedding_scores(
     split: &Split,
     spaces: &[(String, FeatureMatrix)],
 ) -> Result<Vec<ScoreRow>, EvaluateError> {
-    let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
+    let is_control = |row: &usize| screen.unit(*row).role == Role::NegativeControl;
     let mut held_out = split.rows(settings.part);
     if !held_out.iter().any(is_control) {
         held_out.extend((0..screen.n_observations()).filter(is_control));

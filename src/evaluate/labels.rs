@@ -6,7 +6,7 @@ use super::{
     Bootstrap, Claim, DRAWS, EvaluateConfig, EvaluateError, Guess, ScoreRow, nearest_labels, relabeling_p_value,
 };
 use crate::pair::{Part, Split};
-use crate::screen::{FeatureMatrix, Observation, Role, Screen, Treatment, Well};
+use crate::screen::{FeatureMatrix, Role, Screen, Treatment, Unit, Well};
 use crate::table::{Column, Table};
 
 /// What the neighbors of one held-out well say of its label, in one space.
@@ -68,7 +68,7 @@ pub fn guesses(
 ) -> Result<Vec<LabelGuess>, EvaluateError> {
     let labels = labels_of(screen, &settings.label)?;
     let of_part = |part: Part| -> Vec<usize> {
-        let is_labelled = |row: &usize| labels[*row].is_some() && screen.observations[*row].role != Role::Empty;
+        let is_labelled = |row: &usize| labels[*row].is_some() && screen.unit(*row).role != Role::Empty;
         split.rows(part).into_iter().filter(is_labelled).collect()
     };
     let references = of_part(Part::Train);
@@ -85,7 +85,7 @@ pub fn guesses(
         let is_distance = method != MAJORITY && LAYOUT.iter().all(|(name, _)| *name != method);
         for (&row, distances) in queries.iter().zip(&distances) {
             let guessed = nearest_labels(distances, &of_references, settings.neighbors);
-            let observation = &screen.observations[row];
+            let observation = screen.unit(row);
             found.push(LabelGuess {
                 plate: observation.plate.clone(),
                 well: observation.well,
@@ -104,7 +104,7 @@ pub fn guesses(
 /// The label of every well; the treatment where no label is named.
 fn labels_of(screen: &Screen, name: &str) -> Result<Vec<Option<String>>, EvaluateError> {
     if name.is_empty() {
-        return Ok(screen.observations.iter().map(|observation| Some(observation.treatment().to_string())).collect());
+        return Ok(screen.units.by_row().map(|observation| Some(observation.treatment().to_string())).collect());
     }
     let missing = || EvaluateError::MissingLabel { screen: screen.name.clone(), label: name.to_owned() };
     Ok(screen.label(name).ok_or_else(missing)?.values.clone())
@@ -125,13 +125,13 @@ fn ways(screen: &Screen, spaces: &[Space], queries: &[usize], references: &[usiz
         all.push((name.clone(), between(&euclidean)));
     }
     let rows = || queries.iter().chain(references);
-    let number = |of: &dyn Fn(&Observation) -> Option<f64>| -> Option<Distances> {
+    let number = |of: &dyn Fn(&Unit) -> Option<f64>| -> Option<Distances> {
         let values: BTreeMap<usize, f64> =
-            rows().map(|&row| Some((row, of(&screen.observations[row])?))).collect::<Option<_>>()?;
+            rows().map(|&row| Some((row, of(screen.unit(row))?))).collect::<Option<_>>()?;
         let differs = references.iter().any(|row| values[row] != values[&references[0]]);
         differs.then(|| between(&|query, reference| (values[&query] - values[&reference]).abs()))
     };
-    let plate = |row: usize| screen.observations[row].plate.as_str();
+    let plate = |row: usize| screen.unit(row).plate.as_str();
     let differs = rows().any(|&row| plate(row) != plate(queries[0]));
     let by_plate = || between(&|query, reference| f64::from(u8::from(plate(query) != plate(reference))));
     let simple: [(&str, Option<Distances>); 4] = [

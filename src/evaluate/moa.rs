@@ -66,7 +66,7 @@ pub fn moa_vectors(
     let known = vectors.treatments.iter().enumerate().filter_map(|(index, treatment)| {
         let rows = rows.get(treatment)?;
         let moa = rows.iter().find_map(|&row| label.values[row].clone())?;
-        let lab_batches = rows.iter().filter_map(|&row| screen.observations[row].lab_batch.clone()).collect();
+        let lab_batches = rows.iter().filter_map(|&row| screen.unit(row).lab_batch.clone()).collect();
         let compound = treatment.intervention.perturbation_names();
         Some(MoaVector { compound, moa, lab_batches, vector: vectors.profiles.row(index).to_vec() })
     });

@@ -129,11 +129,11 @@ pub fn replicate_map(
         Negatives::PlateControls => role == Role::NegativeControl,
         Negatives::PlateTreatments => role.is_treated(),
     };
-    let negatives_by_plate = screen.rows_by_plate(|observation| pool_role(observation.role));
+    let negatives_by_plate = screen.rows_by_plate(|unit| pool_role(unit.role));
 
     let mut by_plates = BTreeMap::<BTreeSet<&str>, Vec<Asked<'_>>>::new();
     for (index, (treatment, rows)) in treatments.iter().enumerate() {
-        let plates = rows.iter().map(|&row| screen.observations[row].plate.as_str()).collect();
+        let plates = rows.iter().map(|&row| screen.unit(row).plate.as_str()).collect();
         by_plates.entry(plates).or_default().push(Asked { index, treatment, rows });
     }
     let mut outcomes: Vec<(usize, Result<ReplicateMap, Unscored>)> = by_plates

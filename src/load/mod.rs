@@ -37,7 +37,7 @@ pub(crate) use text::read_small_text;
 pub use tracks::{ExcludeSettings, OneOrMore, StimulusSettings, TrackKey, TrackSettings, load_tracks};
 pub use write::{write_card, write_image_card};
 
-use crate::screen::{Design, DoseUnit, Dropped, FeatureMatrix, Label, Observation, Reference, Screen};
+use crate::screen::{Design, DoseUnit, Dropped, FeatureMatrix, Label, Reference, Screen, Unit, Units};
 
 /// Which files to load and how to read them; flags fill it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -214,7 +214,7 @@ pub fn load(source: &Source) -> Result<Loaded, LoadError> {
     let screen = Screen {
         name: screen_name(&card, first),
         design: Design::of_reference(card.reference),
-        observations: rows.iter().map(|&row| observations[row].clone()).collect(),
+        units: Units::of_rows(rows.iter().map(|&row| observations[row].clone()).collect(), &labels),
         features: if order.is_sorted() { features } else { features.select_rows(&order) },
         labels,
         dropped,
@@ -296,21 +296,21 @@ fn read_all(
     Ok((RawTable::concatenated(tables, is_needed)?, inputs))
 }
 
-fn refuse_duplicate_wells(table: &RawTable, mapping: &Mapping, observations: &[Observation]) -> Result<(), LoadError> {
+fn refuse_duplicate_wells(table: &RawTable, mapping: &Mapping, observations: &[Unit]) -> Result<(), LoadError> {
     if mapping.column(ColumnRole::Well).is_none() {
         return Ok(());
     }
     let text = |role| mapping.column(role).and_then(|column| table.text(column));
     let (sites, hours) = (text(ColumnRole::Site), text(ColumnRole::Hours));
     let mut seen = BTreeMap::new();
-    for (row, observation) in observations.iter().enumerate() {
+    for (row, unit) in observations.iter().enumerate() {
         let site = sites.and_then(|sites| sites[row].as_deref());
         let hours = hours.and_then(|hours| hours[row].as_deref());
-        let key = (&observation.plate, observation.well, site, hours, &observation.context);
+        let key = (&unit.plate, unit.well, site, hours, &unit.context);
         if let Some(first) = seen.insert(key, row) {
-            let well = observation.well.map(|well| well.to_string()).unwrap_or_default();
+            let well = unit.well.map(|well| well.to_string()).unwrap_or_default();
             return Err(LoadError::DuplicateRow {
-                plate: observation.plate.clone(),
+                plate: unit.plate.clone(),
                 well: site.map_or(well.clone(), |site| format!("{well}, site {site}")),
                 first: Box::new(table.place(first)),
                 second: Box::new(table.place(row)),
@@ -324,7 +324,7 @@ fn refuse_duplicate_wells(table: &RawTable, mapping: &Mapping, observations: &[O
 fn canonical_order(
     table: &RawTable,
     mapping: &Mapping,
-    observations: &[Observation],
+    observations: &[Unit],
     rows: &[usize],
     features: &FeatureMatrix,
 ) -> Vec<usize> {

@@ -6,9 +6,7 @@ use super::card::Card;
 use super::error::LoadError;
 use super::mapping::{ColumnRole, Mapping, unit_of};
 use super::table::RawTable;
-use crate::screen::{
-    Application, DoseUnit, Intervention, Kind, Micromolar, Observation, Perturbation, Reference, Role, Well,
-};
+use crate::screen::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation, Reference, Role, Unit, Well};
 
 /// Longest duration that is believed: a century.
 const MAX_HOURS: f64 = 876_000.0;
@@ -22,7 +20,7 @@ pub(super) fn observations(
     mapping: &Mapping,
     card: &Card,
     roles: &[Role],
-) -> Result<Vec<Observation>, LoadError> {
+) -> Result<Vec<Unit>, LoadError> {
     let reader = RowReader::of(table, mapping, card)?;
     // Collected before the first error is looked for, so that the error named is the first and not the fastest.
     let results: Vec<_> = roles.par_iter().enumerate().map(|(row, &role)| reader.observation(row, role)).collect();
@@ -99,13 +97,13 @@ impl<'a> RowReader<'a> {
         })
     }
 
-    fn observation(&self, row: usize, role: Role) -> Result<Observation, LoadError> {
+    fn observation(&self, row: usize, role: Role) -> Result<Unit, LoadError> {
         let label = |cells: Option<Cells<'_>>| cells.and_then(|cells| cells.values[row].clone());
         let plate = match self.plate {
             None => String::new(),
             Some(plate) => self.required(plate, row, "a plate")?.to_owned(),
         };
-        Ok(Observation {
+        Ok(Unit {
             plate,
             well: self.well(row)?,
             role,

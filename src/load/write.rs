@@ -134,7 +134,7 @@ fn card_text(told: Told, folder: &Path) -> String {
     for (perturbation, column) in &card.columns.doses {
         line(format!("doses.{} = {}", quoted(perturbation), quoted(column)));
     }
-    let n_controls = screen.observations.iter().filter(|row| row.role == Role::NegativeControl).count();
+    let n_controls = screen.units.by_row().filter(|row| row.role == Role::NegativeControl).count();
     line(format!("\n# Roles: {}; {n_controls} negative controls among the loaded rows.", mapping.controls_why));
     line("# [controls]".to_owned());
     line("# negative = { column = \"compound\", values = [\"DMSO\"], empty = false }".to_owned());

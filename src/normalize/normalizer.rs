@@ -59,7 +59,7 @@ impl Normalizer {
         positions(screen)?;
         let training = rows_to_learn_from(screen, training_rows)?;
         let is_relative = screen.reference() == Reference::Relative;
-        let is_control = |row: usize| screen.observations[row].role == Role::NegativeControl;
+        let is_control = |row: usize| screen.unit(row).role == Role::NegativeControl;
         let has_controls = !is_relative && (0..screen.n_observations()).any(is_control);
         if is_relative && settings.compress == (Compress::RankInt {}) {
             return Err(NormalizeError::RanksMoveZero { screen: screen.name.clone() });
@@ -152,7 +152,7 @@ impl Normalizer {
             SphereStep::None {} => {}
             SphereStep::Sphering { fitted } => fitted.apply(&mut features)?,
             SphereStep::Tvn { fitted } => {
-                let is_control = |&row: &usize| screen.observations[row].role == Role::NegativeControl;
+                let is_control = |&row: &usize| screen.unit(row).role == Role::NegativeControl;
                 let controls: Vec<usize> = rows.iter().copied().filter(is_control).collect();
                 features = fitted.apply(&features, &controls, &lab_batches(screen)?)?;
             }
@@ -163,7 +163,7 @@ impl Normalizer {
         Ok(Screen {
             name: screen.name.clone(),
             design: screen.design.clone(),
-            observations: screen.observations.clone(),
+            units: screen.units.clone(),
             features,
             labels: screen.labels.clone(),
             dropped: screen.dropped.clone(),
@@ -264,7 +264,7 @@ fn rows_to_learn_from(screen: &Screen, training_rows: &[usize]) -> Result<Vec<us
         return Err(NormalizeError::NoSuchRow { screen: screen.name.clone(), row, n_rows });
     }
     let mut rows: Vec<usize> =
-        training_rows.iter().copied().filter(|&row| screen.observations[row].role != Role::Empty).collect();
+        training_rows.iter().copied().filter(|&row| screen.unit(row).role != Role::Empty).collect();
     rows.sort_unstable();
     rows.dedup();
     if rows.is_empty() {
@@ -289,11 +289,11 @@ fn columns<'a>(features: &'a FeatureMatrix, wanted: &[usize]) -> Cow<'a, Feature
 
 fn lab_batches(screen: &Screen) -> Result<Vec<&str>, NormalizeError> {
     screen
-        .observations
-        .iter()
-        .map(|observation| {
-            let plate = || NormalizeError::NoLabBatch { plate: observation.plate.clone() };
-            observation.lab_batch.as_deref().ok_or_else(plate)
+        .units
+        .by_row()
+        .map(|unit| {
+            let plate = || NormalizeError::NoLabBatch { plate: unit.plate.clone() };
+            unit.lab_batch.as_deref().ok_or_else(plate)
         })
         .collect()
 }

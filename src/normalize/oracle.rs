@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::*;
-use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Observation, Role, Screen, Well};
+use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Role, Screen, Unit, Units, Well};
 
 fn oracle() -> serde_json::Value {
     serde_json::from_str(include_str!("../../tests/oracles/pycytominer_normalize.json")).unwrap()
@@ -22,7 +22,7 @@ fn lincs() -> Screen {
         let row = row.unwrap();
         let well: Well = row[0].parse().unwrap();
         let is_control = &row[1] == "DMSO";
-        observations.push(Observation {
+        observations.push(Unit {
             plate: if well.row() < 8 { "upper" } else { "lower" }.to_owned(),
             well: Some(well),
             role: if is_control { Role::NegativeControl } else { Role::Treatment },
@@ -43,7 +43,7 @@ fn lincs() -> Screen {
     Screen {
         name: "lincs_cut".to_owned(),
         design: Design::AgainstControls,
-        observations,
+        units: Units::of_rows(observations, &[]),
         features: FeatureMatrix::new(names, values),
         labels: Vec::new(),
         dropped: Vec::new(),
@@ -77,7 +77,7 @@ fn check(found: &Screen, expected: &serde_json::Value, tolerance: f64) {
     let oracle = oracle();
     for (row, well) in oracle["wells"].as_array().unwrap().iter().enumerate() {
         let well: Well = well.as_str().unwrap().parse().unwrap();
-        let at = found.observations.iter().position(|observation| observation.well == Some(well)).unwrap();
+        let at = found.units.by_row().position(|unit| unit.well == Some(well)).unwrap();
         for (column, feature) in oracle["features"].as_array().unwrap().iter().enumerate() {
             let feature = found.features.names().iter().position(|name| name == feature.as_str().unwrap()).unwrap();
             let value = f64::from(found.features.row(at)[feature]);

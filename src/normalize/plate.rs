@@ -74,9 +74,9 @@ impl PlateStep {
     ) -> Result<(Self, Unusable), NormalizeError> {
         let mut rows_by_plate = BTreeMap::<&str, Vec<usize>>::new();
         for &row in training {
-            let observation = &screen.observations[row];
-            if observation.role == Role::NegativeControl {
-                rows_by_plate.entry(&observation.plate).or_default().push(row);
+            let unit = screen.unit(row);
+            if unit.role == Role::NegativeControl {
+                rows_by_plate.entry(&unit.plate).or_default().push(row);
             }
         }
         let plates: Vec<Vec<usize>> = rows_by_plate.into_values().filter(|rows| rows.len() >= 2).collect();
@@ -194,12 +194,11 @@ fn reason_against(deviation: f64, largest: f64, constant: &'static str) -> Optio
 
 /// The plates of `rows` in order of name, and each row's place among them.
 fn plates_of<'a>(screen: &'a Screen, rows: &[usize]) -> (Vec<&'a str>, Vec<usize>) {
-    let mut plates: Vec<&str> = rows.iter().map(|&row| screen.observations[row].plate.as_str()).collect();
+    let mut plates: Vec<&str> = rows.iter().map(|&row| screen.unit(row).plate.as_str()).collect();
     plates.sort_unstable();
     plates.dedup();
-    let place = |&row: &usize| {
-        plates.binary_search(&screen.observations[row].plate.as_str()).expect("every row's plate was collected")
-    };
+    let place =
+        |&row: &usize| plates.binary_search(&screen.unit(row).plate.as_str()).expect("every row's plate was collected");
     let plate_of_row = rows.iter().map(place).collect();
     (plates, plate_of_row)
 }

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use super::*;
-use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Observation, Role, Screen};
+use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Role, Screen, Unit, Units};
 
 const N_PLATES: usize = 4;
 const N_CONTROLS: usize = 6;
@@ -24,7 +24,7 @@ fn screen(seed: u64, n_features: usize) -> Screen {
         let (shift, spread) = (3.0 * draw(), draw().exp());
         for well in 0..PER_PLATE {
             let is_control = well < N_CONTROLS;
-            observations.push(Observation {
+            observations.push(Unit {
                 plate: format!("plate{plate}"),
                 well: None,
                 role: if is_control { Role::NegativeControl } else { Role::Treatment },
@@ -49,7 +49,7 @@ fn screen(seed: u64, n_features: usize) -> Screen {
     Screen {
         name: "made".to_owned(),
         design: Design::AgainstControls,
-        observations,
+        units: Units::of_rows(observations, &[]),
         features: FeatureMatrix::numbered("f", n_features, values),
         labels: Vec::new(),
         dropped: Vec::new(),
@@ -132,7 +132,7 @@ proptest! {
         for batch in ["batch0", "batch1"] {
             let rows: Vec<usize> = controls(&screen)
                 .into_iter()
-                .filter(|&row| screen.observations[row].lab_batch.as_deref() == Some(batch))
+                .filter(|&row| screen.unit(row).lab_batch.as_deref() == Some(batch))
                 .collect();
             assert_white(&normalized.features, &rows, 1.0);
         }
@@ -199,7 +199,7 @@ proptest! {
     #[test]
     fn training_rows_alone_decide_what_is_pooled(seed: u64, noise in -1e6f32..1e6) {
         let screen = screen(seed, 5);
-        let is_left_out = |row: usize| screen.observations[row].role == Role::Treatment && row.is_multiple_of(2);
+        let is_left_out = |row: usize| screen.unit(row).role == Role::Treatment && row.is_multiple_of(2);
         let training: Vec<usize> = all_rows(&screen).into_iter().filter(|&row| !is_left_out(row)).collect();
         let mut changed = screen.clone();
         for row in (0..screen.n_observations()).filter(|&row| is_left_out(row)) {

@@ -1,7 +1,7 @@
 //! What `normalize` says when it cannot, and what it does at the edges.
 
 use super::*;
-use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Observation, Role, Screen};
+use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Role, Screen, Unit, Units};
 
 /// One plate for each entry: values of one feature in its controls; two treated wells are added to each.
 fn screen(controls: &[&[f32]]) -> Screen {
@@ -12,7 +12,7 @@ fn screen(controls: &[&[f32]]) -> Screen {
         let wells = controls.iter().map(|&value| (Role::NegativeControl, value)).chain(treated);
         for (role, value) in wells {
             let is_control = role == Role::NegativeControl;
-            observations.push(Observation {
+            observations.push(Unit {
                 plate: format!("P{plate}"),
                 well: None,
                 role,
@@ -33,7 +33,7 @@ fn screen(controls: &[&[f32]]) -> Screen {
     Screen {
         name: "made".to_owned(),
         design: Design::AgainstControls,
-        observations,
+        units: Units::of_rows(observations, &[]),
         features: FeatureMatrix::new(names, values),
         labels: Vec::new(),
         dropped: Vec::new(),
@@ -128,7 +128,7 @@ fn zero_of_a_relative_screen_stays_zero() {
 #[test]
 fn without_controls_training_wells_give_one_scale_for_all_plates() {
     let mut screen = screen(&[&[1.0, 2.0, 4.0], &[1.0, 3.0, 4.0]]);
-    screen.observations.iter_mut().for_each(|observation| observation.role = Role::Treatment);
+    screen.units = screen.units.changed(&[], |_, unit| unit.role = Role::Treatment);
     let normalizer = Normalizer::fit(&screen, &[0, 1, 2, 3, 4], &robust(0.5)).unwrap();
     assert!(normalizer.statistics().contains("no negative-control wells"));
     let normalized = normalizer.apply(&screen).unwrap();

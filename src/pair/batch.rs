@@ -350,7 +350,7 @@ impl<'a> Sampler<'a> {
     /// Controls drawn for each plate of the batch, with their weights, such that about a third of all wells are controls; none
     /// where episodes do not start at controls.
     fn bags(&self, episodes: &[Episode], rng: &mut ChaCha8Rng) -> Bags<'a> {
-        let plate = |episode: &Episode| self.screen.observations[episode.end()].plate.as_str();
+        let plate = |episode: &Episode| self.screen.unit(episode.end()).plate.as_str();
         let mut plates: Vec<&'a str> =
             episodes.iter().map(plate).filter(|plate| self.controls.contains_key(plate)).collect();
         plates.sort_unstable();
@@ -376,7 +376,7 @@ impl<'a> Sampler<'a> {
             for (index, target) in wells.iter().enumerate() {
                 let others: Vec<&RowWeights> =
                     wells.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, well)| well).collect();
-                let context = self.screen.observations[target[0].0].context.clone();
+                let context = self.screen.unit(target[0].0).context.clone();
                 let treatment = Treatment { intervention: Intervention::default(), context };
                 steps.push((weights_of(&others), weights_of(&[target]), treatment));
             }
@@ -390,7 +390,7 @@ impl<'a> Sampler<'a> {
             State::Unit(row) => vec![(units.of(row), 1.0)],
             State::Zero => vec![(units.zero(), 1.0)],
             State::Controls => {
-                let bag = &bags[self.screen.observations[episode.end()].plate.as_str()];
+                let bag = &bags[self.screen.unit(episode.end()).plate.as_str()];
                 let share = 1.0 / bag.len() as f32;
                 bag.iter().flatten().map(|&(row, weight)| (units.of(row), share * weight)).collect()
             }

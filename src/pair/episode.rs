@@ -158,10 +158,9 @@ impl PairSet {
             _ => BTreeMap::new(),
         };
         let (treatments, rows): (Vec<_>, Vec<_>) = by_treatment.into_iter().unzip();
-        let has_start =
-            |row: &&usize| start != State::Controls || controls.contains_key(&screen.observations[**row].plate);
+        let has_start = |row: &&usize| start != State::Controls || controls.contains_key(&screen.unit(**row).plate);
         if let Some(&row) = rows.iter().flatten().find(|row| !has_start(row)) {
-            return Err(PairError::NoControls { plate: screen.observations[row].plate.clone() });
+            return Err(PairError::NoControls { plate: screen.unit(row).plate.clone() });
         }
         let paths = rows.iter().enumerate().map(|(treatment, rows)| {
             let of_units = rows.iter().filter(|row| units.contains_key(row));
@@ -169,7 +168,7 @@ impl PairSet {
         });
         let paths = paths.collect();
         let validation = split.treatments(screen, Part::Validation).into_iter().map(|(treatment, rows)| {
-            let bag = |row: &usize| controls.get(&screen.observations[*row].plate).cloned();
+            let bag = |row: &usize| controls.get(&screen.unit(*row).plate).cloned();
             Validation { start: rows.iter().filter_map(bag).collect(), steps: vec![(treatment, rows)] }
         });
         let validation = validation.collect();
@@ -195,15 +194,15 @@ impl PairSet {
     /// From every earlier to every later frame of every training object; the step's intervention is that of the object for as
     /// long as the two are apart.
     fn of_objects(screen: &Screen, tracks: &[Track], split: &Split) -> Result<Self, PairError> {
-        let hours = |row: usize| screen.observations[row].intervention.hours().unwrap_or(0.0);
+        let hours = |row: usize| screen.unit(row).intervention.hours().unwrap_or(0.0);
         let mut steps = BTreeMap::<Treatment, Vec<(usize, usize)>>::new();
         let mut rows = BTreeMap::<Treatment, Vec<usize>>::new();
         let mut first_rows = BTreeMap::<&str, Vec<usize>>::new();
         let is_training = |track: &&Track| split.part(track.first()) == Part::Train;
         for track in tracks.iter().filter(is_training) {
-            first_rows.entry(&screen.observations[track.first()].plate).or_default().push(track.first());
+            first_rows.entry(&screen.unit(track.first()).plate).or_default().push(track.first());
             for (position, &later) in track.rows.iter().enumerate().skip(1) {
-                let treatment = screen.observations[later].treatment();
+                let treatment = screen.unit(later).treatment();
                 for &earlier in &track.rows[..position] {
                     let apart = treatment.intervention.clone().lasting(hours(later) - hours(earlier));
                     let step = Treatment { intervention: apart, context: treatment.context.clone() };
@@ -267,7 +266,7 @@ impl PairSet {
         let mut present = BTreeMap::<Treatment, usize>::new();
         for (track, schedule) in of_part(Part::Train) {
             for &row in &track.rows {
-                let observation = &screen.observations[row];
+                let observation = screen.unit(row);
                 if observation.intervention.is_untreated() {
                     untreated.entry(&observation.plate).or_default().push(row);
                 }

@@ -147,21 +147,21 @@ impl Split {
                 format!("folds = {} would leave too little to train on; give 0 or at least {least}", config.folds);
             return Err(error(reason));
         }
-        let is_control = |row: usize| screen.observations[row].role == Role::NegativeControl;
+        let is_control = |row: usize| screen.unit(row).role == Role::NegativeControl;
         let parts = match config.by {
             SplitBy::Plate => {
-                let plates = (0..screen.n_observations()).map(|row| screen.observations[row].plate.clone()).collect();
+                let plates = (0..screen.n_observations()).map(|row| screen.unit(row).plate.clone()).collect();
                 by_place(plates, config)
             }
             SplitBy::LabBatch => {
-                let batch = |row: usize| screen.observations[row].lab_batch.clone();
+                let batch = |row: usize| screen.unit(row).lab_batch.clone();
                 let batches: Option<Vec<String>> = (0..screen.n_observations()).map(batch).collect();
                 let batches =
                     batches.ok_or_else(|| error("not every row has a lab batch; map the column `lab_batch`".into()))?;
                 by_place(batches, config)
             }
             SplitBy::PlateRow | SplitBy::PlateColumn => {
-                let wells: Option<Vec<Well>> = screen.observations.iter().map(|observation| observation.well).collect();
+                let wells: Option<Vec<Well>> = screen.units.by_row().map(|observation| observation.well).collect();
                 let wells = wells.ok_or_else(|| error("not every row has a well; map the column `well`".into()))?;
                 let place = |well: Well| match config.by {
                     SplitBy::PlateRow => well.row(),
@@ -199,7 +199,7 @@ impl Split {
                     if is_control(row) {
                         return Part::Train;
                     }
-                    *of_treatment.get(&screen.observations[row].treatment()).unwrap_or(&Part::Train)
+                    *of_treatment.get(&screen.unit(row).treatment()).unwrap_or(&Part::Train)
                 };
                 (0..screen.n_observations()).map(part_of).collect()
             }
@@ -212,7 +212,7 @@ impl Split {
     /// # Errors
     /// When no other condition is left.
     pub fn holding_out(screen: &Screen, rows: &[usize], config: &SplitConfig) -> Result<Self, PairError> {
-        let members = |row: usize| screen.observations[row].intervention.members();
+        let members = |row: usize| screen.unit(row).intervention.members();
         let tested: BTreeSet<&[Application]> = rows.iter().map(|&row| members(row)).collect();
         let others: Vec<Treatment> = screen
             .treatments()
@@ -226,7 +226,7 @@ impl Split {
         }
         let of_treatment = assign(families, &SplitConfig { folds: 0, ..config.clone() });
         let part_of = |row: usize| {
-            let observation = &screen.observations[row];
+            let observation = screen.unit(row);
             if observation.role == Role::NegativeControl {
                 Part::Train
             } else if tested.contains(observation.intervention.members()) {

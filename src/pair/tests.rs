@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::screen::{
-    Application, FeatureMatrix, Intervention, Kind, Micromolar, Observation, Perturbation, Role, Screen, Well,
+    Application, FeatureMatrix, Intervention, Kind, Label, Micromolar, Perturbation, Role, Screen, Unit, Units, Well,
 };
 
 const SPLITS: [SplitBy; 8] = [
@@ -38,7 +38,7 @@ fn screen(wells: Vec<(usize, String, Vec<Application>)>) -> Screen {
     for (row, (plate, context, members)) in wells.into_iter().enumerate() {
         let is_control = members.is_empty();
         values.extend([row as f32, plate as f32, f32::from(u8::from(is_control))]);
-        observations.push(Observation {
+        observations.push(Unit {
             plate: format!("plate {plate}"),
             well: Well::at((row % 5 + 5 * (row / 240)) as i64 + 1, (row / 5 % 48) as i64 + 1),
             role: if is_control { Role::NegativeControl } else { Role::Treatment },
@@ -52,7 +52,7 @@ fn screen(wells: Vec<(usize, String, Vec<Application>)>) -> Screen {
     Screen {
         name: "made up".into(),
         design: crate::screen::Design::AgainstControls,
-        observations,
+        units: Units::of_rows(observations, &[]),
         features: FeatureMatrix::numbered("f", 3, values),
         labels: Vec::new(),
         dropped: Vec::new(),
@@ -176,7 +176,7 @@ fn every_fold_validates_on_another_plate() {
     let plates = |fold: usize| -> BTreeSet<String> {
         let settings = SplitConfig { by: SplitBy::Plate, folds: 6, fold, validation: 0.17, ..SplitConfig::default() };
         let split = Split::new(&screen, &settings).unwrap();
-        split.rows(Part::Validation).into_iter().map(|row| screen.observations[row].plate.clone()).collect()
+        split.rows(Part::Validation).into_iter().map(|row| screen.unit(row).plate.clone()).collect()
     };
     assert!((0..6).all(|fold| plates(fold).len() == 1));
     assert_eq!((0..6).flat_map(plates).collect::<BTreeSet<_>>().len(), 6);
@@ -194,7 +194,7 @@ proptest! {
             rows.sort_unstable();
             prop_assert_eq!(rows, (0..screen.n_observations()).collect::<Vec<_>>());
             let mut parts_of = BTreeMap::<String, BTreeSet<Part>>::new();
-            for (row, observation) in screen.observations.iter().enumerate() {
+            for (row, observation) in screen.units.by_row().enumerate() {
                 let unit = match by {
                     SplitBy::Plate => observation.plate.clone(),
                     SplitBy::LabBatch => observation.lab_batch.clone().unwrap(),
@@ -236,7 +236,7 @@ proptest! {
         for by in SPLITS {
             let splits: Option<Vec<Split>> = (0..4).map(|fold| split(&screen, by, fold, seed)).collect();
             let Some(splits) = splits else { continue };
-            for (row, observation) in screen.observations.iter().enumerate() {
+            for (row, observation) in screen.units.by_row().enumerate() {
                 let tested = splits.iter().filter(|split| split.part(row) == Part::Test).count();
                 let is_control = observation.role == Role::NegativeControl;
                 let is_single = observation.intervention.members().len() == 1;
@@ -356,14 +356,14 @@ proptest! {
                 prop_assert!((total - 1.0).abs() < 1e-5, "{}: {:?}", what, weights);
             }
             prop_assert_eq!(target.len(), 1);
-            let target = &screen.observations[target[0].0];
+            let target = screen.unit(target[0].0);
             prop_assert!(target.role == Role::Treatment);
             let same_ladder = |row: usize| {
-                let other = &screen.observations[row];
+                let other = screen.unit(row);
                 names(&other.treatment()) == names(&target.treatment()) && other.context == target.context
             };
             for (row, _) in start {
-                let observation = &screen.observations[row];
+                let observation = screen.unit(row);
                 if observation.role == Role::NegativeControl {
                     prop_assert_eq!(&observation.plate, &target.plate);
                 } else {
@@ -371,8 +371,8 @@ proptest! {
                     prop_assert!(observation.intervention.members()[0].dose < target.intervention.members()[0].dose);
                 }
             }
-            let is_anchor = |row: usize| same_ladder(row) && screen.observations[row].intervention != target.intervention;
-            let is_start = |row: usize| screen.observations[row].role == Role::NegativeControl || same_ladder(row);
+            let is_anchor = |row: usize| same_ladder(row) && screen.unit(row).intervention != target.intervention;
+            let is_start = |row: usize| screen.unit(row).role == Role::NegativeControl || same_ladder(row);
             let exists = drawn.interventions.anchor[3 * index + 2] == 1.0;
             let is_right = |row: usize| if exists { is_anchor(row) } else { is_start(row) };
             prop_assert!(anchor.iter().all(|(row, _)| is_right(*row)));
@@ -414,9 +414,8 @@ fn the_strictest_part_wins() {
     }
     let screen = screen(wells);
     let split = Split::new(&screen, &config(SplitBy::Intervention, 1, 5)).unwrap();
-    let part: BTreeMap<Intervention, Part> = (0..screen.n_observations())
-        .map(|row| (screen.observations[row].intervention.clone(), split.part(row)))
-        .collect();
+    let part: BTreeMap<Intervention, Part> =
+        (0..screen.n_observations()).map(|row| (screen.unit(row).intervention.clone(), split.part(row))).collect();
     for (intervention, own) in &part {
         for member in intervention.members() {
             assert!(part[&Intervention::of([member.clone()])] <= *own, "{intervention}");
@@ -454,10 +453,11 @@ fn refuses_what_cannot_be_split_or_paired() {
     let few = SplitConfig { folds: 2, ..SplitConfig::default() };
     assert!(message(&two_doses, &few).contains("folds = 2 would leave too little to train on; give 0 or at least 3"));
     let mut without_batches = two_doses.clone();
-    without_batches.observations[1].lab_batch = None;
+    without_batches.units =
+        two_doses.units.changed(&[], |row, unit| unit.lab_batch = unit.lab_batch.take().filter(|_| row != 1));
     assert!(message(&without_batches, &config(SplitBy::LabBatch, 0, 0)).contains("not every row has a lab batch"));
     let mut without_wells = without_batches.clone();
-    without_wells.observations[0].well = None;
+    without_wells.units = without_wells.units.changed(&[], |row, unit| unit.well = unit.well.filter(|_| row != 0));
     assert!(message(&without_wells, &config(SplitBy::PlateRow, 0, 0)).contains("not every row has a well"));
     let lonely = plain(&[(0, "", 1.0), (0, "a", 1.0), (1, "a", 2.0)]);
     let error = PairSet::new(&lonely, &Split::none(&lonely), &PairConfig::default()).unwrap_err().to_string();
@@ -526,9 +526,7 @@ fn screen_of_crops() -> Screen {
         }
     }
     let mut screen = screen(wells);
-    for (row, observation) in screen.observations.iter_mut().enumerate() {
-        observation.well = Well::at(1, (row / 5 % 5) as i64 + 1);
-    }
+    screen.units = screen.units.changed(&[], |row, unit| unit.well = Well::at(1, (row / 5 % 5) as i64 + 1));
     screen
 }
 
@@ -558,7 +556,7 @@ fn a_well_is_a_bag_of_its_crops() {
             assert_eq!((start.len(), target.len()), (6, 3), "three crops of two controls, three of the well");
             assert!(target.iter().all(|row| row / 5 == target[0] / 5), "{target:?} are of one well");
             let is_start = |row: &usize| {
-                let (own, other) = (&screen.observations[*row], &screen.observations[target[0]]);
+                let (own, other) = (screen.unit(*row), screen.unit(target[0]));
                 own.role == Role::NegativeControl && own.plate == other.plate
             };
             assert!(start.iter().all(is_start), "{start:?} for {target:?}");
@@ -580,7 +578,7 @@ fn a_well_is_a_bag_of_its_crops() {
                 rows[0] / 5
             };
             let (start, target) = (well(&start), well(&target));
-            let [one, other] = [start, target].map(|well| &screen.observations[5 * well]);
+            let [one, other] = [start, target].map(|well| screen.unit(5 * well));
             assert_eq!([one.role, other.role], [Role::NegativeControl; 2]);
             assert!(start != target && one.plate == other.plate);
             let members = drawn.interventions.members;
@@ -595,10 +593,9 @@ fn a_well_is_a_bag_of_its_crops() {
 
 #[test]
 fn rows_without_a_well_are_told_apart_by_their_site() {
-    let mut screen = screen_of_crops();
-    screen.observations.iter_mut().for_each(|observation| observation.well = None);
-    assert_eq!(screen.wells().len(), 50);
+    let screen = screen_of_crops();
+    let units = |labels: &[Label]| screen.units.changed(labels, |_, unit| unit.well = None);
+    assert_eq!(units(&[]).all().len(), 50);
     let values = (0..50).map(|row| Some((row / 5).to_string())).collect();
-    screen.labels.push(crate::screen::Label { name: "site".into(), values });
-    assert_eq!(screen.wells().len(), 10);
+    assert_eq!(units(&[Label { name: "site".into(), values }]).all().len(), 10);
 }

@@ -17,16 +17,16 @@ impl<'a> Facts<'a> {
     pub(super) fn of(screen: &'a Screen) -> Self {
         let mut control_count = BTreeMap::new();
         for (plate, rows) in screen.controls_by_plate() {
-            let counts: Vec<f64> = rows.iter().filter_map(|&row| screen.observations[row].cell_count).collect();
+            let counts: Vec<f64> = rows.iter().filter_map(|&row| screen.unit(row).cell_count).collect();
             if !counts.is_empty() {
                 control_count.insert(plate, counts.iter().sum::<f64>() / counts.len() as f64);
             }
         }
         let mut moa_by_name = BTreeMap::new();
         if let Some(label) = screen.label("moa") {
-            for (observation, moa) in screen.observations.iter().zip(&label.values) {
+            for (unit, moa) in screen.units.by_row().zip(&label.values) {
                 if let Some(moa) = moa {
-                    moa_by_name.entry(observation.intervention.perturbation_names()).or_insert_with(|| moa.clone());
+                    moa_by_name.entry(unit.intervention.perturbation_names()).or_insert_with(|| moa.clone());
                 }
             }
         }
@@ -46,10 +46,9 @@ impl<'a> Facts<'a> {
 
     /// Wells in which the rows were measured: a row each, unless rows are objects of one well.
     pub(super) fn n_wells(&self, rows: &[usize]) -> usize {
-        let observations = rows.iter().map(|&row| &self.screen.observations[row]);
-        let nameless = observations.clone().filter(|observation| observation.well.is_none()).count();
-        let named: BTreeSet<_> =
-            observations.filter_map(|observation| Some((observation.plate.as_str(), observation.well?))).collect();
+        let observations = rows.iter().map(|&row| self.screen.unit(row));
+        let nameless = observations.clone().filter(|unit| unit.well.is_none()).count();
+        let named: BTreeSet<_> = observations.filter_map(|unit| Some((unit.plate.as_str(), unit.well?))).collect();
         nameless + named.len()
     }
 
@@ -58,8 +57,8 @@ impl<'a> Facts<'a> {
         let ratios: Vec<f64> = rows
             .iter()
             .filter_map(|&row| {
-                let observation = &self.screen.observations[row];
-                Some(observation.cell_count? / self.control_count.get(observation.plate.as_str())?)
+                let unit = self.screen.unit(row);
+                Some(unit.cell_count? / self.control_count.get(unit.plate.as_str())?)
             })
             .collect();
         (!ratios.is_empty()).then(|| ratios.iter().sum::<f64>() / ratios.len() as f64)
@@ -87,7 +86,7 @@ pub(super) fn flags(
     } else if !trained.treatments.contains(treatment) {
         flags.push("held out of training".to_owned());
     }
-    let mut plates: Vec<&str> = rows.iter().map(|&row| facts.screen.observations[row].plate.as_str()).collect();
+    let mut plates: Vec<&str> = rows.iter().map(|&row| facts.screen.unit(row).plate.as_str()).collect();
     plates.sort_unstable();
     plates.dedup();
     match (facts.n_wells(rows), plates.len()) {

@@ -42,7 +42,7 @@ impl Goal {
         let rows_in_context = |query: &str| -> Result<Vec<usize>, PlanError> {
             let mut rows = rows_of_target(screen, query)?;
             let all = rows.len();
-            rows.retain(|&row| screen.observations[row].context == context);
+            rows.retain(|&row| screen.unit(row).context == context);
             if rows.is_empty() {
                 let known = format!("{all} matching wells, but only in other contexts");
                 return Err(PlanError::Context { context: context.clone(), known });
@@ -57,8 +57,7 @@ impl Goal {
         } else {
             (mean_of(&rows_in_context(&config.start)?), config.start.clone())
         };
-        let mut defines_target: Vec<Treatment> =
-            target_rows.iter().map(|&row| screen.observations[row].treatment()).collect();
+        let mut defines_target: Vec<Treatment> = target_rows.iter().map(|&row| screen.unit(row).treatment()).collect();
         defines_target.sort();
         defines_target.dedup();
         Self::between(&start, mean_of(&target_rows), trained.members.len()).map(|goal| Self {

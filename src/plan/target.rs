@@ -46,10 +46,10 @@ fn rows_of_wells(screen: &Screen, path: &Path) -> Result<Vec<usize>, TargetError
     let mut rows = Vec::new();
     for ListedWell { place, plate, well } in read_wells(path)? {
         let is_listed = |row: &usize| {
-            let observation = &screen.observations[*row];
+            let unit = screen.unit(*row);
             // The first frames of a time lapse are the state before.
-            let is_before = screen.reference() == Reference::FirstFrame && observation.role == Role::NegativeControl;
-            observation.plate == plate && observation.well == Some(well) && !is_before
+            let is_before = screen.reference() == Reference::FirstFrame && unit.role == Role::NegativeControl;
+            unit.plate == plate && unit.well == Some(well) && !is_before
         };
         let before = rows.len();
         rows.extend((0..screen.n_observations()).filter(is_listed));
@@ -71,7 +71,7 @@ mod tests {
         let screen = Screen {
             name: "empty".into(),
             design: crate::screen::Design::AgainstControls,
-            observations: Vec::new(),
+            units: crate::screen::Units::default(),
             features: crate::screen::FeatureMatrix::numbered("f", 1, Vec::new()),
             labels: Vec::new(),
             dropped: Vec::new(),

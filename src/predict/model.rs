@@ -57,7 +57,7 @@ impl Starts {
     pub fn of_controls(trained: &TrainedModel, screen: &Screen, latents: &Latents) -> Self {
         let mut measured_on = BTreeMap::<Treatment, Vec<String>>::new();
         for (treatment, rows) in screen.treatments() {
-            let plates = rows.iter().map(|&row| screen.observations[row].plate.clone()).collect();
+            let plates = rows.iter().map(|&row| screen.unit(row).plate.clone()).collect();
             measured_on.insert(treatment, plates);
         }
         if screen.reference() == Reference::Relative {
@@ -71,13 +71,11 @@ impl Starts {
         let mut plates = BTreeMap::new();
         let mut contexts = BTreeMap::new();
         for &row in &rows {
-            let observation = &screen.observations[row];
-            plates
-                .entry(observation.plate.clone())
-                .or_insert_with(|| mean_where(&|row| screen.observations[row].plate == observation.plate));
+            let unit = screen.unit(row);
+            plates.entry(unit.plate.clone()).or_insert_with(|| mean_where(&|row| screen.unit(row).plate == unit.plate));
             contexts
-                .entry(observation.context.clone())
-                .or_insert_with(|| mean_where(&|row| screen.observations[row].context == observation.context));
+                .entry(unit.context.clone())
+                .or_insert_with(|| mean_where(&|row| screen.unit(row).context == unit.context));
         }
         let overall = (!rows.is_empty()).then(|| mean_where(&|_| true));
         Self { plates, contexts, overall, measured_on }
@@ -99,7 +97,7 @@ impl Starts {
 }
 
 fn control_rows(screen: &Screen) -> Vec<usize> {
-    let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
+    let is_control = |row: &usize| screen.unit(*row).role == Role::NegativeControl;
     (0..screen.n_observations()).filter(is_control).collect()
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::{Finding, Severity};
-use crate::screen::{Intervention, Observation, Reference, Screen};
+use crate::screen::{Intervention, Reference, Screen, Unit};
 
 /// Fewer controls than this give no spread that is worth dividing by.
 const MIN_CONTROLS: usize = 4;
@@ -29,7 +29,7 @@ fn finding(severity: Severity, message: String, advice: &str) -> Finding {
     Finding { severity, message, advice: advice.to_owned() }
 }
 
-fn is_treated(observation: &Observation) -> bool {
+fn is_treated(observation: &Unit) -> bool {
     observation.role.is_treated()
 }
 
@@ -69,7 +69,7 @@ fn controls(screen: &Screen) -> Vec<Finding> {
 }
 
 fn treated_rows(screen: &Screen) -> Option<Finding> {
-    (!screen.observations.iter().any(is_treated)).then(|| {
+    (!screen.units.by_row().any(is_treated)).then(|| {
         finding(
             Severity::Error,
             "no treated row was found".to_owned(),
@@ -84,9 +84,9 @@ fn replicates(screen: &Screen) -> Vec<Finding> {
     if n_treatments == 0 {
         return Vec::new();
     }
-    let has_wells = screen.observations.iter().any(|observation| observation.well.is_some());
+    let has_wells = screen.units.by_row().any(|observation| observation.well.is_some());
     let distinct_plates =
-        |rows: &[usize]| rows.iter().map(|&row| &screen.observations[row].plate).collect::<BTreeSet<_>>().len();
+        |rows: &[usize]| rows.iter().map(|&row| &screen.unit(row).plate).collect::<BTreeSet<_>>().len();
     let n_plates = screen.rows_by_plate(|_| true).len();
     let single = treatments.values().filter(|rows| rows.len() == 1).count();
     let one_plate = treatments.values().filter(|rows| rows.len() > 1 && distinct_plates(rows) == 1).count();
@@ -94,7 +94,7 @@ fn replicates(screen: &Screen) -> Vec<Finding> {
     let one_position = repeated
         .iter()
         .filter(|rows| distinct_plates(rows) > 1)
-        .filter(|rows| rows.iter().map(|&row| screen.observations[row].well).collect::<BTreeSet<_>>().len() == 1)
+        .filter(|rows| rows.iter().map(|&row| screen.unit(row).well).collect::<BTreeSet<_>>().len() == 1)
         .count();
     let mut found = Vec::new();
     if single > 0 {
@@ -126,7 +126,7 @@ fn replicates(screen: &Screen) -> Vec<Finding> {
 }
 
 fn confounding(screen: &Screen) -> Vec<Finding> {
-    let rows: Vec<&Observation> = screen.observations.iter().filter(|row| is_treated(row)).collect();
+    let rows: Vec<&Unit> = screen.units.by_row().filter(|row| is_treated(row)).collect();
     let mut found = Vec::new();
     let batches: BTreeSet<&str> = rows.iter().filter_map(|row| row.lab_batch.as_deref()).collect();
     if batches.len() > 1 {
@@ -145,11 +145,11 @@ fn confounding(screen: &Screen) -> Vec<Finding> {
             ));
         }
     }
-    let dosed = |row: &&&Observation| row.intervention.as_single().is_some_and(|member| member.dose.is_some());
-    let dosed: Vec<&Observation> = rows.iter().filter(dosed).copied().collect();
+    let dosed = |row: &&&Unit| row.intervention.as_single().is_some_and(|member| member.dose.is_some());
+    let dosed: Vec<&Unit> = rows.iter().filter(dosed).copied().collect();
     let doses = grouped(&dosed, |row| (row.intervention.perturbation_names(), dose_of(&row.intervention)));
     let laddered: BTreeSet<&String> = doses.iter().filter(|(_, doses)| doses.len() > 1).map(|(name, _)| name).collect();
-    let on_ladder: Vec<&Observation> =
+    let on_ladder: Vec<&Unit> =
         dosed.into_iter().filter(|row| laddered.contains(&row.intervention.perturbation_names())).collect();
     if laddered.is_empty() {
         return found;
@@ -198,7 +198,7 @@ fn confounding(screen: &Screen) -> Vec<Finding> {
 }
 
 fn doses(screen: &Screen) -> Option<Finding> {
-    let doses: BTreeSet<_> = screen.observations.iter().filter_map(|row| dose_of(&row.intervention)).collect();
+    let doses: BTreeSet<_> = screen.units.by_row().filter_map(|row| dose_of(&row.intervention)).collect();
     let highest = doses.last().filter(|dose| dose.get() > MAX_DOSE_UM)?;
     Some(finding(
         Severity::Warning,
@@ -242,8 +242,8 @@ fn dose_of(intervention: &Intervention) -> Option<crate::screen::Micromolar> {
 }
 
 fn grouped<'a, K: Ord, V: Ord>(
-    rows: &[&'a Observation],
-    key_and_value: impl Fn(&'a Observation) -> (K, V),
+    rows: &[&'a Unit],
+    key_and_value: impl Fn(&'a Unit) -> (K, V),
 ) -> BTreeMap<K, BTreeSet<V>> {
     let mut groups = BTreeMap::<K, BTreeSet<V>>::new();
     for row in rows {
@@ -275,11 +275,11 @@ mod tests {
     use super::*;
     use crate::load::{Source, load};
     use crate::screen::{Design, Role};
-    use crate::screen::{FeatureMatrix, Kind, Micromolar};
+    use crate::screen::{FeatureMatrix, Kind, Micromolar, Units};
 
-    fn row(plate: &str, well: &str, name: &str, dose: f64) -> Observation {
+    fn row(plate: &str, well: &str, name: &str, dose: f64) -> Unit {
         let is_control = name == "DMSO";
-        Observation {
+        Unit {
             plate: plate.into(),
             well: Some(well.parse().unwrap()),
             role: if is_control { Role::NegativeControl } else { Role::Treatment },
@@ -294,12 +294,12 @@ mod tests {
         }
     }
 
-    fn screen(observations: Vec<Observation>) -> Screen {
+    fn screen(observations: Vec<Unit>) -> Screen {
         let values = (0..observations.len()).flat_map(|index| [index as f32, 1.0]).collect();
         Screen {
             name: "s".into(),
             design: Design::AgainstControls,
-            observations,
+            units: Units::of_rows(observations, &[]),
             features: FeatureMatrix::numbered("f", 2, values),
             labels: Vec::new(),
             dropped: Vec::new(),

@@ -74,8 +74,8 @@ pub struct Summary {
 
 /// Counts what is in a screen; `files` are the tables it was loaded from.
 pub fn summary<'a>(screen: &Screen, files: impl IntoIterator<Item = &'a Path>) -> Summary {
-    let rows = &screen.observations;
-    let n_role = |role: Role| rows.iter().filter(|row| row.role == role).count();
+    let rows = || screen.units.by_row();
+    let n_role = |role: Role| rows().filter(|row| row.role == role).count();
     let treatments = screen.treatments();
     let controls = screen.controls_by_plate();
     let treated_plates = screen.rows_by_plate(|row| row.role.is_treated());
@@ -88,15 +88,15 @@ pub fn summary<'a>(screen: &Screen, files: impl IntoIterator<Item = &'a Path>) -
     let mut kinds = BTreeMap::new();
     perturbations.keys().for_each(|perturbation| *kinds.entry(perturbation.kind).or_default() += 1);
     let mut contexts = BTreeMap::new();
-    rows.iter().for_each(|row| *contexts.entry(row.context.clone()).or_default() += 1);
+    rows().for_each(|row| *contexts.entry(row.context.clone()).or_default() += 1);
     let doses: BTreeSet<_> = perturbations.values().flatten().copied().collect();
     let scale = scale(screen);
-    let wells: BTreeSet<_> = rows.iter().filter_map(|row| row.well.map(|well| (&row.plate, well))).collect();
+    let wells: BTreeSet<_> = rows().filter_map(|row| row.well.map(|well| (&row.plate, well))).collect();
     Summary {
-        n_observations: rows.len(),
-        n_plates: rows.iter().map(|row| &row.plate).collect::<BTreeSet<_>>().len(),
+        n_observations: rows().len(),
+        n_plates: rows().map(|row| &row.plate).collect::<BTreeSet<_>>().len(),
         n_wells: wells.len(),
-        n_lab_batches: rows.iter().filter_map(|row| row.lab_batch.as_ref()).collect::<BTreeSet<_>>().len(),
+        n_lab_batches: rows().filter_map(|row| row.lab_batch.as_ref()).collect::<BTreeSet<_>>().len(),
         n_treatment: n_role(Role::Treatment),
         n_negative_controls: n_role(Role::NegativeControl),
         n_positive_controls: n_role(Role::PositiveControl),
@@ -127,8 +127,7 @@ fn scale(screen: &Screen) -> Scale {
         return Scale::Relative;
     }
     let is_control = |role: Role| role == Role::NegativeControl;
-    let controls: Vec<usize> =
-        (0..screen.n_observations()).filter(|&row| is_control(screen.observations[row].role)).collect();
+    let controls: Vec<usize> = (0..screen.n_observations()).filter(|&row| is_control(screen.unit(row).role)).collect();
     let rows = if controls.is_empty() { (0..screen.n_observations()).collect() } else { controls };
     if rows.is_empty() {
         return Scale::Raw;

@@ -161,7 +161,7 @@ impl ImageScreen {
         let mut fields: Vec<Vec<usize>> = Vec::new();
         for row in 0..self.n_sites() {
             let is_same = |&before: &usize| {
-                let (one, other) = (&self.table.observations[before], &self.table.observations[row]);
+                let (one, other) = (self.table.unit(before), self.table.unit(row));
                 (&one.plate, one.well, &self.sites[before].site) == (&other.plate, other.well, &self.sites[row].site)
                     && self.sites[before].time.is_some()
             };

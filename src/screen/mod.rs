@@ -10,6 +10,7 @@ mod matrix;
 mod query;
 mod spread;
 mod stored;
+mod units;
 mod well;
 
 use std::collections::BTreeMap;
@@ -22,49 +23,9 @@ pub use query::{Query, QueryError};
 use serde::{Deserialize, Serialize};
 pub use spread::ChannelSpread;
 pub use stored::{ChannelScale, MappedFile, StoredRow, StoredRows, StoredType};
+pub use units::{Role, Unit, Units};
+pub(crate) use units::{SITE_LABEL, grouped};
 pub use well::{Well, WellError};
-
-/// What an observation's well was for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// The well received an intervention under study (`trt` in files).
-    Treatment,
-    /// Vehicle, non-targeting guide or empty vector (`negcon`): its intervention is the empty set.
-    NegativeControl,
-    /// A known active intervention used to judge the assay (`poscon`).
-    PositiveControl,
-    /// Nothing that is to be learned from (`empty`).
-    Empty,
-}
-
-impl Role {
-    /// Whether an intervention under study or a known active one was applied.
-    pub fn is_treated(self) -> bool {
-        matches!(self, Self::Treatment | Self::PositiveControl)
-    }
-}
-
-/// One measured row: where it was measured and what had been done there.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Observation {
-    /// Plate barcode; the unit in which treated wells are paired with controls.
-    pub plate: String,
-    /// Well on the plate, when the file names one.
-    pub well: Option<Well>,
-    /// What the well was for.
-    pub role: Role,
-    /// All that was present; the empty set for negative controls.
-    pub intervention: Intervention,
-    /// What stays fixed over a transition beside the plate: cell line, time, donor. Empty when the screen has one context.
-    pub context: String,
-    /// Wells processed together (`Week3`, `2020_11_04_CPJUMP1`).
-    pub lab_batch: Option<String>,
-    /// Replicate label as the file gives it.
-    pub replicate: Option<String>,
-    /// Cells (or nuclei) counted in the well.
-    pub cell_count: Option<f64>,
-}
 
 /// A metadata column that is kept beside the observations: mechanism of action, donor, SMILES and the like.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,8 +52,8 @@ pub struct Screen {
     pub name: String,
     /// How it was done.
     pub design: Design,
-    /// One for each row of `features`.
-    pub observations: Vec<Observation>,
+    /// The unit of each row: where it was measured, and what had been done there.
+    pub units: Units,
     /// Measured values, `[observation, feature]`.
     pub features: FeatureMatrix,
     /// Metadata kept beside the observations.
@@ -128,15 +89,15 @@ impl Screen {
 
     /// Number of observations.
     pub fn n_observations(&self) -> usize {
-        self.observations.len()
+        self.units.n_rows()
     }
 
     /// Treated rows (treatments and positive controls) by treatment, in the order of [`Treatment`].
     pub fn treatments(&self) -> BTreeMap<Treatment, Vec<usize>> {
         let mut rows = BTreeMap::<Treatment, Vec<usize>>::new();
-        for (row, observation) in self.observations.iter().enumerate() {
-            if observation.role.is_treated() {
-                rows.entry(observation.treatment()).or_default().push(row);
+        for (row, unit) in self.units.by_row().enumerate() {
+            if unit.role.is_treated() {
+                rows.entry(unit.treatment()).or_default().push(row);
             }
         }
         rows
@@ -144,30 +105,33 @@ impl Screen {
 
     /// Negative-control rows by plate, in the order of the plate names.
     pub fn controls_by_plate(&self) -> BTreeMap<&str, Vec<usize>> {
-        self.rows_by_plate(|observation| observation.role == Role::NegativeControl)
+        self.rows_by_plate(|unit| unit.role == Role::NegativeControl)
     }
 
     /// Rows that satisfy `keep`, by plate; plates without such a row are absent.
-    pub fn rows_by_plate(&self, keep: impl Fn(&Observation) -> bool) -> BTreeMap<&str, Vec<usize>> {
+    pub fn rows_by_plate(&self, keep: impl Fn(&Unit) -> bool) -> BTreeMap<&str, Vec<usize>> {
         let mut rows = BTreeMap::<&str, Vec<usize>>::new();
-        for (row, observation) in self.observations.iter().enumerate() {
-            if keep(observation) {
-                rows.entry(observation.plate.as_str()).or_default().push(row);
+        for (row, unit) in self.units.by_row().enumerate() {
+            if keep(unit) {
+                rows.entry(unit.plate.as_str()).or_default().push(row);
             }
         }
         rows
     }
 
-    /// Rows of each well, in the order of the wells' first rows: one well where plate, well and what was done agree.
-    ///
-    /// Rows that name no well are told apart by their label `site`, and without one each is a well of its own.
+    /// Rows of each well, in the order of the wells' first rows, as [`Units`] tell them.
     pub fn wells(&self) -> Vec<Vec<usize>> {
-        wells(&self.observations, &self.labels)
+        self.units.rows()
     }
 
     /// The label called `name`, if the screen has it.
     pub fn label(&self, name: &str) -> Option<&Label> {
         self.labels.iter().find(|label| label.name == name)
+    }
+
+    /// The unit that a row belongs to.
+    pub fn unit(&self, row: usize) -> &Unit {
+        self.units.of(row)
     }
 
     /// The observations at `rows`, in that order, with their features and labels.
@@ -179,7 +143,7 @@ impl Screen {
         Screen {
             name: self.name.clone(),
             design: self.design.at(|row| positions.get(&row).copied()),
-            observations: rows.iter().map(|&row| self.observations[row].clone()).collect(),
+            units: self.units.select(rows),
             features: self.features.select_rows(rows),
             labels: self
                 .labels
@@ -191,41 +155,5 @@ impl Screen {
                 .collect(),
             dropped: self.dropped.clone(),
         }
-    }
-}
-
-/// [`Screen::wells`] of observations with their labels.
-pub(crate) fn wells(observations: &[Observation], labels: &[Label]) -> Vec<Vec<usize>> {
-    let sites = labels.iter().find(|label| label.name == SITE_LABEL);
-    let key = |row: usize| {
-        let Observation { plate, well, role, intervention, context, .. } = &observations[row];
-        let site = sites.and_then(|sites| sites.values[row].as_deref()).filter(|_| well.is_none());
-        let row = (well.is_none() && site.is_none()).then_some(row);
-        (plate, *well, site, row, role, intervention, context)
-    };
-    grouped(observations.len(), key)
-}
-
-/// Rows that share a key, in the order of their first rows.
-pub(crate) fn grouped<K: Ord>(n_rows: usize, key: impl Fn(usize) -> K) -> Vec<Vec<usize>> {
-    let mut position_of = BTreeMap::new();
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for row in 0..n_rows {
-        let position = *position_of.entry(key(row)).or_insert(groups.len());
-        match groups.get_mut(position) {
-            Some(rows) => rows.push(row),
-            None => groups.push(vec![row]),
-        }
-    }
-    groups
-}
-
-/// The label that names the field of view of a crop of an image.
-pub(crate) const SITE_LABEL: &str = "site";
-
-impl Observation {
-    /// The treatment this observation is a replicate of.
-    pub fn treatment(&self) -> Treatment {
-        Treatment { intervention: self.intervention.clone(), context: self.context.clone() }
     }
 }

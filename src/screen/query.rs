@@ -145,9 +145,9 @@ impl Query {
     /// [`QueryError::Column`].
     pub fn mask(&self, screen: &Screen) -> Result<Vec<bool>, QueryError> {
         let perturbations: BTreeSet<&str> = screen
-            .observations
-            .iter()
-            .flat_map(|observation| observation.intervention.members())
+            .units
+            .by_row()
+            .flat_map(|unit| unit.intervention.members())
             .map(|member| member.perturbation.name.as_str())
             .collect();
         for condition in self.expression.conditions() {
@@ -168,7 +168,7 @@ impl Query {
     /// [`QueryError::Column`], or [`QueryError::Empty`] where there are none.
     pub fn treated_rows(&self, screen: &Screen) -> Result<Vec<usize>, QueryError> {
         let mask = self.mask(screen)?;
-        let is_treated = |row: &usize| screen.observations[*row].role.is_treated();
+        let is_treated = |row: &usize| screen.unit(*row).role.is_treated();
         let treated: Vec<usize> = (0..screen.n_observations()).filter(is_treated).collect();
         let rows: Vec<usize> = treated.iter().copied().filter(|&row| mask[row]).collect();
         if rows.is_empty() { Err(self.empty(screen, &treated)) } else { Ok(rows) }
@@ -247,21 +247,21 @@ fn is_same(measured: f64, wanted: f64) -> bool {
 
 /// What `column` holds for an observation, as text; `None` where it holds nothing.
 fn value(screen: &Screen, row: usize, column: &str) -> Option<String> {
-    let observation = &screen.observations[row];
+    let unit = screen.unit(row);
     match column {
-        "perturbation" => Some(observation.intervention.perturbation_names()),
-        "intervention" => Some(observation.intervention.to_string()),
-        "dose_um" => Some(observation.intervention.as_single()?.dose?.get().to_string()),
-        "hours" => observation.intervention.hours().map(|hours| hours.to_string()),
-        "plate" => Some(observation.plate.clone()),
-        "well" => observation.well.map(|well| well.to_string()),
-        "context" => Some(observation.context.clone()),
-        "lab_batch" => observation.lab_batch.clone(),
-        "replicate" => observation.replicate.clone(),
+        "perturbation" => Some(unit.intervention.perturbation_names()),
+        "intervention" => Some(unit.intervention.to_string()),
+        "dose_um" => Some(unit.intervention.as_single()?.dose?.get().to_string()),
+        "hours" => unit.intervention.hours().map(|hours| hours.to_string()),
+        "plate" => Some(unit.plate.clone()),
+        "well" => unit.well.map(|well| well.to_string()),
+        "context" => Some(unit.context.clone()),
+        "lab_batch" => unit.lab_batch.clone(),
+        "replicate" => unit.replicate.clone(),
         name => match screen.label(name) {
             Some(label) => label.values[row].clone(),
             None => {
-                let mut members = observation.intervention.members().iter();
+                let mut members = unit.intervention.members().iter();
                 let member = members.find(|member| member.perturbation.name == name);
                 member.map_or(Some("0".to_owned()), |member| Some(member.dose?.get().to_string()))
             }
@@ -405,7 +405,7 @@ impl<'a> Parser<'a> {
 #[cfg(test)]
 mod tests {
     use super::super::{
-        Application, FeatureMatrix, Intervention, Kind, Label, Micromolar, Observation, Perturbation, Role,
+        Application, FeatureMatrix, Intervention, Kind, Label, Micromolar, Perturbation, Role, Unit, Units,
     };
     use super::*;
 
@@ -415,7 +415,7 @@ mod tests {
             perturbation: Perturbation { name: name.into(), kind: Kind::Compound },
             dose: Micromolar::new(dose),
         };
-        let row = |plate: &str, role: Role, members: Vec<Application>| Observation {
+        let row = |plate: &str, role: Role, members: Vec<Application>| Unit {
             plate: plate.into(),
             well: None,
             role,
@@ -429,12 +429,12 @@ mod tests {
         Screen {
             name: "s".into(),
             design: super::super::Design::AgainstControls,
-            observations: vec![
+            units: Units::of_each(vec![
                 row("P1", Role::Treatment, vec![member("agonist", 0.8)]),
                 row("P1", Role::Treatment, vec![member("agonist", 5.0), member("VX-809", 3.2)]),
                 row("P 2", Role::PositiveControl, vec![member("VX-809", 3.2)]),
                 row("P1", Role::NegativeControl, Vec::new()),
-            ],
+            ]),
             features: FeatureMatrix::numbered("f", 1, vec![0.0; 4]),
             labels: vec![Label { name: "moa".into(), values: moa.into_iter().chain([None]).collect() }],
             dropped: vec![],

@@ -7,8 +7,7 @@ use super::error::StudyError;
 use super::event::Event;
 use crate::config::ImageConfig;
 use crate::crop::{
-    Centers, Crop, CropCache, CropError, count_cells, fitted_field, fitted_scale, followed, pixels, reference_sites,
-    screen_of,
+    Centers, Crop, CropCache, CropError, fitted_field, fitted_scale, followed, pixels, reference_sites, screen_of,
 };
 use crate::load::image::{ImageSource, LoadedImages, UsableImages, load_images};
 use crate::load::{InputFile, InputHash, Loaded, Source};
@@ -67,7 +66,8 @@ pub fn load_image_screen(
     }
     refuse_places_without_crops(&screen, &crops, split, split_of_sites.as_ref())?;
     if screen.design.tracks().is_empty() && config.crop.centers != Centers::Tiles {
-        count_cells(&mut screen);
+        // Crops are the cells of a well where the files count none.
+        screen.units.count_rows();
     }
     let LoadedImages { mapping, mut inputs, card, mut notes, .. } = loaded;
     let of_plates = cache.inputs(&images).into_iter();

@@ -212,7 +212,7 @@ impl<'a> Lapse<'a> {
     /// Predicted latents at the last frame of each track from its first frame.
     fn predicted(&self, tracks: &[&Track]) -> Latents {
         let treatments: Vec<Treatment> =
-            tracks.iter().map(|track| self.prepared.screen.observations[track.last()].treatment()).collect();
+            tracks.iter().map(|track| self.prepared.screen.unit(track.last()).treatment()).collect();
         self.predicted_under(tracks, &treatments.iter().collect::<Vec<_>>())
     }
 
@@ -243,7 +243,7 @@ impl<'a> Lapse<'a> {
     /// The starts of all tracks moved as `moves` says of their conditions; `None` where it says nothing of a condition.
     fn moved(&self, starts: &Latents, tracks: &[&Track], moves: &Predictions) -> Option<Latents> {
         let of = rows_by_treatment(moves);
-        let treatment = |track: &Track| self.prepared.screen.observations[track.last()].treatment();
+        let treatment = |track: &Track| self.prepared.screen.unit(track.last()).treatment();
         let moved = |(row, track): (usize, &&Track)| -> Vec<f32> {
             let start = starts.row(row);
             match of.get(&treatment(track)) {
@@ -366,13 +366,13 @@ fn wells<'a>(prepared: &'a Prepared, logs: &[Option<f64>]) -> Vec<WellTracks<'a>
         if logs[track.first()].is_none() || logs[track.last()].is_none() {
             continue;
         }
-        let observation = &screen.observations[track.last()];
+        let unit = screen.unit(track.last());
         wells
-            .entry((&observation.plate, observation.well))
+            .entry((&unit.plate, unit.well))
             .or_insert_with(|| WellTracks {
-                plate: &observation.plate,
-                well: observation.well,
-                treatment: observation.treatment(),
+                plate: &unit.plate,
+                well: unit.well,
+                treatment: unit.treatment(),
                 part: prepared.split.part(track.last()),
                 tracks: Vec::new(),
             })

@@ -70,9 +70,9 @@ pub(super) fn draw(config: &Config, lapse: &Lapse, folder: &Path) -> Result<(), 
 fn table(screen: &Screen, shown: &[Shown]) -> Table {
     let text = |of: &dyn Fn(&Shown) -> Option<String>| Column::Text(shown.iter().map(of).collect());
     let place = |row: usize| {
-        let observation = &screen.observations[row];
-        let well = observation.well.map(|well| format!(" {well}")).unwrap_or_default();
-        format!("{}{well}", observation.plate)
+        let unit = screen.unit(row);
+        let well = unit.well.map(|well| format!(" {well}")).unwrap_or_default();
+        format!("{}{well}", unit.plate)
     };
     let label = |name: &str, row: usize| screen.label(name)?.values[row].clone();
     Table::new()
@@ -82,7 +82,7 @@ fn table(screen: &Screen, shown: &[Shown]) -> Table {
             "line of the image, counted from 1",
             Column::Integer(shown.iter().map(|row| Some(row.line as i64)).collect()),
         )
-        .with_interventions(shown.iter().map(|row| &screen.observations[row.track.last()].intervention))
+        .with_interventions(shown.iter().map(|row| &screen.unit(row.track.last()).intervention))
         .with("track", "the object", text(&|row| label("track", row.track.first())))
         .with(
             "nearest_well",
@@ -92,7 +92,7 @@ fn table(screen: &Screen, shown: &[Shown]) -> Table {
         .with(
             "nearest_intervention",
             "what was done there, for as long as until that frame",
-            text(&|row| Some(screen.observations[row.nearest].intervention.to_string())),
+            text(&|row| Some(screen.unit(row.nearest).intervention.to_string())),
         )
         .with("nearest_track", "its object", text(&|row| label("track", row.nearest)))
         .with("nearest_frame", "its frame", text(&|row| label("frame", row.nearest)))

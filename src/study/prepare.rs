@@ -68,7 +68,7 @@ impl Prepared {
     pub(super) fn joined_with(&self, other: &Screen) -> Self {
         let mut screen = self.screen.clone();
         let n_own = screen.n_observations();
-        screen.observations.extend(other.observations.iter().cloned());
+        screen.units = screen.units.followed_by(&other.units);
         let mut values = screen.features.values().to_vec();
         values.extend_from_slice(other.features.values());
         screen.features = FeatureMatrix::new(screen.features.names().to_vec(), values);

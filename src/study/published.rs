@@ -99,7 +99,7 @@ pub fn embed_published(
     let crops: Vec<&Crop> = cache.crops().iter().collect();
     let screen = screen_of(&images, &crops, features);
     let n_wells = vec![1; crops.len()];
-    let tiles = Embeddings::new(Level::Cell, screen.observations, n_wells, screen.labels, latents);
+    let tiles = Embeddings::new(Level::Cell, screen.units, n_wells, screen.labels, latents);
     let mut notes = loaded.notes.clone();
     notes.push(format!("{} tiles of {size} x {size} pixels, {how}", crops.len()));
     Ok(PublishedEmbeddings { tiles, notes })

@@ -145,9 +145,9 @@ fn whitened_within(
     training: &[usize],
 ) -> Result<Option<FeatureMatrix>, StudyError> {
     let mut groups = BTreeMap::<_, Vec<usize>>::new();
-    for &row in training.iter().filter(|&&row| wells.observations[row].role != Role::Empty) {
-        let observation = &wells.observations[row];
-        groups.entry((observation.role, observation.treatment())).or_default().push(row);
+    for &row in training.iter().filter(|&&row| wells.unit(row).role != Role::Empty) {
+        let unit = wells.unit(row);
+        groups.entry((unit.role, unit.treatment())).or_default().push(row);
     }
     groups.retain(|_, rows| rows.len() > 1);
     let mut residuals = Vec::new();

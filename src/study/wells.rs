@@ -43,13 +43,13 @@ impl LatentWells {
         let screen = Screen {
             name: prepared.screen.name.clone(),
             design: prepared.screen.design.clone(),
-            observations: wells.observations,
+            units: wells.units,
             features: wells.latents,
             labels: wells.labels,
             dropped: Vec::new(),
         };
         let split = prepared.split.select(&first_rows);
-        let is_control = |row: &usize| screen.observations[*row].role == Role::NegativeControl;
+        let is_control = |row: &usize| screen.unit(*row).role == Role::NegativeControl;
         let controls: Vec<usize> = (0..screen.n_observations()).filter(is_control).collect();
         let trained = &trained_run.trained;
         let latents = Latents::new(trained.members.len(), trained.config.latent, screen.features.gather(&controls));

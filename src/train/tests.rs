@@ -15,11 +15,11 @@ use crate::model::{
 };
 use crate::pair::{PairConfig, PairSet, Split, Validation, Vocabulary};
 use crate::run::{Checkpoint, NonFinite};
-use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Micromolar, Observation, Role, Screen};
+use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Micromolar, Role, Screen, Unit, Units};
 
-fn observation(plate: usize, compound: Option<usize>) -> Observation {
+fn observation(plate: usize, compound: Option<usize>) -> Unit {
     let treated = |compound| Intervention::single(format!("compound {compound}"), Kind::Compound, Micromolar::new(1.0));
-    Observation {
+    Unit {
         plate: format!("plate {plate}"),
         well: None,
         role: if compound.is_some() { Role::Treatment } else { Role::NegativeControl },
@@ -31,12 +31,12 @@ fn observation(plate: usize, compound: Option<usize>) -> Observation {
     }
 }
 
-fn screen(observations: Vec<Observation>, values: Vec<f32>) -> Screen {
+fn screen(observations: Vec<Unit>, values: Vec<f32>) -> Screen {
     Screen {
         name: "made up".into(),
         design: Design::AgainstControls,
         features: FeatureMatrix::numbered("f", values.len() / observations.len(), values),
-        observations,
+        units: Units::of_rows(observations, &[]),
         labels: Vec::new(),
         dropped: Vec::new(),
     }
@@ -49,7 +49,7 @@ fn normal(rng: &mut ChaCha8Rng) -> f32 {
 /// Eight compounds, each in `replicates` wells, beside eight controls, on one plate; each compound moves ten features.
 fn eight_compounds(replicates: usize) -> Screen {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
-    let mut observations: Vec<Observation> = (0..8).map(|_| observation(0, None)).collect();
+    let mut observations: Vec<Unit> = (0..8).map(|_| observation(0, None)).collect();
     let mut values: Vec<f32> = (0..80).map(|_| 0.1 * normal(&mut rng)).collect();
     for compound in 0..8 {
         let effect: Vec<f32> = (0..10).map(|_| normal(&mut rng)).collect();

@@ -179,7 +179,7 @@ impl<'a> Pools<'a> {
     }
 
     fn plate_of(&self, row: usize) -> usize {
-        let plate = self.screen.observations[row].plate.as_str();
+        let plate = self.screen.unit(row).plate.as_str();
         self.plates.binary_search(&plate).expect("the set holds every plate")
     }
 }

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::super::average_precision;
 use super::*;
-use crate::screen::{Design, Intervention, Kind, Observation};
+use crate::screen::{Design, Intervention, Kind, Unit};
 
 /// A screen of `(plate, compound or "" for control, vector)` wells.
 fn screen(wells: &[(String, String, Vec<f32>)]) -> Screen {
     let observations = wells
         .iter()
-        .map(|(plate, compound, _)| Observation {
+        .map(|(plate, compound, _)| Unit {
             plate: plate.clone(),
             well: None,
             role: if compound.is_empty() { Role::NegativeControl } else { Role::Treatment },
@@ -27,7 +27,7 @@ fn screen(wells: &[(String, String, Vec<f32>)]) -> Screen {
     Screen {
         name: "fixture".into(),
         design: Design::AgainstControls,
-        observations,
+        units: crate::screen::Units::of_rows(observations, &[]),
         features: FeatureMatrix::numbered(
             "f",
             wells[0].2.len(),
@@ -323,7 +323,7 @@ fn many_draws_at_once_are_found_as_each_for_itself() {
         let screen = screen(&wells);
         let units = Units::of(&screen.features);
         let names: Vec<String> = (0..n_plates).map(|plate| format!("p{plate}")).collect();
-        let negatives = screen.rows_by_plate(|observation| observation.role == Role::NegativeControl);
+        let negatives = screen.rows_by_plate(|unit| unit.role == Role::NegativeControl);
         let negatives: Vec<&[usize]> = negatives.values().map(Vec::as_slice).collect();
         let shared = Shared::new(&negatives, &units);
         let pools = Pools {

@@ -10,7 +10,7 @@ use crate::load::error::LoadError;
 use crate::load::mapping::{ColumnRole, MappedColumn, Mapping, plain};
 use crate::load::table::{RawColumn, RawTable, Values};
 use crate::load::{controls, join, labels, rows, screen_name};
-use crate::screen::{Design, Dropped, FeatureMatrix, ImageScreen, ImageSite, Mask, Plane, Screen};
+use crate::screen::{Design, Dropped, FeatureMatrix, ImageScreen, ImageSite, Mask, Plane, Screen, Units};
 
 /// A screen in which sites may still lack planes.
 pub(super) struct Assembled {
@@ -72,7 +72,7 @@ pub(super) fn assemble(listing: Listing, card: &Card, folder: Option<&Path>) -> 
     let screen = Screen {
         name: screen_name(card, &path),
         design: Design::of_reference(card.reference),
-        observations: order.iter().map(|&row| observations[row].clone()).collect(),
+        units: Units::of_rows(order.iter().map(|&row| observations[row].clone()).collect(), &labels),
         features: FeatureMatrix::new(Vec::new(), Vec::new()),
         labels,
         dropped: dropped.collect(),

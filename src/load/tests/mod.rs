@@ -61,7 +61,7 @@ fn gz(text: &str) -> Vec<u8> {
 }
 
 fn is_same(a: &Screen, b: &Screen) -> bool {
-    a.observations == b.observations && a.features == b.features && a.labels == b.labels && a.dropped == b.dropped
+    a.units == b.units && a.features == b.features && a.labels == b.labels && a.dropped == b.dropped
 }
 
 #[test]
@@ -71,11 +71,11 @@ fn reads_a_plain_table_without_card() {
     assert_eq!(screen.name, "t");
     assert_eq!(screen.features.names(), ["f1", "f2"]);
     assert_eq!(screen.features.row(2), [0.3, -300.0]);
-    assert_eq!(screen.observations[0].plate, "007");
-    assert_eq!(screen.observations[1].intervention.to_string(), "taxol 0.3 µM");
-    assert_eq!(screen.observations[1].well.unwrap().to_string(), "A02");
-    assert_eq!(screen.observations[3].role, Role::NegativeControl);
-    assert_eq!(screen.observations[0].context, "A549");
+    assert_eq!(screen.unit(0).plate, "007");
+    assert_eq!(screen.unit(1).intervention.to_string(), "taxol 0.3 µM");
+    assert_eq!(screen.unit(1).well.unwrap().to_string(), "A02");
+    assert_eq!(screen.unit(3).role, Role::NegativeControl);
+    assert_eq!(screen.unit(0).context, "A549");
     assert_eq!(screen.label("moa").unwrap().values[4].as_deref(), Some("kinase, Aurora"));
     assert_eq!(screen.label("moa").unwrap().values[0], None);
     assert!(mapping.controls_why.contains("DMSO"), "{}", mapping.controls_why);
@@ -157,7 +157,7 @@ fn several_files_are_one_table() {
         let loaded = folder.load(&names).unwrap();
         let columns: Vec<usize> = if loaded.screen.features.names()[0] == "f1" { vec![0, 1] } else { vec![1, 0] };
         assert_eq!(loaded.screen.features.select_columns(&columns), expected.features, "{names:?}");
-        assert_eq!(loaded.screen.observations, expected.observations);
+        assert_eq!(loaded.screen.units, expected.units);
         assert_eq!(loaded.inputs.len(), 2);
     }
     let without = swapped.replace(",f1\n", "\n").replace(",0.4\n", "\n").replace(",0.5\n", "\n");
@@ -288,10 +288,10 @@ const CARD_TABLE: &str = "p,w,agent,amount,t,line,note,f1
 fn a_card_says_what_is_what() {
     let folder = Folder::new().with("t.csv", CARD_TABLE).with("dataset.toml", CARD);
     let Loaded { screen, mapping, card, .. } = folder.load(&[""]).unwrap();
-    let roles: Vec<Role> = screen.observations.iter().map(|row| row.role).collect();
+    let roles: Vec<Role> = screen.units.by_row().map(|row| row.role).collect();
     assert_eq!(roles, [Role::NegativeControl, Role::NegativeControl, Role::PositiveControl, Role::Treatment]);
-    assert_eq!(screen.observations[2].context, "U2OS, 24 h");
-    let intervention = &screen.observations[2].intervention;
+    assert_eq!(screen.unit(2).context, "U2OS, 24 h");
+    let intervention = &screen.unit(2).intervention;
     assert_eq!((intervention.to_string().as_str(), intervention.hours()), ("taxol 0.3 µM", Some(24.0)));
     assert!(screen.labels.is_empty() && card.is_some());
     assert!(mapping.controls_why.contains("vehicle A or nothing"), "{}", mapping.controls_why);
@@ -381,7 +381,7 @@ fn a_plate_map_is_joined_by_wells_however_written() {
     let folder = Folder::new().with("t.csv", MAPPED).with("map.csv", MAP).with("dataset.toml", JOIN);
     let Loaded { screen, notes, inputs, .. } = folder.load(&[""]).unwrap();
     assert_eq!(screen.n_observations(), 2);
-    assert_eq!(screen.observations[1].intervention.to_string(), "taxol");
+    assert_eq!(screen.unit(1).intervention.to_string(), "taxol");
     assert_eq!(screen.label("moa").unwrap().values[1].as_deref(), Some("stabilizer"));
     assert_eq!((screen.dropped[0].reason.as_str(), screen.dropped[0].rows), ("no row in map.csv", 1));
     assert!(notes[0].starts_with("1 of 3 rows have no row in"), "{notes:?}");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::error::LoadError;
 use super::sheet::Cells;
 use super::{MAX_STEPS, MINUTES, TrackReader, joined, stimuli};
-use crate::screen::{Dropped, Intervention, Label, Observation, Role, Schedule, Track, Treatment};
+use crate::screen::{Dropped, Intervention, Label, Role, Schedule, Track, Treatment, Unit};
 
 /// The most common step between consecutive times, the shortest of equals.
 fn grid_step(tracks: &[Vec<(f64, usize)>]) -> Option<f64> {
@@ -21,7 +21,7 @@ fn grid_step(tracks: &[Vec<(f64, usize)>]) -> Option<f64> {
 /// The rows of the screen and the schedules along them.
 pub(super) struct Built {
     pub step: f64,
-    pub observations: Vec<Observation>,
+    pub units: Vec<Unit>,
     pub names: Vec<String>,
     pub values: Vec<f32>,
     pub labels: Vec<Label>,
@@ -44,7 +44,7 @@ impl Built {
             .collect::<Result<Vec<_>, _>>()?;
         let mut built = Self {
             step,
-            observations: Vec::new(),
+            units: Vec::new(),
             names: window_names(&reader.settings.values, window, step),
             values: Vec::new(),
             labels: Vec::new(),
@@ -68,17 +68,17 @@ impl Built {
             let mut schedule = schedule(reader, times[0], &grid, step);
             schedule.treatment.context =
                 joined(&context, times[0].1, "a value, since the column is part of the context")?.join(", ");
-            let first = built.observations.len();
+            let first = built.units.len();
             for &at in &ends {
-                schedule.rows[at] = Some(built.observations.len());
+                schedule.rows[at] = Some(built.units.len());
                 for values in &reader.values {
                     let rows = (at + 1 - window..=at).map(|at| grid[at].expect("a window has no gap"));
                     built.values.extend(rows.map(|row| values[row]));
                 }
-                built.observations.push(observation(reader, &schedule, times[0].1, schedule.minutes[at])?);
+                built.units.push(unit(reader, &schedule, times[0].1, schedule.minutes[at])?);
                 source_rows.push((grid[at].expect("a window has no gap"), schedule.minutes[at]));
             }
-            built.tracks.push(Track { rows: (first..built.observations.len()).collect() });
+            built.tracks.push(Track { rows: (first..built.units.len()).collect() });
             built.schedules.push(schedule);
         }
         let reasons = [
@@ -128,15 +128,10 @@ fn schedule(reader: &TrackReader, (start, first): (f64, usize), grid: &[Option<u
     }
 }
 
-fn observation(
-    reader: &TrackReader,
-    schedule: &Schedule,
-    first: usize,
-    minutes: f64,
-) -> Result<Observation, LoadError> {
+fn unit(reader: &TrackReader, schedule: &Schedule, first: usize, minutes: f64) -> Result<Unit, LoadError> {
     let start = reader.stimuli.get(&reader.keys[first]).and_then(|stimuli| stimuli::first_start(stimuli));
     let is_before = start.is_none_or(|start| minutes <= start);
-    Ok(Observation {
+    Ok(Unit {
         plate: match reader.plate {
             Some(plate) => plate.required(first, "a plate")?.to_owned(),
             None => String::new(),

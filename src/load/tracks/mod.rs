@@ -35,7 +35,7 @@ use super::inputs;
 use super::mapping::{ColumnRole, MappedColumn, Mapping, unit_of};
 use super::table::{self, RawTable, Values};
 use super::{Loaded, Source, screen_name};
-use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen};
+use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Units};
 
 /// Most steps between the first and the last time of a track.
 const MAX_STEPS: f64 = 100_000.0;
@@ -123,7 +123,7 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
     let screen = Screen {
         name: screen_name(&card, &paths[0]),
         design: Design::Scheduled { tracks: built.tracks, schedules: built.schedules },
-        observations: built.observations,
+        units: Units::of_rows(built.units, &built.labels),
         features: FeatureMatrix::new(built.names, built.values),
         labels: built.labels,
         dropped,

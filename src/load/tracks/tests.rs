@@ -68,7 +68,7 @@ fn a_window_holds_values_up_to_its_own_time_and_intervals_hold_what_was_present(
     assert_eq!(schedule.present, [none(), none(), minute.clone(), minute, none(), none()]);
     assert_eq!(schedule.treatment.intervention, egf);
     // Up to the stimulus at 5 min a row is the state before.
-    let roles: Vec<Role> = screen.observations[..5].iter().map(|observation| observation.role).collect();
+    let roles: Vec<Role> = screen.units.by_row().take(5).map(|unit| unit.role).collect();
     assert_eq!(roles, [Role::NegativeControl, Role::Treatment, Role::Treatment, Role::Treatment, Role::Treatment]);
     assert_eq!(screen.dropped[0], Dropped { reason: "tracks listed in bad.csv".into(), rows: 7 });
     assert_eq!(loaded.notes[0], "stimuli.csv: no track has b 3");

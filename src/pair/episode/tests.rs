@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::super::{Batch, Sampler, SplitBy, SplitConfig, Vocabulary, Weights};
 use super::*;
-use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Micromolar, Observation};
+use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Micromolar, Unit, Units};
 
 const TIMES: usize = 12;
 
@@ -20,7 +20,7 @@ fn scheduled() -> Screen {
         for at in (0..TIMES).filter(|&at| number > 0 || at != 3) {
             rows[at] = Some(observations.len());
             let is_before = at < 5;
-            observations.push(Observation {
+            observations.push(Unit {
                 plate: "p".into(),
                 well: None,
                 role: if is_before { Role::NegativeControl } else { Role::Treatment },
@@ -48,7 +48,7 @@ fn scheduled() -> Screen {
     Screen {
         name: "tracks".into(),
         design: Design::Scheduled { tracks, schedules },
-        observations,
+        units: Units::of_rows(observations, &[]),
         features: FeatureMatrix::new(vec!["x".into()], values),
         labels: vec![],
         dropped: vec![],
@@ -137,7 +137,7 @@ fn followed() -> Screen {
                     _ => Intervention::single("forskolin", Kind::Compound, Micromolar::new(10f64.powi(dose)))
                         .lasting(f64::from(frame) / 6.0),
                 };
-                observations.push(Observation {
+                observations.push(Unit {
                     plate: "p".into(),
                     well: None,
                     role: if frame == 0 { Role::NegativeControl } else { Role::Treatment },
@@ -155,7 +155,7 @@ fn followed() -> Screen {
     Screen {
         name: "lapse".into(),
         design: Design::Followed { tracks },
-        observations,
+        units: Units::of_rows(observations, &[]),
         features: FeatureMatrix::new(vec!["x".into()], values),
         labels: vec![],
         dropped: vec![],

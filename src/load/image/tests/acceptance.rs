@@ -31,7 +31,7 @@ fn load(data: &Path, card: &str, files: &[&str]) -> LoadedImages {
 /// Sites, wells, channels, the shape of a plane, and missing files.
 fn describe(loaded: &LoadedImages) -> String {
     let screen = &loaded.screen;
-    let mut wells: Vec<_> = screen.table.observations.iter().map(|row| (&row.plate, row.well)).collect();
+    let mut wells: Vec<_> = screen.table.units.by_row().map(|row| (&row.plate, row.well)).collect();
     wells.sort();
     wells.dedup();
     let shapes: Vec<String> = (loaded.survey.shapes.keys())

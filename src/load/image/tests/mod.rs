@@ -62,7 +62,7 @@ fn assert_card_reads_back(loaded: &LoadedImages, source: &ImageSource, card: &Pa
     assert_eq!(again.screen.channels, loaded.screen.channels, "{text}");
     assert_eq!(again.screen.sites, loaded.screen.sites, "{text}");
     let (one, other) = (&again.screen.table, &loaded.screen.table);
-    assert_eq!(one.observations, other.observations, "{text}");
+    assert_eq!(one.units, other.units, "{text}");
     assert_eq!(one.labels, other.labels, "{text}");
     assert_eq!((one.reference(), &one.name, &one.dropped), (other.reference(), &other.name, &other.dropped), "{text}");
     assert_eq!(again.objects, loaded.objects, "{text}");
@@ -99,8 +99,8 @@ fn reads_a_sheet_with_one_row_for_each_image() {
     let UsableImages { screen, .. } = loaded.usable().unwrap();
     assert_eq!(screen.channels, ["DNA", "actin"]);
     assert_eq!(screen.n_sites(), 2);
-    assert_eq!(screen.table.observations[0].role, Role::NegativeControl);
-    assert_eq!(screen.table.observations[1].intervention.to_string(), "taxol 0.3 µM");
+    assert_eq!(screen.table.unit(0).role, Role::NegativeControl);
+    assert_eq!(screen.table.unit(1).intervention.to_string(), "taxol 0.3 µM");
     let stack = read_site(&screen.sites[1]).unwrap();
     assert_eq!((stack.n_channels, stack.height, stack.width), (2, 3, 4));
     assert_eq!(stack.values, PixelValues::U8([[3u8; 12], [4; 12]].concat()));
@@ -116,7 +116,7 @@ P1,B02,1,i/b2_dna.png,i/b2_actin.png,taxol,0.3
     let (one, other) = (by_image().load(&["sheet.csv"]).unwrap(), by_image().with("sheet.csv", sheet));
     let other = other.load(&["sheet.csv"]).unwrap();
     assert_eq!(other.screen.channels, ["DNA", "actin"]);
-    assert_eq!(one.screen.table.observations, other.screen.table.observations);
+    assert_eq!(one.screen.table.units, other.screen.table.units);
     assert_eq!(one.survey.shapes, other.survey.shapes);
 }
 
@@ -129,7 +129,7 @@ fn the_order_of_rows_does_not_matter() {
     let folder = folder.with("sheet.csv", lines.join("\n"));
     let other = folder.load(&["sheet.csv"]).unwrap();
     assert_eq!(one.screen.sites, other.screen.sites);
-    assert_eq!(one.screen.table.observations, other.screen.table.observations);
+    assert_eq!(one.screen.table.units, other.screen.table.units);
 }
 
 const TIME_LAPSE: &str = "\
@@ -173,10 +173,10 @@ fn reads_a_time_lapse_with_joins_doses_masks_and_objects() {
     assert_eq!(screen.fields(), [vec![0, 1], vec![2]]);
     let time = screen.sites[1].time.unwrap();
     assert_eq!((time.frame, time.hours), (1, Some(1.0 / 6.0)));
-    assert_eq!(screen.table.observations[0].well.unwrap().to_string(), "A01");
-    assert_eq!(screen.table.observations[0].intervention.to_string(), "A 0.1 µM + B 3 µM");
-    assert_eq!(screen.table.observations[0].intervention, screen.table.observations[1].intervention);
-    assert_eq!(screen.table.observations[2].role, Role::NegativeControl);
+    assert_eq!(screen.table.unit(0).well.unwrap().to_string(), "A01");
+    assert_eq!(screen.table.unit(0).intervention.to_string(), "A 0.1 µM + B 3 µM");
+    assert_eq!(screen.table.unit(0).intervention, screen.table.unit(1).intervention);
+    assert_eq!(screen.table.unit(2).role, Role::NegativeControl);
     assert_eq!(screen.sites[0].pixel_um, Some(0.5));
     assert!(screen.sites[0].mask.is_some());
     assert_eq!(
@@ -313,7 +313,7 @@ fn missing_and_mixed_images_are_counted_and_refused_or_dropped() {
     let loaded = folder.load(&["dataset.toml"]).unwrap();
     let usable = loaded.usable().unwrap();
     assert_eq!(usable.screen.channels, ["actin"]);
-    assert_eq!(usable.screen.table.observations[0].well.unwrap().to_string(), "B02");
+    assert_eq!(usable.screen.table.unit(0).well.unwrap().to_string(), "B02");
     assert_eq!(usable.screen.table.dropped[0].rows, 1);
     assert_eq!(loaded.survey.n_unreadable_files, 1);
 }
@@ -368,7 +368,7 @@ projection = "max"
         .with_picture("plates/P1/overview.png", 3);
     let loaded = folder.load(&["dataset.toml"]).unwrap();
     let UsableImages { screen, .. } = loaded.usable().unwrap();
-    let places: Vec<String> = (screen.table.observations.iter().zip(&screen.sites))
+    let places: Vec<String> = (screen.table.units.by_row().zip(&screen.sites))
         .map(|(row, site)| format!("{} {} {} {}", row.plate, row.well.unwrap(), site.site, site.mask.is_some()))
         .collect();
     assert_eq!(places, ["P1 A01 1 false", "P1 A01 2 true", "P1 B01 1 false"]);
@@ -387,7 +387,7 @@ fn a_folder_alone_is_a_screen_without_treatments() {
     let screen = loaded.usable().unwrap().screen;
     let sites: Vec<&str> = screen.sites.iter().map(|site| site.site.as_str()).collect();
     assert_eq!(sites, ["a.png", "b/c.png"]);
-    assert_eq!((screen.table.observations[0].plate.as_str(), screen.table.observations[0].role), ("P7", Role::Empty));
+    assert_eq!((screen.table.unit(0).plate.as_str(), screen.table.unit(0).role), ("P7", Role::Empty));
     let is_images =
         |folder: &Folder| is_image_source(&Source { files: vec![folder.path("P7")], ..Source::default() }).unwrap();
     assert!(!is_images(&Folder::new().with("P7/notes.md", "x")));
@@ -413,8 +413,8 @@ TableNumber,ImageNumber,Image_FileName_DAPI,Image_PathName_DAPI,Image_FileName_T
     let UsableImages { screen, .. } = loaded.usable().unwrap();
     assert_eq!(loaded.layout, Layout::Bbbc021);
     assert_eq!(screen.channels, ["DAPI", "Tubulin"]);
-    assert_eq!(screen.table.observations[0].role, Role::NegativeControl);
-    assert_eq!(screen.table.observations[1].lab_batch.as_deref(), Some("Week1"));
+    assert_eq!(screen.table.unit(0).role, Role::NegativeControl);
+    assert_eq!(screen.table.unit(1).lab_batch.as_deref(), Some("Week1"));
     assert_eq!(screen.sites[1].site, "3");
     assert_eq!(screen.table.label("moa").unwrap().values, [None, Some("Microtubule stabilizers".to_owned())]);
 }
@@ -438,13 +438,13 @@ H_1_C02_1,H_1_C02,HUVEC,train,HUVEC-01,1,C02,1,treatment,s20894,5
     });
     let UsableImages { screen, .. } = loaded.unwrap().usable().unwrap();
     assert_eq!(screen.channels, ["nucleus", "ER", "actin", "nucleoli", "mitochondria", "Golgi"]);
-    let row = &screen.table.observations[1];
+    let row = screen.table.unit(1);
     assert_eq!(
         (row.plate.as_str(), row.lab_batch.as_deref(), row.context.as_str()),
         ("HUVEC-01/Plate1", Some("HUVEC-01"), "HUVEC")
     );
     assert_eq!(row.intervention.members()[0].perturbation.kind, crate::screen::Kind::Rnai);
-    assert_eq!(screen.table.observations[0].role, Role::NegativeControl);
+    assert_eq!(screen.table.unit(0).role, Role::NegativeControl);
     let folder = folder.with("metadata.csv", metadata.replace("HUVEC-01,1,C02", "../../x,1,C02"));
     let error = load_images(&ImageSource {
         source: Source { files: vec![folder.0.path().to_path_buf()], ..Source::default() },
@@ -466,7 +466,7 @@ a.png,/home/x/images/,P_IllumDNA.npy,/home/x/illum,P,A01,1
     let source = Source::of([folder.path("load_data.csv")]);
     let loaded = folder.load_from(&ImageSource { source, path_maps: vec![map], root: None }).unwrap();
     assert_eq!(loaded.usable().unwrap().screen.channels, ["DNA"]);
-    assert_eq!(loaded.screen.table.observations[0].role, Role::Empty);
+    assert_eq!(loaded.screen.table.unit(0).role, Role::Empty);
 }
 
 #[test]
