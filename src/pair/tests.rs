@@ -599,3 +599,17 @@ fn rows_without_a_well_are_told_apart_by_their_site() {
     let values = (0..50).map(|row| Some((row / 5).to_string())).collect();
     assert_eq!(units(&[Label { name: "site".into(), values }]).all().len(), 10);
 }
+
+#[test]
+fn a_unit_is_never_torn_by_a_split() {
+    let mut screen = screen_of_crops();
+    let batch = |unit: &Unit| Some(format!("batch of {}", unit.plate));
+    screen.units = screen.units.changed(&[], |_, unit| unit.lab_batch = batch(unit));
+    for by in [SplitBy::Intervention, SplitBy::Condition, SplitBy::Plate, SplitBy::LabBatch, SplitBy::PlateColumn] {
+        let split = Split::new(&screen, &SplitConfig { by, folds: 2, ..SplitConfig::default() }).unwrap();
+        for rows in screen.units.rows() {
+            assert!(rows.iter().all(|&row| split.part(row) == split.part(rows[0])), "{by:?}: {rows:?}");
+        }
+        assert!(!split.rows(Part::Test).is_empty(), "{by:?} tests nothing");
+    }
+}
