@@ -30,9 +30,10 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::LoadError;
-use super::image::ImageSettings;
+use super::image::settings::ImageSettings;
+use super::join_key::JoinKey;
 use super::text::read_small_text;
-use super::tracks::TrackSettings;
+use super::tracks::settings::TrackSettings;
 use crate::screen::{DoseUnit, Kind, Reference};
 
 /// What a data set's files mean: the content of `dataset.toml`.
@@ -179,21 +180,6 @@ pub struct Join {
     pub prefix: String,
 }
 
-/// One column of a join's key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum JoinKey {
-    /// A role or a name that both sides know.
-    Same(String),
-    /// Names that differ.
-    Pair {
-        /// Role or column of the profile table.
-        table: String,
-        /// Role or column of the sheet.
-        sheet: String,
-    },
-}
-
 /// Where descriptors of perturbations are: `bits` or `columns`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -250,6 +236,15 @@ impl Card {
     /// The folder that the card's paths are relative to.
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// The screen's name; that of its first file where the card gives none.
+    pub(super) fn screen_name(&self, first: &Path) -> String {
+        if !self.name.is_empty() {
+            return self.name.clone();
+        }
+        let file = first.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        file.split('.').next().unwrap_or_default().to_owned()
     }
 
     /// How many µM one `unit` of a perturbation is.

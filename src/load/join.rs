@@ -14,8 +14,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::card::{Card, Join, JoinKey};
+use super::card::{Card, Join};
 use super::error::LoadError;
+use super::join_key::JoinKey;
 use super::mapping::{ColumnRole, Mapping, column_called};
 use super::table::{self, RawColumn, RawTable, Values};
 use crate::screen::Well;

@@ -12,7 +12,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{LoadError, Place, TextTable, read_text_table};
+use super::error::{LoadError, Place};
+use super::text_table::{TextTable, read_text_table};
 use crate::screen::{Intervention, Kind, Micromolar, Well};
 
 /// A well of a list.

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::card::Card;
 use super::error::LoadError;
 use super::image::{ImageSettings, ImageSource, LoadedImages};
-use super::mapping::Mapping;
-use super::mapping::{ColumnRole, MappedColumn};
-use super::{Card, Loaded};
+use super::loaded::Loaded;
+use super::mapping::{ColumnRole, MappedColumn, Mapping};
 use crate::screen::{DoseUnit, Reference, Role, Screen};
 
 /// What a card says.

@@ -9,7 +9,7 @@ use crate::load::card::Card;
 use crate::load::error::LoadError;
 use crate::load::mapping::{ColumnRole, MappedColumn, Mapping, plain};
 use crate::load::table::{RawColumn, RawTable, Values};
-use crate::load::{controls, join, labels, rows, screen_name};
+use crate::load::{controls, join, labels, rows};
 use crate::screen::{Design, Dropped, FeatureMatrix, ImageScreen, ImageSite, Mask, Plane, Screen, Units};
 
 /// A screen in which sites may still lack planes.
@@ -64,13 +64,13 @@ pub(super) fn assemble(listing: Listing, card: &Card, folder: Option<&Path>) -> 
             .then_with(|| sites[a].time.map(|time| time.frame).cmp(&sites[b].time.map(|time| time.frame)))
             .then_with(|| sites[a].channels.cmp(&sites[b].channels))
     });
-    let mut labels = labels(&table, &mapping, card, &order)?;
+    let mut labels = labels::of_rows(&table, &mapping, card, &order)?;
     labels.retain(|label| !used.contains(&label.name));
     mapping.labels = labels.iter().map(|label| label.name.clone()).collect();
     let n_rows = order.len();
     let dropped = n_skipped.into_iter().map(|(reason, rows)| Dropped { reason, rows });
     let screen = Screen {
-        name: screen_name(card, &path),
+        name: card.screen_name(&path),
         design: Design::of_reference(card.reference),
         units: Units::of_rows(order.iter().map(|&row| observations[row].clone()).collect(), &labels),
         features: FeatureMatrix::new(Vec::new(), Vec::new()),

@@ -7,7 +7,8 @@ use super::settings::Layout;
 use super::{imagexpress, load_data, sheet, table};
 use crate::load::card::Card;
 use crate::load::error::LoadError;
-use crate::load::{Source, inputs};
+use crate::load::inputs;
+use crate::load::source::Source;
 
 /// A layout and the sheets, indices or folders it is read from.
 pub(super) struct Detected {

@@ -22,7 +22,7 @@ mod ome_zarr;
 mod paths;
 pub mod pixels;
 mod rxrx1;
-mod settings;
+pub(super) mod settings;
 mod sheet;
 mod sqlite;
 mod stack;
@@ -45,7 +45,8 @@ use super::card::Card;
 use super::error::LoadError;
 use super::inputs::{self, InputFile};
 use super::mapping::Mapping;
-use super::{Source, table};
+use super::source::Source;
+use super::table;
 use crate::screen::{Dropped, ImageScreen, Object};
 
 /// Which images to load and how to read them; flags fill it.

@@ -23,8 +23,9 @@ use super::npz;
 use super::pixels::bad;
 use super::settings::ObjectSettings;
 use super::sqlite;
-use crate::load::card::{Card, JoinKey};
+use crate::load::card::Card;
 use crate::load::error::LoadError;
+use crate::load::join_key::JoinKey;
 use crate::load::table::{self, RawTable};
 use crate::screen::{Object, Well};
 

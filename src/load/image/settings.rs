@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::load::card::JoinKey;
+use crate::load::join_key::JoinKey;
 use crate::screen::{MaskValues, Projection};
 
 /// What lies in the files.

@@ -12,7 +12,7 @@ use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
 
 use super::*;
-use crate::screen::Role;
+use crate::screen::{DoseUnit, Reference, Role, Screen};
 
 const PLAIN: &str = "\
 plate,well,compound,dose_um,moa,cell_line,f1,f2

@@ -3,9 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::super::error::LoadError;
-use super::sheet::Cells;
-use super::{MAX_STEPS, MINUTES, TrackReader, joined, stimuli};
+use super::reader::TrackReader;
+use super::sheet::{Cells, joined};
+use super::stimuli;
 use crate::screen::{Dropped, Intervention, Label, Role, Schedule, Track, Treatment, Unit};
+
+/// Most steps between the first and the last time of a track.
+const MAX_STEPS: f64 = 100_000.0;
+
+/// The label with the time of a row.
+const MINUTES: &str = "minutes";
 
 /// The most common step between consecutive times, the shortest of equals.
 fn grid_step(tracks: &[Vec<(f64, usize)>]) -> Option<f64> {

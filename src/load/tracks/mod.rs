@@ -18,30 +18,25 @@
 //! changes its field or its stimuli, and what [`schedule`] refuses.
 
 mod grid;
-mod stimuli;
-mod settings;
+mod reader;
+pub(super) mod settings;
 mod sheet;
+mod stimuli;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use grid::Built;
+use reader::TrackReader;
 pub use settings::{ExcludeSettings, OneOrMore, StimulusSettings, TrackKey, TrackSettings};
 use sheet::{Cells, key_text, keys_of_rows};
-use stimuli::Stimulus;
 
 use super::error::LoadError;
-use super::image::TimeUnit;
 use super::inputs;
+use super::loaded::Loaded;
 use super::mapping::{ColumnRole, MappedColumn, Mapping, unit_of};
-use super::table::{self, RawTable, Values};
-use super::{Loaded, Source, screen_name};
+use super::source::Source;
+use super::table::{self, RawTable};
 use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Units};
-
-/// Most steps between the first and the last time of a track.
-const MAX_STEPS: f64 = 100_000.0;
-
-/// The label with the time of a row.
-const MINUTES: &str = "minutes";
 
 /// Loads a table of tracks as a time lapse whose observations are windows of the last `window` times.
 ///
@@ -121,7 +116,7 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
     }
     mapping.labels = built.labels.iter().map(|label| label.name.clone()).collect();
     let screen = Screen {
-        name: screen_name(&card, &paths[0]),
+        name: card.screen_name(&paths[0]),
         design: Design::Scheduled { tracks: built.tracks, schedules: built.schedules },
         units: Units::of_rows(built.units, &built.labels),
         features: FeatureMatrix::new(built.names, built.values),
@@ -141,119 +136,6 @@ fn listed(sheet: &RawTable, on: &[TrackKey]) -> Result<BTreeSet<Vec<String>>, Lo
         cells.iter().map(|cells| Ok(key_text(cells.required(row, "a value, since the column is a key")?))).collect()
     };
     (0..sheet.n_rows()).map(key).collect()
-}
-
-/// A time of a table or sheet in minutes.
-fn minutes_of(cells: Cells<'_>, row: usize, unit: TimeUnit, expected: &'static str) -> Result<f64, LoadError> {
-    let number = cells.required(row, expected)?.parse::<f64>().ok().filter(|number| number.is_finite());
-    let number = number.ok_or_else(|| cells.wrong(row, expected))?;
-    Ok(match unit {
-        TimeUnit::Seconds => number / 60.0,
-        TimeUnit::Minutes => number,
-        TimeUnit::Hours => number * 60.0,
-    })
-}
-
-/// The columns of the table by what they are.
-struct TrackReader<'a> {
-    table: &'a RawTable,
-    settings: &'a TrackSettings,
-    track: Vec<Cells<'a>>,
-    field: Vec<Cells<'a>>,
-    plate: Option<Cells<'a>>,
-    time: Cells<'a>,
-    values: Vec<&'a [f32]>,
-    stimuli: &'a BTreeMap<Vec<String>, Vec<Stimulus>>,
-    keys: &'a [Vec<String>],
-}
-
-impl<'a> TrackReader<'a> {
-    fn of(
-        table: &'a RawTable,
-        settings: &'a TrackSettings,
-        plate: Option<&'a str>,
-        stimuli: &'a BTreeMap<Vec<String>, Vec<Stimulus>>,
-        keys: &'a [Vec<String>],
-    ) -> Result<Self, LoadError> {
-        let cells = |names: &'a [String], why: &str| -> Result<Vec<Cells<'a>>, LoadError> {
-            names.iter().map(|name| Cells::of(table, name, why)).collect()
-        };
-        let numbers = |name: &String| -> Result<&'a [f32], LoadError> {
-            let column = table.columns.iter().find(|column| column.name == *name);
-            match column.map(|column| &column.values) {
-                Some(Values::Number(values)) => Ok(values),
-                _ => Err(LoadError::MissingColumn {
-                    path: table.paths[0].clone(),
-                    column: name.clone(),
-                    mend: "it is named under [tracks] `values`".to_owned(),
-                }),
-            }
-        };
-        Ok(Self {
-            table,
-            settings,
-            track: cells(&settings.track, "it is named under [tracks] `track`")?,
-            field: cells(&settings.field, "it is named under [tracks] `field`")?,
-            plate: plate
-                .filter(|plate| !plate.is_empty())
-                .map(|plate| Cells::of(table, plate, "it is named under [columns] `plate`"))
-                .transpose()?,
-            time: Cells::of(table, &settings.time, "it is named under [tracks] `time`")?,
-            values: settings.values.iter().map(numbers).collect::<Result<_, _>>()?,
-            stimuli,
-            keys,
-        })
-    }
-
-    /// Minutes and row of every measurement of every track, in the order of time.
-    fn tracks(&self, is_kept: &[bool]) -> Result<Vec<Vec<(f64, usize)>>, LoadError> {
-        let mut tracks = BTreeMap::<Vec<&str>, Vec<(f64, usize)>>::new();
-        for row in (0..self.table.n_rows()).filter(|&row| is_kept[row]) {
-            let key = joined(&self.track, row, "a value that identifies the object")?;
-            let minutes = minutes_of(self.time, row, self.settings.time_unit, "a time")?;
-            tracks.entry(key).or_default().push((minutes, row));
-        }
-        let mut sorted = Vec::with_capacity(tracks.len());
-        for (key, mut times) in tracks {
-            times.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            if let Some(pair) = times.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-                return Err(LoadError::DuplicateKey {
-                    key: format!("{} at {} min", key.join(" "), pair[0].0),
-                    first: Box::new(self.table.place(pair[0].1)),
-                    second: Box::new(self.table.place(pair[1].1)),
-                });
-            }
-            self.refuse_changes(&times)?;
-            sorted.push(times);
-        }
-        Ok(sorted)
-    }
-
-    /// Refuses a track whose field, plate or stimuli are not the same in all rows.
-    fn refuse_changes(&self, times: &[(f64, usize)]) -> Result<(), LoadError> {
-        const SAME: &str = "the value of the other rows of its track (does `track` under [tracks] list all columns \
-                            that identify an object?)";
-        let first = times[0].1;
-        for &(_, row) in times {
-            let columns = self.field.iter().chain(&self.plate);
-            if let Some(cells) = columns.into_iter().find(|cells| cells.get(row) != cells.get(first)) {
-                return Err(cells.wrong(row, SAME));
-            }
-            if let Some(position) = (0..self.keys[row].len()).find(|&at| self.keys[row][at] != self.keys[first][at]) {
-                let column = &self.settings.stimuli.on[position].table_columns()[0];
-                return Err(Cells::of(self.table, column, "")?.wrong(row, SAME));
-            }
-        }
-        Ok(())
-    }
-
-    fn is_whole(&self, row: usize) -> bool {
-        self.values.iter().all(|values| values[row].is_finite())
-    }
-}
-
-fn joined<'a>(cells: &[Cells<'a>], row: usize, expected: &'static str) -> Result<Vec<&'a str>, LoadError> {
-    cells.iter().map(|cells| cells.required(row, expected)).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::image::TimeUnit;
+use super::super::image::settings::TimeUnit;
 
 /// The section `[tracks]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::super::card::Card;
 use super::super::error::{LoadError, Place};
+use super::super::image::settings::TimeUnit;
 use super::super::join::beside;
 use super::super::table::{self, RawTable};
-use super::TrackKey;
+use super::settings::TrackKey;
 
 /// A column of a table read as text.
 #[derive(Clone, Copy)]
@@ -48,6 +49,27 @@ impl<'a> Cells<'a> {
             expected,
         }
     }
+}
+
+/// The texts of several columns in one row.
+pub(super) fn joined<'a>(cells: &[Cells<'a>], row: usize, expected: &'static str) -> Result<Vec<&'a str>, LoadError> {
+    cells.iter().map(|cells| cells.required(row, expected)).collect()
+}
+
+/// A time of a table or sheet in minutes.
+pub(super) fn minutes_of(
+    cells: Cells<'_>,
+    row: usize,
+    unit: TimeUnit,
+    expected: &'static str,
+) -> Result<f64, LoadError> {
+    let number = cells.required(row, expected)?.parse::<f64>().ok().filter(|number| number.is_finite());
+    let number = number.ok_or_else(|| cells.wrong(row, expected))?;
+    Ok(match unit {
+        TimeUnit::Seconds => number / 60.0,
+        TimeUnit::Minutes => number,
+        TimeUnit::Hours => number * 60.0,
+    })
 }
 
 /// A value as it is compared: numbers as numbers, so that 2.5 and 2.50 are one, all else as text.

@@ -16,9 +16,9 @@ use super::super::card::Card;
 use super::super::error::LoadError;
 use super::super::rows::rounded;
 use super::super::table::RawTable;
-use super::sheet::{Cells, key_text};
-use super::{StimulusSettings, minutes_of};
-use crate::load::image::TimeUnit;
+use super::settings::StimulusSettings;
+use super::sheet::{Cells, key_text, minutes_of};
+use crate::load::image::settings::TimeUnit;
 use crate::screen::{Application, Intervention, Micromolar, Perturbation};
 
 /// One stretch of time in which something was present.

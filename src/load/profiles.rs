@@ -1,0 +1,212 @@
+//! Profile tables -> [`Screen`](crate::screen::Screen).
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::card::Card;
+use super::error::LoadError;
+use super::inputs::{self, InputFile};
+use super::loaded::Loaded;
+use super::mapping::{ColumnRole, Mapping};
+use super::source::Source;
+use super::table::{self, ColumnSketch, RawTable};
+use super::{controls, join, labels, rows, values};
+use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Unit, Units};
+
+/// Loads the screen of profile tables.
+pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
+    if card.reference == Reference::FirstFrame {
+        let message = "`reference = \"first_frame\"` is for time lapses, of images or with a section [tracks]; \
+                       profile tables take `control_wells` or `relative`";
+        return Err(LoadError::Card { path: card.path, message: message.to_owned() });
+    }
+    let paths = inputs::tables(&card, &source.files)?;
+    let first = paths[0].as_path();
+    let sketches = sketch_all(&paths)?;
+    let sheet = |join| join::Sheet::read(&card, join, first.parent());
+    let sheets = card.join.iter().map(sheet).collect::<Result<Vec<_>, _>>()?;
+
+    let names: Vec<String> = sketches.iter().map(|sketch| sketch.name.clone()).collect();
+    let mut all_names = names.clone();
+    for name in sheets.iter().flat_map(join::Sheet::column_names) {
+        if !all_names.iter().any(|known| known == name) {
+            all_names.push(name.to_owned());
+        }
+    }
+    let mut mapping = Mapping::of_names(first, &all_names, &card)?;
+    let sheet_keys: Vec<Vec<String>> =
+        sheets.iter().map(|sheet| sheet.key_columns(first, &names, &mapping)).collect::<Result<_, _>>()?;
+    let claimed = claimed_columns(&card, &sheets, &sheet_keys);
+    mapping.find_features(first, &sketches, &claimed, &card)?;
+
+    let (mut table, mut inputs) = read_all(&paths, &mapping, &claimed, &card)?;
+    let mut notes = Vec::new();
+    let mut dropped = Vec::new();
+    let mut is_candidate = vec![true; table.n_rows()];
+    for (sheet, keys) in sheets.iter().zip(&sheet_keys) {
+        let joined = sheet.join_to(&mut table, keys, &mapping)?;
+        notes.extend(joined.note);
+        // A row whose perturbation was to come from the sheet says nothing without it.
+        let perturbation = mapping.column(ColumnRole::Perturbation);
+        let is_needed = perturbation.is_some_and(|column| {
+            !names.iter().any(|name| name == column) && sheet.column_names().any(|name| name == column)
+        });
+        if is_needed {
+            let n_before = is_candidate.iter().filter(|is| **is).count();
+            is_candidate.iter_mut().zip(&joined.is_matched).for_each(|(is, matched)| *is &= matched);
+            let rows = n_before - is_candidate.iter().filter(|is| **is).count();
+            let reason = format!("no row in {}", sheet.path.file_name().unwrap_or_default().to_string_lossy());
+            dropped.extend((rows > 0).then_some(Dropped { reason, rows }));
+        }
+        inputs.push(inputs::examined(&sheet.path, sheet.table.n_rows(), &card)?);
+    }
+    let table = if is_candidate.contains(&false) { table.filtered(&is_candidate) } else { table };
+    if table.n_rows() == 0 {
+        let reasons = dropped.iter().map(|dropped| format!("{} rows: {}", dropped.rows, dropped.reason)).collect();
+        return Err(LoadError::NothingLeft { path: paths[0].clone(), reasons });
+    }
+
+    let told = controls::roles(&table, &mapping, &card)?;
+    mapping.controls_why = told.why;
+    notes.extend(told.notes);
+    let observations = rows::observations(&table, &mapping, &card, &told.roles)?;
+    refuse_duplicate_wells(&table, &mapping, &observations)?;
+    let candidates: Vec<usize> = (0..table.n_rows()).collect();
+    let kept = values::kept(&table, &mapping.features, &candidates, &told.roles, card.reference)?;
+    dropped.extend(kept.dropped);
+    notes.extend(kept.notes);
+    mapping.features = kept.features;
+
+    let features = values::matrix(&table, &mapping.features, &kept.rows);
+    // The numbers are in the matrix now, and would be held twice.
+    let table = table.without_numbers();
+    let order = canonical_order(&table, &mapping, &observations, &kept.rows, &features);
+    let rows: Vec<usize> = order.iter().map(|&index| kept.rows[index]).collect();
+    let labels = labels::of_rows(&table, &mapping, &card, &rows)?;
+    mapping.labels = labels.iter().map(|label| label.name.clone()).collect();
+    let screen = Screen {
+        name: card.screen_name(first),
+        design: Design::of_reference(card.reference),
+        units: Units::of_rows(rows.iter().map(|&row| observations[row].clone()).collect(), &labels),
+        features: if order.is_sorted() { features } else { features.select_rows(&order) },
+        labels,
+        dropped,
+    };
+    Ok(Loaded { screen, mapping, inputs, card: source.card.as_ref().map(|_| card), notes })
+}
+
+/// The columns of all tables, in the order of the first, with the cells of all of them counted.
+fn sketch_all(paths: &[PathBuf]) -> Result<Vec<ColumnSketch>, LoadError> {
+    let look = |is_whole: bool| -> Result<Vec<ColumnSketch>, LoadError> {
+        let each: Vec<_> = paths.par_iter().map(|path| table::sketch(path, is_whole)).collect();
+        let mut merged: Vec<ColumnSketch> = Vec::new();
+        let mut positions = BTreeMap::<String, usize>::new();
+        for sketches in each {
+            for sketch in sketches? {
+                match positions.get(&sketch.name) {
+                    Some(&position) => {
+                        merged[position].n_numbers += sketch.n_numbers;
+                        merged[position].n_texts += sketch.n_texts;
+                    }
+                    None => {
+                        positions.insert(sketch.name.clone(), merged.len());
+                        merged.push(sketch);
+                    }
+                }
+            }
+        }
+        Ok(merged)
+    };
+    let first = look(false)?;
+    // A column without a value in the first rows may be a feature of later ones.
+    let is_open =
+        |sketch: &ColumnSketch| sketch.n_numbers + sketch.n_texts == 0 && !sketch.name.starts_with("Metadata_");
+    if first.iter().any(is_open) { look(true) } else { Ok(first) }
+}
+
+/// Columns that rules, joins or labels use: no features, and needed in every table.
+fn claimed_columns(card: &Card, sheets: &[join::Sheet], sheet_keys: &[Vec<String>]) -> BTreeSet<String> {
+    let mut claimed: BTreeSet<String> = controls::rule_columns(card).into_iter().map(str::to_owned).collect();
+    claimed.extend(sheet_keys.iter().flatten().cloned());
+    claimed.extend(sheets.iter().flat_map(join::Sheet::column_names).map(str::to_owned));
+    claimed.extend(card.columns.labels.iter().flatten().cloned());
+    claimed
+}
+
+fn read_all(
+    paths: &[PathBuf],
+    mapping: &Mapping,
+    claimed: &BTreeSet<String>,
+    card: &Card,
+) -> Result<(RawTable, Vec<InputFile>), LoadError> {
+    let numbers: BTreeSet<&str> = mapping.features.iter().map(String::as_str).collect();
+    let read = |path: &PathBuf| {
+        let table = table::read(path, &numbers)?;
+        let input = inputs::examined(path, table.n_rows(), card)?;
+        Ok((table, input))
+    };
+    // Collected before the first error is looked for, so that the error named is that of the first file.
+    let read: Vec<Result<(RawTable, InputFile), LoadError>> = paths.par_iter().map(read).collect();
+    let (tables, inputs): (Vec<_>, Vec<_>) = read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let is_needed = |name: &str| {
+        numbers.contains(name) || claimed.contains(name) || mapping.columns.iter().any(|mapped| mapped.column == name)
+    };
+    Ok((RawTable::concatenated(tables, is_needed)?, inputs))
+}
+
+fn refuse_duplicate_wells(table: &RawTable, mapping: &Mapping, observations: &[Unit]) -> Result<(), LoadError> {
+    if mapping.column(ColumnRole::Well).is_none() {
+        return Ok(());
+    }
+    let text = |role| mapping.column(role).and_then(|column| table.text(column));
+    let (sites, hours) = (text(ColumnRole::Site), text(ColumnRole::Hours));
+    let mut seen = BTreeMap::new();
+    for (row, unit) in observations.iter().enumerate() {
+        let site = sites.and_then(|sites| sites[row].as_deref());
+        let hours = hours.and_then(|hours| hours[row].as_deref());
+        let key = (&unit.plate, unit.well, site, hours, &unit.context);
+        if let Some(first) = seen.insert(key, row) {
+            let well = unit.well.map(|well| well.to_string()).unwrap_or_default();
+            return Err(LoadError::DuplicateRow {
+                plate: unit.plate.clone(),
+                well: site.map_or(well.clone(), |site| format!("{well}, site {site}")),
+                first: Box::new(table.place(first)),
+                second: Box::new(table.place(row)),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The order of the kept rows that does not depend on the order in the files.
+fn canonical_order(
+    table: &RawTable,
+    mapping: &Mapping,
+    observations: &[Unit],
+    rows: &[usize],
+    features: &FeatureMatrix,
+) -> Vec<usize> {
+    let sites = mapping.column(ColumnRole::Site).and_then(|column| table.text(column));
+    let site = |row: usize| sites.and_then(|sites| sites[row].as_deref());
+    let by_values = |a: usize, b: usize| {
+        let pairs = features.row(a).iter().zip(features.row(b));
+        pairs.map(|(a, b)| a.total_cmp(b)).find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
+    };
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.par_sort_by(|&a, &b| {
+        let (row_a, row_b) = (rows[a], rows[b]);
+        let (one, other) = (&observations[row_a], &observations[row_b]);
+        (one.plate.cmp(&other.plate))
+            .then_with(|| one.well.cmp(&other.well))
+            .then_with(|| site(row_a).cmp(&site(row_b)))
+            .then_with(|| one.context.cmp(&other.context))
+            .then_with(|| one.intervention.cmp(&other.intervention))
+            .then_with(|| one.replicate.cmp(&other.replicate))
+            .then_with(|| one.lab_batch.cmp(&other.lab_batch))
+            .then_with(|| by_values(a, b))
+    });
+    order
+}

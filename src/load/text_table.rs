@@ -1,0 +1,33 @@
+//! Tables that stand beside a screen, read as text.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::error::{LoadError, Place};
+use super::table::{self, Values};
+
+/// A table read as text, for what stands beside a screen (descriptors).
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextTable {
+    /// Column names.
+    pub names: Vec<String>,
+    /// `[column][row]`; `None` where the cell is missing.
+    pub columns: Vec<Vec<Option<String>>>,
+    /// The place of each row.
+    pub places: Vec<Place>,
+}
+
+/// Reads a table of any format as text.
+///
+/// # Errors
+/// If the file is missing, malformed or has no rows.
+pub fn read_text_table(path: &Path) -> Result<TextTable, LoadError> {
+    let table = table::read(path, &BTreeSet::new())?;
+    let places = (0..table.n_rows()).map(|row| table.place(row)).collect();
+    let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+    let columns = table.columns.into_iter().map(|column| match column.values {
+        Values::Text(values) => values,
+        Values::Number(_) => unreachable!("no column was asked for as numbers"),
+    });
+    Ok(TextTable { names, columns: columns.collect(), places })
+}
