@@ -1,9 +1,11 @@
 //! What can be wrong with the files of a screen, with its place.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 
-use super::text::{MAX_LINE_BYTES, in_words};
+/// Longest line of a table, in bytes; the widest profiles known have some 100 KB.
+pub(super) const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// A line of a file, counted from 1; a parquet row counts as the line it would have in a table with one header line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -309,5 +311,18 @@ impl LoadError {
 
     pub(super) fn io(path: &std::path::Path, cause: std::io::Error) -> Self {
         Self::Io { path: path.to_path_buf(), cause }
+    }
+}
+
+/// What the system said, with what to do about it where that is known.
+pub(super) fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder".into(),
+        io::ErrorKind::PermissionDenied => "permission denied; change the file's rights, or copy it".into(),
+        io::ErrorKind::IsADirectory => "is a folder, expected a file".into(),
+        io::ErrorKind::NotADirectory => "a part of the path is a file, expected a folder".into(),
+        // ELOOP has no kind of its own in stable Rust.
+        _ if error.to_string().contains("symbolic links") => "a symbolic link that leads to itself".into(),
+        _ => error.to_string(),
     }
 }

@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 
 use super::card::{Card, Join};
 use super::error::LoadError;
+use super::format;
 use super::join_key::JoinKey;
 use super::mapping::{ColumnRole, Mapping, column_called};
-use super::table::{self, RawColumn, RawTable, Values};
+use super::table::{RawColumn, RawTable, Values};
 use crate::screen::Well;
 
 /// A sheet as read, before its rows are matched.
@@ -58,7 +59,7 @@ impl Sheet {
             let message = format!("the join of `{}` needs a file that is not there: {}", join.file, path.display());
             return Err(LoadError::Card { path: card.path.clone(), message });
         }
-        let table = table::read(&path, &Default::default())?;
+        let table = format::read(&path, &Default::default())?;
         let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
         let missing = |column: &str, mend: &str| LoadError::MissingColumn {
             path: path.clone(),

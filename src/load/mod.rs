@@ -9,6 +9,7 @@ mod controls;
 mod csv;
 mod error;
 mod features;
+mod format;
 pub mod image;
 mod inputs;
 mod join;

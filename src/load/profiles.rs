@@ -12,8 +12,8 @@ use super::inputs::{self, InputFile};
 use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping};
 use super::source::Source;
-use super::table::{self, ColumnSketch, RawTable};
-use super::{controls, join, labels, rows, values};
+use super::table::{ColumnSketch, RawTable};
+use super::{controls, format, join, labels, rows, values};
 use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Unit, Units};
 
 /// Loads the screen of profile tables.
@@ -101,7 +101,7 @@ pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
 /// The columns of all tables, in the order of the first, with the cells of all of them counted.
 fn sketch_all(paths: &[PathBuf]) -> Result<Vec<ColumnSketch>, LoadError> {
     let look = |is_whole: bool| -> Result<Vec<ColumnSketch>, LoadError> {
-        let each: Vec<_> = paths.par_iter().map(|path| table::sketch(path, is_whole)).collect();
+        let each: Vec<_> = paths.par_iter().map(|path| format::sketch(path, is_whole)).collect();
         let mut merged: Vec<ColumnSketch> = Vec::new();
         let mut positions = BTreeMap::<String, usize>::new();
         for sketches in each {
@@ -144,7 +144,7 @@ fn read_all(
 ) -> Result<(RawTable, Vec<InputFile>), LoadError> {
     let numbers: BTreeSet<&str> = mapping.features.iter().map(String::as_str).collect();
     let read = |path: &PathBuf| {
-        let table = table::read(path, &numbers)?;
+        let table = format::read(path, &numbers)?;
         let input = inputs::examined(path, table.n_rows(), card)?;
         Ok((table, input))
     };

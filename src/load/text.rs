@@ -9,10 +9,7 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::error::{LoadError, Place};
-
-/// Longest line of a table, in bytes; the widest profiles known have some 100 KB.
-pub(super) const MAX_LINE_BYTES: usize = 16 << 20;
+use super::error::{LoadError, MAX_LINE_BYTES, Place, in_words};
 
 /// Unpacked size up to which any ratio is taken.
 pub(super) const FREE_BYTES: u64 = 64 << 20;
@@ -118,17 +115,4 @@ pub(crate) fn read_small_text(path: &Path) -> io::Result<String> {
         })
     };
     read().map_err(|error| io::Error::other(in_words(&error)))
-}
-
-/// What the system said, with what to do about it where that is known.
-pub(super) fn in_words(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file or folder".into(),
-        io::ErrorKind::PermissionDenied => "permission denied; change the file's rights, or copy it".into(),
-        io::ErrorKind::IsADirectory => "is a folder, expected a file".into(),
-        io::ErrorKind::NotADirectory => "a part of the path is a file, expected a folder".into(),
-        // ELOOP has no kind of its own in stable Rust.
-        _ if error.to_string().contains("symbolic links") => "a symbolic link that leads to itself".into(),
-        _ => error.to_string(),
-    }
 }

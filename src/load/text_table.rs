@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::error::{LoadError, Place};
-use super::table::{self, Values};
+use super::format;
+use super::table::Values;
 
 /// A table read as text, for what stands beside a screen (descriptors).
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +23,7 @@ pub struct TextTable {
 /// # Errors
 /// If the file is missing, malformed or has no rows.
 pub fn read_text_table(path: &Path) -> Result<TextTable, LoadError> {
-    let table = table::read(path, &BTreeSet::new())?;
+    let table = format::read(path, &BTreeSet::new())?;
     let places = (0..table.n_rows()).map(|row| table.place(row)).collect();
     let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
     let columns = table.columns.into_iter().map(|column| match column.values {

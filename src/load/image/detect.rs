@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::settings::Layout;
-use super::{imagexpress, load_data, sheet, table};
+use super::{imagexpress, load_data, sheet};
 use crate::load::card::Card;
 use crate::load::error::LoadError;
-use crate::load::inputs;
 use crate::load::source::Source;
+use crate::load::{format, inputs};
 
 /// A layout and the sheets, indices or folders it is read from.
 pub(super) struct Detected {
@@ -107,7 +107,7 @@ fn layout_of_path(path: &Path) -> Option<Layout> {
 }
 
 fn layout_of_table(path: &Path) -> Result<Layout, LoadError> {
-    let sketches = table::sketch(path, false)?;
+    let sketches = format::sketch(path, false)?;
     let names: Vec<&str> = sketches.iter().map(|sketch| sketch.name.as_str()).collect();
     Ok(match () {
         () if load_data::is_bbbc021(&names) => Layout::Bbbc021,
@@ -118,7 +118,7 @@ fn layout_of_table(path: &Path) -> Result<Layout, LoadError> {
 
 /// Whether a table names image files and has no profile.
 fn is_sheet_of_images(path: &Path) -> bool {
-    let Ok(sketches) = table::sketch(path, false) else { return false };
+    let Ok(sketches) = format::sketch(path, false) else { return false };
     let compartments = ["Cells_", "Nuclei_", "Cytoplasm_"];
     let is_feature = |name: &str| compartments.iter().any(|start| name.starts_with(start));
     let words = ["file", "path", "image", "img", "url", "mask", "picture"];
@@ -127,7 +127,7 @@ fn is_sheet_of_images(path: &Path) -> bool {
     if sketches.iter().any(|sketch| is_feature(&sketch.name)) || !has_texts {
         return false;
     }
-    table::read(path, &BTreeSet::new()).is_ok_and(|table| sheet::is_image_sheet(&table))
+    format::read(path, &BTreeSet::new()).is_ok_and(|table| sheet::is_image_sheet(&table))
 }
 
 /// What was given, with globs resolved; the card's files, or its folder if it names none.

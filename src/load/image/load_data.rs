@@ -21,7 +21,8 @@ use super::paths::Roots;
 use super::settings::{ImageSettings, Layout};
 use super::sheet;
 use crate::load::error::LoadError;
-use crate::load::table::{self, RawColumn, RawTable, Values};
+use crate::load::format;
+use crate::load::table::{RawColumn, RawTable, Values};
 use crate::screen::Plane;
 
 /// The table of mechanisms beside the images of BBBC021.
@@ -138,7 +139,7 @@ fn texts_of<'a>(table: &'a RawTable, name: &str) -> &'a [Option<String>] {
 
 /// Mechanism by compound and concentration.
 fn mechanisms(path: &Path) -> Result<BTreeMap<(String, String), String>, LoadError> {
-    let table = table::read(path, &BTreeSet::new())?;
+    let table = format::read(path, &BTreeSet::new())?;
     let mut known = BTreeMap::new();
     for row in 0..table.n_rows() {
         let compound = sheet::required(&table, "compound", row, "the name of a compound")?;

@@ -46,7 +46,6 @@ use super::error::LoadError;
 use super::inputs::{self, InputFile};
 use super::mapping::Mapping;
 use super::source::Source;
-use super::table;
 use crate::screen::{Dropped, ImageScreen, Object};
 
 /// Which images to load and how to read them; flags fill it.

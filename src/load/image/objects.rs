@@ -25,8 +25,9 @@ use super::settings::ObjectSettings;
 use super::sqlite;
 use crate::load::card::Card;
 use crate::load::error::LoadError;
+use crate::load::format;
 use crate::load::join_key::JoinKey;
-use crate::load::table::{self, RawTable};
+use crate::load::table::RawTable;
 use crate::screen::{Object, Well};
 
 /// The cells of a site as DeepProfiler keeps them, numbered from 0.
@@ -103,9 +104,9 @@ fn of_table(
     assembled: &Assembled,
     path: &Path,
 ) -> Result<Vec<Vec<Object>>, LoadError> {
-    let table = match table::is_sqlite(path)? {
+    let table = match format::is_sqlite(path)? {
         true => sqlite::read_objects(path, &named(declared))?,
-        false => table::read(path, &BTreeSet::new())?,
+        false => format::read(path, &BTreeSet::new())?,
     };
     let columns = ObjectColumns::of(&table, declared, path)?;
     let of_sites: Vec<&str> = declared.on.iter().map(|key| sides(key).0).collect();

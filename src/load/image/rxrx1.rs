@@ -17,7 +17,8 @@ use super::listing::{Listed, Listing, Row};
 use super::settings::Layout;
 use super::sheet::required;
 use crate::load::error::LoadError;
-use crate::load::table::{self, RawColumn, Values};
+use crate::load::format;
+use crate::load::table::{RawColumn, Values};
 use crate::screen::Plane;
 
 /// Channels in the order of their numbers: Hoechst, ConA, phalloidin, SYTO 14, MitoTracker, WGA.
@@ -26,7 +27,7 @@ const CHANNELS: [&str; 6] = ["nucleus", "ER", "actin", "nucleoli", "mitochondria
 /// The sites that the metadata names.
 pub(super) fn list(folder: &Path) -> Result<Listing, LoadError> {
     let sheet = folder.join("metadata.csv");
-    let mut table = table::read(&sheet, &BTreeSet::new())?;
+    let mut table = format::read(&sheet, &BTreeSet::new())?;
     let text = |column: &str, row: usize| required(&table, column, row, "a value");
     let is_name = |text: &str| !text.is_empty() && !text.contains(['/', '\\']) && !text.starts_with('.');
     let mut rows: Vec<Row> = Vec::with_capacity(table.n_rows());

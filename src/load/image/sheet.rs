@@ -20,8 +20,9 @@ use super::listing::{Listed, Listing, Row};
 use super::paths::Roots;
 use super::settings::{ImageSettings, Layout, TimeUnit};
 use crate::load::error::LoadError;
+use crate::load::format;
 use crate::load::mapping::plain;
-use crate::load::table::{self, RawTable};
+use crate::load::table::RawTable;
 use crate::screen::{Plane, Time};
 
 /// Values that are looked at to tell whether a column holds paths.
@@ -86,7 +87,7 @@ pub(super) fn is_image_sheet(table: &RawTable) -> bool {
 
 /// All tables as one, as text.
 pub(super) fn read(tables: &[PathBuf]) -> Result<RawTable, LoadError> {
-    let read: Result<Vec<_>, _> = tables.iter().map(|path| table::read(path, &BTreeSet::new())).collect();
+    let read: Result<Vec<_>, _> = tables.iter().map(|path| format::read(path, &BTreeSet::new())).collect();
     RawTable::concatenated(read?, |_| false)
 }
 

@@ -179,7 +179,7 @@ fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::table::is_sqlite;
+    use crate::load::format::is_sqlite;
 
     fn base(folder: &Path, name: &str, sql: &str) -> std::path::PathBuf {
         let path = folder.join(name);

@@ -110,8 +110,8 @@ fn form_of_the_file_does_not_matter() {
 fn fast_and_strict_parsing_agree() {
     let folder = Folder::new().with("t.csv", PLAIN).with("u.csv", PLAIN.replace("\n007,A01", "\n\n007,A01"));
     let numbers = BTreeSet::from(["f1", "f2"]);
-    let fast = table::read(&folder.path("t.csv"), &numbers).unwrap();
-    let strict = table::read(&folder.path("u.csv"), &numbers).unwrap();
+    let fast = format::read(&folder.path("t.csv"), &numbers).unwrap();
+    let strict = format::read(&folder.path("u.csv"), &numbers).unwrap();
     for (fast, strict) in fast.columns.iter().zip(&strict.columns) {
         assert_eq!(format!("{fast:?}"), format!("{strict:?}"));
     }

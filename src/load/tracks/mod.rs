@@ -31,11 +31,11 @@ pub use settings::{ExcludeSettings, OneOrMore, StimulusSettings, TrackKey, Track
 use sheet::{Cells, key_text, keys_of_rows};
 
 use super::error::LoadError;
-use super::inputs;
 use super::loaded::Loaded;
 use super::mapping::{ColumnRole, MappedColumn, Mapping, unit_of};
 use super::source::Source;
-use super::table::{self, RawTable};
+use super::table::RawTable;
+use super::{format, inputs};
 use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Units};
 
 /// Loads a table of tracks as a time lapse whose observations are windows of the last `window` times.
@@ -55,7 +55,7 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
     }
     let paths = inputs::tables(&card, &source.files)?;
     let numbers: BTreeSet<&str> = settings.values.iter().map(String::as_str).collect();
-    let tables = paths.iter().map(|path| table::read(path, &numbers)).collect::<Result<Vec<_>, _>>()?;
+    let tables = paths.iter().map(|path| format::read(path, &numbers)).collect::<Result<Vec<_>, _>>()?;
     let mut inputs = Vec::new();
     for (path, table) in paths.iter().zip(&tables) {
         inputs.push(inputs::examined(path, table.n_rows(), &card)?);

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::super::card::Card;
 use super::super::error::{LoadError, Place};
+use super::super::format;
 use super::super::image::settings::TimeUnit;
 use super::super::join::beside;
-use super::super::table::{self, RawTable};
+use super::super::table::RawTable;
 use super::settings::TrackKey;
 
 /// A column of a table read as text.
@@ -106,6 +107,6 @@ pub(super) fn read(
         let message = format!("[tracks.{section}] needs a file that is not there: {}", path.display());
         return Err(LoadError::Card { path: card.path.clone(), message });
     }
-    let table = table::read(&path, &Default::default())?;
+    let table = format::read(&path, &Default::default())?;
     Ok((path, table))
 }
