@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::crop::{CropSettings, IntensitySettings};
+use crate::crop::ImageConfig;
 use crate::evaluate::EvaluateConfig;
+use crate::load::TrackConfig;
 use crate::model::ModelConfig;
 use crate::normalize::NormalizeSettings;
 use crate::pair::{PairConfig, SplitConfig};
@@ -63,44 +64,6 @@ pub struct DataConfig {
     pub card: Option<PathBuf>,
     /// Profile tables as paths or globs; the card's own files if empty.
     pub files: Vec<PathBuf>,
-}
-
-/// How images become what the model sees.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ImageConfig {
-    /// Folder of the crops, which are cut once and kept for other runs of the same images and settings.
-    pub cache: PathBuf,
-    /// How crops are cut.
-    pub crop: CropSettings,
-    /// How intensities are scaled.
-    pub intensity: IntensitySettings,
-}
-
-impl Default for ImageConfig {
-    fn default() -> Self {
-        Self {
-            cache: PathBuf::from("runs/cache"),
-            crop: CropSettings::default(),
-            intensity: IntensitySettings::default(),
-        }
-    }
-}
-
-/// How a table of tracks becomes observations, and what of it is to be predicted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrackConfig {
-    /// Times that an observation spans, its own the last.
-    pub window: usize,
-    /// Minutes that are seen of a held-out track; the rest is predicted.
-    pub seen_minutes: f64,
-}
-
-impl Default for TrackConfig {
-    fn default() -> Self {
-        Self { window: 8, seen_minutes: 40.0 }
-    }
 }
 
 /// Everything a run is decided by.

@@ -11,10 +11,12 @@ mod nuclei;
 mod intensity;
 mod flat_field;
 mod cache;
+mod config;
 mod fitted;
 mod screen;
 
 pub use cache::{Centers, Crop, CropCache, CropSettings, SITES_PER_SHARD};
+pub use config::ImageConfig;
 pub use cut::{Edge, binned, crop, tiles};
 pub use error::CropError;
 pub use fitted::{fitted_field, fitted_scale};

@@ -39,7 +39,7 @@ pub use mapping::{ColumnRole, MappedColumn, Mapping};
 pub use source::{ColumnOverrides, Source};
 pub(crate) use text::read_small_text;
 pub use text_table::{TextTable, read_text_table};
-pub use tracks::{ExcludeSettings, OneOrMore, StimulusSettings, TrackKey, TrackSettings, load_tracks};
+pub use tracks::{ExcludeSettings, OneOrMore, StimulusSettings, TrackConfig, TrackKey, TrackSettings, load_tracks};
 pub use write::{write_card, write_image_card};
 
 /// Loads a screen.

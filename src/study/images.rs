@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::error::StudyError;
 use super::event::Event;
-use crate::config::ImageConfig;
 use crate::crop::{
-    Centers, Crop, CropCache, CropError, fitted_field, fitted_scale, followed, pixels, reference_sites, screen_of,
+    Centers, Crop, CropCache, CropError, ImageConfig, fitted_field, fitted_scale, followed, pixels, reference_sites,
+    screen_of,
 };
 use crate::load::image::{ImageSource, LoadedImages, UsableImages, load_images};
 use crate::load::{InputFile, InputHash, Loaded, Source};

@@ -17,6 +17,7 @@
 //! Refused, with file and row: a time that is no number or off the grid, an object twice at one time, a track that
 //! changes its field or its stimuli, and what [`schedule`] refuses.
 
+mod config;
 mod grid;
 mod reader;
 pub(super) mod settings;
@@ -25,6 +26,7 @@ mod stimuli;
 
 use std::collections::BTreeSet;
 
+pub use config::TrackConfig;
 use grid::Built;
 use reader::TrackReader;
 pub use settings::{ExcludeSettings, OneOrMore, StimulusSettings, TrackKey, TrackSettings};
