@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::error::CropError;
-use super::intensity::IntensityLevel;
+use super::level::IntensityLevel;
 use crate::linear::median;
 use crate::linear::numbers::Numbers;
 use crate::load::image::pixels::PixelValues;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::CropError;
 use super::flat_field::FlatField;
+use super::level::IntensityLevel;
 use crate::linear::numbers::Numbers;
 use crate::load::image::pixels::PixelValues;
 use crate::load::image::{Stack, read_site};
@@ -19,27 +20,6 @@ use crate::screen::{ChannelScale, ImageScreen};
 
 /// Most pixels of a channel that percentiles are taken of.
 pub const MAX_SAMPLES: usize = 1 << 22;
-
-/// Which sites share a scale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IntensityLevel {
-    /// Those of one plate, by its own fitted sites.
-    #[default]
-    Plate,
-    /// All.
-    Screen,
-}
-
-impl IntensityLevel {
-    /// The name under which what is fitted to a plate stands.
-    pub(super) fn group(self, plate: &str) -> &str {
-        match self {
-            Self::Plate => plate,
-            Self::Screen => "",
-        }
-    }
-}
 
 /// How intensities are scaled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

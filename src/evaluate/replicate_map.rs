@@ -8,17 +8,20 @@
 //! Under the hypothesis that the treatment does nothing, all relabelings are equally likely, whatever the plate effects.
 //! Effects of the well position are not removed: a treatment that always stands in a corner well is found for that.
 
+mod design;
 mod draws;
 mod null;
 mod pool;
+mod relabelings;
 mod search;
 mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::draws::{Design, Draws};
-use self::null::Relabelings;
+use self::design::Design;
+use self::draws::Draws;
 use self::pool::{Pools, Shared};
+use self::relabelings::Relabelings;
 use self::units::Units;
 use super::average_precision::expected_average_precision;
 use super::{EvaluateError, benjamini_hochberg, expect_same_length};

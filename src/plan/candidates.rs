@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::PlanError;
-use super::goal::measured_in;
+use super::error::PlanError;
+use super::measured::{Measured, measured_in};
 use crate::load::read_interventions;
 use crate::pair::Vocabulary;
 use crate::screen::{Application, Intervention, Kind, Micromolar, Screen, Treatment};
@@ -27,9 +27,6 @@ pub enum Candidates {
     /// Those of a table with the columns `perturbation` and `dose_um`, in place of the screen's own.
     File(PathBuf),
 }
-
-/// Rows of the screen by treatment of the context to rank in.
-pub(super) type Measured = BTreeMap<Treatment, Vec<usize>>;
 
 impl Candidates {
     /// The candidates in `context`, sorted, each once.

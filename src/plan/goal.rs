@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use super::candidates::Measured;
-use super::rank::{PlanError, RankConfig, Ranker};
+use super::config::RankConfig;
+use super::error::PlanError;
+use super::ranker::Ranker;
 use super::reference::{distance, measured_latent};
 use super::target::rows_of_target;
 use crate::predict::Starts;
@@ -141,13 +142,6 @@ fn context_of(screen: &Screen, wanted: &str) -> Result<String, PlanError> {
         return Err(PlanError::Context { context: context.to_owned(), known });
     }
     Ok(context.to_owned())
-}
-
-/// Rows of the treatments of a context.
-pub(super) fn measured_in(screen: &Screen, context: &str) -> Measured {
-    let mut measured = screen.treatments();
-    measured.retain(|treatment, _| treatment.context == context);
-    measured
 }
 
 /// What cells start from where nothing is asked for.

@@ -1,9 +1,13 @@
 //! Which interventions bring these cells to that phenotype: the ranked list.
 
-mod candidates;
 mod target;
+mod error;
+mod measured;
+mod candidates;
+mod config;
 mod facts;
 mod reference;
+mod ranker;
 mod goal;
 mod rank;
 mod by_model;
@@ -14,7 +18,10 @@ mod show;
 pub use by_model::ByModel;
 pub use by_profiles::{ByBlend, ByProfiles};
 pub use candidates::Candidates;
+pub use config::{RankConfig, ranker};
+pub use error::PlanError;
 pub use goal::Goal;
-pub use rank::{PlanError, RankConfig, Ranker, Reached, Trust, rank, ranker};
+pub use rank::{Trust, rank};
+pub use ranker::{Ranker, Reached};
 pub use ranking::{RankedIntervention, Ranking};
 pub use target::{TargetError, rows_of_target};

@@ -1,117 +1,18 @@
 //! Planning by exhaustion: every candidate intervention is predicted and its distance to the target measured.
 
-use std::collections::BTreeMap;
-
 use burn::tensor::Device;
 use rayon::prelude::*;
-use serde::{Deserialize, Deserializer, Serialize};
 
-use super::candidates::Candidates;
+use super::error::PlanError;
 use super::facts::{Facts, flags};
-use super::goal::{Goal, measured_in};
+use super::goal::Goal;
+use super::measured::measured_in;
+use super::ranker::{Ranker, Reached};
 use super::ranking::{RankedIntervention, Ranking};
 use super::reference::References;
-use super::target::TargetError;
-use crate::load::LoadError;
-use crate::predict::{Abstains, Method, PredictError, PredictedLatents, unplaced};
+use crate::predict::{Abstains, Method, PredictedLatents, unplaced};
 use crate::screen::{Perturbation, Screen, Treatment};
 use crate::train::TrainedModel;
-
-/// What is ranked, toward what.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RankConfig {
-    /// The target phenotype as a query over treated wells; empty ranks nothing.
-    pub target: String,
-    /// Where the cells start, as a query over treated wells; empty starts from the negative controls.
-    pub start: String,
-    /// The context in which to rank; empty takes the only one, or the first of several.
-    pub context: String,
-    /// Which interventions are candidates.
-    pub candidates: Candidates,
-    /// What ranks: `lewm` (the model alone), `blend`, or a baseline.
-    #[serde(deserialize_with = "read_ranker")]
-    pub by: Method,
-    /// Rows shown on stdout.
-    pub top: usize,
-}
-
-impl Default for RankConfig {
-    fn default() -> Self {
-        Self {
-            target: String::new(),
-            start: String::new(),
-            context: String::new(),
-            candidates: Candidates::Measured,
-            by: Method::Blend,
-            top: 15,
-        }
-    }
-}
-
-/// The method of that word, which ranks.
-///
-/// # Errors
-/// [`PlanError::By`] where no screen can be ranked by it.
-pub fn ranker(word: &str) -> Result<Method, PlanError> {
-    let method = word.parse::<Method>().ok().filter(Method::can_rank);
-    method.ok_or_else(|| PlanError::By { by: word.to_owned(), known: Method::rankers() })
-}
-
-fn read_ranker<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Method, D::Error> {
-    ranker(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-}
-
-/// What cannot be ranked.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// A target or start that cannot be used.
-    #[error(transparent)]
-    Query(#[from] TargetError),
-    /// No start.
-    #[error(transparent)]
-    Predict(#[from] PredictError),
-    /// A context that the screen lacks.
-    #[error("no context `{context}`; the screen has {known}")]
-    Context {
-        /// The context asked for.
-        context: String,
-        /// The contexts there are.
-        known: String,
-    },
-    /// A table of candidates that cannot be used.
-    #[error(transparent)]
-    Candidates(LoadError),
-    /// A start that is the target.
-    #[error("start and target are the same place: there is no distance to cover")]
-    NoWay,
-    /// An unknown ranker.
-    #[error("`{by}` cannot rank; choose one of {known}")]
-    By {
-        /// What was asked for.
-        by: String,
-        /// What there is.
-        known: String,
-    },
-}
-
-/// Says where candidates would end up.
-pub trait Ranker {
-    /// Where `treatments` would lead.
-    ///
-    /// # Errors
-    /// When predicting fails.
-    fn reach(&self, treatments: &[Treatment]) -> Result<Reached, PlanError>;
-}
-
-/// Where treatments would lead.
-#[derive(Debug, Clone)]
-pub struct Reached {
-    /// Predicted latents, and who is abstained from.
-    pub predicted: PredictedLatents,
-    /// What has to be known of a prediction, by the index of its treatment.
-    pub caveats: BTreeMap<usize, String>,
-}
 
 /// What is known about the trust that a score deserves.
 #[derive(Debug, Clone)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use super::candidates::Measured;
 use super::facts::Facts;
+use super::measured::Measured;
 use crate::model::for_this_cpu;
 use crate::screen::{Screen, Treatment};
 use crate::train::TrainedModel;

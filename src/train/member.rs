@@ -1,101 +1,12 @@
 //! One member of the ensemble: the training loop.
 
-use std::collections::BTreeMap;
-
-use burn::tensor::Device;
-
+use super::TrainError;
 use super::chance::{Purpose, stream};
-use super::diagnostics::Health;
+use super::progress::{MemberOutcome, Progress};
+use super::recipe::{Beginning, Recipe, Surroundings, TrainingData};
 use super::state::State;
-use super::{Stop, TrainConfig, TrainError};
-use crate::model::{Array, Head, ModelConfig, ModelSizes, ProjectorNorm, WorldModel};
-use crate::pair::{CropShape, PairConfig, PairSet, Sampler, Vocabulary};
-use crate::run::Checkpoint;
-use crate::screen::Screen;
-
-/// What a member learns from and is judged by.
-#[derive(Debug, Clone, Copy)]
-pub struct TrainingData<'a> {
-    /// The normalized screen.
-    pub screen: &'a Screen,
-    /// Its episodes.
-    pub pairs: &'a PairSet,
-    /// Names of the training treatments.
-    pub vocabulary: &'a Vocabulary,
-}
-
-/// The settings that members are made and trained by.
-#[derive(Debug, Clone, Copy)]
-pub struct Recipe<'a> {
-    /// The networks.
-    pub model: &'a ModelConfig,
-    /// Sizes that the screen decided.
-    pub sizes: &'a ModelSizes,
-    /// How batches are drawn.
-    pub pair: &'a PairConfig,
-    /// The loop and its objective.
-    pub train: &'a TrainConfig,
-}
-
-/// Where a member's training begins; from random weights by default.
-#[derive(Debug, Default)]
-pub struct Beginning<'a> {
-    /// Parameters of another run's member.
-    pub warm: Option<&'a BTreeMap<String, Array>>,
-    /// Its own checkpoint of a training that was interrupted.
-    pub resume: Option<Checkpoint>,
-}
-
-/// Where a training goes and what it listens to.
-#[derive(Clone, Copy)]
-pub struct Surroundings<'a> {
-    /// The plain device that is trained on.
-    pub device: &'a Device,
-    /// The request to stop.
-    pub stop: &'a Stop,
-    /// Keeps a checkpoint.
-    pub save: &'a dyn Fn(Checkpoint) -> Result<(), TrainError>,
-    /// Takes what there is to say.
-    pub report: &'a dyn Fn(Progress),
-}
-
-/// What a training run tells while it goes.
-#[derive(Debug, Clone)]
-pub enum Progress {
-    /// Losses at a step.
-    Losses {
-        /// Ensemble member.
-        member: usize,
-        /// Step just done.
-        step: usize,
-        /// Names and values.
-        values: Vec<(&'static str, f64)>,
-    },
-    /// Diagnostics at a step.
-    Evaluation {
-        /// Ensemble member.
-        member: usize,
-        /// Step just done.
-        step: usize,
-        /// Names and values.
-        values: Vec<(&'static str, f64)>,
-        /// The same in words.
-        health: Health,
-    },
-}
-
-/// A trained member.
-#[derive(Debug)]
-pub struct MemberOutcome {
-    /// The model, off the autodiff device.
-    pub model: WorldModel,
-    /// Step whose weights it has.
-    pub step: usize,
-    /// Error on the validation treatments relative to no change; `None` without validation treatments.
-    pub validation_error: Option<f64>,
-    /// Its state at the end, in words.
-    pub health: Health,
-}
+use crate::model::{Head, ProjectorNorm};
+use crate::pair::{CropShape, Sampler};
 
 /// Trains one member, and hands over a checkpoint now and then and at the end.
 ///

@@ -15,6 +15,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::MapSettings;
+use super::design::Design;
 use super::pool::{Near, Pools, Shared};
 
 /// Relabelings drawn at once.
@@ -22,30 +23,6 @@ pub(super) const BLOCK: usize = 256;
 
 /// Blocks that are kept; whoever wants more of them draws them anew, so that memory does not grow with the draws.
 const KEPT: usize = 64;
-
-/// How many wells a treatment has on each plate of its set.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Design {
-    /// All of them.
-    pub(super) n_treated: Vec<usize>,
-    /// Those of them that are not among the shared ones.
-    pub(super) n_own: Vec<usize>,
-}
-
-/// Up to so many labels, what they see of each other is kept beside the draws.
-const FEW_LABELS: usize = 8;
-
-impl Design {
-    /// Wells in all.
-    pub(super) fn n_labels(&self) -> usize {
-        self.n_treated.iter().sum()
-    }
-
-    /// Whether each label stands on a plate of its own, and they are few.
-    pub(super) fn is_apart(&self) -> bool {
-        self.n_labels() <= FEW_LABELS && self.n_treated.iter().all(|&n_treated| n_treated == 1)
-    }
-}
 
 /// The relabelings of a design, which are drawn when they are first asked for.
 pub(super) struct Draws<'a> {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::draws::Design;
+use super::design::Design;
 use super::units::Units;
 use crate::model::for_this_cpu;
 use crate::screen::Screen;

@@ -6,8 +6,8 @@
 //! is given up as soon as the wells that lose least could not make it reach.
 
 use super::super::average_precision::SAME_PRECISION;
-use super::null::Relabelings;
 use super::pool::Positive;
+use super::relabelings::Relabelings;
 
 /// A walk through all choices of wells.
 pub(super) struct Search<'a> {
