@@ -61,7 +61,7 @@ fn screen(n_features: usize, plate_effect: f32) -> Screen {
         name: "generated".into(),
         design: Design::AgainstControls,
         units: Units::of_rows(observations, &[]),
-        features: FeatureMatrix::numbered("Cells_Feature_", n_features, values),
+        features: FeatureMatrix::numbered("Cells_Feature_", n_features, values).into(),
         labels: Vec::<Label>::new(),
         dropped: Vec::new(),
     }
@@ -137,7 +137,7 @@ fn as_table(screen: &Screen) -> Table {
         .with("Metadata_compound", "", text(&name))
         .with("Metadata_dose_um", "", Column::Number(screen.units.by_row().map(dose).collect()));
     for (feature, name) in screen.features.names().iter().enumerate() {
-        let values = (0..screen.n_observations()).map(|row| screen.features.row(row)[feature]).collect();
+        let values = (0..screen.n_observations()).map(|row| screen.features.in_memory().row(row)[feature]).collect();
         table = table.with(name, "", Column::Float32(values));
     }
     table

@@ -117,7 +117,7 @@ fn n_bytes(embeddings: &Embeddings) -> BytesCount {
 fn embeddings() -> Embeddings {
     // As dense in bits as real latents, so that compression finds no more in them.
     let screen = generated(N_LATENTS);
-    let latents = FeatureMatrix::numbered("latent_", N_LATENTS, screen.features.values().to_vec());
+    let latents = FeatureMatrix::numbered("latent_", N_LATENTS, screen.features.in_memory().values().to_vec());
     let n_wells = screen.n_observations();
     Embeddings::new(Level::Well, screen.units, vec![1; n_wells], screen.labels, latents)
 }

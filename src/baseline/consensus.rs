@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{additive, interpolation, mean_shift, nearest_dose, no_change};
 use crate::predict::{Abstains, Method, PredictError, Predictions, Predictor};
-use crate::screen::{FeatureMatrix, Reference, Role, Screen, Treatment};
+use crate::screen::{FeatureMatrix, Features, Reference, Role, Screen, Treatment};
 
 /// Rows of a screen by treatment.
 pub type Rows = BTreeMap<Treatment, Vec<usize>>;
@@ -16,7 +16,7 @@ pub type Rows = BTreeMap<Treatment, Vec<usize>>;
 ///
 /// The truth that predictions are scored against, when the rows are those of held-out treatments.
 /// Treatments without rows are absent.
-pub fn measured(features: &FeatureMatrix, treatments: &Rows) -> Predictions {
+pub fn measured(features: &Features, treatments: &Rows) -> Predictions {
     let (treatments, profiles): (Vec<_>, Vec<_>) = consensus(features, treatments).into_iter().unzip();
     let profiles = FeatureMatrix::new(features.names().to_vec(), profiles.concat());
     Predictions { method: Method::Measured, treatments, profiles, abstained: Vec::new() }
@@ -71,7 +71,7 @@ impl Profiles {
     }
 
     /// Changes of training treatments, whose rows in `changes` are given.
-    pub fn of_changes(changes: &FeatureMatrix, training: &Rows) -> Self {
+    pub fn of_changes(changes: &Features, training: &Rows) -> Self {
         let origin = Origin::Zero(vec![0.0; changes.n_features()]);
         Self { names: changes.names().to_vec(), training: consensus(changes, training), origin }
     }
@@ -166,7 +166,7 @@ impl Predictor for Fitted<'_> {
 }
 
 /// Consensus profile of each treatment that has rows.
-fn consensus(features: &FeatureMatrix, treatments: &Rows) -> BTreeMap<Treatment, Vec<f32>> {
+fn consensus(features: &Features, treatments: &Rows) -> BTreeMap<Treatment, Vec<f32>> {
     treatments
         .par_iter()
         .filter(|(_, rows)| !rows.is_empty())
@@ -230,7 +230,7 @@ pub(super) mod fixture {
             name: "fixture".into(),
             design: Design::AgainstControls,
             units: Units::of_rows(observations, &[]),
-            features: FeatureMatrix::numbered("f", 2, rows.iter().flat_map(|row| row.3).collect()),
+            features: FeatureMatrix::numbered("f", 2, rows.iter().flat_map(|row| row.3).collect()).into(),
             labels: vec![],
             dropped: vec![],
         }
@@ -264,7 +264,7 @@ mod tests {
     fn changes_start_from_nothing_in_any_context() {
         let a = treatment(&[("a", 1.0)], "x");
         let changes = FeatureMatrix::numbered("f", 2, vec![1.0, 2.0, 3.0, 6.0]);
-        let profiles = Profiles::of_changes(&changes, &BTreeMap::from([(a.clone(), vec![0, 1])]));
+        let profiles = Profiles::of_changes(&changes.into(), &BTreeMap::from([(a.clone(), vec![0, 1])]));
         assert_eq!(profiles.training[&a], [2.0, 4.0]);
         assert_eq!(profiles.control("y"), Ok(&vec![0.0, 0.0]));
     }
@@ -275,7 +275,7 @@ mod tests {
         let [low, high, other] = [("a", 1.0), ("a", 100.0), ("b", 1.0)].map(|member| treatment(&[member], ""));
         let training = BTreeMap::from([(low, vec![0]), (high, vec![1]), (other, vec![2])]);
         let target = [treatment(&[("a", 10.0)], ""), treatment(&[("a", 1.0), ("b", 1.0)], "")];
-        let found = Profiles::of_changes(&changes, &training).simple_predictions(&target);
+        let found = Profiles::of_changes(&changes.into(), &training).simple_predictions(&target);
         let values: Vec<(Method, &[f32])> =
             found.iter().map(|predictions| (predictions.method.clone(), predictions.profiles.values())).collect();
         let expected: [(Method, &[f32]); 5] = [

@@ -42,8 +42,8 @@ pub fn well_position<'a>(
             let carried: Vec<_> = neighbors
                 .into_iter()
                 .filter_map(|(treatment, row)| {
-                    let profile = screen.features.row(row);
-                    Some((shifted(own_control, 1.0, profile, profiles.control(&treatment.context).ok()?), 1.0))
+                    let profile = screen.features.read_row(row);
+                    Some((shifted(own_control, 1.0, &profile, profiles.control(&treatment.context).ok()?), 1.0))
                 })
                 .collect();
             weighted_mean(&carried)
@@ -135,7 +135,7 @@ impl Lines {
         let mut slopes = vec![0.0f64; means.len()];
         if spread > 0.0 {
             for (&row, count) in rows.iter().zip(&counts) {
-                for (slope, &value) in slopes.iter_mut().zip(screen.features.row(row)) {
+                for (slope, &value) in slopes.iter_mut().zip(screen.features.read_row(row).iter()) {
                     *slope += (count - mean_count) / spread * f64::from(value);
                 }
             }
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(batch, [7.0, 8.0]);
         // One log unit more than control gave (11/3, 14/3) on average, none gave (0, 1): two units by the line.
         assert!((count[0] - 22.0 / 3.0).abs() < 1e-5 && (count[1] - 25.0 / 3.0).abs() < 1e-5, "{count:?}");
-        screen.features.row_mut(0).fill(-5.0);
+        screen.features.in_memory_mut().row_mut(0).fill(-5.0);
         assert_eq!(ask(&screen)[2], count);
         let (profiles, nothing) = (Profiles::of(&screen, &training), BTreeMap::new());
         let found = well_position(&profiles, &screen, &training, &nothing).ask(&targets);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cache::{Crop, CropCache};
 use super::error::CropError;
 use crate::screen::{
-    ChannelScale, Dropped, FeatureMatrix, ImageScreen, Intervention, Label, Reference, Role, SITE_LABEL, Screen, Track,
+    ChannelScale, Dropped, Features, ImageScreen, Intervention, Label, Reference, Role, SITE_LABEL, Screen, Track,
     Unit, Units,
 };
 
@@ -31,7 +31,7 @@ pub fn pixels(
     images: &ImageScreen,
     indices: &[usize],
     scale: impl Fn(&str) -> Result<Vec<ChannelScale>, CropError>,
-) -> Result<FeatureMatrix, CropError> {
+) -> Result<Features, CropError> {
     let plate = |row: usize| images.table.unit(row).plate.as_str();
     let mut scale_of = BTreeMap::new();
     let mut scales = Vec::new();
@@ -42,7 +42,7 @@ pub fn pixels(
         }
     }
     let rows = cache.rows(indices, scales, |crop| scale_of[plate(crop.row)]);
-    Ok(FeatureMatrix::stored(pixel_names(&images.channels, cache.size()), rows))
+    Ok(Features::stored(pixel_names(&images.channels, cache.size()), rows))
 }
 
 /// `DNA_12_5`: channel, line and column.
@@ -98,7 +98,7 @@ pub fn followed(images: &ImageScreen, crops: &[Crop]) -> (Vec<usize>, Vec<Track>
 }
 
 /// The screen of crops, with the metadata of their sites.
-pub fn screen_of(images: &ImageScreen, crops: &[&Crop], features: FeatureMatrix) -> Screen {
+pub fn screen_of(images: &ImageScreen, crops: &[&Crop], features: Features) -> Screen {
     let first_hours: BTreeMap<usize, f64> = images
         .fields()
         .iter()

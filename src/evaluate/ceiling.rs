@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use super::accuracy::mean_squared_error;
 use crate::baseline;
 use crate::predict::{Method, Predictions};
-use crate::screen::{FeatureMatrix, Screen, Treatment};
+use crate::screen::{Features, Screen, Treatment};
 
 /// What replicate noise leaves of one treatment's mean squared error.
 ///
@@ -41,7 +41,7 @@ pub fn replicate_ceiling(screen: &Screen, treatments: &BTreeMap<Treatment, Vec<u
             let n = rows.len() as f64;
             let errors = rows.iter().map(|&own| {
                 let others: Vec<usize> = rows.iter().copied().filter(|&row| row != own).collect();
-                mean_squared_error(screen.features.row(own), &screen.features.mean_of(&others))
+                mean_squared_error(&screen.features.read_row(own), &screen.features.mean_of(&others))
             });
             let leave_one_out = errors.sum::<f64>() / n;
             let variance = leave_one_out * (n - 1.0) / n;
@@ -62,7 +62,7 @@ pub fn replicate_ceiling(screen: &Screen, treatments: &BTreeMap<Treatment, Vec<u
 /// lower than that of full consensus profiles: a method above it may still have room. With an odd number the
 /// truth gets the larger half. Treatments with fewer than two rows are absent. The second is of the method `replicate`.
 pub fn split_halves(
-    features: &FeatureMatrix,
+    features: &Features,
     treatments: &BTreeMap<Treatment, Vec<usize>>,
     rng: &mut impl Rng,
 ) -> (Predictions, Predictions) {
@@ -85,7 +85,7 @@ mod tests {
 
     use super::super::accuracy::fixture::compound;
     use super::*;
-    use crate::screen::{Design, Role, Unit, Units};
+    use crate::screen::{Design, FeatureMatrix, Role, Unit, Units};
 
     fn noisy(n_treatments: usize, n_replicates: usize, rng: &mut ChaCha8Rng) -> Screen {
         let mut observations = Vec::new();
@@ -111,7 +111,7 @@ mod tests {
             name: "noise".into(),
             design: Design::Relative,
             units: Units::of_rows(observations, &[]),
-            features: FeatureMatrix::numbered("f", 20, values),
+            features: FeatureMatrix::numbered("f", 20, values).into(),
             labels: vec![],
             dropped: vec![],
         }
@@ -142,7 +142,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let screen = noisy(1, 3, &mut rng);
         let (truth, other) = split_halves(&screen.features, &screen.treatments(), &mut rng);
-        let sum: f32 = screen.features.values().iter().step_by(20).sum();
+        let sum: f32 = screen.features.in_memory().values().iter().step_by(20).sum();
         assert!((truth.profiles.row(0)[0] * 2.0 + other.profiles.row(0)[0] - sum).abs() < 1e-5);
         assert_eq!(other.method, Method::Replicate);
     }

@@ -12,7 +12,7 @@ use super::{
 use crate::baseline::measured;
 use crate::normalize::{PrincipalComponents, Sphering, Whitening};
 use crate::pair::{Part, Split};
-use crate::screen::{FeatureMatrix, Role, Screen};
+use crate::screen::{FeatureMatrix, Features, Role, Screen};
 
 /// Added to every eigenvalue when sphering, as a multiple of the mean eigenvalue.
 const SPHERE_EPSILON: f64 = 0.2;
@@ -51,14 +51,15 @@ pub fn embedding_scores(
 ) -> Result<Vec<ScoreRow>, EvaluateError> {
     let training = split.rows(Part::Train);
     let components = PCA_COMPONENTS.min(training.len() - 1).min(screen.features.n_features());
-    let pca = PrincipalComponents::fit(&screen.features, &training, components)?.apply(&screen.features)?;
+    let profiles = screen.features.in_memory();
+    let pca = PrincipalComponents::fit(&profiles, &training, components)?.apply(&profiles)?;
     let same_width = width.min(components);
     let pca_same = pca.select_columns(&(0..same_width).collect::<Vec<_>>());
     let mut embeddings = vec![
-        ("latents".to_owned(), latents.clone()),
-        ("random_encoder".to_owned(), untrained),
+        ("latents".to_owned(), latents.clone().into()),
+        ("random_encoder".to_owned(), untrained.into()),
         ("features".to_owned(), screen.features.clone()),
-        (format!("pca_{same_width}"), pca_same),
+        (format!("pca_{same_width}"), pca_same.into()),
     ];
     let is_control = |row: &usize| screen.unit(*row).role == Role::NegativeControl;
     let controls: Vec<usize> = training.iter().copied().filter(is_control).collect();
@@ -69,7 +70,7 @@ pub fn embedding_scores(
         for (name, mut matrix) in [("latents_sphered".to_owned(), latents), (format!("pca_{components}_sphered"), pca)]
         {
             Sphering::fit(&matrix, &controls, Whitening::Zca, SPHERE_EPSILON)?.apply(&mut matrix)?;
-            embeddings.push((name, matrix));
+            embeddings.push((name, matrix.into()));
         }
     }
     let mut rows = Vec::new();
@@ -92,7 +93,7 @@ pub fn well_embedding_scores(
     settings: &EvaluateConfig,
     screen: &Screen,
     split: &Split,
-    spaces: &[(String, FeatureMatrix)],
+    spaces: &[(String, Features)],
 ) -> Result<Vec<ScoreRow>, EvaluateError> {
     let is_control = |row: &usize| screen.unit(*row).role == Role::NegativeControl;
     let mut held_out = split.rows(settings.part);
@@ -110,7 +111,7 @@ pub fn well_embedding_scores(
     Ok(rows)
 }
 
-fn mechanism(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<ScoreRow>, EvaluateError> {
+fn mechanism(screen: &Screen, name: &str, matrix: &Features) -> Result<Vec<ScoreRow>, EvaluateError> {
     if screen.label("moa").is_none() {
         return Ok(Vec::new());
     }
@@ -125,7 +126,7 @@ fn mechanism(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<
     Ok(tasks.map(row).into_iter().filter(|row| row.n_items > 0).collect())
 }
 
-fn replicates(screen: &Screen, name: &str, matrix: &FeatureMatrix) -> Result<Vec<ScoreRow>, EvaluateError> {
+fn replicates(screen: &Screen, name: &str, matrix: &Features) -> Result<Vec<ScoreRow>, EvaluateError> {
     let negatives =
         if screen.controls_by_plate().is_empty() { Negatives::PlateTreatments } else { Negatives::PlateControls };
     // A search of so many steps is enough to tell q <= 0.05, and short for each of thousands of treatments.
@@ -157,7 +158,7 @@ fn seen_again(
     screen: &Screen,
     split: &Split,
     name: &str,
-    matrix: &FeatureMatrix,
+    matrix: &Features,
 ) -> Result<Vec<ScoreRow>, EvaluateError> {
     let training = split.treatments(screen, Part::Train);
     let mut rng = ChaCha8Rng::seed_from_u64(settings.bootstrap.seed);

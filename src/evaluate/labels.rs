@@ -6,7 +6,7 @@ use super::{
     Bootstrap, Claim, DRAWS, EvaluateConfig, EvaluateError, Guess, ScoreRow, nearest_labels, relabeling_p_value,
 };
 use crate::pair::{Part, Split};
-use crate::screen::{FeatureMatrix, Role, Screen, Treatment, Unit, Well};
+use crate::screen::{Features, Role, Screen, Treatment, Unit, Well};
 use crate::table::{Column, Table};
 
 /// What the neighbors of one held-out well say of its label, in one space.
@@ -50,7 +50,7 @@ type Distances = Vec<Vec<f64>>;
 pub const LATENTS: &str = "latents";
 
 /// A space by its name, `[well, dimension]`.
-pub type Space = (String, FeatureMatrix);
+pub type Space = (String, Features);
 
 /// Guesses of the labels of the wells of `settings.part`, by the training wells nearest to them in every space.
 ///
@@ -119,7 +119,8 @@ fn ways(screen: &Screen, spaces: &[Space], queries: &[usize], references: &[usiz
     let mut all: Vec<(String, Distances)> = Vec::new();
     for (name, space) in spaces {
         let euclidean = |query: usize, reference: usize| {
-            let pairs = space.row(query).iter().zip(space.row(reference));
+            let (query, reference) = (space.read_row(query), space.read_row(reference));
+            let pairs = query.iter().zip(reference.iter());
             pairs.map(|(one, other)| f64::from(one - other).powi(2)).sum::<f64>().sqrt()
         };
         all.push((name.clone(), between(&euclidean)));

@@ -25,7 +25,7 @@ use self::relabelings::Relabelings;
 use self::units::Units;
 use super::average_precision::expected_average_precision;
 use super::{EvaluateError, benjamini_hochberg, expect_same_length};
-use crate::screen::{FeatureMatrix, Role, Screen, Treatment};
+use crate::screen::{Features, Role, Screen, Treatment};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -122,7 +122,7 @@ impl ReplicateMaps {
 /// When `vectors` does not have one row for each observation.
 pub fn replicate_map(
     screen: &Screen,
-    vectors: &FeatureMatrix,
+    vectors: &Features,
     treatments: &BTreeMap<Treatment, Vec<usize>>,
     settings: &MapSettings,
 ) -> Result<ReplicateMaps, EvaluateError> {

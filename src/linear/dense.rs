@@ -34,7 +34,7 @@ pub(crate) fn centered_rows(matrix: &FeatureMatrix, rows: &[usize], mean: &[f64]
 pub(crate) fn column_means(matrix: &FeatureMatrix, rows: &[usize]) -> Vec<f64> {
     let mut sums = vec![0.0; matrix.n_features()];
     for &row in rows {
-        for (sum, &value) in sums.iter_mut().zip(matrix.read_row(row).iter()) {
+        for (sum, &value) in sums.iter_mut().zip(matrix.row(row)) {
             *sum += f64::from(value);
         }
     }

@@ -235,7 +235,7 @@ fn check(x: &FeatureMatrix, y: &FeatureMatrix) -> Result<(), RidgeError> {
         return Err(RidgeError::Rows { inputs: x.n_rows(), outputs: y.n_rows() });
     }
     for table in [x, y] {
-        let not_finite = |row: usize| table.read_row(row).iter().position(|value| !value.is_finite());
+        let not_finite = |row: usize| table.row(row).iter().position(|value| !value.is_finite());
         if let Some((row, column)) = (0..table.n_rows()).find_map(|row| Some((row, not_finite(row)?))) {
             return Err(RidgeError::Missing { feature: table.names()[column].clone(), row });
         }
@@ -250,7 +250,7 @@ fn check_lambda(lambda: f64) -> Result<(), RidgeError> {
 fn means(table: &FeatureMatrix) -> Vec<f64> {
     let mut sums = vec![0.0; table.n_features()];
     for row in 0..table.n_rows() {
-        for (sum, &value) in sums.iter_mut().zip(table.read_row(row).iter()) {
+        for (sum, &value) in sums.iter_mut().zip(table.row(row)) {
             *sum += f64::from(value);
         }
     }

@@ -91,7 +91,7 @@ pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
         name: card.screen_name(first),
         design: Design::of_reference(card.reference),
         units: Units::of_rows(rows.iter().map(|&row| observations[row].clone()).collect(), &labels),
-        features: if order.is_sorted() { features } else { features.select_rows(&order) },
+        features: if order.is_sorted() { features } else { features.select_rows(&order) }.into(),
         labels,
         dropped,
     };

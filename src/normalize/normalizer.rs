@@ -9,7 +9,7 @@ use super::compress::CompressStep;
 use super::plate::PlateStep;
 use super::select::select_features;
 use super::{Compress, NormalizeError, NormalizeSettings, PrincipalComponents, Sphere, Sphering, Tvn, Whitening};
-use crate::screen::{FeatureMatrix, Reference, Role, Screen};
+use crate::screen::{FeatureMatrix, Features, Reference, Role, Screen};
 
 /// A feature that was left out, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +86,7 @@ impl Normalizer {
         let (kept, rejected) = select_features(&scaled, &settings.select);
         removed.extend(rejected);
         refuse_nothing(screen, &kept, &removed)?;
-        let mut values = columns(&scaled, &kept).into_owned();
+        let mut values = if kept.len() == scaled.n_features() { scaled } else { scaled.select_columns(&kept) };
         let inputs = values.names().to_vec();
 
         let compress = CompressStep::fit(&values, &settings.compress);
@@ -164,7 +164,7 @@ impl Normalizer {
             name: screen.name.clone(),
             design: screen.design.clone(),
             units: screen.units.clone(),
-            features,
+            features: features.into(),
             labels: screen.labels.clone(),
             dropped: screen.dropped.clone(),
         })
@@ -282,9 +282,9 @@ fn refuse_nothing(screen: &Screen, kept: &[usize], removed: &[Removed]) -> Resul
 }
 
 /// The columns at `wanted`; borrowed when they are all columns in their order.
-fn columns<'a>(features: &'a FeatureMatrix, wanted: &[usize]) -> Cow<'a, FeatureMatrix> {
+fn columns<'a>(features: &'a Features, wanted: &[usize]) -> Cow<'a, FeatureMatrix> {
     let is_whole = wanted.len() == features.n_features() && wanted.iter().enumerate().all(|(index, &at)| index == at);
-    if is_whole { Cow::Borrowed(features) } else { Cow::Owned(features.select_columns(wanted)) }
+    if is_whole { features.in_memory() } else { Cow::Owned(features.select_columns(wanted)) }
 }
 
 fn lab_batches(screen: &Screen) -> Result<Vec<&str>, NormalizeError> {

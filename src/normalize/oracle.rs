@@ -44,7 +44,7 @@ fn lincs() -> Screen {
         name: "lincs_cut".to_owned(),
         design: Design::AgainstControls,
         units: Units::of_rows(observations, &[]),
-        features: FeatureMatrix::new(names, values),
+        features: FeatureMatrix::new(names, values).into(),
         labels: Vec::new(),
         dropped: Vec::new(),
     }
@@ -55,7 +55,7 @@ fn measured(screen: &Screen) -> Screen {
     let measured: Vec<usize> = (0..screen.features.n_features())
         .filter(|&feature| !screen.features.names()[feature].contains("_Made_"))
         .collect();
-    Screen { features: screen.features.select_columns(&measured), ..screen.clone() }
+    Screen { features: screen.features.select_columns(&measured).into(), ..screen.clone() }
 }
 
 fn nothing() -> NormalizeSettings {
@@ -80,7 +80,7 @@ fn check(found: &Screen, expected: &serde_json::Value, tolerance: f64) {
         let at = found.units.by_row().position(|unit| unit.well == Some(well)).unwrap();
         for (column, feature) in oracle["features"].as_array().unwrap().iter().enumerate() {
             let feature = found.features.names().iter().position(|name| name == feature.as_str().unwrap()).unwrap();
-            let value = f64::from(found.features.row(at)[feature]);
+            let value = f64::from(found.features.in_memory().row(at)[feature]);
             let expected = expected[row][column].as_f64().unwrap();
             let difference = (value - expected).abs();
             assert!(difference <= tolerance * (1.0 + expected.abs()), "{well} {feature}: {value} {expected}");
@@ -144,7 +144,8 @@ fn spheres_as_pycytominer_does() {
         ("zca_cor_controls", Whitening::ZcaCor, &controls),
     ] {
         let mut found = screen.clone();
-        Sphering::fit(&screen.features, rows, whitening, 0.0).unwrap().apply(&mut found.features).unwrap();
+        let sphering = Sphering::fit(&screen.features.in_memory(), rows, whitening, 0.0).unwrap();
+        sphering.apply(found.features.in_memory_mut()).unwrap();
         check(&found, &oracle()["spherize"][name], 1e-5);
     }
 }

@@ -83,9 +83,10 @@ impl PlateStep {
         if plates.is_empty() {
             return Err(NormalizeError::NoTrainingControls { screen: screen.name.clone() });
         }
+        let features = screen.features.in_memory();
         let summaries: Vec<Vec<Summary>> =
-            plates.par_iter().map(|rows| summarize(&screen.features, rows, estimator, None, 2)).collect();
-        let n_features = screen.features.n_features();
+            plates.par_iter().map(|rows| summarize(&features, rows, estimator, None, 2)).collect();
+        let n_features = features.n_features();
         let mut pooled = Vec::with_capacity(n_features);
         let mut floor = Vec::with_capacity(n_features);
         let mut unusable = Vec::with_capacity(n_features);
@@ -106,7 +107,7 @@ impl PlateStep {
     /// A relative screen keeps its zero, which is the untreated state, so its spread is taken about zero.
     fn fit_on_wells(screen: &Screen, training: &[usize], estimator: Estimator) -> (Self, Unusable) {
         let origin = (screen.reference() == Reference::Relative).then_some(0.0);
-        let summaries = summarize(&screen.features, training, estimator, origin, 2);
+        let summaries = summarize(&screen.features.in_memory(), training, estimator, origin, 2);
         let unusable = summaries
             .iter()
             .map(|summary| reason_against(summary.deviation, summary.largest, "constant in the training wells"))

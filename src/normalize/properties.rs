@@ -50,7 +50,7 @@ fn screen(seed: u64, n_features: usize) -> Screen {
         name: "made".to_owned(),
         design: Design::AgainstControls,
         units: Units::of_rows(observations, &[]),
-        features: FeatureMatrix::numbered("f", n_features, values),
+        features: FeatureMatrix::numbered("f", n_features, values).into(),
         labels: Vec::new(),
         dropped: Vec::new(),
     }
@@ -119,7 +119,7 @@ proptest! {
         for sphere in [Sphere::Zca { epsilon: 0.0, components: None }, Sphere::ZcaCor { epsilon: 0.0, components: None }] {
             let settings = settings(PerPlate::Robust { shrink: 0.5 }, Compress::Asinh {}, sphere);
             let normalizer = Normalizer::fit(&screen, &all_rows(&screen), &settings).unwrap();
-            assert_white(&normalizer.apply(&screen).unwrap().features, &controls(&screen), 1.0);
+            assert_white(&normalizer.apply(&screen).unwrap().features.in_memory(), &controls(&screen), 1.0);
         }
     }
 
@@ -134,7 +134,7 @@ proptest! {
                 .into_iter()
                 .filter(|&row| screen.unit(row).lab_batch.as_deref() == Some(batch))
                 .collect();
-            assert_white(&normalized.features, &rows, 1.0);
+            assert_white(&normalized.features.in_memory(), &rows, 1.0);
         }
     }
 
@@ -142,9 +142,9 @@ proptest! {
     fn tvn_of_one_batch_with_its_usual_regularization_is_near_two_thirds(seed: u64) {
         let screen = screen(seed, 3);
         let controls = controls(&screen);
-        let tvn = Tvn::fit(&screen.features, &controls, 0.5).unwrap();
+        let tvn = Tvn::fit(&screen.features.in_memory(), &controls, 0.5).unwrap();
         let batches = vec!["only"; screen.n_observations()];
-        let aligned = tvn.apply(&screen.features, &controls, &batches).unwrap();
+        let aligned = tvn.apply(&screen.features.in_memory(), &controls, &batches).unwrap();
         let n = controls.len() as f64;
         assert_white(&aligned, &controls, (n / (n - 1.0)) / (n / (n - 1.0) + 0.5));
     }
@@ -152,7 +152,7 @@ proptest! {
     #[test]
     fn zca_is_symmetric(seed: u64, n_features in 1usize..40, epsilon in 0.0..1.0) {
         let screen = screen(seed, n_features);
-        let matrix = Sphering::fit(&screen.features, &controls(&screen), Whitening::Zca, epsilon).unwrap().matrix();
+        let matrix = Sphering::fit(&screen.features.in_memory(), &controls(&screen), Whitening::Zca, epsilon).unwrap().matrix();
         let largest = matrix.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
         for a in 0..n_features {
             for b in 0..n_features {
@@ -173,7 +173,7 @@ proptest! {
         let expected = Normalizer::fit(&screen, &training, &elaborate()).unwrap().apply(&screen).unwrap();
         let found = Normalizer::fit(&turned, &turned_training, &elaborate()).unwrap().apply(&turned).unwrap();
         for (row, &from) in order.iter().enumerate() {
-            for (one, other) in found.features.row(row).iter().zip(expected.features.row(from)) {
+            for (one, other) in found.features.in_memory().row(row).iter().zip(expected.features.in_memory().row(from)) {
                 prop_assert!((one - other).abs() < 1e-4);
             }
         }
@@ -186,13 +186,13 @@ proptest! {
         let training: Vec<usize> = all_rows(&screen).into_iter().filter(|row| !held_out.contains(row)).collect();
         let mut changed = screen.clone();
         for row in held_out.clone() {
-            changed.features.row_mut(row).iter_mut().for_each(|value| *value = factor * *value + 11.0);
+            changed.features.in_memory_mut().row_mut(row).iter_mut().for_each(|value| *value = factor * *value + 11.0);
         }
         let normalizer = Normalizer::fit(&screen, &training, &elaborate()).unwrap();
         prop_assert_eq!(&Normalizer::fit(&changed, &training, &elaborate()).unwrap(), &normalizer);
         let (before, after) = (normalizer.apply(&screen).unwrap(), normalizer.apply(&changed).unwrap());
         for &row in &training {
-            prop_assert_eq!(before.features.row(row), after.features.row(row));
+            prop_assert_eq!(before.features.read_row(row), after.features.read_row(row));
         }
     }
 
@@ -203,7 +203,7 @@ proptest! {
         let training: Vec<usize> = all_rows(&screen).into_iter().filter(|&row| !is_left_out(row)).collect();
         let mut changed = screen.clone();
         for row in (0..screen.n_observations()).filter(|&row| is_left_out(row)) {
-            changed.features.row_mut(row).iter_mut().for_each(|value| *value = noise);
+            changed.features.in_memory_mut().row_mut(row).iter_mut().for_each(|value| *value = noise);
         }
         let normalizer = Normalizer::fit(&screen, &training, &elaborate()).unwrap();
         prop_assert_eq!(Normalizer::fit(&changed, &training, &elaborate()).unwrap(), normalizer);
@@ -220,7 +220,7 @@ proptest! {
         };
         let plates = screen.controls_by_plate();
         for feature in 0..3 {
-            let at = |row: usize| f64::from(screen.features.row(row)[feature]);
+            let at = |row: usize| f64::from(screen.features.in_memory().row(row)[feature]);
             let deviation = |rows: &Vec<usize>| {
                 let n = rows.len() as f64;
                 let mean = rows.iter().map(|&row| at(row)).sum::<f64>() / n;
@@ -232,7 +232,7 @@ proptest! {
                 let center = median(rows.iter().map(|&row| at(row)).collect());
                 let mad = 1.4826 * median(rows.iter().map(|&row| (at(row) - center).abs()).collect());
                 for row in rows[0]..rows[0] + PER_PLATE {
-                    let found = f64::from(normalized.features.row(row)[feature]);
+                    let found = f64::from(normalized.features.in_memory().row(row)[feature]);
                     let expected = (at(row) - center) / mad.max(floor);
                     prop_assert!((found - expected).abs() <= 1e-6 * (1.0 + expected.abs()), "{found} {expected}");
                 }

@@ -34,7 +34,7 @@ fn screen(controls: &[&[f32]]) -> Screen {
         name: "made".to_owned(),
         design: Design::AgainstControls,
         units: Units::of_rows(observations, &[]),
-        features: FeatureMatrix::new(names, values),
+        features: FeatureMatrix::new(names, values).into(),
         labels: Vec::new(),
         dropped: Vec::new(),
     }
@@ -68,7 +68,7 @@ fn shrinkage_goes_half_way_to_the_median_plate() {
     let screen = screen(&[&[0.0, 1.0, 2.0], &[0.0, 3.0, 6.0], &[0.0, 1.0, 2.0]]);
     let normalized = fit(&screen, &robust(0.5)).unwrap().apply(&screen).unwrap();
     // Plate P1: median 3, MAD 3, pooled MAD 1, so the scale is 1.4826 * 2; its first treated well holds 5.
-    assert!((f64::from(normalized.features.row(8)[0]) - 2.0 / (1.4826 * 2.0)).abs() < 1e-6);
+    assert!((f64::from(normalized.features.in_memory().row(8)[0]) - 2.0 / (1.4826 * 2.0)).abs() < 1e-6);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_mad_of_zero_meets_the_floor() {
     let screen = screen(&[&[1.0, 1.0, 1.0, 2.0], &[1.0, 1.0, 1.0, 2.0]]);
     let normalized = fit(&screen, &robust(0.0)).unwrap().apply(&screen).unwrap();
     let deviation = (0.25f64 * 0.75).sqrt();
-    assert!((f64::from(normalized.features.row(4)[0]) - 4.0 / (0.01 * deviation)).abs() < 1e-2);
+    assert!((f64::from(normalized.features.in_memory().row(4)[0]) - 4.0 / (0.01 * deviation)).abs() < 1e-2);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn one_control_is_enough_where_only_the_pooled_scale_counts() {
     let screen = screen(&[&[1.0, 2.0, 4.0], &[3.0]]);
     refuses(fit(&screen, &robust(0.5)), "plate `P1` has 1 negative-control wells, its scale needs 2");
     let normalized = fit(&screen, &robust(1.0)).unwrap().apply(&screen).unwrap();
-    assert!((f64::from(normalized.features.row(6)[0]) - 2.0 / 1.4826).abs() < 1e-6);
+    assert!((f64::from(normalized.features.in_memory().row(6)[0]) - 2.0 / 1.4826).abs() < 1e-6);
     refuses(fit(&self::screen(&[&[1.0], &[2.0]]), &robust(1.0)), "no plate has two negative-control wells");
     let training = Normalizer::fit(&screen, &[0, 1, 2, 3, 4], &robust(0.5)).unwrap();
     refuses(training.apply(&screen), "plate `P1` has 1 negative-control wells");
@@ -96,11 +96,11 @@ fn finds_features_by_name_and_names_those_that_are_absent() {
     let normalizer = fit(&screen, &robust(0.5)).unwrap();
     let expected = normalizer.apply(&screen).unwrap();
     let mut turned = screen.clone();
-    turned.features = screen.features.select_columns(&[2, 1, 0]);
+    turned.features = screen.features.select_columns(&[2, 1, 0]).into();
     assert_eq!(normalizer.apply(&turned).unwrap().features, expected.features);
-    turned.features = screen.features.select_columns(&[1, 2]);
+    turned.features = screen.features.select_columns(&[1, 2]).into();
     refuses(normalizer.apply(&turned), "lacks 1 of the 2 features that the normalizer was fitted on: `area`;");
-    turned.features = screen.features.select_columns(&[0, 1, 0]);
+    turned.features = screen.features.select_columns(&[0, 1, 0]).into();
     refuses(normalizer.apply(&turned), "two features called `area`");
 }
 
@@ -108,13 +108,13 @@ fn finds_features_by_name_and_names_those_that_are_absent() {
 fn zero_of_a_relative_screen_stays_zero() {
     let mut screen = screen(&[&[1.0, 2.0, 4.0], &[-3.0, 0.0, 2.0]]);
     screen.design = Design::Relative;
-    screen.features.row_mut(0).fill(0.0);
+    screen.features.in_memory_mut().row_mut(0).fill(0.0);
     let sphere = Sphere::ZcaCor { epsilon: 0.1, components: Some(2) };
     let settings = NormalizeSettings { sphere, ..Default::default() };
     let normalizer = fit(&screen, &settings).unwrap();
     let normalized = normalizer.apply(&screen).unwrap();
-    assert_eq!(normalized.features.row(0), [0.0, 0.0]);
-    assert!(normalized.features.row(1).iter().any(|&value| value != 0.0));
+    assert_eq!(normalized.features.in_memory().row(0), [0.0, 0.0]);
+    assert!(normalized.features.in_memory().row(1).iter().any(|&value| value != 0.0));
     assert!(normalizer.statistics().contains("about zero"));
     let ranks = NormalizeSettings { compress: Compress::RankInt {}, ..Default::default() };
     refuses(fit(&screen, &ranks), "`rank_int` moves zero");
@@ -133,7 +133,7 @@ fn without_controls_training_wells_give_one_scale_for_all_plates() {
     assert!(normalizer.statistics().contains("no negative-control wells"));
     let normalized = normalizer.apply(&screen).unwrap();
     // Training values 1 2 4 5 8: median 4, MAD 2.
-    assert!((f64::from(normalized.features.row(5)[0]) - -3.0 / (2.0 * 1.4826)).abs() < 1e-6);
+    assert!((f64::from(normalized.features.in_memory().row(5)[0]) - -3.0 / (2.0 * 1.4826)).abs() < 1e-6);
     let tvn = NormalizeSettings { sphere: Sphere::Tvn { regularization: 0.5, components: None }, ..robust(0.5) };
     refuses(fit(&screen, &tvn), "has no negative-control wells, which typical variation normalization needs");
 }
@@ -141,10 +141,10 @@ fn without_controls_training_wells_give_one_scale_for_all_plates() {
 #[test]
 fn missing_values_pass_through_scaling_and_stop_sphering() {
     let mut screen = screen(&[&[1.0, 2.0, 4.0], &[1.0, 3.0, 4.0]]);
-    screen.features.row_mut(3)[1] = f32::NAN;
+    screen.features.in_memory_mut().row_mut(3)[1] = f32::NAN;
     let normalized = fit(&screen, &robust(0.5)).unwrap().apply(&screen).unwrap();
-    assert!(normalized.features.row(3)[1].is_nan());
-    assert_eq!(normalized.features.values().iter().filter(|value| value.is_nan()).count(), 1);
+    assert!(normalized.features.in_memory().row(3)[1].is_nan());
+    assert_eq!(normalized.features.in_memory().values().iter().filter(|value| value.is_nan()).count(), 1);
     let sphere = Sphere::Zca { epsilon: 0.2, components: Some(1) };
     let settings = NormalizeSettings { sphere, ..robust(0.5) };
     refuses(fit(&screen, &settings), "feature `width` is missing in 1 rows");

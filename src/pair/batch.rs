@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Anchor, Anchoring, CropShape, Episode, PairConfig, PairSet, State, Vocabulary};
-use crate::screen::{FeatureMatrix, Intervention, Screen, Treatment};
+use crate::screen::{Features, Intervention, Screen, Treatment};
 
 /// Host-side description of a batch of interventions, as the intervention encoder reads it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -133,7 +133,7 @@ impl Units {
         })
     }
 
-    fn gather(&self, features: &FeatureMatrix) -> Vec<f32> {
+    fn gather(&self, features: &Features) -> Vec<f32> {
         let mut values = Vec::with_capacity(self.rows.len() * features.n_features());
         for row in &self.rows {
             match row {

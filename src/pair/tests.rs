@@ -53,7 +53,7 @@ fn screen(wells: Vec<(usize, String, Vec<Application>)>) -> Screen {
         name: "made up".into(),
         design: crate::screen::Design::AgainstControls,
         units: Units::of_rows(observations, &[]),
-        features: FeatureMatrix::numbered("f", 3, values),
+        features: FeatureMatrix::numbered("f", 3, values).into(),
         labels: Vec::new(),
         dropped: Vec::new(),
     }
@@ -502,7 +502,7 @@ fn relative_values_start_at_zero() {
     let mut screen =
         screen(vec![(0, String::new(), vec![application("a", 1.0)]), (0, String::new(), vec![application("b", 1.0)])]);
     screen.design = crate::screen::Design::Relative;
-    screen.features.values_mut()[0] = 7.0;
+    screen.features.in_memory_mut().values_mut()[0] = 7.0;
     let pairs = PairSet::new(&screen, &Split::none(&screen), &PairConfig::default()).unwrap();
     let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
     let settings = PairConfig::default();

@@ -23,7 +23,7 @@ impl ByProfiles<'_> {
     fn latents(&self, treatments: &[Treatment]) -> Result<PredictedLatents, PlanError> {
         let Predictions { treatments: known, profiles, abstained, .. } = self.predictor.predict(treatments)?;
         let rows: Vec<usize> = (0..known.len()).collect();
-        let latents = self.trained.encode(&profiles, &rows, self.device);
+        let latents = self.trained.encode(&profiles.into(), &rows, self.device);
         // Both what is predicted and what is not stand in the order in which they were asked.
         let (mut placed, mut missing) = (Vec::with_capacity(known.len()), Vec::with_capacity(abstained.len()));
         let mut abstained = abstained.into_iter().peekable();

@@ -72,7 +72,7 @@ mod tests {
             name: "empty".into(),
             design: crate::screen::Design::AgainstControls,
             units: crate::screen::Units::default(),
-            features: crate::screen::FeatureMatrix::numbered("f", 1, Vec::new()),
+            features: crate::screen::FeatureMatrix::numbered("f", 1, Vec::new()).into(),
             labels: Vec::new(),
             dropped: Vec::new(),
         };

@@ -49,7 +49,7 @@ impl Decoder {
         config: &DecoderConfig,
         device: &Device,
     ) -> Result<Self, RidgeError> {
-        let profiles = screen.features.select_rows(rows);
+        let profiles = screen.features.gather_matrix(rows);
         let latents = trained.encode(&screen.features, rows, device);
         let of_member = |member: usize| Ridge::fit_gcv(&latents.member(member), &profiles, &config.lambdas);
         let members = (0..latents.n_members()).map(of_member).collect::<Result<_, _>>()?;

@@ -8,14 +8,14 @@ use burn::tensor::Device;
 use super::PROBE_LAMBDAS;
 use crate::linear::{Ridge, RidgeError};
 use crate::pair::Anchor;
-use crate::screen::{FeatureMatrix, Intervention, Schedule, Treatment};
+use crate::screen::{FeatureMatrix, Features, Intervention, Schedule, Treatment};
 use crate::train::TrainedModel;
 
 /// The model with its probes.
 #[derive(Debug)]
 pub struct Forecaster<'a> {
     trained: &'a TrainedModel,
-    features: &'a FeatureMatrix,
+    features: &'a Features,
     /// One for each member: members that agree on what is measured may differ in what they predict, and a probe over all
     /// of them would lean on differences between them.
     probes: Vec<Ridge>,
@@ -30,7 +30,7 @@ impl<'a> Forecaster<'a> {
     /// When fewer than two rows have a number, or one is not finite.
     pub fn fit(
         trained: &'a TrainedModel,
-        features: &'a FeatureMatrix,
+        features: &'a Features,
         training: &[&Schedule],
         seen: f64,
         device: &'a Device,

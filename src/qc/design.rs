@@ -212,13 +212,13 @@ fn features(screen: &Screen) -> Vec<Finding> {
     if matrix.n_rows() < 2 {
         return Vec::new();
     }
-    let first = matrix.row(0);
+    let first = matrix.read_row(0);
     let varies = (0..matrix.n_rows())
         .into_par_iter()
         .fold(
             || vec![false; first.len()],
             |mut varies, row| {
-                for ((varies, value), first) in varies.iter_mut().zip(matrix.row(row)).zip(first) {
+                for ((varies, value), first) in varies.iter_mut().zip(matrix.read_row(row).iter()).zip(first.iter()) {
                     *varies |= value != first;
                 }
                 varies
@@ -300,7 +300,7 @@ mod tests {
             name: "s".into(),
             design: Design::AgainstControls,
             units: Units::of_rows(observations, &[]),
-            features: FeatureMatrix::numbered("f", 2, values),
+            features: FeatureMatrix::numbered("f", 2, values).into(),
             labels: Vec::new(),
             dropped: Vec::new(),
         }

@@ -132,10 +132,11 @@ fn scale(screen: &Screen) -> Scale {
     if rows.is_empty() {
         return Scale::Raw;
     }
-    let (centers, spreads): (Vec<f32>, Vec<f32>) = (0..screen.features.n_features())
+    let features = screen.features.in_memory();
+    let (centers, spreads): (Vec<f32>, Vec<f32>) = (0..features.n_features())
         .into_par_iter()
         .map(|feature| {
-            let mut values: Vec<f32> = rows.iter().map(|&row| screen.features.row(row)[feature]).collect();
+            let mut values: Vec<f32> = rows.iter().map(|&row| features.row(row)[feature]).collect();
             let center = middle(&mut values);
             values.iter_mut().for_each(|value| *value = (*value - center).abs());
             // The median deviation of a normal distribution of spread 1 is 0.6745.

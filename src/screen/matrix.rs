@@ -1,30 +1,147 @@
-//! A named, row-major table of measured values.
+//! Tables of measured values with named columns: in memory, or where they lie.
 
 use std::borrow::Cow;
 
 use super::stored::StoredRows;
 
-/// Measured values, one row for each observation and one named column for each feature.
+/// Values of a screen, one row for each observation and one named column for each feature.
 ///
-/// Values are `f32` in row-major order, because rows are what batches gather; sums over rows are taken in `f64`. They are
-/// in memory, or, for the pixels of images, in mapped files: [`gather`](Self::gather), [`read_row`](Self::read_row) and
-/// what is built on them ([`select_rows`](Self::select_rows), [`mean_of`](Self::mean_of)) then read what they are asked
-/// for, while [`values`](Self::values) and [`row`](Self::row) bring the whole matrix into memory and keep it there.
+/// How they are stored concerns nobody else: rows are read, gathered, averaged and selected alike. Profiles are in memory,
+/// the pixels of images in mapped files; who needs all values at once asks for them [in memory](Self::in_memory).
 #[derive(Debug, Clone)]
+pub enum Features {
+    /// All values in memory.
+    Memory(FeatureMatrix),
+    /// Rows in files, read and scaled when they are asked for.
+    Stored {
+        /// One for each sample of a row.
+        names: Vec<String>,
+        /// The rows.
+        rows: StoredRows,
+    },
+}
+
+/// Measured values in memory, one row for each observation and one named column for each feature.
+///
+/// Values are `f32` in row-major order, because rows are what batches gather.
+#[derive(Debug, Clone, PartialEq)]
 pub struct FeatureMatrix {
     names: Vec<String>,
-    values: Values,
+    values: Vec<f32>,
 }
 
-#[derive(Debug, Clone)]
-enum Values {
-    Memory(Vec<f32>),
-    Stored(StoredRows),
+impl Features {
+    /// Values that lie in files.
+    ///
+    /// # Panics
+    /// If a row does not have one sample for each name.
+    pub fn stored(names: Vec<String>, rows: StoredRows) -> Self {
+        assert_eq!(rows.width(), names.len(), "samples of a row, and names");
+        Self::Stored { names, rows }
+    }
+
+    /// Whether the rows are the pixels of crops, which lie in mapped files.
+    pub fn is_of_pixels(&self) -> bool {
+        matches!(self, Self::Stored { .. })
+    }
+
+    /// Feature names, in column order.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Memory(matrix) => &matrix.names,
+            Self::Stored { names, .. } => names,
+        }
+    }
+
+    /// Number of columns.
+    pub fn n_features(&self) -> usize {
+        self.names().len()
+    }
+
+    /// Number of rows; 0 when there are no columns.
+    pub fn n_rows(&self) -> usize {
+        match self {
+            Self::Memory(matrix) => matrix.n_rows(),
+            Self::Stored { rows, .. } => rows.len(),
+        }
+    }
+
+    /// One row, `[feature]`, without the others in memory.
+    pub fn read_row(&self, row: usize) -> Cow<'_, [f32]> {
+        match self {
+            Self::Memory(matrix) => Cow::Borrowed(matrix.row(row)),
+            Self::Stored { rows, .. } => {
+                let mut values = vec![0f32; rows.width()];
+                rows.read(row, &mut values);
+                Cow::Owned(values)
+            }
+        }
+    }
+
+    /// The values of the rows at `rows`, one behind the other.
+    pub fn gather(&self, rows: &[usize]) -> Vec<f32> {
+        match self {
+            Self::Memory(matrix) => matrix.gather(rows),
+            Self::Stored { rows: stored, .. } => stored.gather(rows),
+        }
+    }
+
+    /// The rows at `rows`, in that order, in memory.
+    pub fn gather_matrix(&self, rows: &[usize]) -> FeatureMatrix {
+        FeatureMatrix { names: self.names().to_vec(), values: self.gather(rows) }
+    }
+
+    /// Mean of the rows at `rows`, `[feature]`, summed in `f64`.
+    ///
+    /// # Panics
+    /// If `rows` is empty: a mean of nothing is not a profile.
+    pub fn mean_of(&self, rows: &[usize]) -> Vec<f32> {
+        mean(self.n_features(), rows, |row| self.read_row(row))
+    }
+
+    /// The columns at `columns`, in that order.
+    pub fn select_columns(&self, columns: &[usize]) -> FeatureMatrix {
+        select_columns(self.names(), columns, self.n_rows(), |row| self.read_row(row))
+    }
+
+    /// The rows at `rows`, in that order; rows in files stay there.
+    pub fn select_rows(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Memory(matrix) => Self::Memory(matrix.select_rows(rows)),
+            Self::Stored { names, rows: stored } => Self::Stored { names: names.clone(), rows: stored.select(rows) },
+        }
+    }
+
+    /// All values in memory: of profiles those that are there, of pixels a copy.
+    pub fn in_memory(&self) -> Cow<'_, FeatureMatrix> {
+        match self {
+            Self::Memory(matrix) => Cow::Borrowed(matrix),
+            Self::Stored { rows, .. } => Cow::Owned(self.gather_matrix(&(0..rows.len()).collect::<Vec<_>>())),
+        }
+    }
 }
 
-impl PartialEq for FeatureMatrix {
+impl PartialEq for Features {
     fn eq(&self, other: &Self) -> bool {
-        self.names == other.names && self.values() == other.values()
+        self.in_memory() == other.in_memory()
+    }
+}
+
+#[cfg(test)]
+impl Features {
+    /// Values in memory, to be changed in place.
+    pub(crate) fn in_memory_mut(&mut self) -> &mut FeatureMatrix {
+        *self = Self::Memory(self.in_memory().into_owned());
+        match self {
+            Self::Memory(matrix) => matrix,
+            Self::Stored { .. } => unreachable!("they were brought into memory above"),
+        }
+    }
+}
+
+impl From<FeatureMatrix> for Features {
+    fn from(matrix: FeatureMatrix) -> Self {
+        Self::Memory(matrix)
     }
 }
 
@@ -36,16 +153,7 @@ impl FeatureMatrix {
     pub fn new(names: Vec<String>, values: Vec<f32>) -> Self {
         let whole = if names.is_empty() { values.is_empty() } else { values.len().is_multiple_of(names.len()) };
         assert!(whole, "{} values do not fill rows of {} features", values.len(), names.len());
-        Self { names, values: Values::Memory(values) }
-    }
-
-    /// A matrix whose rows lie in files.
-    ///
-    /// # Panics
-    /// If a row does not have one sample for each name.
-    pub fn stored(names: Vec<String>, rows: StoredRows) -> Self {
-        assert_eq!(rows.width(), names.len(), "samples of a row, and names");
-        Self { names, values: Values::Stored(rows) }
+        Self { names, values }
     }
 
     /// A matrix with numbered columns `{prefix}0`, `{prefix}1`, ….
@@ -65,105 +173,80 @@ impl FeatureMatrix {
 
     /// Number of rows; 0 when there are no columns.
     pub fn n_rows(&self) -> usize {
-        match &self.values {
-            Values::Memory(values) => values.len().checked_div(self.names.len()).unwrap_or(0),
-            Values::Stored(rows) => rows.len(),
-        }
+        self.values.len().checked_div(self.names.len()).unwrap_or(0)
     }
 
     /// All values, row by row.
     pub fn values(&self) -> &[f32] {
-        match &self.values {
-            Values::Memory(values) => values,
-            Values::Stored(rows) => rows.in_memory(),
-        }
+        &self.values
     }
 
     /// All values, row by row, to be changed in place.
     pub fn values_mut(&mut self) -> &mut [f32] {
-        if let Values::Stored(rows) = &self.values {
-            self.values = Values::Memory(rows.in_memory().to_vec());
-        }
-        match &mut self.values {
-            Values::Memory(values) => values,
-            Values::Stored(_) => unreachable!("they were brought into memory above"),
-        }
+        &mut self.values
     }
 
     /// One row, `[feature]`.
     pub fn row(&self, row: usize) -> &[f32] {
-        &self.values()[row * self.names.len()..(row + 1) * self.names.len()]
+        &self.values[row * self.names.len()..(row + 1) * self.names.len()]
     }
 
     /// One row, `[feature]`, to be changed in place.
     pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
         let width = self.names.len();
-        &mut self.values_mut()[row * width..(row + 1) * width]
-    }
-
-    /// Whether the rows are the pixels of crops, which lie in mapped files.
-    pub fn is_of_pixels(&self) -> bool {
-        matches!(self.values, Values::Stored(_))
-    }
-
-    /// One row, `[feature]`, without the others in memory.
-    pub fn read_row(&self, row: usize) -> Cow<'_, [f32]> {
-        match &self.values {
-            Values::Memory(_) => Cow::Borrowed(self.row(row)),
-            Values::Stored(rows) => {
-                let mut values = vec![0f32; rows.width()];
-                rows.read(row, &mut values);
-                Cow::Owned(values)
-            }
-        }
+        &mut self.values[row * width..(row + 1) * width]
     }
 
     /// The values of the rows at `rows`, one behind the other.
     pub fn gather(&self, rows: &[usize]) -> Vec<f32> {
-        match &self.values {
-            Values::Memory(_) => {
-                let mut values = Vec::with_capacity(rows.len() * self.names.len());
-                rows.iter().for_each(|&row| values.extend_from_slice(self.row(row)));
-                values
-            }
-            Values::Stored(stored) => stored.gather(rows),
-        }
+        let mut values = Vec::with_capacity(rows.len() * self.names.len());
+        rows.iter().for_each(|&row| values.extend_from_slice(self.row(row)));
+        values
     }
 
-    /// The rows at `rows`, in that order; rows in files stay there.
-    pub fn select_rows(&self, rows: &[usize]) -> FeatureMatrix {
-        let values = match &self.values {
-            Values::Memory(_) => Values::Memory(self.gather(rows)),
-            Values::Stored(stored) => Values::Stored(stored.select(rows)),
-        };
-        FeatureMatrix { names: self.names.clone(), values }
+    /// The rows at `rows`, in that order.
+    pub fn select_rows(&self, rows: &[usize]) -> Self {
+        Self { names: self.names.clone(), values: self.gather(rows) }
     }
 
     /// The columns at `columns`, in that order.
-    pub fn select_columns(&self, columns: &[usize]) -> FeatureMatrix {
-        let names = columns.iter().map(|&column| self.names[column].clone()).collect();
-        let mut values = Vec::with_capacity(self.n_rows() * columns.len());
-        for row in 0..self.n_rows() {
-            let source = self.read_row(row);
-            values.extend(columns.iter().map(|&column| source[column]));
-        }
-        FeatureMatrix { names, values: Values::Memory(values) }
+    pub fn select_columns(&self, columns: &[usize]) -> Self {
+        select_columns(&self.names, columns, self.n_rows(), |row| Cow::Borrowed(self.row(row)))
     }
 
     /// Mean of the rows at `rows`, `[feature]`, summed in `f64`.
     ///
     /// # Panics
-    /// If `rows` is empty: a mean of nothing is no profile.
+    /// If `rows` is empty: a mean of nothing is not a profile.
     pub fn mean_of(&self, rows: &[usize]) -> Vec<f32> {
-        assert!(!rows.is_empty(), "a consensus needs at least one row");
-        let mut sums = vec![0.0f64; self.n_features()];
-        for &row in rows {
-            for (sum, &value) in sums.iter_mut().zip(self.read_row(row).iter()) {
-                *sum += f64::from(value);
-            }
-        }
-        sums.into_iter().map(|sum| (sum / rows.len() as f64) as f32).collect()
+        mean(self.n_features(), rows, |row| Cow::Borrowed(self.row(row)))
     }
+}
+
+fn mean<'a>(n_features: usize, rows: &[usize], read: impl Fn(usize) -> Cow<'a, [f32]>) -> Vec<f32> {
+    assert!(!rows.is_empty(), "a consensus needs at least one row");
+    let mut sums = vec![0.0f64; n_features];
+    for &row in rows {
+        for (sum, &value) in sums.iter_mut().zip(read(row).iter()) {
+            *sum += f64::from(value);
+        }
+    }
+    sums.into_iter().map(|sum| (sum / rows.len() as f64) as f32).collect()
+}
+
+fn select_columns<'a>(
+    names: &[String],
+    columns: &[usize],
+    n_rows: usize,
+    read: impl Fn(usize) -> Cow<'a, [f32]>,
+) -> FeatureMatrix {
+    let names = columns.iter().map(|&column| names[column].clone()).collect();
+    let mut values = Vec::with_capacity(n_rows * columns.len());
+    for row in 0..n_rows {
+        let source = read(row);
+        values.extend(columns.iter().map(|&column| source[column]));
+    }
+    FeatureMatrix { names, values }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 pub use design::{Design, Reference, Schedule, Track};
 pub use image::{ImageScreen, ImageSite, Mask, MaskValues, Object, Plane, Projection, Selector, Time};
 pub use intervention::{Application, DoseError, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
-pub use matrix::FeatureMatrix;
+pub use matrix::{FeatureMatrix, Features};
 pub use query::{Query, QueryError};
 use serde::{Deserialize, Serialize};
 pub use spread::ChannelSpread;
@@ -55,7 +55,7 @@ pub struct Screen {
     /// The unit of each row: where it was measured, and what had been done there.
     pub units: Units,
     /// Measured values, `[observation, feature]`.
-    pub features: FeatureMatrix,
+    pub features: Features,
     /// Metadata kept beside the observations.
     pub labels: Vec<Label>,
     /// What loading left out.

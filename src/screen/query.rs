@@ -435,7 +435,7 @@ mod tests {
                 row("P 2", Role::PositiveControl, vec![member("VX-809", 3.2)]),
                 row("P1", Role::NegativeControl, Vec::new()),
             ]),
-            features: FeatureMatrix::numbered("f", 1, vec![0.0; 4]),
+            features: FeatureMatrix::numbered("f", 1, vec![0.0; 4]).into(),
             labels: vec![Label { name: "moa".into(), values: moa.into_iter().chain([None]).collect() }],
             dropped: vec![],
         }

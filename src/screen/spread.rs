@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::FeatureMatrix;
+use super::Features;
 
 /// Mean and standard deviation of a channel's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ impl ChannelSpread {
     const MOST_CROPS: usize = 1000;
 
     /// Of each channel of the crops at `rows`, which are laid out `[channel, y, x]`; none where there are no rows.
-    pub fn of_crops(crops: &FeatureMatrix, rows: &[usize], n_channels: usize) -> Vec<Self> {
+    pub fn of_crops(crops: &Features, rows: &[usize], n_channels: usize) -> Vec<Self> {
         let seen: Vec<usize> = rows.iter().copied().step_by(rows.len().div_ceil(Self::MOST_CROPS).max(1)).collect();
         let n_pixels = crops.n_features() / n_channels.max(1);
         if seen.is_empty() || n_pixels == 0 {
@@ -55,13 +55,15 @@ impl ChannelSpread {
 
 #[cfg(test)]
 mod tests {
+    use super::super::FeatureMatrix;
     use super::*;
 
     #[test]
     fn each_channel_has_its_own_and_other_rows_do_not_count() {
         // Two channels of two pixels; the last crop is not asked for.
-        let crops =
-            FeatureMatrix::numbered("p", 4, vec![1.0, 3.0, 7.0, 7.0, 5.0, 7.0, 7.0, 7.0, 99.0, 99.0, 99.0, 99.0]);
+        let crops: Features =
+            FeatureMatrix::numbered("p", 4, vec![1.0, 3.0, 7.0, 7.0, 5.0, 7.0, 7.0, 7.0, 99.0, 99.0, 99.0, 99.0])
+                .into();
         let found = ChannelSpread::of_crops(&crops, &[0, 1], 2);
         // 1, 3, 5, 7: mean 4, variance 5.
         assert_eq!(found[0], ChannelSpread { mean: 4.0, deviation: 5f32.sqrt() });

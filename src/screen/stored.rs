@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use memmap2::Mmap;
 use rayon::prelude::*;
@@ -104,8 +104,6 @@ pub struct StoredRows {
     scales: Arc<[Vec<ChannelScale>]>,
     rows: Arc<[StoredRow]>,
     width: usize,
-    /// All rows in memory, once somebody has asked for them so.
-    read: Arc<OnceLock<Vec<f32>>>,
 }
 
 impl StoredRows {
@@ -127,7 +125,7 @@ impl StoredRows {
             let n_channels = scales[row.scale as usize].len();
             assert!(n_channels == 0 || width.is_multiple_of(n_channels), "{width} samples of {n_channels} channels");
         }
-        Self { files: files.into(), scales: scales.into(), rows, width, read: Arc::default() }
+        Self { files: files.into(), scales: scales.into(), rows, width }
     }
 
     /// Number of rows.
@@ -148,7 +146,7 @@ impl StoredRows {
     /// The rows at `rows`, in that order; nothing is read.
     pub fn select(&self, rows: &[usize]) -> Self {
         let rows = rows.iter().map(|&row| self.rows[row]).collect();
-        Self { rows, read: Arc::default(), ..self.clone() }
+        Self { rows, ..self.clone() }
     }
 
     /// Reads the row at `row` into `values`, which it fills.
@@ -187,11 +185,6 @@ impl StoredRows {
         values.par_chunks_mut(self.width.max(1)).zip(rows).for_each(|(values, &row)| self.read(row, values));
         values
     }
-
-    /// All rows one behind the other, which then stay in memory.
-    pub fn in_memory(&self) -> &[f32] {
-        self.read.get_or_init(|| self.gather(&(0..self.len()).collect::<Vec<_>>()))
-    }
 }
 
 #[cfg(test)]
@@ -213,7 +206,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let rows = rows(folder.path());
         let expected = [-0.5f32.ln_1p(), 0.5, 0.0, 0.0, 256.0, 512.0, 768.0, 1024.0, 0.0, 10.0, 20.0, 30.0];
-        assert_eq!(rows.in_memory(), expected);
+        assert_eq!(rows.gather(&[0, 1, 2]), expected);
         assert_eq!(rows.select(&[2, 0]).gather(&[1, 0]), [&expected[..4], &expected[8..]].concat());
         assert_eq!((rows.select(&[1]).len(), rows.width()), (1, 4));
     }

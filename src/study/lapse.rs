@@ -234,7 +234,7 @@ impl<'a> Lapse<'a> {
             values.extend(trained.members.iter().flat_map(|(_, memory)| &memory.neighbors[index]));
         }
         let moves = FeatureMatrix::numbered("move_", trained.config.latent * trained.members.len(), values);
-        let mut found = Profiles::of_changes(&moves, &training).simple_predictions(&treatments);
+        let mut found = Profiles::of_changes(&moves.into(), &training).simple_predictions(&treatments);
         // Where nothing moves, latents and measured ratios say the same.
         found.retain(|predictions| predictions.method != Method::NoChange);
         found
@@ -290,7 +290,7 @@ impl<'a> Lapse<'a> {
             training.entry(well.treatment.clone()).or_default().push(row);
         }
         let changes = observed.iter().map(|ratio| (ratio - 1.0) as f32).collect();
-        Profiles::of_changes(&FeatureMatrix::new(vec!["change".into()], changes), &training)
+        Profiles::of_changes(&FeatureMatrix::new(vec!["change".into()], changes).into(), &training)
     }
 
     /// What predictions of ratio − 1 say of each well.

@@ -69,9 +69,9 @@ impl Prepared {
         let mut screen = self.screen.clone();
         let n_own = screen.n_observations();
         screen.units = screen.units.followed_by(&other.units);
-        let mut values = screen.features.values().to_vec();
-        values.extend_from_slice(other.features.values());
-        screen.features = FeatureMatrix::new(screen.features.names().to_vec(), values);
+        let mut values = screen.features.in_memory().values().to_vec();
+        values.extend_from_slice(other.features.in_memory().values());
+        screen.features = FeatureMatrix::new(screen.features.names().to_vec(), values).into();
         for label in &mut screen.labels {
             match other.label(&label.name) {
                 Some(theirs) => label.values.extend(theirs.values.iter().cloned()),

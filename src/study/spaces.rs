@@ -14,7 +14,7 @@ use crate::embed::{Level, embed};
 use crate::evaluate::{LATENTS, Space};
 use crate::normalize::{NormalizeError, PrincipalComponents, Sphering, Whitening};
 use crate::pair::Part;
-use crate::screen::{FeatureMatrix, Role, Screen};
+use crate::screen::{FeatureMatrix, Features, Role, Screen};
 
 /// Ends the name of a space in which the spread of replicates is whitened.
 const WITHIN: &str = "_within";
@@ -48,7 +48,7 @@ pub(super) fn spaces(
     let training = wells.split.rows(Part::Train);
     let untrained = trained.untrained(config.train.seed, device);
     let mut plain = vec![
-        (LATENTS.to_owned(), wells.screen.features.clone()),
+        (LATENTS.to_owned(), wells.screen.features.in_memory().into_owned()),
         ("random_encoder".to_owned(), embed(&untrained, &prepared.screen, Level::Cell, device).by_well().latents),
     ];
     if let Some(components) = pixel_components(prepared, trained.config.latent)? {
@@ -63,8 +63,8 @@ pub(super) fn spaces(
     let mut all = Vec::new();
     for (name, space) in plain {
         let within = if name.ends_with("_scaled") { None } else { whitened_within(&wells.screen, &space, &training)? };
-        let within = within.map(|within| (format!("{name}{WITHIN}"), within));
-        all.push((name, space));
+        let within = within.map(|within| (format!("{name}{WITHIN}"), within.into()));
+        all.push((name, space.into()));
         all.extend(within);
     }
     Ok(all)
@@ -81,8 +81,7 @@ fn pixel_components(prepared: &Prepared, wanted: usize) -> Result<Option<Feature
     let training = prepared.split.rows(Part::Train);
     let fitted: Vec<usize> = training.iter().copied().step_by(training.len().div_ceil(MOST_FITTED).max(1)).collect();
     let wanted = wanted.min(fitted.len().saturating_sub(1));
-    let in_memory = |rows: &[usize]| FeatureMatrix::new(pixels.names().to_vec(), pixels.gather(rows));
-    let (training, all) = (in_memory(&fitted), (0..fitted.len()).collect::<Vec<_>>());
+    let (training, all) = (pixels.gather_matrix(&fitted), (0..fitted.len()).collect::<Vec<_>>());
     let fit = |n_components: usize| PrincipalComponents::fit(&training, &all, n_components);
     let components = match fit(wanted) {
         Err(NormalizeError::TooManyComponents { spanned, .. }) if spanned > 0 => fit(spanned)?,
@@ -92,13 +91,13 @@ fn pixel_components(prepared: &Prepared, wanted: usize) -> Result<Option<Feature
     let rows: Vec<usize> = (0..pixels.n_rows()).collect();
     let mut values = Vec::with_capacity(rows.len() * components.n_components());
     for rows in rows.chunks(AT_ONCE) {
-        values.extend_from_slice(components.apply(&in_memory(rows))?.values());
+        values.extend_from_slice(components.apply(&pixels.gather_matrix(rows))?.values());
     }
     Ok((components.n_components() > 0).then(|| FeatureMatrix::numbered("pc", components.n_components(), values)))
 }
 
 /// Mean, standard deviation and percentiles of each channel of each crop, `[crop, channel * statistic]`.
-fn intensity_statistics(pixels: &FeatureMatrix, n_channels: usize) -> FeatureMatrix {
+fn intensity_statistics(pixels: &Features, n_channels: usize) -> FeatureMatrix {
     let n_pixels = pixels.n_features() / n_channels.max(1);
     let width = n_channels * (2 + PERCENTILES.len());
     let mut values = Vec::with_capacity(pixels.n_rows() * width);
@@ -177,7 +176,7 @@ mod tests {
     fn intensity_statistics_are_those_of_each_channel() {
         // Channel 0 is 0 to 4, channel 1 is constant.
         let pixels = FeatureMatrix::numbered("p", 10, vec![4.0, 0.0, 3.0, 1.0, 2.0, 7.0, 7.0, 7.0, 7.0, 7.0]);
-        let found = intensity_statistics(&pixels, 2);
+        let found = intensity_statistics(&pixels.into(), 2);
         let expected =
             [2.0, 2f32.sqrt(), 0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 4.0, 7.0, 0.0, 7.0, 7.0, 7.0, 7.0, 7.0, 7.0, 7.0];
         assert_eq!(found.n_features(), 18);

@@ -44,7 +44,7 @@ impl LatentWells {
             name: prepared.screen.name.clone(),
             design: prepared.screen.design.clone(),
             units: wells.units,
-            features: wells.latents,
+            features: wells.latents.into(),
             labels: wells.labels,
             dropped: Vec::new(),
         };

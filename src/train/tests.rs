@@ -35,7 +35,7 @@ fn screen(observations: Vec<Unit>, values: Vec<f32>) -> Screen {
     Screen {
         name: "made up".into(),
         design: Design::AgainstControls,
-        features: FeatureMatrix::numbered("f", values.len() / observations.len(), values),
+        features: FeatureMatrix::numbered("f", values.len() / observations.len(), values).into(),
         units: Units::of_rows(observations, &[]),
         labels: Vec::new(),
         dropped: Vec::new(),
@@ -299,7 +299,7 @@ fn micro_batches_with_a_batch_norm_are_refused() {
 #[test]
 fn a_value_that_is_no_number_stops_training_before_it_is_saved() {
     let mut screen = eight_compounds(1);
-    screen.features.row_mut(12)[3] = f32::NAN;
+    screen.features.in_memory_mut().row_mut(12)[3] = f32::NAN;
     let mut setup = Setup::of(screen);
     for log_every in [1, 100] {
         setup.train = TrainConfig { steps: 100, log_every, checkpoint_every: 10, ..setup.train };
@@ -488,8 +488,9 @@ fn latents_recover_the_state_of_a_linear_gaussian_world() {
             / 3.0
     };
     let n = screen.n_observations();
-    let features: Vec<Vec<f64>> =
-        (0..n).map(|row| screen.features.row(row).iter().map(|&value| f64::from(value)).collect()).collect();
+    let features: Vec<Vec<f64>> = (0..n)
+        .map(|row| screen.features.in_memory().row(row).iter().map(|&value| f64::from(value)).collect())
+        .collect();
     let of_features = r2_of(&features);
     let mut setup = Setup::of(screen);
     setup.model.latent = 3;
@@ -502,7 +503,7 @@ fn latents_recover_the_state_of_a_linear_gaussian_world() {
     let trained = setup.run(0, None).unwrap();
     let rows: Vec<usize> = (0..n).collect();
     let input = burn::tensor::Tensor::<2>::from_data(
-        burn::tensor::TensorData::new(setup.screen.features.select_rows(&rows).values().to_vec(), [n, 12]),
+        burn::tensor::TensorData::new(setup.screen.features.gather(&rows), [n, 12]),
         &Device::flex(),
     );
     let latents: Vec<f32> = trained.outcome.model.encode(input).into_data().try_to_vec().unwrap();

@@ -14,7 +14,7 @@ use super::latents::{Latents, mean};
 use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
 use crate::pair::{Anchor, Anchoring, PairSet, State, Vocabulary, anchor_in};
 use crate::run::Checkpoint;
-use crate::screen::{FeatureMatrix, Screen, Treatment};
+use crate::screen::{Features, Screen, Treatment};
 
 /// Rows encoded at once; bounds the memory of inference.
 const CHUNK: usize = 4096;
@@ -23,7 +23,7 @@ const CHUNK: usize = 4096;
 const CHUNK_VALUES: usize = 1 << 23;
 
 /// Latents of rows of a feature matrix, one `Vec` for each row.
-pub(super) fn encode(model: &WorldModel, features: &FeatureMatrix, rows: &[usize], device: &Device) -> Vec<Vec<f32>> {
+pub(super) fn encode(model: &WorldModel, features: &Features, rows: &[usize], device: &Device) -> Vec<Vec<f32>> {
     let mut latents = Vec::with_capacity(rows.len());
     let n_rows = (CHUNK_VALUES / features.n_features().max(1)).clamp(1, CHUNK);
     for chunk in rows.chunks(n_rows) {
@@ -197,7 +197,7 @@ pub struct TrainedModel {
 
 impl TrainedModel {
     /// Latents of observations by each member.
-    pub fn encode(&self, features: &FeatureMatrix, rows: &[usize], device: &Device) -> Latents {
+    pub fn encode(&self, features: &Features, rows: &[usize], device: &Device) -> Latents {
         let of_member = |(model, _): &(WorldModel, Memory)| encode(model, features, rows, device);
         self.latents(&self.members.iter().map(of_member).collect::<Vec<_>>())
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::average_precision;
 use super::*;
-use crate::screen::{Design, Intervention, Kind, Unit};
+use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Unit};
 
 /// A screen of `(plate, compound or "" for control, vector)` wells.
 fn screen(wells: &[(String, String, Vec<f32>)]) -> Screen {
@@ -32,7 +32,8 @@ fn screen(wells: &[(String, String, Vec<f32>)]) -> Screen {
             "f",
             wells[0].2.len(),
             wells.iter().flat_map(|well| well.2.clone()).collect(),
-        ),
+        )
+        .into(),
         labels: vec![],
         dropped: vec![],
     }
@@ -109,6 +110,7 @@ fn the_counting_form_equals_average_precision_with_ties() {
 fn two_perfect_replicates_reach_the_least_p_value_of_153_relabelings() {
     let mut wells: Vec<_> = noise(0, 0, 16, 5)
         .features
+        .in_memory()
         .values()
         .chunks(8)
         .map(|row| ("p".to_owned(), String::new(), row.to_vec()))

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::model::for_this_cpu;
-use crate::screen::FeatureMatrix;
+use crate::screen::Features;
 
 /// Profiles scaled to length 1; a zero row stays zero and is unlike everything.
 pub(super) struct Units {
@@ -19,14 +19,14 @@ const LANES: usize = 16;
 const ROWS: usize = 4;
 
 impl Units {
-    pub(super) fn of(vectors: &FeatureMatrix) -> Self {
+    pub(super) fn of(vectors: &Features) -> Self {
         let width = vectors.n_features().next_multiple_of(LANES).max(LANES);
         let mut values = vec![0.0; vectors.n_rows() * width];
         values.par_chunks_mut(width).enumerate().for_each(|(row, unit)| {
-            let values = vectors.row(row);
+            let values = vectors.read_row(row);
             let norm = values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
             let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-            for (unit, &value) in unit.iter_mut().zip(values) {
+            for (unit, &value) in unit.iter_mut().zip(values.iter()) {
                 *unit = (f64::from(value) * scale) as f32;
             }
         });

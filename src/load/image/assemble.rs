@@ -73,7 +73,7 @@ pub(super) fn assemble(listing: Listing, card: &Card, folder: Option<&Path>) -> 
         name: card.screen_name(&path),
         design: Design::of_reference(card.reference),
         units: Units::of_rows(order.iter().map(|&row| observations[row].clone()).collect(), &labels),
-        features: FeatureMatrix::new(Vec::new(), Vec::new()),
+        features: FeatureMatrix::new(Vec::new(), Vec::new()).into(),
         labels,
         dropped: dropped.collect(),
     };

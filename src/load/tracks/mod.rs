@@ -121,7 +121,7 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
         name: card.screen_name(&paths[0]),
         design: Design::Scheduled { tracks: built.tracks, schedules: built.schedules },
         units: Units::of_rows(built.units, &built.labels),
-        features: FeatureMatrix::new(built.names, built.values),
+        features: FeatureMatrix::new(built.names, built.values).into(),
         labels: built.labels,
         dropped,
     };

@@ -57,7 +57,7 @@ fn a_window_holds_values_up_to_its_own_time_and_intervals_hold_what_was_present(
     let screen = &loaded.screen;
     assert_eq!(screen.features.names(), ["erk_4_min_before", "erk_2_min_before", "erk"]);
     assert_eq!((loaded.screen.design.tracks().len(), screen.n_observations()), (3, 3 * 5));
-    assert_eq!(screen.features.row(0), [100.0, 101.0, 102.0]);
+    assert_eq!(screen.features.in_memory().row(0), [100.0, 101.0, 102.0]);
     let schedule = &loaded.screen.design.schedules()[0];
     assert_eq!((schedule.field.as_str(), schedule.track.as_str()), ("a 1", "a 1 1"));
     assert_eq!(schedule.rows, [None, None, Some(0), Some(1), Some(2), Some(3), Some(4)]);

@@ -49,7 +49,7 @@ fn scheduled() -> Screen {
         name: "tracks".into(),
         design: Design::Scheduled { tracks, schedules },
         units: Units::of_rows(observations, &[]),
-        features: FeatureMatrix::new(vec!["x".into()], values),
+        features: FeatureMatrix::new(vec!["x".into()], values).into(),
         labels: vec![],
         dropped: vec![],
     }
@@ -156,7 +156,7 @@ fn followed() -> Screen {
         name: "lapse".into(),
         design: Design::Followed { tracks },
         units: Units::of_rows(observations, &[]),
-        features: FeatureMatrix::new(vec!["x".into()], values),
+        features: FeatureMatrix::new(vec!["x".into()], values).into(),
         labels: vec![],
         dropped: vec![],
     }
