@@ -58,10 +58,6 @@ impl CompressStep {
 
     /// Compresses every value; missing values stay missing.
     pub(super) fn apply(&self, features: &mut FeatureMatrix) {
-        // Untouched, they may stay in their files.
-        if matches!(self, Self::None {}) {
-            return;
-        }
         let n_features = features.n_features();
         let rows = features.values_mut().par_chunks_mut(n_features.max(1));
         match self {

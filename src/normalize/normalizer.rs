@@ -69,6 +69,20 @@ impl Normalizer {
             return Err(NormalizeError::NoControls { screen: screen.name.clone(), step });
         }
 
+        if settings.has_no_step() {
+            let inputs = screen.features.names().to_vec();
+            return Ok(Self {
+                reference: screen.reference(),
+                statistics: statistics(settings, has_controls, is_relative).to_owned(),
+                outputs: inputs.clone(),
+                inputs,
+                removed: Vec::new(),
+                per_plate: PlateStep::Untouched {},
+                compress: CompressStep::None {},
+                components: None,
+                sphere: SphereStep::None {},
+            });
+        }
         let (per_plate, unusable) = PlateStep::fit(screen, &training, &settings.per_plate, has_controls)?;
         let usable: Vec<usize> = (0..unusable.len()).filter(|&feature| unusable[feature].is_none()).collect();
         let names = screen.features.names();
@@ -141,7 +155,10 @@ impl Normalizer {
             return Err(NormalizeError::MissingFeatures { screen: screen.name.clone(), names, expected: n_inputs });
         }
         let wanted: Vec<usize> = found.into_iter().flatten().collect();
-
+        if self.has_no_step() && wanted.iter().copied().eq(0..screen.features.n_features()) {
+            // Pixels stay in their files.
+            return Ok(screen.clone());
+        }
         let rows: Vec<usize> = (0..screen.n_observations()).collect();
         let mut features = self.per_plate.apply(screen, &columns(&screen.features, &wanted), &rows)?;
         self.compress.apply(&mut features);
@@ -168,6 +185,13 @@ impl Normalizer {
             labels: screen.labels.clone(),
             dropped: screen.dropped.clone(),
         })
+    }
+
+    fn has_no_step(&self) -> bool {
+        matches!(
+            (&self.per_plate, &self.compress, &self.components, &self.sphere),
+            (PlateStep::Untouched {}, CompressStep::None {}, None, SphereStep::None {})
+        )
     }
 
     /// What the effects of the screen that was fitted are measured against.

@@ -178,3 +178,25 @@ fn a_damaged_file_is_refused() {
         serde_json::to_string(&normalizer).unwrap().replacen(r#""inputs":["area","width"]"#, r#""inputs":["area"]"#, 1);
     refuses(serde_json::from_str::<Normalizer>(&text).unwrap().apply(&screen), "the stored normalizer is damaged");
 }
+
+#[test]
+fn without_a_step_pixels_stay_in_their_files() {
+    use crate::screen::{ChannelScale, Features, MappedFile, StoredRow, StoredRows, StoredType};
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut screen = screen(&[&[1.0, 2.0, 3.0, 4.0]]);
+    let n_rows = screen.n_observations();
+    let path = folder.path().join("pixels");
+    std::fs::write(&path, (0..n_rows as u8).collect::<Vec<_>>()).unwrap();
+    let row = |row: usize| StoredRow { file: 0, scale: 0, offset: row as u64, sample: StoredType::U8 };
+    let scales: Vec<Vec<ChannelScale>> = vec![Vec::new()];
+    let rows: Vec<StoredRow> = (0..n_rows).map(row).collect();
+    let stored = StoredRows::new(vec![MappedFile::open(&path).unwrap()], scales, rows, 1);
+    screen.features = Features::stored(vec!["pixel".into()], stored);
+    let settings =
+        NormalizeSettings { per_plate: PerPlate::None {}, compress: Compress::None {}, ..NormalizeSettings::default() };
+    let normalizer = Normalizer::fit(&screen, &(0..n_rows).collect::<Vec<_>>(), &settings).unwrap();
+    let normalized = normalizer.apply(&screen).unwrap();
+    assert!(normalized.features.is_of_pixels());
+    assert_eq!(normalized.features, screen.features);
+}

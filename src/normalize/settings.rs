@@ -31,6 +31,15 @@ impl Default for NormalizeSettings {
     }
 }
 
+impl NormalizeSettings {
+    /// Whether values stay as they are.
+    pub(super) fn has_no_step(&self) -> bool {
+        let Self { per_plate, select, compress, sphere } = self;
+        select.is_empty()
+            && matches!((per_plate, compress, sphere), (PerPlate::None {}, Compress::None {}, Sphere::None {}))
+    }
+}
+
 /// How each plate is centered and scaled, by its own negative controls.
 ///
 /// The scale is `(1 - shrink) * plate + shrink * pooled`, where pooled is the median over the training plates; a
