@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cytonaut::config::Config;
+use cytonaut::config::{Config, ScreenKind};
 
 use super::support::{cytonaut, finish};
 
@@ -40,29 +40,40 @@ fn every_configuration_parses() {
     assert!(n_files >= 2, "{n_files} configurations");
 }
 
+/// `configs/default.toml` with the keys that are comments because they are for other screens.
+fn all_defaults() -> String {
+    let text = fs::read_to_string(root("configs/default.toml")).unwrap();
+    let is_key =
+        |line: &&str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let uncommented = |line: &str| line.strip_prefix("# ").filter(is_key).unwrap_or(line).to_owned();
+    text.lines().map(uncommented).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn the_commented_defaults_are_the_defaults() {
-    let path = root("configs/default.toml");
-    assert_eq!(Config::read(&path).unwrap(), Config::default());
-    let (written, expected) = (keys(&fs::read_to_string(&path).unwrap()), keys(&Config::default().to_toml()));
-    let missing: Vec<_> = expected.difference(&written).collect();
-    assert!(missing.is_empty(), "configs/default.toml says nothing of {missing:?}");
+    assert_eq!(Config::read(&root("configs/default.toml")).unwrap(), Config::default());
+    let mut all: Config = toml::from_str(&all_defaults()).unwrap();
+    assert!(all.data.card.take().is_some() && all.train.from.take().is_some());
+    assert_eq!(Config { images: None, tracks: None, ..all.clone() }, Config::default());
+    assert_eq!((all.images, all.tracks), (Some(Default::default()), Some(Default::default())));
+    let written = keys(&all_defaults());
+    for kind in ScreenKind::ALL {
+        let missing: Vec<_> = keys(&Config::default().to_toml(kind)).difference(&written).cloned().collect();
+        assert!(missing.is_empty(), "configs/default.toml says nothing of {missing:?}");
+    }
 }
 
 #[test]
 fn a_resolved_configuration_reads_back_equal() {
     for name in ["configs/quickstart.toml", "configs/default.toml"] {
         let config = Config::read(&root(name)).unwrap();
-        assert_eq!(Config::parse(&config.to_toml()).unwrap(), config);
+        assert_eq!(Config::parse(&config.to_toml(ScreenKind::Profiles)).unwrap(), config);
     }
 }
 
 #[test]
 fn keys_in_help_texts_exist() {
-    let mut config = Config::default();
-    config.data.card = Some("dataset.toml".into());
-    config.train.from = Some("runs/a".into());
-    let keys = keys(&config.to_toml());
+    let keys = keys(&all_defaults());
     let mut named = BTreeSet::new();
     let help = finish(cytonaut(["--help"]), 0);
     let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();

@@ -89,6 +89,13 @@ const PROFILES: &[(&str, Outcome)] = &[
     ("rank folds --target 'moa == \"rises\"'", OF_FOLDS),
     ("evaluate folds", Works("lewm")),
     ("train screen.toml --from folds --out from_folds", OF_FOLDS),
+    (
+        "run screen.toml --steps 2 --set pair.rollout=3 --out refused",
+        Refused {
+            words: "screen.toml: delete what has no effect on profiles, relative profiles: `pair.rollout` (for tracks: ",
+            instead: &["run screen.toml --steps 2 --out refused"],
+        },
+    ),
 ];
 
 #[test]
@@ -131,6 +138,13 @@ fn relative_profiles() {
             ("evaluate run", Works("lewm")),
             ("evaluate run new/profiles.csv", Works("lewm")),
             ("embed folds --out e.parquet", OF_FOLDS),
+            (
+                "run screen.toml --steps 2 --set pair.bag=3 --out refused",
+                Refused {
+                    words: "screen.toml: delete what has no effect on relative profiles: `pair.bag` (for profiles, images: ",
+                    instead: &["run screen.toml --steps 2 --out refused"],
+                },
+            ),
         ],
     });
 }
@@ -194,6 +208,13 @@ fn crops_of_images() {
             ),
             ("embed folds --out e.parquet", OF_FOLDS),
             ("evaluate folds", Works("latents")),
+            (
+                "run screen.toml --steps 2 --set evaluate.all_folds=false --set decoder.from_anchor=true --out refused",
+                Refused {
+                    words: "screen.toml: delete what has no effect on images, time lapses: `decoder.from_anchor` (for profiles",
+                    instead: &["run screen.toml --steps 2 --set evaluate.all_folds=false --out refused"],
+                },
+            ),
         ],
     });
 }
@@ -251,6 +272,14 @@ fn a_time_lapse_of_crops() {
             ),
             ("embed folds --out e.parquet", OF_FOLDS),
             ("evaluate folds", Works("no_change")),
+            (
+                "run screen.toml --steps 2 --set evaluate.all_folds=false --set pair.crops=4 --set evaluate.neighbors=3 --out refused",
+                Refused {
+                    words: "screen.toml: delete what has no effect on time lapses: `pair.crops` (for profiles, relative profiles, \
+                            images: only wells have several rows), `evaluate.neighbors` (for images: ",
+                    instead: &["run screen.toml --steps 2 --set evaluate.all_folds=false --out refused"],
+                },
+            ),
         ],
     });
 }
@@ -306,7 +335,7 @@ fn tracks_under_a_schedule() {
             (
                 "run screen.toml --set rank.target='dose_um >= 0.1' --out ranked",
                 Refused {
-                    words: "`rank.target` is not available for a table of tracks",
+                    words: "screen.toml: delete what has no effect on tracks: `rank.target` (for profiles",
                     instead: &["run screen.toml --steps 1 --set pair.rollout=2 --out ranked"],
                 },
             ),

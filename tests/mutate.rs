@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use cytonaut::config::Config;
+use cytonaut::config::{Config, ScreenKind};
 use cytonaut::descriptor::Descriptors;
 use cytonaut::embed::{Embeddings, Level, embed_screen};
 use cytonaut::load::{DescriptorFile, Source, load};
 use cytonaut::plan::Ranking;
 use cytonaut::run::{Checkpoint, Manifest, MetricsLog, NonFinite};
-use cytonaut::screen::Screen;
+use cytonaut::screen::{Design, Screen};
 use cytonaut::study::{TrainedRun, predict_table};
 use cytonaut::table::Table;
 use rand::{RngExt, SeedableRng};
@@ -62,7 +62,8 @@ fn feed_descriptors(folder: &Path, _: &Screen) -> bool {
 
 fn feed_config(folder: &Path, _: &Screen) -> bool {
     let config = Config::read(&folder.join("c.toml"));
-    config.is_ok_and(|config| Config::parse(&config.to_toml()).unwrap() == config)
+    let written = |config: &Config| config.to_toml(ScreenKind::of(config, &Design::AgainstControls));
+    config.is_ok_and(|config| Config::parse(&written(&config)).unwrap() == config)
 }
 
 fn feed_results(folder: &Path, _: &Screen) -> bool {

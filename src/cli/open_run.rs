@@ -27,8 +27,9 @@ pub(super) fn run_config(
     change: impl FnOnce(&mut Config),
 ) -> anyhow::Result<Finished> {
     let device = device.resolve()?;
-    let mut config = overrides.resolve(path)?;
-    change(&mut config);
+    let mut asked = overrides.resolve(path)?;
+    change(&mut asked.config);
+    let config = &asked.config;
     let name = path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
     let folder = out.unwrap_or_else(|| Path::new("runs").join(name));
     let reporter = Reporter::new(config.train.members, config.train.steps);
@@ -38,12 +39,13 @@ pub(super) fn run_config(
     if config.images.is_some() {
         listen()?;
     }
-    let loaded = study::load_screen_until(&config, &stop, &teller(&reporter))?;
+    let loaded = study::load_screen_until(config, &stop, &teller(&reporter))?;
     say_loaded(&loaded);
+    asked.check(&loaded.screen.design)?;
     if config.images.is_none() {
         listen()?;
     }
-    Ok(study::run(&config, &loaded, &folder, &device, &stop, &teller(&reporter))?)
+    Ok(study::run(config, &loaded, &folder, &device, &stop, &teller(&reporter))?)
 }
 
 /// The first SIGINT or SIGTERM asks to stop, the second ends the process with code 130 as it stands.

@@ -7,7 +7,8 @@ use burn::tensor::Device;
 use clap::Args;
 
 use super::AskedWrongly;
-use crate::config::Config;
+use crate::config::{Config, ConfigError, ScreenKind, Written};
+use crate::screen::Design;
 
 /// Overrides of the configuration file.
 #[derive(Debug, Args)]
@@ -32,22 +33,36 @@ pub(super) struct Overrides {
     set: Vec<String>,
 }
 
+/// A configuration as a file and the command line ask for it.
+pub(super) struct Asked {
+    pub(super) config: Config,
+    path: PathBuf,
+    written: Written,
+}
+
+impl Asked {
+    /// Refuses what has no effect on the screen that was read.
+    pub(super) fn check(&self, design: &Design) -> anyhow::Result<()> {
+        let kind = ScreenKind::of(&self.config, design);
+        Ok(self.written.check(kind).map_err(|error| in_file(&self.path, &error))?)
+    }
+}
+
 impl Overrides {
     /// The configuration at `path` with these overrides.
-    pub(super) fn resolve(self, path: &Path) -> anyhow::Result<Config> {
+    pub(super) fn resolve(self, path: &Path) -> anyhow::Result<Asked> {
         let Self { seed, members, steps, files, from, set } = self;
         let text =
             crate::load::read_small_text(path).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
         // Parsed as it stands first, so that an error names the line that the user wrote.
-        Config::parse(&text).map_err(|error| AskedWrongly(format!("{}{error}", prefix(path, &error))))?;
+        Config::parse(&text).map_err(|error| in_file(path, &error))?;
         let mut document: toml::Table =
             toml::from_str(&text).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
         for entry in &set {
             put(&mut document, entry)?;
         }
         let text = toml::to_string(&document).context("the configuration cannot be written back")?;
-        let mut config =
-            Config::parse(&text).map_err(|error| AskedWrongly(format!("{}{error}", prefix(path, &error))))?;
+        let mut config = Config::parse(&text).map_err(|error| in_file(path, &error))?;
         if let Some(seed) = seed {
             config.train.seed = seed;
         }
@@ -64,18 +79,14 @@ impl Overrides {
             config.train.from = from;
         }
         config.check()?;
-        Ok(config)
+        Ok(Asked { config, path: path.to_owned(), written: Written::of(&text) })
     }
 }
 
-/// A parse error's own message begins with an empty path.
-fn prefix(path: &Path, error: &crate::config::ConfigError) -> String {
-    match error {
-        crate::config::ConfigError::Value { .. } | crate::config::ConfigError::Renamed { .. } => {
-            format!("{}: ", path.display())
-        }
-        _ => path.display().to_string(),
-    }
+/// What is wrong with the configuration at `path`. The message of an error of parsing begins with an empty path.
+fn in_file(path: &Path, error: &ConfigError) -> AskedWrongly {
+    let colon = if matches!(error, ConfigError::Parse { .. }) { "" } else { ": " };
+    AskedWrongly(format!("{}{colon}{error}", path.display()))
 }
 
 /// Sets a dotted key to a TOML value; anything that is not a TOML value is taken as a string.

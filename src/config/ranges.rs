@@ -70,8 +70,7 @@ impl Config {
             && select.is_empty()
             && *compress == Compress::None {}
             && *sphere == Sphere::None {};
-        let expected =
-            "`none` for every step, because [images.intensity] scales images; set per_plate.method and compress.method";
+        let expected = "`none` for every step, because [images.intensity] scales images; delete [normalize]";
         check("normalize", "a change of features", is_none, expected)
     }
 
@@ -282,7 +281,7 @@ mod tests {
         check(&format!("[images.crop]\nsize = 48\n{}", image("size = 96")), "model.encoder.size");
         check("[images.crop]\nsize = 0", "images.crop.size");
         check("[images.crop]\nbinning = 0", "images.crop.binning");
-        check("[images.crop]\nsize = 48", "normalize");
+        check("[images.crop]\nsize = 48\n[normalize.compress]\nmethod = \"asinh\"", "normalize");
         check("model.predictor.dropout = 1.0", "model.predictor.dropout");
         check("pair.bag = 0", "pair.bag");
         check("pair.rollout = 0", "pair.rollout");

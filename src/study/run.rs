@@ -13,7 +13,7 @@ use super::open::fold_name;
 use super::prepare::{Prepared, load_screen_until, prepare};
 use super::trained_run::TrainedRun;
 use super::{pictures, reopen};
-use crate::config::Config;
+use crate::config::{Config, ScreenKind};
 use crate::embed::{Embeddings, Level, embed};
 use crate::evaluate::{Answers, Evaluation};
 use crate::load::{InputFile, InputHash, Loaded};
@@ -185,7 +185,8 @@ fn open(config: &Config, loaded: &Loaded, folder: &Path, tell: &dyn Fn(Event)) -
             inputs.push(InputHash { name: format!("train.from/{}", hash.name), ..hash });
         }
     }
-    let (dir, was_finished) = match RunDir::open(folder, &config.to_toml(), &inputs)? {
+    let resolved = config.to_toml(ScreenKind::of(config, &loaded.screen.design));
+    let (dir, was_finished) = match RunDir::open(folder, &resolved, &inputs)? {
         Opened::New(dir) | Opened::Resume(dir) => (dir, false),
         Opened::Finished(dir) => (dir, true),
     };
