@@ -12,7 +12,7 @@ use super::{AskedWrongly, print};
 use crate::embed::{Embeddings, Level, embed_screen};
 use crate::load::Source;
 use crate::load::image::ImageSource;
-use crate::screen::Reference;
+use crate::screen::{Reference, RowKind};
 use crate::study::{self, TrainedRun};
 use crate::train::Stop;
 
@@ -94,20 +94,19 @@ impl EmbedArgs {
 
 /// Why a run has no latents of this kind, and which it has.
 fn refusal(run: &TrainedRun, level: Level, tvn: bool) -> Option<&'static str> {
-    let is_of_crops = run.trained.config.encoder.crop().is_some();
-    let reference = run.normalizer.reference();
-    match (reference, level) {
-        (Reference::FirstFrame, Level::Well | Level::Site) => Some(
+    let is_relative = run.normalizer.reference() == Reference::Relative;
+    match (run.row_kind(), level) {
+        (RowKind::FollowedCrop | RowKind::TrackWindow, Level::Well | Level::Site) => Some(
             "a well or field of a time lapse has a state for each time; ask for `--level cell` or `--level intervention`",
         ),
-        (Reference::ControlWells | Reference::Relative, Level::Cell | Level::Site) if !is_of_crops => {
+        (RowKind::Profile, Level::Cell | Level::Site) => {
             Some("this run has one observation for each well; ask for `well` or `intervention`")
         }
         _ if !tvn => None,
-        (Reference::FirstFrame, _) => {
+        (RowKind::FollowedCrop | RowKind::TrackWindow, _) => {
             Some("--tvn whitens by the negative control wells, which a time lapse does not have; leave it out")
         }
-        (Reference::Relative, _) => Some(
+        _ if is_relative => Some(
             "--tvn whitens by the negative control wells, which values relative to control do not have; leave it out",
         ),
         (_, Level::Cell | Level::Site) => Some("--tvn aligns wells; ask for `--level well` or `--level intervention`"),

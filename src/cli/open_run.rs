@@ -11,8 +11,7 @@ use super::options::{DeviceArgs, Overrides};
 use super::progress::{Reporter, teller};
 use super::{AskedWrongly, STOPPED};
 use crate::config::Config;
-use crate::load::{Loaded, Source, load, load_tracks};
-use crate::pair::SplitConfig;
+use crate::load::{Loaded, Source};
 use crate::run::{Manifest, RunError};
 use crate::screen::Screen;
 use crate::study::{self, Finished, Prepared, StudyError, TrainedRun};
@@ -113,14 +112,7 @@ impl OpenRun {
         if source.card.is_none() {
             source.card = self.config.data.card.clone();
         }
-        let loaded = match (&self.config.images, &self.config.tracks) {
-            // Other images are scaled by their own controls, as other plates of the run would be.
-            (Some(images), _) => {
-                study::load_image_screen(&source, images, &SplitConfig::default(), &Stop::default(), &|_| {})?
-            }
-            (None, Some(tracks)) => load_tracks(&source, tracks.window)?,
-            (None, None) => load(&source)?,
-        };
+        let loaded = study::load_other(&self.config, &source)?;
         say_loaded(&loaded);
         Ok(self.trained_run.normalizer.apply(&loaded.screen)?)
     }

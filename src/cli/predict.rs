@@ -7,7 +7,7 @@ use clap::Args;
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
 use super::{AskedWrongly, print};
-use crate::study::{self, StudyError};
+use crate::study;
 
 /// Predict latents and decoded features of interventions
 ///
@@ -39,9 +39,7 @@ impl PredictArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { run, files, intervention, context, out, device } = self;
         let open = OpenRun::open(&run, &device)?;
-        if open.config.tracks.is_some() {
-            return Err(StudyError::Tracks { what: "`predict`" }.into());
-        }
+        study::refuse(open.trained_run.row_kind(), study::Wanted::Predictions)?;
         let screen = open.screen(&files)?;
         let treatments = study::treatments_of(&open.trained_run, &screen, &intervention, context.as_deref())
             .map_err(AskedWrongly)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::{Embeddings, Level};
-use crate::screen::{FeatureMatrix, Label, Role, SITE_LABEL, Screen, Unit, Units, grouped};
+use crate::screen::{FeatureMatrix, Label, Role, RowKind, SITE_LABEL, Screen, Unit, Units, grouped};
 use crate::train::TrainedModel;
 
 /// Latents of a normalized screen at a level.
@@ -40,6 +40,11 @@ impl Embeddings {
     /// The mean over all rows of each well, as [`Screen::wells`] tells them: its crops, say.
     pub fn by_well(&self) -> Self {
         self.within_wells(Level::Well, &self.units.rows())
+    }
+
+    /// The rows of a screen whose rows are of `kind`, averaged over wells where a well is a bag of them.
+    pub(super) fn by_well_of(self, kind: RowKind) -> Self {
+        if kind == RowKind::Crop { self.by_well() } else { self }
     }
 
     /// The mean over all rows of each field of view.

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 use super::{Embeddings, Level, embed};
 use crate::normalize::{NormalizeError, Tvn};
-use crate::screen::{Reference, Role, Screen};
+use crate::screen::{Role, Screen};
 use crate::train::TrainedModel;
 
 /// Latents of a normalized screen, whitened and aligned by its controls if asked for.
@@ -18,24 +18,17 @@ pub fn embed_screen(
     tvn: bool,
     device: &Device,
 ) -> Result<Embeddings, NormalizeError> {
-    // A row of images is a crop.
-    let is_of_crops = trained.config.encoder.crop().is_some();
-    // A row of a time lapse is an object at a time, be it a crop or a window of a track.
-    let is_of_objects = is_of_crops || screen.reference() == Reference::FirstFrame;
-    let rows = || embed(trained, screen, if is_of_objects { Level::Cell } else { Level::Well }, device);
+    let kind = screen.row_kind();
+    let rows = || embed(trained, screen, Level::of_rows(kind), device);
     if !tvn {
         return Ok(match level {
             Level::Cell => rows(),
             Level::Site => rows().by_site(),
-            Level::Well if is_of_crops => rows().by_well(),
-            Level::Well => rows(),
-            Level::Intervention if is_of_crops && screen.reference() != Reference::FirstFrame => {
-                rows().by_well().by_intervention()
-            }
-            Level::Intervention => rows().by_intervention(),
+            Level::Well => rows().by_well_of(kind),
+            Level::Intervention => rows().by_well_of(kind).by_intervention(),
         });
     }
-    let wells = if is_of_crops { rows().by_well() } else { rows() };
+    let wells = rows().by_well_of(kind);
     let controls: Vec<usize> =
         (0..wells.units.n_rows()).filter(|&row| wells.units.of(row).role == Role::NegativeControl).collect();
     let batch = |row: usize| {

@@ -11,7 +11,7 @@
 
 use std::path::Path;
 
-use crate::screen::{FeatureMatrix, Label, Role, Unit, Units};
+use crate::screen::{FeatureMatrix, Label, Role, RowKind, Unit, Units};
 use crate::table::{Column, FileError, INTERVENTION_COLUMNS, Table};
 
 /// Begins the names of the latent columns, `latent_0`, `latent_1`, ….
@@ -39,6 +39,14 @@ pub enum Level {
 
 impl Level {
     const ALL: [Self; 4] = [Self::Cell, Self::Site, Self::Well, Self::Intervention];
+
+    /// What a row of a screen is: a cell (or object) at a time, or a well.
+    pub fn of_rows(kind: RowKind) -> Self {
+        match kind {
+            RowKind::Profile => Self::Well,
+            RowKind::Crop | RowKind::FollowedCrop | RowKind::TrackWindow => Self::Cell,
+        }
+    }
 
     /// The word in files and flags: `cell`, `site`, `well`, `intervention`.
     pub fn word(self) -> &'static str {

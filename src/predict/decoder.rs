@@ -37,7 +37,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Fits one ridge for each member on the observations at `rows` of the normalized screen.
+    /// Fits one ridge for each member on the observations at `rows` of the normalized screen; pixels are not decoded.
     /// `rows` are sorted.
     ///
     /// # Errors
@@ -49,6 +49,9 @@ impl Decoder {
         config: &DecoderConfig,
         device: &Device,
     ) -> Result<Self, RidgeError> {
+        if screen.features.is_of_pixels() {
+            return Ok(Self::of_latents());
+        }
         let profiles = screen.features.gather_matrix(rows);
         let latents = trained.encode(&screen.features, rows, device);
         let of_member = |member: usize| Ridge::fit_gcv(&latents.member(member), &profiles, &config.lambdas);

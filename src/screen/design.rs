@@ -69,6 +69,31 @@ pub struct Schedule {
     pub present: Vec<Intervention>,
 }
 
+/// What a row of a screen is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    /// A profile of a well or of one of its sites.
+    Profile,
+    /// A crop of an image; a well is a bag of them.
+    Crop,
+    /// A crop of an object that is followed through the frames of a time lapse.
+    FollowedCrop,
+    /// The last times of a track whose interventions change.
+    TrackWindow,
+}
+
+impl RowKind {
+    /// What rows of a design are, which may be pixels.
+    pub fn of(reference: Reference, are_pixels: bool) -> Self {
+        match (reference, are_pixels) {
+            (Reference::FirstFrame, true) => Self::FollowedCrop,
+            (Reference::FirstFrame, false) => Self::TrackWindow,
+            (Reference::ControlWells | Reference::Relative, true) => Self::Crop,
+            (Reference::ControlWells | Reference::Relative, false) => Self::Profile,
+        }
+    }
+}
+
 impl Reference {
     /// The word in a card.
     pub fn word(self) -> &'static str {

@@ -15,7 +15,7 @@ mod well;
 
 use std::collections::BTreeMap;
 
-pub use design::{Design, Reference, Schedule, Track};
+pub use design::{Design, Reference, RowKind, Schedule, Track};
 pub use image::{ImageScreen, ImageSite, Mask, MaskValues, Object, Plane, Projection, Selector, Time};
 pub use intervention::{Application, DoseError, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
 pub use matrix::{FeatureMatrix, Features};
@@ -85,6 +85,11 @@ impl Screen {
     /// What effects are measured against.
     pub fn reference(&self) -> Reference {
         self.design.reference()
+    }
+
+    /// What its rows are.
+    pub fn row_kind(&self) -> RowKind {
+        RowKind::of(self.reference(), self.features.is_of_pixels())
     }
 
     /// Number of observations.

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::embed::{Embeddings, Level, embed};
 use crate::evaluate::{Answers, embedding_scores, treatment_scores};
 use crate::predict::Starts;
+use crate::screen::RowKind;
 use crate::train::TrainedModel;
 
 /// Asks a trained run what there is to ask of its screen; `None` where nothing is held out.
@@ -32,56 +33,61 @@ pub(super) fn ask<'a>(
     device: &'a Device,
     tell: &dyn Fn(Event),
 ) -> Result<Option<Asked<'a>>, StudyError> {
-    let design = &prepared.screen.design;
-    let test = prepared.treatments(config.evaluate.part);
-    if !design.schedules().is_empty() {
-        tell(Event::Step("predicting held-out tracks".into()));
-        let found = track_predictions(config, prepared, trained_run, device)?;
-        tell(Event::Note(format!(
-            "blend: the response of the neighboring doses and {:.2} of the model's contrast to them",
-            found.blend_weight
-        )));
-        found.notes.into_iter().for_each(|note| tell(Event::Note(note)));
-        let answers = Answers { tracks: found.tracks, ..Answers::default() };
-        Ok(Some(Asked { answers, ..Asked::default() }))
-    } else if !design.tracks().is_empty() {
-        tell(Event::Step("reading wells out of predictions".into()));
-        let lapse = Lapse::new(prepared, trained_run, device)?;
-        let answers = Answers { wells: lapse.readouts(config)?, ..Answers::default() };
-        Ok(Some(Asked { answers, lapse: Some(lapse), ..Asked::default() }))
-    } else if prepared.is_of_crops() {
-        tell(Event::Step("scoring held-out wells".into()));
-        match crops {
-            Some(crops) => well_answers(config, prepared, trained_run, crops, device),
-            None => {
-                let crops = embed(&trained_run.trained, &prepared.screen, Level::Cell, device);
-                well_answers(config, prepared, trained_run, &crops, device)
+    match prepared.screen.row_kind() {
+        RowKind::TrackWindow => {
+            tell(Event::Step("predicting held-out tracks".into()));
+            let found = track_predictions(config, prepared, trained_run, device)?;
+            tell(Event::Note(format!(
+                "blend: the response of the neighboring doses and {:.2} of the model's contrast to them",
+                found.blend_weight
+            )));
+            found.notes.into_iter().for_each(|note| tell(Event::Note(note)));
+            let answers = Answers { tracks: found.tracks, ..Answers::default() };
+            Ok(Some(Asked { answers, ..Asked::default() }))
+        }
+        RowKind::FollowedCrop => {
+            tell(Event::Step("reading wells out of predictions".into()));
+            let lapse = Lapse::new(prepared, trained_run, device)?;
+            let answers = Answers { wells: lapse.readouts(config)?, ..Answers::default() };
+            Ok(Some(Asked { answers, lapse: Some(lapse), ..Asked::default() }))
+        }
+        RowKind::Crop => {
+            tell(Event::Step("scoring held-out wells".into()));
+            match crops {
+                Some(crops) => well_answers(config, prepared, trained_run, crops, device),
+                None => {
+                    let crops = embed(&trained_run.trained, &prepared.screen, Level::Cell, device);
+                    well_answers(config, prepared, trained_run, &crops, device)
+                }
             }
         }
-    } else if test.is_empty() {
-        Ok(None)
-    } else {
-        tell(Event::Step(format!("scoring {} held-out treatments", test.len())));
-        let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
-        let found = methods(config, prepared, trained_run.model(&starts, device), &test)?;
-        tell(Event::Note(format!(
-            "blend: {:.2} of the model, {:.2} of {}, fitted on the validation treatments",
-            found.rule.weight,
-            1.0 - found.rule.weight,
-            found.rule.partner
-        )));
-        let (settings, screen, split) = (&config.evaluate, &prepared.screen, &prepared.split);
-        let treatments = treatment_scores(settings, screen, split, found.all(), &test)?;
-        let of_embeddings = match scope {
-            Scope::All => {
-                let trained = &trained_run.trained;
-                let latents = |trained: &TrainedModel| embed(trained, screen, Level::Well, device).latents;
-                let untrained = latents(&trained.untrained(config.train.seed, device));
-                embedding_scores(settings, screen, split, latents(trained), untrained, trained.config.latent)?
+        RowKind::Profile => {
+            let test = prepared.treatments(config.evaluate.part);
+            if test.is_empty() {
+                return Ok(None);
             }
-            Scope::Predictions => Vec::new(),
-        };
-        let answers = Answers { treatments, ..Answers::default() };
-        Ok(Some(Asked { answers, of_embeddings, methods: Some(found), lapse: None }))
+            tell(Event::Step(format!("scoring {} held-out treatments", test.len())));
+            let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
+            let found = methods(config, prepared, trained_run.model(&starts, device), &test)?;
+            tell(Event::Note(format!(
+                "blend: {:.2} of the model, {:.2} of {}, fitted on the validation treatments",
+                found.rule.weight,
+                1.0 - found.rule.weight,
+                found.rule.partner
+            )));
+            let (settings, screen, split) = (&config.evaluate, &prepared.screen, &prepared.split);
+            let treatments = treatment_scores(settings, screen, split, found.all(), &test)?;
+            let of_embeddings = match scope {
+                Scope::All => {
+                    let trained = &trained_run.trained;
+                    let latents = |trained: &TrainedModel| embed(trained, screen, Level::Well, device).latents;
+                    let untrained = latents(&trained.untrained(config.train.seed, device));
+                    embedding_scores(settings, screen, split, latents(trained), untrained, trained.config.latent)?
+                }
+                Scope::Predictions => Vec::new(),
+            };
+            let answers = Answers { treatments, ..Answers::default() };
+            Ok(Some(Asked { answers, of_embeddings, methods: Some(found), lapse: None }))
+        }
     }
 }

@@ -10,9 +10,9 @@ use crate::descriptor::Descriptors;
 use crate::load::{Loaded, Source, load, load_tracks};
 use crate::model::{ModelConfig, ModelSizes};
 use crate::normalize::Normalizer;
-use crate::pair::{PairSet, Part, Split, Vocabulary};
+use crate::pair::{PairSet, Part, Split, SplitConfig, Vocabulary};
 use crate::plan::{PlanError, rows_of_target};
-use crate::screen::{ChannelSpread, FeatureMatrix, Screen, Treatment};
+use crate::screen::{ChannelSpread, FeatureMatrix, RowKind, Screen, Treatment};
 use crate::train::Stop;
 use crate::train::TrainingData;
 
@@ -37,11 +37,6 @@ impl Prepared {
     /// Treated rows of a part by treatment.
     pub fn treatments(&self, part: Part) -> BTreeMap<Treatment, Vec<usize>> {
         self.split.treatments(&self.screen, part)
-    }
-
-    /// Whether rows are crops of images that no time lapse follows, and wells bags of them.
-    pub fn is_of_crops(&self) -> bool {
-        self.screen.features.is_of_pixels() && self.screen.design.tracks().is_empty()
     }
 
     /// What members learn from.
@@ -89,11 +84,6 @@ impl Prepared {
     }
 }
 
-/// The source that a configuration names.
-pub fn source_of(config: &Config) -> Source {
-    Source { card: config.data.card.clone(), files: config.data.files.clone(), ..Source::default() }
-}
-
 /// Reads the screen of a configuration.
 ///
 /// # Errors
@@ -107,15 +97,36 @@ pub fn load_screen(config: &Config) -> Result<Loaded, StudyError> {
 /// # Errors
 /// What loading says, or that it was stopped.
 pub fn load_screen_until(config: &Config, stop: &Stop, tell: &(dyn Fn(Event) + Sync)) -> Result<Loaded, StudyError> {
-    let source = source_of(config);
+    let source = Source { card: config.data.card.clone(), files: config.data.files.clone(), ..Source::default() };
+    load_source(&source, config, &config.split, stop, tell)
+}
+
+/// Reads another screen as a configuration reads its own.
+///
+/// Its images are scaled by their own controls, as other plates of the run would be.
+///
+/// # Errors
+/// What loading says.
+pub fn load_other(config: &Config, source: &Source) -> Result<Loaded, StudyError> {
+    load_source(source, config, &SplitConfig::default(), &Stop::default(), &|_| {})
+}
+
+/// The door: what kind of screen it is, is decided here.
+fn load_source(
+    source: &Source,
+    config: &Config,
+    split: &SplitConfig,
+    stop: &Stop,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<Loaded, StudyError> {
     if let Some(images) = &config.images {
-        return load_image_screen(&source, images, &config.split, stop, tell);
+        return load_image_screen(source, images, split, stop, tell);
     }
     if let Some(tracks) = &config.tracks {
-        return Ok(load_tracks(&source, tracks.window)?);
+        return Ok(load_tracks(source, tracks.window)?);
     }
-    let loaded = load(&source)?;
-    if loaded.screen.design.schedules().is_empty() { Ok(loaded) } else { Err(StudyError::NoTrackConfig) }
+    let loaded = load(source)?;
+    if loaded.screen.row_kind() == RowKind::TrackWindow { Err(StudyError::NoTrackConfig) } else { Ok(loaded) }
 }
 
 /// Splits first, then fits what is fitted on the training part, then pairs.

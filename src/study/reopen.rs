@@ -11,15 +11,16 @@ use super::lapse::Lapse;
 use super::methods::SimpleMethods;
 use super::methods::methods;
 use super::prepare::Prepared;
+use super::refuse::{Wanted, refuse};
 use super::table;
 use super::trained_run::TrainedRun;
 use crate::baseline::Rows;
 use crate::config::Config;
 use crate::evaluate::{Answers, Evaluation, Intervals, treatment_scores, verdict_sentence};
 use crate::pair::{Part, SplitBy};
-use crate::plan::{ByBlend, ByModel, ByProfiles, Goal, PlanError, RankedIntervention, Ranker, Ranking, Trust, rank};
+use crate::plan::{ByBlend, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank};
 use crate::predict::{Abstains, Method, Starts};
-use crate::screen::{Intervention, Kind, Screen, Treatment};
+use crate::screen::{Intervention, Kind, RowKind, Screen, Treatment};
 use crate::table::Table;
 use crate::train::TrainedModel;
 
@@ -78,28 +79,16 @@ pub(super) fn rank_by(
     asked.ranking(&*ranker, verdict, intervals)
 }
 
-/// Refuses to rank a time lapse by anything but the model.
-///
-/// # Errors
-/// [`PlanError::By`].
-pub(super) fn refuse_ranker_of_lapse(by: &Method) -> Result<(), PlanError> {
-    if *by == Method::Model {
-        return Ok(());
-    }
-    Err(PlanError::By { by: by.to_string(), known: "`lewm`, as the screen is a time lapse".to_owned() })
-}
-
 /// Ranks whole time lapses by the model: from the mean first frame to where each set leads by the last frame.
 ///
 /// # Errors
-/// When the target cannot be used, or something else than the model is to rank.
+/// When the target cannot be used.
 pub(super) fn rank_lapse(
     config: &Config,
     lapse: &Lapse,
     verdict: String,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
-    refuse_ranker_of_lapse(&config.rank.by)?;
     let (prepared, trained) = (lapse.prepared(), &lapse.trained_run().trained);
     let ends: Vec<usize> =
         prepared.screen.design.tracks().iter().flat_map(|track| [track.first(), track.last()]).collect();
@@ -176,16 +165,11 @@ pub fn rank_finished(
     evaluation: Option<&Evaluation>,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
-    let design = &prepared.screen.design;
-    if !design.schedules().is_empty() {
-        return Err(StudyError::Tracks { what: "`rank`" });
+    let kind = prepared.screen.row_kind();
+    if other.is_some() {
+        refuse(kind, Wanted::RankingOfOther)?;
     }
-    if !design.tracks().is_empty() && other.is_some() {
-        return Err(StudyError::TimeLapse { what: "`rank` on another screen" });
-    }
-    if prepared.is_of_crops() && config.rank.by != Method::Model {
-        return Err(StudyError::RankImages { by: config.rank.by.clone() });
-    }
+    refuse(kind, Wanted::Ranking(&config.rank.by, "`rank`"))?;
     let verdict = match evaluation {
         Some(evaluation) => heading(config, evaluation),
         None => {
@@ -193,9 +177,9 @@ pub fn rank_finished(
             heading(config, &asked.unwrap_or_default().evaluation(config)?)
         }
     };
-    match design.tracks().is_empty() {
-        true => rank_by(config, prepared, other, trained_run, verdict, device),
-        false => rank_lapse(config, &Lapse::new(prepared, trained_run, device)?, verdict, device),
+    match kind {
+        RowKind::FollowedCrop => rank_lapse(config, &Lapse::new(prepared, trained_run, device)?, verdict, device),
+        _ => rank_by(config, prepared, other, trained_run, verdict, device),
     }
 }
 
@@ -214,15 +198,7 @@ pub fn evaluate_finished(
         let asked = ask(config, prepared, trained_run, None, Scope::All, device, &|_| {})?;
         return asked.unwrap_or_default().evaluation(config);
     };
-    if !prepared.screen.design.schedules().is_empty() {
-        return Err(StudyError::Tracks { what: "`evaluate` of another screen" });
-    }
-    if !prepared.screen.design.tracks().is_empty() {
-        return Err(StudyError::TimeLapse { what: "`evaluate` of another screen" });
-    }
-    if prepared.is_of_crops() {
-        return Err(StudyError::Images { what: "scoring a finished run on other files" });
-    }
+    refuse(prepared.screen.row_kind(), Wanted::ScoresOfOther)?;
     let joint = prepared.joined_with(screen);
     let offset = prepared.screen.n_observations();
     let mut unseen = screen.treatments();

@@ -11,6 +11,7 @@ use super::error::StudyError;
 use super::event::Event;
 use super::open::fold_name;
 use super::prepare::{Prepared, load_screen_until, prepare};
+use super::refuse::{Wanted, refuse};
 use super::trained_run::TrainedRun;
 use super::{pictures, reopen};
 use crate::config::{Config, ScreenKind};
@@ -20,9 +21,9 @@ use crate::load::{InputFile, InputHash, Loaded};
 use crate::model::{Array, parameters};
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
-use crate::predict::{Decoder, Method};
+use crate::predict::Decoder;
 use crate::run::{Artifact, Opened, RunDir, RunError};
-use crate::screen::Screen;
+use crate::screen::{RowKind, Screen};
 use crate::train::{Health, Members, Progress, Recipe, Stop, TrainingLog, checkpoint_steps, train_ensemble};
 
 /// What a finished run holds, for the command line to show.
@@ -78,18 +79,16 @@ pub fn run(
 
 /// Refuses what cannot be done with the screen, so that it does not surface after training.
 fn refuse_early(config: &Config, screen: &Screen) -> Result<(), StudyError> {
-    let is_ranked = !config.rank.target.is_empty();
-    if !screen.design.schedules().is_empty() && is_ranked {
-        return Err(StudyError::Tracks { what: "`rank.target`" });
+    if !config.rank.target.is_empty() {
+        refuse(screen.row_kind(), Wanted::Ranking(&config.rank.by, "`rank.target`"))?;
     }
-    if config.images.is_some() && screen.design.tracks().is_empty() {
-        refuse_images(config, screen)?;
+    let label = &config.evaluate.label;
+    if screen.row_kind() == RowKind::Crop && !label.is_empty() && screen.label(label).is_none() {
+        let (screen, label) = (screen.name.clone(), label.clone());
+        return Err(crate::evaluate::EvaluateError::MissingLabel { screen, label }.into());
     }
     if config.evaluate.all_folds {
         return Ok(());
-    }
-    if !screen.design.tracks().is_empty() && is_ranked {
-        reopen::refuse_ranker_of_lapse(&config.rank.by)?;
     }
     for query in [&config.rank.target, &config.rank.start].into_iter().filter(|query| !query.is_empty()) {
         rows_of_target(screen, query).map_err(PlanError::from)?;
@@ -153,19 +152,6 @@ fn one_fold(
         Err(error) => return Err(error),
     };
     results(config, &prepared, &trained_run, dir, device, stop, tell)
-}
-
-/// Refuses what cannot be done with crops of images, so that it does not surface after training.
-fn refuse_images(config: &Config, screen: &Screen) -> Result<(), StudyError> {
-    if !config.rank.target.is_empty() && config.rank.by != Method::Model {
-        return Err(StudyError::RankImages { by: config.rank.by.clone() });
-    }
-    let label = &config.evaluate.label;
-    if !label.is_empty() && screen.label(label).is_none() {
-        let (screen, label) = (screen.name.clone(), label.clone());
-        return Err(crate::evaluate::EvaluateError::MissingLabel { screen, label }.into());
-    }
-    Ok(())
 }
 
 /// The parameters of the members of the finished run in `folder`.
@@ -242,10 +228,7 @@ fn train(
     }
     log.finish()?;
     let fit_rows: Vec<usize> = prepared.split.rows(Part::Train);
-    let decoder = match config.images {
-        Some(_) => Decoder::of_latents(),
-        None => Decoder::fit(&trained, &prepared.screen, &fit_rows, &config.decoder, device)?,
-    };
+    let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &config.decoder, device)?;
     let trained_run = TrainedRun { trained, decoder, normalizer: prepared.normalizer.clone() };
     trained_run.write(&folder)?;
     Ok(trained_run)
@@ -265,7 +248,7 @@ fn results(
     go_on(stop, "embeddings")?;
     dir.start_step("embed")?;
     tell(Event::Step("writing embeddings".into()));
-    let rows = write_embeddings(config, prepared, trained_run, &folder, device)?;
+    let rows = write_embeddings(prepared, trained_run, &folder, device)?;
     go_on(stop, "scores")?;
     dir.start_step("evaluate")?;
     let asked = ask(config, prepared, trained_run, Some(&rows), Scope::All, device, tell)?.unwrap_or_default();
@@ -292,18 +275,15 @@ fn results(
 
 /// Writes latents of every row, of wells where rows are crops, and of interventions; gives back those of the rows.
 fn write_embeddings(
-    config: &Config,
     prepared: &Prepared,
     trained_run: &TrainedRun,
     folder: &Path,
     device: &Device,
 ) -> Result<Embeddings, StudyError> {
-    // A row of an image screen is a crop, one of a table of tracks a cell at a time.
-    let is_of_objects = config.images.is_some() || !prepared.screen.design.schedules().is_empty();
-    let level = if is_of_objects { Level::Cell } else { Level::Well };
-    let rows = embed(&trained_run.trained, &prepared.screen, level, device);
+    let kind = prepared.screen.row_kind();
+    let rows = embed(&trained_run.trained, &prepared.screen, Level::of_rows(kind), device);
     rows.write(&Artifact::Embeddings.path_in(folder))?;
-    if prepared.is_of_crops() {
+    if kind == RowKind::Crop {
         let wells = rows.by_well();
         wells.write(&Artifact::WellEmbeddings.path_in(folder))?;
         wells.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(folder))?;

@@ -8,6 +8,7 @@ use super::error::StudyError;
 use crate::normalize::Normalizer;
 use crate::predict::{Decoder, Model, Starts};
 use crate::run::{Artifact, Checkpoint, NonFinite, RunError};
+use crate::screen::RowKind;
 use crate::table::{read_json, write_json};
 use crate::train::TrainedModel;
 
@@ -51,6 +52,11 @@ impl TrainedRun {
             return Err(damaged(&decoder_path).into());
         }
         Ok(Self { trained, decoder, normalizer })
+    }
+
+    /// What the rows of the screen were that it was trained on.
+    pub fn row_kind(&self) -> RowKind {
+        RowKind::of(self.normalizer.reference(), self.trained.config.encoder.crop().is_some())
     }
 
     /// The model as a method that starts from `starts`.
