@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::objective::{EmaConfig, Objective};
 use crate::loss::SigregConfig;
 
 /// Settings of training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(try_from = "Written")]
 pub struct TrainConfig {
     /// The run folder whose members' weights this one starts from; `None` starts from random weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
     /// Seed of every random draw; members of the ensemble derive theirs from it.
     pub seed: u64,
@@ -38,6 +40,7 @@ pub struct TrainConfig {
     /// Steps between checkpoints.
     pub checkpoint_every: usize,
     /// What is minimized.
+    #[serde(flatten)]
     pub objective: Objective,
 }
 
@@ -48,10 +51,9 @@ impl Default for TrainConfig {
 }
 
 /// The same as it stands in a configuration: the objective by its name, its settings in a section of that objective.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Written {
-    #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<PathBuf>,
     seed: u64,
     members: usize,
@@ -66,18 +68,32 @@ struct Written {
     patience: usize,
     checkpoint_every: usize,
     objective: Name,
-    #[serde(skip_serializing_if = "Option::is_none")]
     sigreg: Option<SigregConfig>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     ema: Option<EmaConfig>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Name {
-    #[default]
     Lewm,
     Ema,
+}
+
+impl Serialize for Objective {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut written = serializer.serialize_struct("Objective", 2)?;
+        match self {
+            Self::Lewm(sigreg) => {
+                written.serialize_field("objective", &Name::Lewm)?;
+                written.serialize_field("sigreg", sigreg)?;
+            }
+            Self::Ema(ema) => {
+                written.serialize_field("objective", &Name::Ema)?;
+                written.serialize_field("ema", ema)?;
+            }
+        }
+        written.end()
+    }
 }
 
 impl Default for Written {
@@ -162,49 +178,6 @@ impl TryFrom<Written> for TrainConfig {
             checkpoint_every,
             objective,
         })
-    }
-}
-
-impl From<TrainConfig> for Written {
-    fn from(config: TrainConfig) -> Self {
-        let TrainConfig {
-            from,
-            seed,
-            members,
-            steps,
-            learning_rate,
-            warmup,
-            weight_decay,
-            clip,
-            micro_batches,
-            log_every,
-            evaluate_every,
-            patience,
-            checkpoint_every,
-            objective,
-        } = config;
-        let (objective, sigreg, ema) = match objective {
-            Objective::Lewm(sigreg) => (Name::Lewm, Some(sigreg), None),
-            Objective::Ema(ema) => (Name::Ema, None, Some(ema)),
-        };
-        Self {
-            from,
-            seed,
-            members,
-            steps,
-            learning_rate,
-            warmup,
-            weight_decay,
-            clip,
-            micro_batches,
-            log_every,
-            evaluate_every,
-            patience,
-            checkpoint_every,
-            objective,
-            sigreg,
-            ema,
-        }
     }
 }
 
