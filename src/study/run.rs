@@ -41,6 +41,27 @@ pub struct Finished {
     pub top: usize,
 }
 
+/// From where a job starts, where it computes, what may stop it, and whom it tells how it goes.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    /// The parameters that members start from; random weights where there are none.
+    warm: Option<&'a [BTreeMap<String, Array>]>,
+    device: &'a Device,
+    stop: &'a Stop,
+    tell: &'a (dyn Fn(Event) + Sync),
+}
+
+impl Job<'_> {
+    /// Asked to stop between two steps of the job, it stops there.
+    fn go_on(&self, next: &'static str) -> Result<(), StudyError> {
+        if self.stop.is_asked() { Err(StudyError::Stopped { next }) } else { Ok(()) }
+    }
+
+    fn tell(&self, event: Event) {
+        (self.tell)(event);
+    }
+}
+
 /// Runs the job that `config` describes in `folder`, or goes on with it; a finished run is shown as it was written down.
 ///
 /// Asked to stop, it finishes the step of training or of the job that it is at, and saves what it has.
@@ -58,19 +79,20 @@ pub fn run(
     refuse_early(config, &loaded.screen)?;
     // Before the folder is made: a run to start from that is not there leaves nothing behind.
     let warm = config.train.from.as_deref().map(|from| warm_start(from, device)).transpose()?;
-    let (mut dir, was_finished) = open(config, loaded, folder, tell)?;
+    let job = Job { warm: warm.as_deref(), device, stop, tell };
+    let (mut dir, was_finished) = open(config, loaded, folder, job)?;
     if was_finished && let Some(finished) = shown_again(config, &dir)? {
         return Ok(finished);
     }
     let evaluation = match config.evaluate.all_folds {
         true => {
-            let answers = all_folds(config, loaded, &mut dir, warm.as_deref(), device, stop, tell)?;
+            let answers = all_folds(config, loaded, &mut dir, job)?;
             let evaluation = Evaluation::of(&config.evaluate, config.split.by, &answers)?;
             answers::write(&answers, None, folder)?;
             write_evaluation(&evaluation, folder)?;
             evaluation
         }
-        false => one_fold(config, loaded, &mut dir, warm.as_deref(), device, stop, tell)?.1,
+        false => one_fold(config, loaded, &mut dir, job)?.1,
     };
     dir.finish()?;
     let ranking = ranking_of(config, folder)?;
@@ -127,31 +149,28 @@ fn one_fold(
     config: &Config,
     loaded: &Loaded,
     dir: &mut RunDir,
-    warm: Option<&[BTreeMap<String, Array>]>,
-    device: &Device,
-    stop: &Stop,
-    tell: &(dyn Fn(Event) + Sync),
+    job: Job<'_>,
 ) -> Result<(Answers, Evaluation), StudyError> {
     let prepared = prepare(config, loaded)?;
     dir.record(|manifest| {
         manifest.seed = Some(config.train.seed);
-        manifest.device = Some(format!("{:?}", device));
+        manifest.device = Some(format!("{:?}", job.device));
         manifest.dropped = loaded.screen.dropped.clone();
         manifest.notes = loaded.notes.clone();
         manifest.notes.push(prepared.normalizer.statistics().to_owned());
     })?;
     let folder = dir.path().to_owned();
-    let trained_run = match TrainedRun::read(&folder, config.train.members, device) {
+    let trained_run = match TrainedRun::read(&folder, config.train.members, job.device) {
         Ok(trained_run) => trained_run,
         // Training has not come this far, or somebody deleted a damaged file: what is missing is made from the last checkpoints.
         // A file that is there and cannot be read is never overwritten.
         Err(_) if TrainedRun::lacks_a_file(&folder, config.train.members) => {
             dir.start_step("train")?;
-            train(config, &prepared, dir, warm, device, stop, tell)?
+            train(config, &prepared, dir, job)?
         }
         Err(error) => return Err(error),
     };
-    results(config, &prepared, &trained_run, dir, device, stop, tell)
+    results(config, &prepared, &trained_run, dir, job)
 }
 
 /// The parameters of the members of the finished run in `folder`.
@@ -160,7 +179,7 @@ fn warm_start(folder: &Path, device: &Device) -> Result<Vec<BTreeMap<String, Arr
     Ok(trained_run.trained.members.iter().map(|(model, _)| parameters(model)).collect())
 }
 
-fn open(config: &Config, loaded: &Loaded, folder: &Path, tell: &dyn Fn(Event)) -> Result<(RunDir, bool), StudyError> {
+fn open(config: &Config, loaded: &Loaded, folder: &Path, job: Job<'_>) -> Result<(RunDir, bool), StudyError> {
     let mut inputs: Vec<InputHash> = loaded.inputs.iter().map(InputFile::hash).collect();
     // Weights to start from are data too: they may be others by the time the run is resumed.
     if let Some(from) = &config.train.from {
@@ -177,32 +196,19 @@ fn open(config: &Config, loaded: &Loaded, folder: &Path, tell: &dyn Fn(Event)) -
         Opened::Finished(dir) => (dir, true),
     };
     if let Some(difference) = dir.manifest().version_difference() {
-        tell(Event::Warning(format!("{}: {difference}", dir.path().display())));
+        job.tell(Event::Warning(format!("{}: {difference}", dir.path().display())));
     }
     Ok((dir, was_finished))
 }
 
-/// Asked to stop between two steps of the job, it stops there.
-fn go_on(stop: &Stop, next: &'static str) -> Result<(), StudyError> {
-    if stop.is_asked() { Err(StudyError::Stopped { next }) } else { Ok(()) }
-}
-
-fn train(
-    config: &Config,
-    prepared: &Prepared,
-    dir: &mut RunDir,
-    warm: Option<&[BTreeMap<String, Array>]>,
-    device: &Device,
-    stop: &Stop,
-    tell: &(dyn Fn(Event) + Sync),
-) -> Result<TrainedRun, StudyError> {
+fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -> Result<TrainedRun, StudyError> {
     let counts =
         [Part::Train, Part::Validation, Part::Calibration, Part::Test].map(|part| prepared.treatments(part).len());
     let n_episodes = match prepared.pairs.n_steps {
         1 => format!("{} transitions", prepared.pairs.n_episodes()),
         n_steps => format!("{} episodes of {n_steps} steps", prepared.pairs.n_episodes()),
     };
-    tell(Event::Step(format!(
+    job.tell(Event::Step(format!(
         "training {} members for {} steps on {n_episodes} of {} treatments ({} validation, {} calibration, {} test)",
         config.train.members, config.train.steps, counts[0], counts[1], counts[2], counts[3]
     )));
@@ -212,23 +218,23 @@ fn train(
     let log = TrainingLog::open(&Artifact::Metrics.path_in(&folder), &steps, &config.train)?;
     let report = |progress: Progress| {
         log.add(&progress);
-        tell(Event::Training(progress));
+        job.tell(Event::Training(progress));
     };
     let sizes = prepared.sizes(&config.model);
     let recipe = Recipe { model: &config.model, sizes: &sizes, pair: &config.pair, train: &config.train };
     let Members { trained, outcomes } =
-        train_ensemble(prepared.training_data(), recipe, Some(&checkpoints), warm, device, stop, &report)?;
+        train_ensemble(prepared.training_data(), recipe, Some(&checkpoints), job.warm, job.device, job.stop, &report)?;
     for (member, (step, error, health)) in outcomes.iter().enumerate() {
         if let Some(error) = error {
-            tell(Event::Note(format!("member {member}: step {step}, validation error {error:.3} of no change")));
+            job.tell(Event::Note(format!("member {member}: step {step}, validation error {error:.3} of no change")));
         }
         if let Health::Collapsing(words) | Health::ActionBlind(words) = health {
-            tell(Event::Warning(format!("member {member}: {words}")));
+            job.tell(Event::Warning(format!("member {member}: {words}")));
         }
     }
     log.finish()?;
     let fit_rows: Vec<usize> = prepared.split.rows(Part::Train);
-    let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &config.decoder, device)?;
+    let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &config.decoder, job.device)?;
     let trained_run = TrainedRun { trained, decoder, normalizer: prepared.normalizer.clone() };
     trained_run.write(&folder)?;
     Ok(trained_run)
@@ -240,18 +246,16 @@ fn results(
     prepared: &Prepared,
     trained_run: &TrainedRun,
     dir: &mut RunDir,
-    device: &Device,
-    stop: &Stop,
-    tell: &(dyn Fn(Event) + Sync),
+    job: Job<'_>,
 ) -> Result<(Answers, Evaluation), StudyError> {
     let folder = dir.path().to_owned();
-    go_on(stop, "embeddings")?;
+    job.go_on("embeddings")?;
     dir.start_step("embed")?;
-    tell(Event::Step("writing embeddings".into()));
-    let rows = write_embeddings(prepared, trained_run, &folder, device)?;
-    go_on(stop, "scores")?;
+    job.tell(Event::Step("writing embeddings".into()));
+    let rows = write_embeddings(prepared, trained_run, &folder, job.device)?;
+    job.go_on("scores")?;
     dir.start_step("evaluate")?;
-    let asked = ask(config, prepared, trained_run, Some(&rows), Scope::All, device, tell)?.unwrap_or_default();
+    let asked = ask(config, prepared, trained_run, Some(&rows), Scope::All, job.device, job.tell)?.unwrap_or_default();
     answers::write(&asked.answers, asked.methods.as_ref(), &folder)?;
     if let Some(lapse) = &asked.lapse {
         pictures::draw(config, lapse, &folder)?;
@@ -259,13 +263,13 @@ fn results(
     let evaluation = asked.evaluation(config)?;
     write_evaluation(&evaluation, &folder)?;
     if !config.rank.target.is_empty() {
-        go_on(stop, "the ranking")?;
+        job.go_on("the ranking")?;
         dir.start_step("rank")?;
-        tell(Event::Step(format!("ranking toward {}", config.rank.target)));
+        job.tell(Event::Step(format!("ranking toward {}", config.rank.target)));
         let verdict = reopen::heading(config, &evaluation);
         let ranking = match &asked.lapse {
-            Some(lapse) => reopen::rank_lapse(config, lapse, verdict, device)?,
-            None => reopen::rank_by(config, prepared, None, trained_run, verdict, device)?,
+            Some(lapse) => reopen::rank_lapse(config, lapse, verdict, job.device)?,
+            None => reopen::rank_by(config, prepared, None, trained_run, verdict, job.device)?,
         };
         ranking.write_parquet(&Artifact::Ranking.path_in(&folder))?;
         ranking.write_csv(&Artifact::RankingCsv.path_in(&folder))?;
@@ -294,40 +298,32 @@ fn write_embeddings(
 }
 
 /// Every fold of the split in a folder of its own: the answers of all of them.
-fn all_folds(
-    config: &Config,
-    loaded: &Loaded,
-    dir: &mut RunDir,
-    warm: Option<&[BTreeMap<String, Array>]>,
-    device: &Device,
-    stop: &Stop,
-    tell: &(dyn Fn(Event) + Sync),
-) -> Result<Answers, StudyError> {
+fn all_folds(config: &Config, loaded: &Loaded, dir: &mut RunDir, job: Job<'_>) -> Result<Answers, StudyError> {
     let folder = dir.path().to_owned();
     let mut answers = Answers::default();
     if !config.rank.target.is_empty() {
-        tell(Event::Warning(format!(
+        job.tell(Event::Warning(format!(
             "nothing is ranked, as each fold has a model of its own; rank by one of them: cytonaut rank {} --target '{}'",
             folder.join(fold_name(0)).display(),
             config.rank.target
         )));
     }
     for fold in 0..config.split.folds {
-        go_on(stop, "the next fold")?;
+        job.go_on("the next fold")?;
         dir.start_step(&fold_name(fold))?;
-        tell(Event::Step(format!("fold {} of {}", fold + 1, config.split.folds)));
+        job.tell(Event::Step(format!("fold {} of {}", fold + 1, config.split.folds)));
         let mut of_fold = config.clone();
         of_fold.evaluate.all_folds = false;
         of_fold.split.fold = fold;
         of_fold.rank.target = String::new();
         // Where parts of plates are held out, the intensities of images are scaled by what is left.
         let own = match config.images.is_some() && config.split.by.is_within_plates() {
-            true => Some(load_screen_until(&of_fold, stop, tell)?),
+            true => Some(load_screen_until(&of_fold, job.stop, job.tell)?),
             false => None,
         };
         let loaded = own.as_ref().unwrap_or(loaded);
-        let (mut dir, _) = open(&of_fold, loaded, &folder.join(fold_name(fold)), tell)?;
-        answers.extend(one_fold(&of_fold, loaded, &mut dir, warm, device, stop, tell)?.0);
+        let (mut dir, _) = open(&of_fold, loaded, &folder.join(fold_name(fold)), job)?;
+        answers.extend(one_fold(&of_fold, loaded, &mut dir, job)?.0);
         dir.finish()?;
     }
     Ok(answers)
