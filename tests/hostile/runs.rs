@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::make::{change, change_bytes, change_header, finished_run, put, safetensors, unfinished_run};
 use super::{Case, case};
+use crate::support::TINY;
 
 const MODEL: &str = "run/model/member-0.safetensors";
 const CHECKPOINT: &str = "run/checkpoints/member-0.safetensors";
@@ -12,19 +13,18 @@ const CHECKPOINT: &str = "run/checkpoints/member-0.safetensors";
 const EMBED: &[&str] = &["embed", "run", "--out", "e.parquet"];
 
 /// The command that made the run, for the same settings again.
-const AGAIN: &[&str] = &[
-    "run",
-    "configs/quickstart.toml",
-    "--steps=60",
-    "--members=2",
-    "--set=train.checkpoint_every=10",
-    "--set=train.sigreg.slices=64",
-    "--set=model.latent=16",
-    "--set=model.encoder.width=64",
-    "--set=model.projector.hidden=64",
-    "--set=evaluate.bootstrap.resamples=200",
-    "--out=run",
-];
+const AGAIN: &[&str] = &again();
+
+const fn again() -> [&'static str; TINY.len() + 2] {
+    let mut arguments = ["run"; TINY.len() + 2];
+    let mut index = 0;
+    while index < TINY.len() {
+        arguments[index + 1] = TINY[index];
+        index += 1;
+    }
+    arguments[TINY.len() + 1] = "--out=run";
+    arguments
+}
 
 /// A finished run that is broken and then asked for embeddings.
 macro_rules! run {

@@ -9,5 +9,5 @@ pub mod profiles;
 pub mod time_lapse;
 pub mod tracks;
 
-pub use command::{cytonaut, finish, number, run_of, said, tiny_run};
+pub use command::{TINY, cytonaut, finish, number, run_of, said, tiny_run};
 pub use folder::{add_checksums, assert_same, files, kill_when, step, without_last_row};
