@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{RankedIntervention, Ranking};
 use crate::predict::Method;
+use crate::table::{Side, TextTable};
 
 /// Longest text in a cell of the table for people, in characters; parquet and csv hold the whole.
 const MAX_WIDTH: usize = 48;
@@ -11,33 +12,8 @@ const MAX_WIDTH: usize = 48;
 impl Ranking {
     /// The verdict and the first `top` rows as an aligned table; columns that are empty in all of them are left out.
     pub fn render(&self, top: usize) -> String {
-        let shown = &self.rows[..top.min(self.rows.len())];
-        let columns: Vec<Cells> = [
-            Cells::numbers("rank", shown, |row| row.rank.to_string()),
-            Cells::texts("intervention", shown, |row| row.intervention.to_string()),
-            Cells::texts("context", shown, |row| row.context.clone()),
-            Cells::numbers("score", shown, |row| format!("{:.2}", row.score)),
-            Cells::numbers("interval", shown, |row| match (row.lower, row.upper) {
-                (Some(lower), Some(upper)) => format!("{lower:.2} to {upper:.2}"),
-                _ => String::new(),
-            }),
-            Cells::numbers("distance", shown, |row| significant(row.distance)),
-            Cells::numbers("measured", shown, |row| row.measured_distance.map_or(String::new(), significant)),
-            Cells::numbers("readout", shown, |row| row.readout.map_or(String::new(), |ratio| format!("{ratio:.2}"))),
-            Cells::numbers("measured readout", shown, |row| {
-                row.measured_readout.map_or(String::new(), |ratio| format!("{ratio:.2}"))
-            }),
-            Cells::numbers("wells", shown, |row| row.n_wells.to_string()),
-            Cells::texts("nearest", shown, |row| row.nearest_reference.clone().unwrap_or_default()),
-            Cells::texts("its moa", shown, |row| row.nearest_moa.clone().unwrap_or_default()),
-            Cells::texts("moa", shown, |row| row.moa.clone().unwrap_or_default()),
-            Cells::texts("flags", shown, |row| row.flags.join(", ")),
-        ]
-        .into_iter()
-        .filter(|column| column.rows.iter().any(|cell| !cell.is_empty()))
-        .collect();
-
         let Self { verdict, calibration, start, target, by, rows, abstained } = self;
+        let shown = &rows[..top.min(rows.len())];
         let mut text =
             format!("{verdict}\n\n{start} -> {target}, by {by}: {} of {} candidates\n", shown.len(), rows.len());
         text += "score: fraction of the way from start to target; distance: to the target, in latent units\n";
@@ -45,11 +21,7 @@ impl Ranking {
             text += &format!("{calibration}\n");
         }
         if !shown.is_empty() {
-            text.push('\n');
-            push_line(&mut text, &columns, |column| column.head);
-        }
-        for row in 0..shown.len() {
-            push_line(&mut text, &columns, |column| &column.rows[row]);
+            text += &format!("\n{}", table(shown));
         }
         if let Some(first) = abstained.first() {
             let others =
@@ -84,36 +56,49 @@ impl Ranking {
     }
 }
 
-/// A column of the table for people.
-struct Cells {
-    head: &'static str,
-    rows: Vec<String>,
-    is_number: bool,
-}
-
-impl Cells {
-    fn texts(head: &'static str, rows: &[RankedIntervention], cell: impl Fn(&RankedIntervention) -> String) -> Self {
-        Self { head, rows: rows.iter().map(|row| on_one_line(&cell(row))).collect(), is_number: false }
+/// The table for people.
+fn table(rows: &[RankedIntervention]) -> TextTable {
+    let mut table = TextTable::new([
+        ("rank", Side::Right),
+        ("intervention", Side::Left),
+        ("context", Side::Left),
+        ("score", Side::Right),
+        ("interval", Side::Right),
+        ("distance", Side::Right),
+        ("measured", Side::Right),
+        ("readout", Side::Right),
+        ("measured readout", Side::Right),
+        ("wells", Side::Right),
+        ("nearest", Side::Left),
+        ("its moa", Side::Left),
+        ("moa", Side::Left),
+        ("flags", Side::Left),
+    ]);
+    let ratio = |ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
+    let name = |name: &Option<String>| name.as_deref().map_or(String::new(), on_one_line);
+    for row in rows {
+        let interval = match (row.lower, row.upper) {
+            (Some(lower), Some(upper)) => format!("{lower:.2} to {upper:.2}"),
+            _ => String::new(),
+        };
+        table.push([
+            row.rank.to_string(),
+            on_one_line(&row.intervention.to_string()),
+            on_one_line(&row.context),
+            format!("{:.2}", row.score),
+            interval,
+            significant(row.distance),
+            row.measured_distance.map_or(String::new(), significant),
+            ratio(row.readout),
+            ratio(row.measured_readout),
+            row.n_wells.to_string(),
+            name(&row.nearest_reference),
+            name(&row.nearest_moa),
+            name(&row.moa),
+            on_one_line(&row.flags.join(", ")),
+        ]);
     }
-
-    fn numbers(head: &'static str, rows: &[RankedIntervention], cell: impl Fn(&RankedIntervention) -> String) -> Self {
-        Self { head, rows: rows.iter().map(cell).collect(), is_number: true }
-    }
-
-    fn width(&self) -> usize {
-        self.rows.iter().map(|cell| cell.chars().count()).chain([self.head.len()]).max().unwrap_or(0)
-    }
-}
-
-fn push_line<'a>(text: &mut String, columns: &'a [Cells], cell: impl Fn(&'a Cells) -> &'a str) {
-    let begin = text.len();
-    for column in columns {
-        let (cell, width) = (cell(column), column.width());
-        let padded = if column.is_number { format!("{cell:>width$}  ") } else { format!("{cell:<width$}  ") };
-        text.push_str(&padded);
-    }
-    text.truncate(begin + text[begin..].trim_end().len());
-    text.push('\n');
+    table.without_empty_columns()
 }
 
 /// Names come from files: a line break or an escape sequence in them must not reach the terminal.

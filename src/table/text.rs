@@ -29,6 +29,16 @@ impl TextTable {
         self.rows.push(cells.into_iter().collect());
     }
 
+    /// The table without the columns that are empty in all rows.
+    pub fn without_empty_columns(mut self) -> Self {
+        let is_empty = |column: usize| self.rows.iter().all(|row| row.get(column).is_none_or(String::is_empty));
+        for column in (0..self.columns.len()).rev().filter(|&column| is_empty(column)).collect::<Vec<_>>() {
+            self.columns.remove(column);
+            self.rows.iter_mut().filter(|row| column < row.len()).for_each(|row| drop(row.remove(column)));
+        }
+        self
+    }
+
     fn width(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.get(column));
         cells.chain([&self.columns[column].0]).map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -70,5 +80,13 @@ blend            10.25     -  (3 of them)
 nothing
 ";
         assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn empty_columns_can_be_left_out() {
+        let mut table = TextTable::new([("a", Side::Left), ("b", Side::Left), ("c", Side::Right)]);
+        table.push(["1", "", "2"].map(str::to_owned));
+        table.push(["3".to_owned()]);
+        assert_eq!(table.without_empty_columns().to_string(), "a  c\n1  2\n3\n");
     }
 }
