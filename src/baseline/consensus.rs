@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::{additive, interpolation, mean_shift, nearest_dose, no_change};
 use crate::predict::{Abstains, Method, PredictError, Predictions, Predictor};
 use crate::screen::{FeatureMatrix, Features, Reference, Role, Screen, Treatment};
 
@@ -89,12 +88,6 @@ impl Profiles {
                 controls.get(context).ok_or_else(|| Abstains::NoControl { context: context.to_owned() })
             }
         }
-    }
-
-    /// What every method says of `treatments` that asks for nothing but profiles, and that a handful of conditions allow.
-    pub fn simple_predictions(&self, treatments: &[Treatment]) -> Vec<Predictions> {
-        let fitted = [no_change(self), mean_shift(self), nearest_dose(self), interpolation(self), additive(self)];
-        fitted.map(|fitted| fitted.ask(treatments)).into()
     }
 
     /// The mean over training treatments of their consensus, by context, `[feature]`: what treatments share.

@@ -22,6 +22,7 @@ mod layout;
 mod linear;
 mod neighbors;
 mod response;
+mod simple;
 
 pub use additive::additive;
 pub use blend::{BlendRule, blend, share_of, toward_prior};

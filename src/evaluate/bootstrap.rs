@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{EvaluateError, expect_finite, expect_same_length};
+use super::error::{EvaluateError, expect_finite, expect_same_length};
 
 /// Fewer independent units than this support no claim and get no interval.
 pub const MIN_UNITS: usize = 10;

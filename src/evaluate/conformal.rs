@@ -7,7 +7,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::bootstrap::quantile;
-use super::{EvaluateError, expect_finite};
+use super::error::{EvaluateError, expect_finite};
 
 /// Half-width of the band around a prediction.
 #[derive(Debug, Clone, Copy, PartialEq)]

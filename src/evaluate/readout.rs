@@ -1,6 +1,7 @@
 //! How well a measured read-out of whole wells is predicted: error, share of variance explained, order.
 
-use super::{Bootstrap, EvaluateError, expect_finite, expect_same_length, spearman};
+use super::error::{EvaluateError, expect_finite, expect_same_length};
+use super::{Bootstrap, spearman};
 
 /// A number of observed against predicted read-outs; `None` where it is undefined.
 type Statistic = fn(&[f64], &[f64]) -> Option<f64>;

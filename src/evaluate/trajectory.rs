@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Bootstrap, EvaluateError, expect_finite, expect_same_length};
+use super::Bootstrap;
+use super::error::{EvaluateError, expect_finite, expect_same_length};
 
 /// The metrics of trajectories, in the order in which they are told.
 ///

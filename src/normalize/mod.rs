@@ -28,8 +28,9 @@ mod properties;
 #[cfg(test)]
 mod refusals;
 
-pub use normalizer::{Normalizer, Removed};
+pub use normalizer::Normalizer;
 pub use pca::PrincipalComponents;
+pub use select::Removed;
 pub use settings::{Compress, NormalizeSettings, PerPlate, Select, Sphere};
 pub use sphere::{Sphering, Whitening};
 pub use tvn::Tvn;

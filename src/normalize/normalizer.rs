@@ -7,18 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::compress::CompressStep;
 use super::plate::PlateStep;
-use super::select::select_features;
+use super::select::{Removed, select_features};
 use super::{Compress, NormalizeError, NormalizeSettings, PrincipalComponents, Sphere, Sphering, Tvn, Whitening};
 use crate::screen::{FeatureMatrix, Features, Reference, Role, Screen};
-
-/// A feature that was left out, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Removed {
-    /// Name of the feature.
-    pub feature: String,
-    /// The reason in words.
-    pub reason: String,
-}
 
 /// A fitted normalization: everything pooled, from training rows only.
 ///

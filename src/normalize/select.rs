@@ -6,10 +6,20 @@
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use super::{Removed, Select};
+use super::Select;
 use crate::linear::dense::gram;
 use crate::screen::FeatureMatrix;
+
+/// A feature that was left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Name of the feature.
+    pub feature: String,
+    /// The reason in words.
+    pub reason: String,
+}
 
 /// The columns of `training` that pass every rule, ascending, and those that do not, with the rule that rejected them.
 pub(super) fn select_features(training: &FeatureMatrix, rules: &[Select]) -> (Vec<usize>, Vec<Removed>) {

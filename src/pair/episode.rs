@@ -6,8 +6,37 @@
 
 use std::collections::BTreeMap;
 
-use super::{Anchor, Anchoring, PairConfig, PairError, PairSet, Part, Split, anchor, anchor_in};
+use super::{Anchor, Anchoring, PairConfig, PairError, Part, Split, anchor, anchor_in};
 use crate::screen::{Design, Role, Schedule, Screen, Track, Treatment};
+
+/// What a screen holds to learn from, as indices into it.
+#[derive(Debug, Clone)]
+pub struct PairSet {
+    /// Training treatments, in order.
+    pub treatments: Vec<Treatment>,
+    /// Training rows of each treatment.
+    pub rows: Vec<Vec<usize>>,
+    /// What may be present during a step, in order: the treatments, or the sets between the times of schedules.
+    pub present: Vec<Treatment>,
+    /// Steps of every episode.
+    pub n_steps: usize,
+    /// Training controls of each plate, where episodes start from them.
+    pub controls: BTreeMap<String, Vec<usize>>,
+    /// Training rows of untreated cells; none where the zero vector stands for them.
+    pub untreated: Vec<usize>,
+    /// What anchors are made of.
+    pub anchoring: Anchoring,
+    /// Anchor of each treatment among the other treatments.
+    pub anchors: Vec<Anchor>,
+    /// For each treatment, the treatments that are a lower dose of it, from which an episode may start.
+    pub lower_doses: Vec<Vec<usize>>,
+    /// Episodes that training is judged by.
+    pub validation: Vec<Validation>,
+    /// What the units of each training treatment went through.
+    paths: Vec<Vec<Path>>,
+    /// Rows of every training well by its first one.
+    units: BTreeMap<usize, Vec<usize>>,
+}
 
 /// The state of cells before or after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::screen::{
-    Application, FeatureMatrix, Intervention, Kind, Label, Micromolar, Perturbation, Role, Screen, Unit, Units, Well,
+    Application, FeatureMatrix, Intervention, Kind, Label, Micromolar, Perturbation, Role, Screen, Treatment, Unit,
+    Units, Well,
 };
 
 const SPLITS: [SplitBy; 8] = [

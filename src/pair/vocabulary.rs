@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::InterventionRows;
-use super::{Anchor, PairSet};
+use super::{Anchor, InterventionRows, PairSet};
 use crate::screen::{Kind, Perturbation, Screen, Treatment};
 
 /// Sizes of the intervention encoder that the screen decides.

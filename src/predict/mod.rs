@@ -1,6 +1,7 @@
 //! What interventions would do: predicted latents and decoded features.
 
 mod decoder;
+mod error;
 mod forecast;
 mod method;
 mod model;
@@ -8,9 +9,10 @@ mod predictions;
 mod probe;
 
 pub use decoder::{Decoder, DecoderConfig};
+pub use error::PredictError;
 pub use forecast::Forecaster;
 pub use method::{Method, MethodKind, UnknownMethod};
 pub(crate) use model::unplaced;
-pub use model::{Model, ModelPredictions, PredictError, PredictedLatents, Starts, predict_latents};
+pub use model::{Model, ModelPredictions, PredictedLatents, Starts, predict_latents};
 pub use predictions::{Abstains, Predictions, Predictor};
 pub use probe::{Line, LogProbe, PROBE_LAMBDAS, ratios_of_sums};

@@ -5,22 +5,9 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 use rayon::prelude::*;
 
-use super::{Abstains, Decoder, Method, Predictions, Predictor};
+use super::{Abstains, Decoder, Method, PredictError, Predictions, Predictor};
 use crate::screen::{Perturbation, Reference, Role, Screen, Treatment};
 use crate::train::{Latents, TrainedModel, mean};
-
-/// What cannot be predicted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PredictError {
-    /// A context without a control well to start from.
-    #[error(
-        "context `{context}` has no negative-control well to start from; name the controls in the card, or give a start with `--start`"
-    )]
-    NoStart {
-        /// The context.
-        context: String,
-    },
-}
 
 /// Predicted latents and decoded profiles.
 #[derive(Debug, Clone)]

@@ -6,10 +6,12 @@
 mod design;
 mod image;
 mod intervention;
+mod label;
 mod matrix;
 mod query;
 mod spread;
 mod stored;
+mod treatment;
 mod units;
 mod well;
 
@@ -18,23 +20,16 @@ use std::collections::BTreeMap;
 pub use design::{Design, Reference, RowKind, Schedule, Track};
 pub use image::{ImageScreen, ImageSite, Mask, MaskValues, Object, Plane, Projection, Selector, Time};
 pub use intervention::{Application, DoseError, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
+pub use label::Label;
 pub use matrix::{FeatureMatrix, Features};
 pub use query::{Query, QueryError};
 use serde::{Deserialize, Serialize};
 pub use spread::ChannelSpread;
 pub use stored::{ChannelScale, MappedFile, StoredRow, StoredRows, StoredType};
+pub use treatment::Treatment;
 pub use units::{Role, Unit, Units};
 pub(crate) use units::{SITE_LABEL, grouped};
 pub use well::{Well, WellError};
-
-/// A metadata column that is kept beside the observations: mechanism of action, donor, SMILES and the like.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Label {
-    /// Column name: the card's word where it names one (`moa`), else the file's.
-    pub name: String,
-    /// One value for each observation; `None` where the cell was empty.
-    pub values: Vec<Option<String>>,
-}
 
 /// Rows that were left out while loading, with the reason in words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,25 +55,6 @@ pub struct Screen {
     pub labels: Vec<Label>,
     /// What loading left out.
     pub dropped: Vec<Dropped>,
-}
-
-/// An intervention in a context: the unit of consensus profiles, of prediction and of retrieval.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Treatment {
-    /// What was done.
-    pub intervention: Intervention,
-    /// Where it was done; empty when the screen has one context.
-    pub context: String,
-}
-
-impl std::fmt::Display for Treatment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.intervention)?;
-        if !self.context.is_empty() {
-            write!(f, " [{}]", self.context)?;
-        }
-        Ok(())
-    }
 }
 
 impl Screen {
