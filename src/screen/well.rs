@@ -1,4 +1,4 @@
-//! Well names as they are written on plates: `A01`, `a1`, `AF48`.
+//! Well names as they are written on plates: `A01`, `a1`, `C-03`, `01A`, `r03c03`, `AF48`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -44,22 +44,33 @@ impl Well {
 impl FromStr for Well {
     type Err = WellError;
 
+    /// Reads `A01`, `a1`, `A-01`, `A 1`, `01A` and `r01c01`; signs between the parts mean nothing.
     fn from_str(text: &str) -> Result<Self, WellError> {
         let error = || WellError(text.to_owned());
-        let trimmed = text.trim();
-        let n_letters = trimmed.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (letters, digits) = trimmed.split_at(n_letters);
-        let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
-        if !(1..=2).contains(&n_letters) || !(1..=3).contains(&digits.len()) || !all_digits {
+        let is_sign = |character: char| character.is_whitespace() || "-_.:/,".contains(character);
+        let kept: Vec<char> = text.trim().chars().filter(|&character| !is_sign(character)).collect();
+        if !kept.iter().all(char::is_ascii_alphanumeric) || !text.trim().ends_with(|last| !is_sign(last)) {
             return Err(error());
         }
-        let row =
-            letters.bytes().fold(0u32, |row, letter| row * 26 + u32::from(letter.to_ascii_uppercase() - b'A') + 1);
-        let column: u32 = digits.parse().map_err(|_| error())?;
-        if row > u32::from(Self::MAX_ROWS) || !(1..=u32::from(Self::MAX_COLUMNS)).contains(&column) {
-            return Err(error());
-        }
-        Ok(Self { row: (row - 1) as u8, column: column as u8 })
+        let parts: Vec<String> = kept
+            .chunk_by(|left, right| left.is_ascii_digit() == right.is_ascii_digit())
+            .map(|part| part.iter().collect::<String>().to_ascii_uppercase())
+            .collect();
+        let number = |digits: &str| (digits.len() <= 3).then(|| digits.parse::<i64>().ok()).flatten();
+        let letters = |letters: &str| {
+            let value = |row, letter| row * 26 + i64::from(letter - b'A') + 1;
+            (letters.len() <= 2).then(|| letters.bytes().fold(0, value))
+        };
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let at = match parts.as_slice() {
+            ["R" | "ROW", row, "C" | "COL" | "COLUMN", column] => number(row).zip(number(column)),
+            [first, second] if first.starts_with(|first: char| first.is_ascii_digit()) => {
+                letters(second).zip(number(first))
+            }
+            [first, second] => letters(first).zip(number(second)),
+            _ => None,
+        };
+        at.and_then(|(row, column)| Self::at(row, column)).ok_or_else(error)
     }
 }
 
@@ -78,8 +89,29 @@ mod tests {
 
     #[test]
     fn reads_the_ways_people_write_wells() {
-        for (text, shown) in [("A01", "A01"), ("a1", "A01"), (" p24 ", "P24"), ("AF48", "AF48"), ("aa001", "AA01")] {
-            assert_eq!(text.parse::<Well>().unwrap().to_string(), shown);
+        let cases = [
+            ("A01", "A01"),
+            ("a1", "A01"),
+            (" p24 ", "P24"),
+            ("AF48", "AF48"),
+            ("aa001", "AA01"),
+            ("C-03", "C03"),
+            ("C 3", "C03"),
+            ("c_03", "C03"),
+            ("C:3", "C03"),
+            ("AF-48", "AF48"),
+            ("01A", "A01"),
+            ("1a", "A01"),
+            ("48AF", "AF48"),
+            ("r03c03", "C03"),
+            ("R3C12", "C12"),
+            ("r32-c48", "AF48"),
+            ("row 3, column 4", "C04"),
+            // Row R, not a row called by number.
+            ("R03", "R03"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(text.parse::<Well>().map(|well| well.to_string()).as_deref(), Ok(shown), "{text}");
         }
     }
 
@@ -92,7 +124,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_well() {
-        for text in ["", "A", "1A", "A0", "AG99", "AF49", "AAA1", "A1x", "A-1", "A1000", "É1"] {
+        for text in [
+            "", "A", "7", "A0", "AG99", "AF49", "AAA1", "A1x", "-", "A1-", "A1000", "É1", "3-3", "r0c1", "r33c1", "1A1",
+        ] {
             assert!(text.parse::<Well>().is_err(), "{text}");
         }
     }

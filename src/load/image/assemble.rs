@@ -9,7 +9,7 @@ use crate::load::card::Card;
 use crate::load::error::LoadError;
 use crate::load::mapping::{ColumnRole, MappedColumn, Mapping, plain};
 use crate::load::table::{RawColumn, RawTable, Values};
-use crate::load::{controls, join, labels, rows};
+use crate::load::{design, join, labels};
 use crate::screen::{Design, Dropped, FeatureMatrix, ImageScreen, ImageSite, Mask, Plane, Screen, Units};
 
 /// A screen in which sites may still lack planes.
@@ -51,11 +51,9 @@ pub(super) fn assemble(listing: Listing, card: &Card, folder: Option<&Path>) -> 
     let first: BTreeSet<usize> = groups.iter().map(|group| group[0]).collect();
     let is_first: Vec<bool> = (0..table.n_rows()).map(|row| first.contains(&row)).collect();
     // Groups are in the order of their first rows, so that filtering keeps them aligned.
-    let table = table.filtered(&is_first);
-    let told = controls::roles(&table, &mapping, card)?;
-    mapping.controls_why = told.why;
-    notes.extend(told.notes);
-    let observations = rows::observations(&table, &mapping, card, &told.roles)?;
+    let mut table = table.filtered(&is_first);
+    let design::Rows { units: observations, notes: told, .. } = design::read(&mut table, &mut mapping, card)?;
+    notes.extend(told);
     let mut order: Vec<usize> = (0..sites.len()).collect();
     order.sort_by(|&a, &b| {
         (observations[a].plate.cmp(&observations[b].plate))
@@ -142,7 +140,7 @@ fn complete(table: &mut RawTable, mapping: &mut Mapping, card: &Card, notes: &mu
     }
 }
 
-/// `A` and `1` -> `A01`.
+/// `A` and `1`, or `1` and `1` -> `A01`.
 fn wells_of(table: &RawTable) -> Option<Vec<Option<String>>> {
     let named = |words: &[&str]| {
         let column = table.columns.iter().find(|column| words.contains(&plain(&column.name).as_str()));
@@ -150,11 +148,9 @@ fn wells_of(table: &RawTable) -> Option<Vec<Option<String>>> {
     };
     let (rows, columns) = (named(&["row", "well_row"])?, named(&["column", "col", "well_column", "well_col"])?);
     let well = |row: &str, column: &str| {
-        let letter = match row.parse::<u8>() {
-            Ok(number @ 1..=26) => char::from(b'A' + number - 1).to_string(),
-            _ => row.to_owned(),
-        };
-        format!("{letter}{column}").parse::<crate::screen::Well>().ok().map(|well| well.to_string())
+        let numbers = row.parse().ok().zip(column.parse().ok());
+        let well = numbers.and_then(|(row, column)| crate::screen::Well::at(row, column));
+        well.or_else(|| format!("{row}{column}").parse().ok()).map(|well| well.to_string())
     };
     let cells = rows.iter().zip(columns);
     let wells: Vec<Option<String>> = cells.map(|(row, column)| well(row.as_deref()?, column.as_deref()?)).collect();

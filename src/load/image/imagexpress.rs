@@ -26,7 +26,7 @@ use crate::screen::{Plane, Time};
 
 /// Plate, well, site, wavelength, thumbnail.
 const PATTERN: &str = concat!(
-    r"^(?<plate>.+)_(?<well>[A-Pa-p][0-9]{2})(?:_s(?<site>[0-9]+))?(?:_w(?<channel>[0-9]))?(?<thumb>_thumb)?",
+    r"^(?<plate>.+)_(?<well>(?:[A-Pa-p]|[Q-Z]|A[A-F])[0-9]{2})(?:_s(?<site>[0-9]+))?(?:_w(?<channel>[0-9]))?(?<thumb>_thumb)?",
     r"(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?\.(?:tif|TIF|tiff)$"
 );
 
