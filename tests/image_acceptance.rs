@@ -58,7 +58,7 @@ fn assert_separated(name: &str, space: &dyn Fn(&str) -> Vec<Point>, plates: &[St
         for (index, own) in held_out.iter().enumerate() {
             let distances: Vec<f64> = others.iter().map(|other| distance(own, other)).collect();
             let guessed = nearest_labels(&distances, &labels, 1);
-            guesses.push(Guess { stratum: plate.clone(), label: own.1, guessed });
+            guesses.push(Guess { stratum: plate.clone(), label: own.1, guessed, is_of_mechanisms: false });
             for other in &held_out[..index] {
                 let of_pair = if own.1 == other.1 { &mut within } else { &mut between };
                 of_pair.push(distance(own, other));

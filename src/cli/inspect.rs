@@ -58,6 +58,9 @@ impl InspectArgs {
                 "name": loaded.screen.name,
                 "summary": summary,
                 "mapping": mapping,
+                "controls": loaded.mapping.controls_why,
+                "dose_unit": loaded.mapping.dose_unit_why,
+                "plate_within": loaded.mapping.plate_within,
                 "dropped": loaded.screen.dropped,
                 "findings": findings,
                 "notes": loaded.notes,
@@ -69,13 +72,12 @@ impl InspectArgs {
         };
         let mut text = format!("{}\n", loaded.screen.name);
         let mut line = |name: &str, value: String| text += &format!("  {name:<22} {value}\n");
-        line(
-            "wells",
-            format!(
-                "{} on {} plates in {} lab batches",
-                summary.n_observations, summary.n_plates, summary.n_lab_batches
-            ),
-        );
+        let n_wells = loaded.screen.wells().len();
+        let wells = match summary.n_observations == n_wells {
+            true => n_wells.to_string(),
+            false => format!("{} rows of {n_wells} wells", summary.n_observations),
+        };
+        line("wells", format!("{wells} on {} plates in {} lab batches", summary.n_plates, summary.n_lab_batches));
         line(
             "roles",
             format!(
@@ -94,7 +96,7 @@ impl InspectArgs {
         if let Some((low, high)) = summary.dose_range_um {
             line("doses", format!("{low} to {high} µM"));
         }
-        line("replicates", spread(summary.replicates));
+        line("wells per treatment", spread(summary.replicates));
         for (context, count) in summary.contexts.iter().filter(|(context, _)| !context.is_empty()) {
             line("context", format!("{context}: {count} wells"));
         }

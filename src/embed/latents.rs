@@ -33,7 +33,7 @@ impl Embeddings {
         }
         let groups: Vec<Vec<usize>> = groups.into_values().collect();
         let units = Units::of_each(groups.iter().map(|rows| self.consensus(rows)).collect());
-        let n_wells = groups.iter().map(|rows| rows.iter().map(|&row| self.n_wells[row]).sum()).collect();
+        let n_wells = groups.iter().map(|rows| self.units.count(rows)).collect();
         self.averaged(Level::Intervention, &groups, units, n_wells)
     }
 

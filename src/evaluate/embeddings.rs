@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::well_means::WellMeans;
 use super::{
     Distance, EvaluateConfig, EvaluateError, Exclude, MapSettings, Negatives, ReplicateMap, ScoreRow, moa_accuracy,
     moa_vectors, replicate_map, retrieval, split_halves,
@@ -49,6 +50,10 @@ pub fn embedding_scores(
     untrained: FeatureMatrix,
     width: usize,
 ) -> Result<Vec<ScoreRow>, EvaluateError> {
+    if let Some(wells) = WellMeans::of(screen, split) {
+        let (latents, untrained) = (wells.means(&latents), wells.means(&untrained));
+        return embedding_scores(settings, &wells.screen, &wells.split, latents, untrained, width);
+    }
     let training = split.rows(Part::Train);
     let components = PCA_COMPONENTS.min(training.len() - 1).min(screen.features.n_features());
     let profiles = screen.features.in_memory();

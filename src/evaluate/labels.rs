@@ -6,7 +6,7 @@ use super::{
     Bootstrap, Claim, DRAWS, EvaluateConfig, EvaluateError, Guess, ScoreRow, nearest_labels, relabeling_p_value,
 };
 use crate::pair::{Part, Split};
-use crate::screen::{Features, Role, Screen, Treatment, Unit, Well};
+use crate::screen::{Features, Role, Screen, Treatment, Unit, Well, share_mechanism};
 use crate::table::{Column, Table};
 
 /// What the neighbors of one held-out well say of its label, in one space.
@@ -26,6 +26,8 @@ pub struct LabelGuess {
     pub label: String,
     /// The label of most of its neighbors, or several with equally many of equal distance.
     pub guessed: Vec<String>,
+    /// Whether labels are mechanisms, of which several may be joined by `|`; one in common is right.
+    pub is_of_mechanisms: bool,
     /// Mean distance to the training wells of its label over that to all others; `None` where there is no distance.
     pub own_over_other: Option<f64>,
 }
@@ -75,7 +77,9 @@ pub fn guesses(
     let label = |row: usize| labels[row].as_deref().expect("kept for having one");
     let known: BTreeSet<&str> = references.iter().map(|&row| label(row)).collect();
     let mut queries = of_part(settings.part);
-    queries.retain(|&row| known.contains(label(row)));
+    let is_of_mechanisms = settings.label == "moa";
+    let is_same = |one: &str, other: &str| one == other || is_of_mechanisms && share_mechanism(one, other);
+    queries.retain(|&row| known.iter().any(|known| is_same(known, label(row))));
     if known.len() < 2 || queries.is_empty() {
         return Ok(Vec::new());
     }
@@ -94,7 +98,12 @@ pub fn guesses(
                 method: method.clone(),
                 label: label(row).to_owned(),
                 guessed: guessed.into_iter().map(str::to_owned).collect(),
-                own_over_other: if is_distance { own_over_other(distances, &of_references, label(row)) } else { None },
+                is_of_mechanisms,
+                own_over_other: if is_distance {
+                    own_over_other(distances, &of_references, label(row), &is_same)
+                } else {
+                    None
+                },
             });
         }
     }
@@ -146,9 +155,9 @@ fn ways(screen: &Screen, spaces: &[Space], queries: &[usize], references: &[usiz
     all
 }
 
-fn own_over_other(distances: &[f64], labels: &[&str], own: &str) -> Option<f64> {
+fn own_over_other(distances: &[f64], labels: &[&str], own: &str, is_same: &dyn Fn(&str, &str) -> bool) -> Option<f64> {
     let mean = |is_own: bool| {
-        let of = distances.iter().zip(labels).filter(|(_, label)| (**label == own) == is_own).map(|(d, _)| *d);
+        let of = distances.iter().zip(labels).filter(|(_, label)| is_same(label, own) == is_own).map(|(d, _)| *d);
         let of: Vec<f64> = of.collect();
         of.iter().sum::<f64>() / of.len() as f64
     };
@@ -196,8 +205,18 @@ pub(super) fn label_scores(
     Ok((rows, notes))
 }
 
+/// The guess as one whose label may change places with those of its plate and fold.
+fn relabeled(guess: &LabelGuess) -> Guess<'_> {
+    Guess {
+        stratum: format!("{} {}", guess.fold, guess.plate),
+        label: &guess.label,
+        guessed: guess.guessed.iter().map(String::as_str).collect(),
+        is_of_mechanisms: guess.is_of_mechanisms,
+    }
+}
+
 fn hit(guess: &LabelGuess) -> f64 {
-    if guess.guessed.contains(&guess.label) { 1.0 / guess.guessed.len() as f64 } else { 0.0 }
+    relabeled(guess).hit()
 }
 
 fn well_name(guess: &LabelGuess) -> String {
@@ -209,14 +228,7 @@ fn well_name(guess: &LabelGuess) -> String {
 
 /// How likely so many right guesses are if labels stood at random within each plate and fold.
 fn p_value(method: &str, guesses: &[&LabelGuess], bootstrap: &Bootstrap) -> ScoreRow {
-    let relabeled: Vec<Guess> = guesses
-        .iter()
-        .map(|guess| Guess {
-            stratum: format!("{} {}", guess.fold, guess.plate),
-            label: &guess.label,
-            guessed: guess.guessed.iter().map(String::as_str).collect(),
-        })
-        .collect();
+    let relabeled: Vec<Guess> = guesses.iter().map(|guess| relabeled(guess)).collect();
     let found = relabeling_p_value(&relabeled, bootstrap.seed);
     let note = match found.is_exact {
         true => "labels relabeled within plate and fold, all permutations counted".to_owned(),
@@ -335,8 +347,16 @@ mod tests {
             method: method.to_owned(),
             label: label.to_owned(),
             guessed: guessed.iter().map(|&label| label.to_owned()).collect(),
+            is_of_mechanisms: false,
             own_over_other: None,
         }
+    }
+
+    #[test]
+    fn of_joined_mechanisms_one_in_common_is_a_hit() {
+        let joined = guess("A01", LATENTS, "a|b", &["b", "c"]);
+        assert_eq!(hit(&joined), 0.0);
+        assert_eq!(hit(&LabelGuess { is_of_mechanisms: true, ..joined }), 0.5);
     }
 
     #[test]
@@ -348,8 +368,15 @@ mod tests {
 
     #[test]
     fn distances_to_the_own_label_are_over_those_to_all_others() {
-        assert_eq!(own_over_other(&[1.0, 2.0, 4.0, 8.0], &["a", "a", "b", "c"], "a"), Some(0.25));
-        assert_eq!(own_over_other(&[1.0, 2.0], &["a", "a"], "a"), None, "there is no other");
+        assert_eq!(
+            own_over_other(&[1.0, 2.0, 4.0, 8.0], &["a", "a", "b", "c"], "a", &|one, other| one == other),
+            Some(0.25)
+        );
+        assert_eq!(
+            own_over_other(&[1.0, 2.0], &["a", "a"], "a", &|one, other| one == other),
+            None,
+            "there is no other"
+        );
     }
 
     #[test]

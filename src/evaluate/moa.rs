@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Distance, EvaluateError};
 use crate::predict::Predictions;
-use crate::screen::{Screen, Treatment};
+use crate::screen::{Screen, Treatment, share_mechanism};
 
 /// Which treatments may not be a treatment's neighbor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub enum Exclude {
 pub struct MoaVector {
     /// The perturbations' names.
     pub compound: String,
-    /// Mechanism of action.
+    /// Mechanism of action; several are joined by `|`.
     pub moa: String,
     /// Lab batches of the treatment's wells.
     pub lab_batches: BTreeSet<String>,
@@ -75,6 +75,8 @@ pub fn moa_vectors(
 
 /// One-nearest-neighbor accuracy by cosine among treatments, never against the same compound.
 ///
+/// Of treatments with several mechanisms, one in common makes a neighbor right.
+///
 /// # Source
 /// Ljosa et al. 2013, J Biomol Screen 18:1321 (not same compound); Ando et al. 2017 (not same compound or batch).
 pub fn moa_accuracy(vectors: &[MoaVector], exclude: Exclude) -> MoaAccuracy {
@@ -88,7 +90,7 @@ pub fn moa_accuracy(vectors: &[MoaVector], exclude: Exclude) -> MoaAccuracy {
             let (mut n_nearest, mut n_right, mut is_possible) = (0usize, 0usize, false);
             let mut least = f64::INFINITY;
             for other in eligible {
-                let is_right = other.moa == own.moa;
+                let is_right = share_mechanism(&other.moa, &own.moa);
                 is_possible |= is_right;
                 let distance = Distance::Cosine.between(&own.vector, &other.vector);
                 if distance < least {
@@ -138,6 +140,17 @@ mod tests {
         let nscb = moa_accuracy(&vectors, Exclude::SameCompoundOrBatch);
         // a1 may only see d, which is no partner: dropped. a2 sees b and c, c being nearer. b sees a2 and d.
         assert_eq!(nscb.hits, [None, Some(0.0), Some(1.0), None, None]);
+    }
+
+    #[test]
+    fn one_mechanism_in_common_is_enough() {
+        let vectors = [
+            vector("a", "one|two", "1", [1.0, 0.0]),
+            vector("b", "two", "1", [1.0, 0.1]),
+            vector("c", "three|one", "1", [1.0, 0.3]),
+        ];
+        // a -> b (two), b -> a (two), c -> b, which has none of its mechanisms, while a has.
+        assert_eq!(moa_accuracy(&vectors, Exclude::SameCompound).hits, [Some(1.0), Some(1.0), Some(0.0)]);
     }
 
     #[test]

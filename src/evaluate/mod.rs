@@ -29,6 +29,7 @@ mod trajectory;
 mod treatments;
 mod trust;
 mod verdict;
+mod well_means;
 mod wells;
 
 pub use accuracy::{Origins, TreatmentAccuracy, accuracy};
@@ -54,4 +55,5 @@ pub use trajectory::{FieldSums, TRAJECTORY_METRICS, TrajectoryScore, trajectory_
 pub use treatments::{TreatmentScore, treatment_scores};
 pub use trust::{Intervals, verdict_sentence};
 pub use verdict::{Direction, MethodScores, Verdict, verdict};
+pub use well_means::without_replicates;
 pub use wells::{WellReadout, readout_table};

@@ -6,6 +6,8 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use crate::screen::share_mechanism;
+
 /// The labels with the most votes among the `k` nearest points: one, or several that nothing tells apart.
 ///
 /// All points as near as the k-th vote too. Of labels with equally many votes, those whose voters are nearest on average win.
@@ -38,16 +40,20 @@ pub struct Guess<'a> {
     pub label: &'a str,
     /// What was guessed: one label, or several that share the guess evenly.
     pub guessed: Vec<&'a str>,
+    /// Whether labels are mechanisms, of which several may be joined by `|`; one in common is right.
+    pub is_of_mechanisms: bool,
 }
 
 impl Guess<'_> {
-    /// How right the guess is: 1, or the share of the true label among several.
+    /// How right the guess is: the share of its labels that are the true one, or have a mechanism in common with it.
     pub fn hit(&self) -> f64 {
         self.share_of(self.label)
     }
 
     fn share_of(&self, label: &str) -> f64 {
-        if self.guessed.contains(&label) { 1.0 / self.guessed.len() as f64 } else { 0.0 }
+        let is_right = |guessed: &&&str| **guessed == label || self.is_of_mechanisms && share_mechanism(guessed, label);
+        let right = self.guessed.iter().filter(is_right).count();
+        right as f64 / self.guessed.len().max(1) as f64
     }
 }
 
@@ -178,7 +184,7 @@ mod tests {
     }
 
     fn guess<'a>(stratum: &str, label: &'a str, guessed: &[&'a str]) -> Guess<'a> {
-        Guess { stratum: stratum.to_owned(), label, guessed: guessed.to_vec() }
+        Guess { stratum: stratum.to_owned(), label, guessed: guessed.to_vec(), is_of_mechanisms: false }
     }
 
     /// Two strata of two and two: 36 relabelings, of which one is as good as all right.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::verdict::Errors;
+use super::well_means::WellMeans;
 use super::{
     Distance, EvaluateConfig, EvaluateError, MethodScores, Origins, ScoreRow, accuracy, replicate_ceiling, retrieval,
 };
@@ -36,6 +37,8 @@ fn position_name(position: DosePosition) -> &'static str {
 
 /// Scores the predictions of each method on the treatments of `rows`, and the replicate ceiling.
 ///
+/// What is measured of a treatment is the mean of its wells, each of which is the mean of its rows.
+///
 /// # Errors
 /// When profiles do not fit together.
 pub fn treatment_scores<'a>(
@@ -45,6 +48,9 @@ pub fn treatment_scores<'a>(
     predictions: impl IntoIterator<Item = &'a Predictions>,
     rows: &BTreeMap<Treatment, Vec<usize>>,
 ) -> Result<Vec<TreatmentScore>, EvaluateError> {
+    if let Some(wells) = WellMeans::of(screen, split) {
+        return treatment_scores(settings, &wells.screen, &wells.split, predictions, &wells.treatments(rows));
+    }
     let training = split.treatments(screen, Part::Train);
     let truth = measured(&screen.features, rows);
     let library = measured(&screen.features, &training);

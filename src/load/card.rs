@@ -89,6 +89,9 @@ pub struct Card {
 pub struct Columns {
     /// Plate barcode.
     pub plate: Option<String>,
+    /// Columns within which names of plates count, as those of RxRx1 do within the experiment; empty where no two plates
+    /// share a name. `None` leaves it to what the rows say.
+    pub plate_within: Option<Vec<String>>,
     /// Well name.
     pub well: Option<String>,
     /// Field of view.
@@ -101,6 +104,8 @@ pub struct Columns {
     pub perturbation: Option<String>,
     /// Its concentration.
     pub dose: Option<String>,
+    /// The unit of each row's concentration.
+    pub dose_unit: Option<String>,
     /// Columns that each hold the dose of one perturbation, by the perturbation's name; what a row's wells received is
     /// the set of those with a dose above 0. Takes the place of `perturbation` and `dose`.
     pub doses: BTreeMap<String, String>,
@@ -255,7 +260,8 @@ impl Card {
         unit.in_micromolar(self.molar_mass_kda.get(perturbation).copied()).ok_or_else(|| LoadError::Card {
             path: self.path.clone(),
             message: format!(
-                "doses in ng/mL need the molar mass of `{perturbation}`; give it in kDa under [molar_mass_kda], as in `{perturbation} = 17.2`"
+                "doses in {} need the molar mass of `{perturbation}`; give it in kDa under [molar_mass_kda], as in `{perturbation} = 17.2`",
+                unit.word()
             ),
         })
     }

@@ -1,39 +1,19 @@
 //! What each row's well was for.
 //!
 //! A card's rules come first. Without them, a role column (`Metadata_control_type`, `Metadata_pert_type`, `role`) is read
-//! by its usual words, and without such a column the perturbation's name is compared with usual names of controls.
+//! by its usual words, and without such a column the perturbation's name is compared with usual names of controls, and its
+//! dose with 0. What is taken for a control and could be something else is said.
+
+use std::collections::BTreeMap;
 
 use super::card::{Card, Rule};
+use super::dose;
 use super::error::LoadError;
+use super::kind;
 use super::mapping::{ColumnRole, Mapping};
 use super::table::RawTable;
-use crate::screen::Role;
-
-/// Usual names of what a negative control received, in small letters.
-const USUAL_CONTROLS: [&str; 22] = [
-    "dmso",
-    "dmso_tf",
-    "control",
-    "ctrl",
-    "negative control",
-    "negative_control",
-    "negcon",
-    "negctrl",
-    "non-targeting",
-    "non_targeting",
-    "nontargeting",
-    "nt",
-    "ntc",
-    "scramble",
-    "scrambled",
-    "safe-targeting",
-    "aavs1",
-    "vehicle",
-    "untreated",
-    "unperturbed",
-    "mock",
-    "jcp2022_033924",
-];
+use super::vehicle::{Standing, Word, standing, word};
+use crate::screen::{Kind, Role};
 
 /// The role of each row, how they were told, and what the user may want to know.
 pub(super) struct Roles {
@@ -58,7 +38,7 @@ pub(super) fn roles(table: &RawTable, mapping: &Mapping, card: &Card) -> Result<
     }
     let mut told = match mapping.column(ColumnRole::Role).and_then(|column| Some((column, table.text(column)?))) {
         Some((column, words)) => by_role_column(table, column, words, perturbations)?,
-        None => by_name(table, mapping, card, perturbations),
+        None => by_name(table, mapping, card, perturbations)?,
     };
     for (row, role) in told.roles.iter_mut().enumerate() {
         *role = rules.role(row).unwrap_or(*role);
@@ -118,30 +98,6 @@ impl<'a> Declared<'a> {
     }
 }
 
-enum Word {
-    Role(Role),
-    /// A control of a sort that the word does not tell.
-    SomeControl,
-}
-
-fn word(text: &str) -> Option<Word> {
-    let text = text.to_lowercase();
-    let role = match text.as_str() {
-        "trt" | "treatment" | "treated" | "test" | "compound" => Role::Treatment,
-        "negcon" | "negative_control" | "negative control" | "negative" | "vehicle" | "untreated" => {
-            Role::NegativeControl
-        }
-        "positive_control" | "positive control" | "positive" => Role::PositiveControl,
-        "empty" | "blank" => Role::Empty,
-        "control" | "ctrl" => return Some(Word::SomeControl),
-        text if text.starts_with("trt_") => Role::Treatment,
-        text if text.starts_with("ctl_") || text.starts_with("negcon") => Role::NegativeControl,
-        text if text.starts_with("poscon") => Role::PositiveControl,
-        _ => return None,
-    };
-    Some(Word::Role(role))
-}
-
 fn by_role_column(
     table: &RawTable,
     column: &str,
@@ -166,6 +122,8 @@ fn by_role_column(
                 expected: "trt, negcon, poscon or empty (declare [controls] in a card for other words)",
             })
         });
+        let is_usual_control =
+            |name: &str| matches!(standing(name), Some(Standing::Control | Standing::Short | Standing::Liquid));
         roles.push(match told.transpose()? {
             Some(Word::Role(Role::Treatment)) | None if perturbation.is_none() => {
                 n_empty += 1;
@@ -191,37 +149,196 @@ fn by_role_column(
     Ok(Roles { roles, why: format!("the words of column `{column}`"), notes })
 }
 
-fn by_name(table: &RawTable, mapping: &Mapping, card: &Card, perturbations: Texts<'_>) -> Roles {
+/// The wells of one name, by what is written of their doses.
+#[derive(Default)]
+struct Named {
+    n_rows: usize,
+    n_zero: usize,
+    n_positive: usize,
+}
+
+fn by_name(table: &RawTable, mapping: &Mapping, card: &Card, perturbations: Texts<'_>) -> Result<Roles, LoadError> {
     if !card.columns.doses.is_empty() {
-        return by_doses(table, card);
+        return Ok(by_doses(table, card));
     }
     let Some(perturbations) = perturbations else {
-        return Roles { roles: vec![Role::Treatment; table.n_rows()], why: String::new(), notes: Vec::new() };
+        return Ok(Roles { roles: vec![Role::Treatment; table.n_rows()], why: String::new(), notes: Vec::new() });
     };
     let column = mapping.column(ColumnRole::Perturbation).unwrap_or("perturbation");
-    let found: std::collections::BTreeSet<&str> =
-        perturbations.iter().flatten().map(String::as_str).filter(|name| is_usual_control(name)).collect();
-    let missing_is = if found.is_empty() && is_pycytominer(column) { Role::NegativeControl } else { Role::Empty };
+    let doses = mapping.column(ColumnRole::Dose).and_then(|column| table.text(column));
+    let mut names = BTreeMap::<&str, Named>::new();
     let mut n_missing = 0;
-    let roles = perturbations.iter().map(|name| match name.as_deref() {
-        Some(name) if is_usual_control(name) => Role::NegativeControl,
-        Some(_) => Role::Treatment,
-        None => {
+    for (row, name) in perturbations.iter().enumerate() {
+        let Some(name) = name.as_deref() else {
             n_missing += 1;
-            missing_is
+            continue;
+        };
+        let named = names.entry(name).or_default();
+        let written = doses.and_then(|doses| doses[row].as_deref());
+        named.n_rows += 1;
+        named.n_zero += usize::from(written.is_some_and(dose::is_zero));
+        named.n_positive += usize::from(written.is_some_and(dose::is_positive));
+    }
+    let mut told = Told::of(&names, column, card);
+    told.take_unnamed(column, n_missing);
+    let is_of_compounds =
+        card.kind.unwrap_or(kind::of_column(column)) == Kind::Compound && mapping.column(ColumnRole::Kind).is_none();
+    if is_of_compounds {
+        told.take_zero_doses(&names, column);
+    }
+    let role = |(row, name): (usize, &Option<String>)| {
+        let Some(name) = name.as_deref() else { return told.unnamed };
+        let is_zero = || doses.and_then(|doses| doses[row].as_deref()).is_some_and(dose::is_zero);
+        match told.roles.get(name) {
+            Some(&role) => role,
+            None if is_of_compounds && told.zero_is_control.contains(&name) && is_zero() => Role::NegativeControl,
+            None => Role::Treatment,
         }
-    });
-    let roles: Vec<Role> = roles.collect();
-    let why = match (found.is_empty(), missing_is) {
-        (false, _) => format!(
-            "negative control where `{column}` is {}, a usual name of controls",
-            found.into_iter().collect::<Vec<_>>().join(" or ")
-        ),
-        (true, Role::NegativeControl) if n_missing > 0 => format!("negative control where `{column}` is empty"),
-        (true, _) => "no control found".to_owned(),
     };
-    let notes = if missing_is == Role::Empty { empty_note(n_missing).into_iter().collect() } else { Vec::new() };
-    Roles { roles, why, notes }
+    let roles: Vec<Role> = perturbations.iter().enumerate().map(role).collect();
+    let why = match told.controls.as_slice() {
+        [] if told.unnamed == Role::NegativeControl && n_missing > 0 => {
+            format!("negative control where `{column}` is empty")
+        }
+        [] => "no control found".to_owned(),
+        controls => format!("negative control where {}", controls.join(" or ")),
+    };
+    Ok(Roles { roles, why, notes: told.notes })
+}
+
+/// What names stand for, with what there is to say of it.
+struct Told<'a> {
+    /// Of names that are no treatments.
+    roles: BTreeMap<&'a str, Role>,
+    /// Of rows that name nothing.
+    unnamed: Role,
+    /// Names of perturbations of which wells with a dose of 0 are controls.
+    zero_is_control: Vec<&'a str>,
+    /// What is a negative control, in words.
+    controls: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl<'a> Told<'a> {
+    fn of(names: &BTreeMap<&'a str, Named>, column: &str, card: &Card) -> Self {
+        let with = |wanted: Standing| {
+            let names = names.iter().filter(move |(name, _)| standing(name) == Some(wanted));
+            names.map(|(&name, named)| (name, named)).collect::<Vec<_>>()
+        };
+        let (clear, unsure) = (with(Standing::Control), [with(Standing::Short), with(Standing::Liquid)].concat());
+        let is_of_genes = card.kind.unwrap_or(kind::of_column(column)) != Kind::Compound;
+        let mut told = Self {
+            roles: clear.iter().map(|(name, _)| (*name, Role::NegativeControl)).collect(),
+            unnamed: Role::Empty,
+            zero_is_control: Vec::new(),
+            controls: Vec::new(),
+            notes: Vec::new(),
+        };
+        let listed = |names: &[(&str, &Named)]| {
+            names.iter().map(|(name, named)| format!("`{name}` ({} rows)", named.n_rows)).collect::<Vec<_>>().join(", ")
+        };
+        for &(name, named) in &unsure {
+            let rows = named.n_rows;
+            let is_perturbation = match () {
+                () if named.n_positive > 0 => Some("it has doses"),
+                () if !clear.is_empty() && !is_of_genes => Some("another name stands for the control"),
+                () => None,
+            };
+            told.notes.push(match is_perturbation {
+                Some(why) if named.n_positive == 0 && standing(name) == Some(Standing::Liquid) => {
+                    told.roles.insert(name, Role::Empty);
+                    format!(
+                        "`{name}` ({rows} rows) is taken as empty wells, from which nothing is learned, since {why}; if \
+                         they hold untreated cells, list all controls under [controls] in a card"
+                    )
+                }
+                Some(why) => format!(
+                    "`{name}` ({rows} rows) is taken as a perturbation, since {why}; if it is a control, list all \
+                     controls under [controls] in a card: `negative = {{ values = [\"{name}\", …] }}`"
+                ),
+                None => {
+                    told.roles.insert(name, Role::NegativeControl);
+                    format!(
+                        "`{name}` ({rows} rows) is taken as a negative control; if it is a perturbation, list the \
+                         controls under [controls] in a card"
+                    )
+                }
+            });
+        }
+        let controls: Vec<&str> =
+            told.roles.iter().filter(|(_, role)| **role == Role::NegativeControl).map(|(name, _)| *name).collect();
+        if !controls.is_empty() {
+            told.controls.push(format!("`{column}` is {}, a usual name of controls", controls.join(" or ")));
+        }
+        if clear.len() > 1 {
+            told.notes.push(format!(
+                "negative controls go by several names and are taken together: {}; if only some of them are what \
+                 effects are measured against, list these under [controls] in a card",
+                listed(&clear)
+            ));
+        }
+        let positive = with(Standing::PositiveControl);
+        told.roles.extend(positive.iter().map(|(name, _)| (*name, Role::PositiveControl)));
+        let nothing = with(Standing::Nothing);
+        told.roles.extend(nothing.iter().map(|(name, _)| (*name, Role::Empty)));
+        if !nothing.is_empty() {
+            told.notes.push(format!(
+                "{} {} taken as empty wells, from which nothing is learned; if they hold untreated cells, list them \
+                 under [controls] in a card",
+                listed(&nothing),
+                if nothing.len() == 1 { "is" } else { "are" }
+            ));
+        }
+        told
+    }
+
+    /// Rows without a name: the vehicle in tables of the Broad Institute where no name is a control's, else empty wells.
+    fn take_unnamed(&mut self, column: &str, n_missing: usize) {
+        if n_missing == 0 {
+            return;
+        }
+        if self.controls.is_empty() && is_of_broad(column) {
+            self.unnamed = Role::NegativeControl;
+            self.notes.push(format!(
+                "{n_missing} rows name no perturbation and are taken as negative controls, as in tables of the Broad \
+                 Institute; declare [controls] in a card if they are something else"
+            ));
+        } else {
+            self.notes.extend(empty_note(n_missing));
+        }
+    }
+
+    /// Wells with a dose of 0 received nothing. Where no control is named and one name has no other dose, it is the vehicle.
+    fn take_zero_doses(&mut self, names: &BTreeMap<&'a str, Named>, column: &str) {
+        if !names.values().any(|named| named.n_positive > 0) {
+            return;
+        }
+        let free = || names.iter().filter(|(name, named)| named.n_zero > 0 && !self.roles.contains_key(**name));
+        let series: Vec<(&str, &Named)> =
+            free().filter(|(_, named)| named.n_positive > 0).map(|(&name, named)| (name, named)).collect();
+        let vehicles: Vec<(&str, &Named)> =
+            free().filter(|(_, named)| named.n_zero == named.n_rows).map(|(&name, named)| (name, named)).collect();
+        let has_control = !self.controls.is_empty() || self.unnamed == Role::NegativeControl;
+        if let ([(name, named)], false) = (vehicles.as_slice(), has_control) {
+            self.roles.insert(name, Role::NegativeControl);
+            self.controls.push(format!("`{column}` is {name}, whose dose is 0 in all its wells"));
+            self.notes.push(format!(
+                "`{name}` has a dose of 0 in all its {} rows and is taken as the vehicle, a negative control; declare \
+                 [controls] in a card if it is something else",
+                named.n_rows
+            ));
+        }
+        if let Some((first, _)) = series.first() {
+            let n_rows: usize = series.iter().map(|(_, named)| named.n_zero).sum();
+            self.controls.push("the dose of a perturbation is 0".to_owned());
+            self.notes.push(format!(
+                "{n_rows} rows of {} perturbations (`{first}` and the like) have a dose of 0 beside other doses and are \
+                 taken as negative controls, since nothing was applied",
+                series.len()
+            ));
+            self.zero_is_control = series.into_iter().map(|(name, _)| name).collect();
+        }
+    }
 }
 
 /// A well that received none of the perturbations that have a dose column is untreated.
@@ -229,7 +346,7 @@ fn by_doses(table: &RawTable, card: &Card) -> Roles {
     let columns: Vec<&[Option<String>]> = card.columns.doses.values().filter_map(|column| table.text(column)).collect();
     let is_dose = |text: &Option<String>| {
         // What is no number is named as such when doses are read.
-        text.as_deref().is_some_and(|text| text.parse::<f64>() != Ok(0.0))
+        text.as_deref().is_some_and(|text| !dose::is_zero(text))
     };
     let role = |row: usize| match columns.iter().any(|values| is_dose(&values[row])) {
         true => Role::Treatment,
@@ -245,10 +362,6 @@ fn empty_note(n_rows: usize) -> Option<String> {
 }
 
 /// In Broad's tables the vehicle's sample is left empty.
-fn is_pycytominer(column: &str) -> bool {
-    column.starts_with("Metadata_")
-}
-
-fn is_usual_control(name: &str) -> bool {
-    USUAL_CONTROLS.contains(&name.to_lowercase().as_str())
+fn is_of_broad(column: &str) -> bool {
+    column.starts_with("Metadata_") || column.eq_ignore_ascii_case("broad_sample")
 }

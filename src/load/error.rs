@@ -205,7 +205,7 @@ pub enum LoadError {
     },
     /// A dose column without a unit.
     #[error(
-        "{}: column `{column}` holds doses but no unit is known; declare `dose_unit = \"uM\"` (or \"nM\", \"mM\", \"M\") in the card, or `dose = \"\"` under [columns] if it is not a concentration",
+        "{}: column `{column}` holds doses but no unit is known; declare `dose_unit = \"uM\"` (or \"nM\", \"mM\", \"M\") in the card, give it in each row (`10 uM`) or in a column `dose_unit`, or set `dose = \"\"` under [columns] if it is not a concentration",
         path.display()
     )]
     DoseUnit {
@@ -213,6 +213,20 @@ pub enum LoadError {
         path: PathBuf,
         /// The dose column.
         column: String,
+    },
+    /// A name without any dose, among others that have one.
+    #[error(
+        "{place}: column `{column}` gives `{name}` no dose above 0 in any of its {n_rows} rows, while other perturbations have doses; if it is a control, list all controls under [controls] in a card, as in `negative = {{ values = [\"{name}\"] }}`, and if its dose is unknown, leave out its rows or set `dose = \"\"` under [columns]"
+    )]
+    Undosed {
+        /// Its first row.
+        place: Place,
+        /// The dose column.
+        column: String,
+        /// The name.
+        name: String,
+        /// Rows of that name.
+        n_rows: usize,
     },
     /// A card that is not written as a card.
     #[error("{}: {message}", path.display())]
@@ -303,6 +317,7 @@ impl LoadError {
                 | Self::NothingNamed
                 | Self::MissingColumn { .. }
                 | Self::DoseUnit { .. }
+                | Self::Undosed { .. }
                 | Self::Card { .. }
                 | Self::CardPath { .. }
                 | Self::NoFeatures { .. }

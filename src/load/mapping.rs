@@ -30,6 +30,8 @@ pub enum ColumnRole {
     Perturbation,
     /// Its concentration.
     Dose,
+    /// The unit of each row's concentration.
+    DoseUnit,
     /// Its duration.
     Hours,
     /// What kind of agent it is.
@@ -66,6 +68,8 @@ pub struct Mapping {
     pub dose_unit: Option<DoseUnit>,
     /// Why this unit, in words; empty without a dose column.
     pub dose_unit_why: String,
+    /// Columns within which names of plates count.
+    pub plate_within: Vec<String>,
     /// Names of the feature columns, in the order of the file.
     pub features: Vec<String>,
     /// How the features were told from the rest, in words.
@@ -78,7 +82,7 @@ pub struct Mapping {
 
 impl ColumnRole {
     /// All roles, in the order in which they are shown.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Plate,
         Self::Well,
         Self::Site,
@@ -86,6 +90,7 @@ impl ColumnRole {
         Self::Replicate,
         Self::Perturbation,
         Self::Dose,
+        Self::DoseUnit,
         Self::Hours,
         Self::Kind,
         Self::Role,
@@ -104,6 +109,7 @@ impl ColumnRole {
             Self::Replicate => "replicate",
             Self::Perturbation => "perturbation",
             Self::Dose => "dose",
+            Self::DoseUnit => "dose_unit",
             Self::Hours => "hours",
             Self::Kind => "kind",
             Self::Role => "role",
@@ -153,6 +159,16 @@ impl ColumnRole {
                 "dose_value",
                 "pert_dose",
             ],
+            Self::DoseUnit => &[
+                "dose_unit",
+                "dose_units",
+                "pert_dose_unit",
+                "pert_dose_units",
+                "concentration_unit",
+                "concentration_units",
+                "conc_unit",
+                "conc_units",
+            ],
             Self::Hours => &["hours", "time_h", "time_hours", "hours_post_treatment", "pert_time_h", "duration_h"],
             Self::Kind => &["kind", "perturbation_type", "perturbation_kind", "treatment_type"],
             Self::Role => &["role", "control_type", "well_type", "well_role", "pert_type"],
@@ -184,6 +200,7 @@ impl Columns {
             ColumnRole::Replicate => self.replicate.as_deref(),
             ColumnRole::Perturbation => self.perturbation.as_deref(),
             ColumnRole::Dose => self.dose.as_deref(),
+            ColumnRole::DoseUnit => self.dose_unit.as_deref(),
             ColumnRole::Hours => self.hours.as_deref(),
             ColumnRole::Kind => self.kind.as_deref(),
             ColumnRole::Role => self.role.as_deref(),
@@ -198,12 +215,14 @@ impl Columns {
         let pick = |a: &Option<String>, b: &Option<String>| a.clone().or_else(|| b.clone());
         Columns {
             plate: pick(&self.plate, &weaker.plate),
+            plate_within: self.plate_within.clone().or_else(|| weaker.plate_within.clone()),
             well: pick(&self.well, &weaker.well),
             site: pick(&self.site, &weaker.site),
             lab_batch: pick(&self.lab_batch, &weaker.lab_batch),
             replicate: pick(&self.replicate, &weaker.replicate),
             perturbation: pick(&self.perturbation, &weaker.perturbation),
             dose: pick(&self.dose, &weaker.dose),
+            dose_unit: pick(&self.dose_unit, &weaker.dose_unit),
             doses: if self.doses.is_empty() { weaker.doses.clone() } else { self.doses.clone() },
             hours: pick(&self.hours, &weaker.hours),
             kind: pick(&self.kind, &weaker.kind),
@@ -244,6 +263,8 @@ impl Mapping {
                 // One column for each perturbation's dose leaves nothing to these two.
                 None if matches!(role, ColumnRole::Perturbation | ColumnRole::Dose)
                     && !card.columns.doses.is_empty() => {}
+                // A unit without a dose beside it is one of something else.
+                None if role == ColumnRole::DoseUnit => mapping.map_unit_column(names),
                 None if role == ColumnRole::Context => mapping.map_context(path, names, card)?,
                 None => {
                     if let Some(column) = usual_column(names, role) {
@@ -255,8 +276,21 @@ impl Mapping {
         for column in card.columns.doses.values() {
             mapping.declare(path, names, ColumnRole::Dose, column)?;
         }
-        mapping.map_dose_unit(path, card)?;
+        mapping.map_dose_unit(card);
         Ok(mapping)
+    }
+
+    /// The column beside the doses that holds their units, by a usual name or as `DOSE_unit`.
+    fn map_unit_column(&mut self, names: &[String]) {
+        let Some(dose) = self.column(ColumnRole::Dose).map(plain) else { return };
+        let beside = [format!("{dose}_unit"), format!("{dose}_units")];
+        let column = beside.iter().find_map(|word| named(names, word)).or(usual_column(names, ColumnRole::DoseUnit));
+        // So general a word is believed only where the unit is not known otherwise.
+        let general = || ["unit", "units"].into_iter().find_map(|word| named(names, word));
+        let is_open = self.column(ColumnRole::Dose).is_some_and(|dose| unit_in_name(dose).is_none());
+        if let Some(column) = column.or_else(|| general().filter(|_| is_open)) {
+            self.infer(ColumnRole::DoseUnit, column);
+        }
     }
 
     fn declare(&mut self, path: &Path, names: &[String], role: ColumnRole, column: &str) -> Result<(), LoadError> {
@@ -289,17 +323,14 @@ impl Mapping {
         Ok(())
     }
 
-    fn map_dose_unit(&mut self, path: &Path, card: &Card) -> Result<(), LoadError> {
+    fn map_dose_unit(&mut self, card: &Card) {
         let columns = self.columns.iter().filter(|mapped| mapped.role == ColumnRole::Dose).rev();
         for column in columns.map(|mapped| mapped.column.as_str()) {
-            let unit = unit_of(card, column);
-            let unit =
-                unit.ok_or_else(|| LoadError::DoseUnit { path: path.to_path_buf(), column: column.to_owned() })?;
+            let Some(unit) = unit_of(card, column) else { continue };
             let why =
                 if card.dose_unit.is_some() { "declared".to_owned() } else { format!("the name `{column}` gives it") };
             (self.dose_unit, self.dose_unit_why) = (Some(unit), why);
         }
-        Ok(())
     }
 }
 
@@ -387,14 +418,21 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_dose_without_unit_unless_declared_away() {
-        let error = mapping(&["plate", "compound", "dose"], &Card::default()).unwrap_err();
-        assert!(matches!(error, LoadError::DoseUnit { .. }));
+    fn a_unit_is_declared_or_in_the_name_or_beside_the_dose() {
+        let unit = |names: &[&str], card: &Card| mapping(names, card).unwrap().dose_unit;
+        assert_eq!(unit(&["plate", "compound", "dose"], &Card::default()), None);
         let declared = Card { dose_unit: Some(DoseUnit::Nanomolar), ..Card::default() };
         assert_eq!(mapping(&["plate", "compound", "dose"], &declared).unwrap().dose_unit_why, "declared");
         let columns = Columns { dose: Some(String::new()), ..Columns::default() };
         let without = Card { columns, ..Card::default() };
-        assert_eq!(mapping(&["plate", "compound", "dose"], &without).unwrap().column(ColumnRole::Dose), None);
+        assert_eq!(mapping(&["plate", "compound", "dose", "dose_unit"], &without).unwrap().columns.len(), 2);
+        let beside =
+            |names: &[&str]| mapping(names, &Card::default()).unwrap().column(ColumnRole::DoseUnit).map(str::to_owned);
+        let found = beside(&["compound", "Metadata_pert_dose", "Metadata_pert_dose_unit"]);
+        assert_eq!(found.as_deref(), Some("Metadata_pert_dose_unit"));
+        assert_eq!(beside(&["compound", "Dose", "Unit"]).as_deref(), Some("Unit"));
+        assert_eq!(beside(&["compound", "dose_um", "unit"]), None);
+        assert_eq!(beside(&["compound", "unit"]), None);
     }
 
     #[test]

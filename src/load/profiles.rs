@@ -13,7 +13,7 @@ use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping};
 use super::source::Source;
 use super::table::{ColumnSketch, RawTable};
-use super::{controls, format, join, labels, rows, values};
+use super::{controls, design, format, join, labels, values};
 use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Unit, Units};
 
 /// Loads the screen of profile tables.
@@ -63,19 +63,17 @@ pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
         }
         inputs.push(inputs::examined(&sheet.path, sheet.table.n_rows(), &card)?);
     }
-    let table = if is_candidate.contains(&false) { table.filtered(&is_candidate) } else { table };
+    let mut table = if is_candidate.contains(&false) { table.filtered(&is_candidate) } else { table };
     if table.n_rows() == 0 {
         let reasons = dropped.iter().map(|dropped| format!("{} rows: {}", dropped.rows, dropped.reason)).collect();
         return Err(LoadError::NothingLeft { path: paths[0].clone(), reasons });
     }
 
-    let told = controls::roles(&table, &mapping, &card)?;
-    mapping.controls_why = told.why;
-    notes.extend(told.notes);
-    let observations = rows::observations(&table, &mapping, &card, &told.roles)?;
+    let design::Rows { roles, units: observations, notes: told } = design::read(&mut table, &mut mapping, &card)?;
+    notes.extend(told);
     refuse_duplicate_wells(&table, &mapping, &observations)?;
     let candidates: Vec<usize> = (0..table.n_rows()).collect();
-    let kept = values::kept(&table, &mapping.features, &candidates, &told.roles, card.reference)?;
+    let kept = values::kept(&table, &mapping.features, &candidates, &roles, card.reference)?;
     dropped.extend(kept.dropped);
     notes.extend(kept.notes);
     mapping.features = kept.features;

@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 
 use super::card::Card;
+use super::dose::{rounded, written};
 use super::error::LoadError;
+use super::kind;
 use super::mapping::{ColumnRole, Mapping, unit_of};
 use super::table::RawTable;
 use crate::screen::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation, Reference, Role, Unit, Well};
@@ -39,6 +41,7 @@ struct RowReader<'a> {
     perturbation: Option<Cells<'a>>,
     doses: Vec<(&'a str, Cells<'a>)>,
     dose: Option<Cells<'a>>,
+    dose_unit: Option<Cells<'a>>,
     hours: Option<Cells<'a>>,
     kind: Option<Cells<'a>>,
     cell_count: Option<Cells<'a>>,
@@ -90,6 +93,7 @@ impl<'a> RowReader<'a> {
             perturbation,
             doses,
             dose: cells(ColumnRole::Dose),
+            dose_unit: cells(ColumnRole::DoseUnit),
             hours: cells(ColumnRole::Hours),
             kind: cells(ColumnRole::Kind),
             cell_count: cells(ColumnRole::CellCount),
@@ -123,8 +127,8 @@ impl<'a> RowReader<'a> {
             Some(perturbation) if self.doses.is_empty() => {
                 const EXPECTED: &str =
                     "the name of a perturbation (declare the meaning of an empty cell under [controls])";
-                let kind = self.kind(row)?;
                 let name = self.required(perturbation, row, EXPECTED)?;
+                let kind = self.kind(row, name)?;
                 Intervention::single(name, kind, self.dose(row, name, kind)?)
             }
             _ => Intervention::of(self.applications(row)?),
@@ -143,7 +147,7 @@ impl<'a> RowReader<'a> {
         for &(name, cells) in &self.doses {
             const EXPECTED: &str = "a dose, 0 or more (0 or nothing where the perturbation was not applied)";
             let unit = unit_of(self.card, cells.column).or(self.mapping.dose_unit);
-            let unit = unit.expect("a dose column without a unit was refused");
+            let unit = unit.ok_or_else(|| self.without_unit(cells))?;
             let dose = self.number(Some(cells), row, EXPECTED, |dose| dose >= 0.0)?.unwrap_or(0.0);
             if let Some(dose) = Micromolar::new(rounded(dose * self.card.in_micromolar(unit, name)?)) {
                 let perturbation = Perturbation { name: name.to_owned(), kind };
@@ -153,14 +157,17 @@ impl<'a> RowReader<'a> {
         Ok(applications)
     }
 
-    fn kind(&self, row: usize) -> Result<Kind, LoadError> {
-        let Some(kind) = self.kind else {
-            let column = self.perturbation.map_or("", |perturbation| perturbation.column);
-            return Ok(self.card.kind.unwrap_or(default_kind(column)));
-        };
+    fn kind(&self, row: usize, name: &str) -> Result<Kind, LoadError> {
+        let column = self.perturbation.map_or("", |perturbation| perturbation.column);
+        let usual = || self.card.kind.or(kind::of_code(name)).unwrap_or(kind::of_column(column));
+        let Some(kind) = self.kind else { return Ok(usual()) };
+        let is_role_too = self.mapping.column(ColumnRole::Role) == Some(kind.column) || kind::is_of_roles(kind.column);
+        let of_word = |text: &str| self.card.kinds.get(text).copied().or_else(|| kind::of_word(text));
+        if is_role_too {
+            return Ok(kind.values[row].as_deref().and_then(of_word).unwrap_or_else(usual));
+        }
         let text = self.required(kind, row, "a kind of perturbation")?;
-        let known = self.card.kinds.get(text).copied().or_else(|| usual_kind(text));
-        known.ok_or_else(|| {
+        of_word(text).ok_or_else(|| {
             self.wrong(
                 kind,
                 row,
@@ -171,22 +178,66 @@ impl<'a> RowReader<'a> {
     }
 
     fn dose(&self, row: usize, perturbation: &str, kind: Kind) -> Result<Option<Micromolar>, LoadError> {
+        const EXPECTED: &str = "a positive number, with or without a unit (a well without dose is a control)";
         let Some(dose) = self.dose else { return Ok(None) };
-        let unit = self.mapping.dose_unit.expect("a dose column without a unit was refused");
-        let expected = match unit {
-            DoseUnit::Micromolar => "a positive number in µM (a well without dose is a control)",
-            DoseUnit::Nanomolar => "a positive number in nM (a well without dose is a control)",
-            DoseUnit::Millimolar => "a positive number in mM (a well without dose is a control)",
-            DoseUnit::Molar => "a positive number in M (a well without dose is a control)",
-            DoseUnit::NanogramPerMilliliter => "a positive number in ng/mL (a well without dose is a control)",
+        let text = dose.values[row].as_deref().unwrap_or("");
+        let (number, behind) = match written(text) {
+            Some(written) if written.0 != 0.0 => written,
+            Some(_) | None if kind != Kind::Compound && (text.is_empty() || written(text).is_some()) => {
+                return Ok(None);
+            }
+            _ => {
+                return Err(self
+                    .undosed(dose, row, perturbation)
+                    .unwrap_or_else(|| self.wrong(dose, row, text, self.expected_dose(EXPECTED))));
+            }
         };
-        let Some(text) = dose.values[row].as_deref() else {
-            // Genes have no concentration; a compound that has none among others that do is a gap in the file.
-            return if kind == Kind::Compound { Err(self.wrong(dose, row, "", expected)) } else { Ok(None) };
+        let unit = match behind {
+            Some(unit) => unit,
+            None => self.unit(row)?.or(self.mapping.dose_unit).ok_or_else(|| self.without_unit(dose))?,
         };
         let micromolar = self.card.in_micromolar(unit, perturbation)?;
-        let value = text.parse::<f64>().ok().and_then(|value| Micromolar::new(rounded(value * micromolar)));
-        value.map(Some).ok_or_else(|| self.wrong(dose, row, text, expected))
+        let value = Micromolar::new(rounded(number * micromolar));
+        value.map(Some).ok_or_else(|| self.wrong(dose, row, text, self.expected_dose(EXPECTED)))
+    }
+
+    /// What a dose should be, with the unit where one holds for all rows.
+    fn expected_dose(&self, otherwise: &'static str) -> &'static str {
+        match self.mapping.dose_unit.filter(|_| self.dose_unit.is_none()) {
+            Some(DoseUnit::Micromolar) => "a positive number in µM (a well without dose is a control)",
+            Some(DoseUnit::Nanomolar) => "a positive number in nM (a well without dose is a control)",
+            Some(DoseUnit::Millimolar) => "a positive number in mM (a well without dose is a control)",
+            Some(DoseUnit::Molar) => "a positive number in M (a well without dose is a control)",
+            _ => otherwise,
+        }
+    }
+
+    /// The unit that stands beside the row's dose.
+    fn unit(&self, row: usize) -> Result<Option<DoseUnit>, LoadError> {
+        const EXPECTED: &str = "a unit: M, mM, uM, nM, pM, ug/mL or ng/mL (set `dose = \"\"` under [columns] if the doses are no concentrations)";
+        let Some(units) = self.dose_unit else { return Ok(None) };
+        let Some(text) = units.values[row].as_deref() else { return Ok(None) };
+        DoseUnit::parse(text).map(Some).ok_or_else(|| self.wrong(units, row, text, EXPECTED))
+    }
+
+    fn without_unit(&self, dose: Cells<'_>) -> LoadError {
+        LoadError::DoseUnit { path: self.table.paths[0].clone(), column: dose.column.to_owned() }
+    }
+
+    /// The question whether a name is a control, where no row gives it a dose.
+    fn undosed(&self, dose: Cells<'_>, row: usize, name: &str) -> Option<LoadError> {
+        let names = self.perturbation?.values;
+        let of_name = || (0..names.len()).filter(|&row| names[row].as_deref() == Some(name));
+        let is_without = |row: usize| match dose.values[row].as_deref() {
+            None => true,
+            Some(text) => written(text).is_some_and(|(number, _)| number == 0.0),
+        };
+        of_name().all(is_without).then(|| LoadError::Undosed {
+            place: self.table.place(row),
+            column: dose.column.to_owned(),
+            name: name.to_owned(),
+            n_rows: of_name().count(),
+        })
     }
 
     fn well(&self, row: usize) -> Result<Option<Well>, LoadError> {
@@ -237,30 +288,4 @@ impl<'a> RowReader<'a> {
             expected,
         }
     }
-}
-
-/// To 12 digits, so that 0.3 µM and 300 nM are one dose.
-pub(super) fn rounded(value: f64) -> f64 {
-    format!("{value:.11e}").parse().expect("a formatted float parses")
-}
-
-/// A column of genes says nothing of how they were perturbed.
-fn default_kind(perturbation_column: &str) -> Kind {
-    let name = perturbation_column.to_lowercase();
-    match () {
-        () if name.contains("sirna") => Kind::Rnai,
-        () if name.contains("gene") || name.contains("symbol") => Kind::Other,
-        () => Kind::Compound,
-    }
-}
-
-fn usual_kind(text: &str) -> Option<Kind> {
-    Some(match text.to_lowercase().as_str() {
-        "compound" | "trt_cp" | "chemical" | "drug" | "small molecule" => Kind::Compound,
-        "crispr" | "trt_xpr" | "knockout" | "crispri" | "crispra" => Kind::Crispr,
-        "orf" | "trt_oe" | "overexpression" => Kind::Orf,
-        "rnai" | "sirna" | "shrna" | "trt_sh" | "trt_si" => Kind::Rnai,
-        "other" => Kind::Other,
-        _ => return None,
-    })
 }

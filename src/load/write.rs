@@ -9,7 +9,7 @@ use super::error::LoadError;
 use super::image::{ImageSettings, ImageSource, LoadedImages};
 use super::loaded::Loaded;
 use super::mapping::{ColumnRole, MappedColumn, Mapping};
-use crate::screen::{DoseUnit, Reference, Role, Screen};
+use crate::screen::{Reference, Role, Screen};
 
 /// What a card says.
 struct Told<'a> {
@@ -95,14 +95,7 @@ fn card_text(told: Told, folder: &Path) -> String {
     };
     line(format!("reference = {}", quoted(reference)));
     if let Some(unit) = mapping.dose_unit {
-        let unit = match unit {
-            DoseUnit::Molar => "M",
-            DoseUnit::Millimolar => "mM",
-            DoseUnit::Micromolar => "uM",
-            DoseUnit::Nanomolar => "nM",
-            DoseUnit::NanogramPerMilliliter => "ng/mL",
-        };
-        line(format!("dose_unit = {}  # {}", quoted(unit), mapping.dose_unit_why));
+        line(format!("dose_unit = {}  # {}", quoted(unit.word()), mapping.dose_unit_why));
     }
     if let Some(kind) = card.kind {
         line(format!("kind = {}", toml::Value::try_from(kind).expect("a kind is a word")));
@@ -123,6 +116,10 @@ fn card_text(told: Told, folder: &Path) -> String {
             Some(MappedColumn { column, why, .. }) => line(format!("{word} = {}  # {why}", quoted(column))),
             None => line(format!("{word} = \"\"  # none found")),
         }
+    }
+    if card.columns.plate_within.is_some() || !mapping.plate_within.is_empty() {
+        line("# Names of plates count within these.".to_owned());
+        line(format!("plate_within = {}", list(&mapping.plate_within)));
     }
     line("# Besides the plate, these stay fixed over a transition.".to_owned());
     line(format!("context = {}", list(&mapping.context())));

@@ -1,25 +1,34 @@
 //! Faults of the design: controls, replicates, and what is confounded with what.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
 use super::{Finding, Severity};
-use crate::screen::{Intervention, Reference, Screen, Unit};
+use crate::screen::{Intervention, Micromolar, Perturbation, Reference, Screen, Unit};
 
 /// Fewer controls than this give no spread that is worth dividing by.
 const MIN_CONTROLS: usize = 4;
-/// Highest dose that is believed of cells in culture, in µM: 1 mM.
-const MAX_DOSE_UM: f64 = 1000.0;
+/// Highest dose that screens of cells in culture apply as a rule, in µM.
+const MAX_DOSE_UM: f64 = 100.0;
+/// Doses of one perturbation that differ by less than this share of themselves are hardly steps of a series.
+const NEAR: f64 = 0.05;
 
 /// What is wrong with a screen, the gravest first.
 pub fn findings(screen: &Screen) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(controls(screen));
-    findings.extend(treated_rows(screen));
-    findings.extend(replicates(screen));
-    findings.extend(confounding(screen));
+    // Sites and cells of a well are neither replicates of its treatment nor controls of their own.
+    let wells = match screen.wells() {
+        wells if wells.len() == screen.n_observations() => Cow::Borrowed(screen),
+        wells => Cow::Owned(screen.select(&wells.iter().map(|rows| rows[0]).collect::<Vec<_>>())),
+    };
+    findings.extend(controls(&wells));
+    findings.extend(treated_rows(&wells));
+    findings.extend(replicates(&wells));
+    findings.extend(confounding(&wells));
     findings.extend(doses(screen));
+    findings.extend(near_doses(screen));
     findings.extend(features(screen));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
@@ -100,7 +109,7 @@ fn replicates(screen: &Screen) -> Vec<Finding> {
     if single > 0 {
         found.push(finding(
             Severity::Warning,
-            format!("{single} of {n_treatments} treatments have one replicate"),
+            format!("{single} of {n_treatments} treatments have one well: no replicates"),
             "do not judge these treatments one by one: their noise cannot be separated from their effect",
         ));
     }
@@ -202,8 +211,34 @@ fn doses(screen: &Screen) -> Option<Finding> {
     let highest = doses.last().filter(|dose| dose.get() > MAX_DOSE_UM)?;
     Some(finding(
         Severity::Warning,
-        format!("doses reach {highest}, more than cells in culture receive"),
+        format!("doses reach {highest}, more than screens apply as a rule"),
         "check the unit and declare `dose_unit` in the card (a column `mmoles_per_liter` may mean the stock and not the well)",
+    ))
+}
+
+/// Doses that two people may have rounded differently: each would be a treatment of its own.
+fn near_doses(screen: &Screen) -> Option<Finding> {
+    let mut doses = BTreeMap::<&Perturbation, BTreeSet<Micromolar>>::new();
+    for member in screen.units.all().iter().flat_map(|unit| unit.intervention.members()) {
+        doses.entry(&member.perturbation).or_default().extend(member.dose);
+    }
+    let near: Vec<(&str, Micromolar, Micromolar)> = doses
+        .iter()
+        .flat_map(|(perturbation, doses)| {
+            let steps = doses.iter().zip(doses.iter().skip(1));
+            let near = steps.filter(|(lower, upper)| upper.get() < lower.get() * (1.0 + NEAR));
+            near.map(|(lower, upper)| (perturbation.name.as_str(), *lower, *upper))
+        })
+        .collect();
+    let (name, lower, upper) = near.first()?;
+    Some(finding(
+        Severity::Warning,
+        format!(
+            "{} of doses of one perturbation differ by less than 5 %, as {lower} and {upper} of `{name}`",
+            counted(near.len(), "pair")
+        ),
+        "if they are nearly equal because they were rounded differently, write them alike in the table: one could be \
+         tested while the other trains",
     ))
 }
 
@@ -320,15 +355,40 @@ mod tests {
         for expected in [
             "no negative control on 1 plate with treated wells: `3`",
             "fewer than 4 negative controls on 2 plates: `1`, `2`",
-            "3 of 4 treatments have one replicate",
+            "3 of 4 treatments have one well: no replicates",
             "the replicates of 1 of 1 repeated treatments are in one well position on every plate",
             "for 1 of 1 perturbations with several doses, no plate has two of the doses",
             "for 1 of 1 perturbations with several doses, each dose is in a separate column of the plate",
-            "doses reach 5000 µM, more than cells in culture receive",
+            "doses reach 5000 µM, more than screens apply as a rule",
             "no variation in 1 feature: `f1`",
         ] {
             assert!(found.iter().any(|message| message == expected), "{expected}\n{found:#?}");
         }
+    }
+
+    #[test]
+    fn sites_of_a_well_are_neither_replicates_nor_controls_of_their_own() {
+        let wells = [row("1", "A1", "DMSO", 0.0), row("1", "B1", "a", 1.0), row("1", "B2", "b", 1.0)];
+        let screen = screen(wells.iter().flat_map(|well| vec![well.clone(); 4]).collect());
+        let found: Vec<String> = findings(&screen).into_iter().map(|finding| finding.message).collect();
+        for expected in
+            ["2 of 2 treatments have one well: no replicates", "fewer than 4 negative controls on 1 plate: `1`"]
+        {
+            assert!(found.iter().any(|message| message == expected), "{expected}\n{found:#?}");
+        }
+        let counted = summary(&screen, std::iter::empty());
+        assert_eq!((counted.n_observations, counted.n_wells, counted.replicates.unwrap().max), (12, 3, 1));
+        assert_eq!(counted.controls_per_plate.unwrap().max, 1);
+    }
+
+    #[test]
+    fn nearly_equal_doses_are_pointed_at() {
+        let screen =
+            screen(vec![row("1", "A1", "a", 0.041), row("1", "A2", "a", 0.0411523), row("1", "A3", "a", 0.123)]);
+        let found = findings(&screen);
+        let message =
+            "1 pair of doses of one perturbation differ by less than 5 %, as 0.041 µM and 0.0411523 µM of `a`";
+        assert!(found.iter().any(|finding| finding.message == message), "{found:#?}");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub struct Summary {
     pub n_positive_controls: usize,
     /// Rows by role.
     pub n_empty: usize,
-    /// Negative controls on each plate that has treated rows; `None` without such a plate.
+    /// Wells of negative controls on each plate that has treated rows; `None` without such a plate.
     pub controls_per_plate: Option<Spread>,
     /// Distinct perturbations of treated rows, by kind.
     pub perturbations: BTreeMap<Kind, usize>,
@@ -60,7 +60,7 @@ pub struct Summary {
     pub doses_per_perturbation: Option<Spread>,
     /// Lowest and highest dose in µM.
     pub dose_range_um: Option<(f64, f64)>,
-    /// Rows of each treatment (intervention in a context); `None` without treated rows.
+    /// Wells of each treatment (intervention in a context), however many rows they have; `None` without treated rows.
     pub replicates: Option<Spread>,
     /// Rows by context.
     pub contexts: BTreeMap<String, usize>,
@@ -91,6 +91,7 @@ pub fn summary<'a>(screen: &Screen, files: impl IntoIterator<Item = &'a Path>) -
     rows().for_each(|row| *contexts.entry(row.context.clone()).or_default() += 1);
     let doses: BTreeSet<_> = perturbations.values().flatten().copied().collect();
     let scale = scale(screen);
+    let n_wells = |rows: &Vec<usize>| screen.units.count(rows);
     let wells: BTreeSet<_> = rows().filter_map(|row| row.well.map(|well| (&row.plate, well))).collect();
     Summary {
         n_observations: rows().len(),
@@ -101,12 +102,12 @@ pub fn summary<'a>(screen: &Screen, files: impl IntoIterator<Item = &'a Path>) -
         n_negative_controls: n_role(Role::NegativeControl),
         n_positive_controls: n_role(Role::PositiveControl),
         n_empty: n_role(Role::Empty),
-        controls_per_plate: spread(treated_plates.keys().map(|plate| controls.get(plate).map_or(0, Vec::len))),
+        controls_per_plate: spread(treated_plates.keys().map(|plate| controls.get(plate).map_or(0, n_wells))),
         perturbations: kinds,
         n_interventions: treatments.keys().map(|treatment| &treatment.intervention).collect::<BTreeSet<_>>().len(),
         doses_per_perturbation: spread(perturbations.values().map(BTreeSet::len).filter(|&n| n > 0)),
         dose_range_um: doses.first().zip(doses.last()).map(|(low, high)| (low.get(), high.get())),
-        replicates: spread(treatments.values().map(Vec::len)),
+        replicates: spread(treatments.values().map(n_wells)),
         contexts,
         n_features: screen.features.n_features(),
         scale,

@@ -105,12 +105,49 @@ pub enum DoseUnit {
     /// nmol/L.
     #[serde(rename = "nM")]
     Nanomolar,
-    /// ng/mL: a mass, which is a concentration only with the molar mass of what is weighed.
+    /// pmol/L.
+    #[serde(rename = "pM")]
+    Picomolar,
+    /// µg/mL: a mass, which is a concentration only with the molar mass of what is weighed.
+    #[serde(rename = "ug/mL", alias = "µg/mL", alias = "ug/ml")]
+    MicrogramPerMilliliter,
+    /// ng/mL, a mass as well.
     #[serde(rename = "ng/mL", alias = "ng/ml")]
     NanogramPerMilliliter,
 }
 
 impl DoseUnit {
+    /// The unit that a word of a table means, in any usual spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().replace(['µ', 'μ'], "u");
+        if text == "M" {
+            return Some(Self::Molar);
+        }
+        Some(match text.to_lowercase().as_str() {
+            "mol/l" | "molar" => Self::Molar,
+            "mm" | "mmol/l" | "millimolar" | "mmoles_per_liter" => Self::Millimolar,
+            "um" | "umol/l" | "micromolar" => Self::Micromolar,
+            "nm" | "nmol/l" | "nanomolar" => Self::Nanomolar,
+            "pm" | "pmol/l" | "picomolar" => Self::Picomolar,
+            "ug/ml" | "mg/l" => Self::MicrogramPerMilliliter,
+            "ng/ml" | "ug/l" => Self::NanogramPerMilliliter,
+            _ => return None,
+        })
+    }
+
+    /// The word in a card.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Molar => "M",
+            Self::Millimolar => "mM",
+            Self::Micromolar => "uM",
+            Self::Nanomolar => "nM",
+            Self::Picomolar => "pM",
+            Self::MicrogramPerMilliliter => "ug/mL",
+            Self::NanogramPerMilliliter => "ng/mL",
+        }
+    }
+
     /// How many µM one of this unit is; `None` for a mass of unknown molar mass (kDa, that is kg/mol).
     pub fn in_micromolar(self, molar_mass_kda: Option<f64>) -> Option<f64> {
         match self {
@@ -118,6 +155,8 @@ impl DoseUnit {
             Self::Millimolar => Some(1e3),
             Self::Micromolar => Some(1.0),
             Self::Nanomolar => Some(1e-3),
+            Self::Picomolar => Some(1e-6),
+            Self::MicrogramPerMilliliter => molar_mass_kda.map(|kda| 1.0 / kda),
             // 1 ng/mL is 1e-6 g/L; over 1e3 g/mol that is 1e-9 mol/L.
             Self::NanogramPerMilliliter => molar_mass_kda.map(|kda| 1e-3 / kda),
         }

@@ -8,6 +8,7 @@ mod image;
 mod intervention;
 mod label;
 mod matrix;
+mod mechanism;
 mod query;
 mod spread;
 mod stored;
@@ -22,6 +23,7 @@ pub use image::{ImageScreen, ImageSite, Mask, MaskValues, Object, Plane, Project
 pub use intervention::{Application, DoseError, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
 pub use label::Label;
 pub use matrix::{FeatureMatrix, Features};
+pub use mechanism::share_mechanism;
 pub use query::{Query, QueryError};
 use serde::{Deserialize, Serialize};
 pub use spread::ChannelSpread;

@@ -14,6 +14,7 @@
 use std::collections::BTreeSet;
 
 use super::Screen;
+use super::mechanism::mechanisms;
 
 /// A query that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -221,7 +222,7 @@ impl Condition {
             Some((measured, wanted)) => is_same(measured, wanted),
             None => {
                 let is_one_of_several =
-                    self.column == MECHANISM && measured.split('|').any(|part| part.trim() == wanted);
+                    self.column == MECHANISM && mechanisms(&measured).any(|mechanism| mechanism == wanted);
                 measured == *wanted || is_one_of_several
             }
         };

@@ -1,6 +1,6 @@
 //! What rows belong to and what statistics count: wells, with their metadata.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +135,11 @@ impl Units {
         rows
     }
 
+    /// How many units the rows at `rows` are of.
+    pub fn count(&self, rows: &[usize]) -> usize {
+        rows.iter().map(|&row| self.of_row[row]).collect::<BTreeSet<_>>().len()
+    }
+
     /// The units of the rows at `rows`, in that order.
     pub fn select(&self, rows: &[usize]) -> Self {
         let mut position_of = BTreeMap::new();
@@ -226,6 +231,7 @@ mod tests {
         ];
         let units = Units::of_rows(rows, &[]);
         assert_eq!(units.rows(), [vec![0, 2], vec![1, 3], vec![4, 5]]);
+        assert_eq!((units.count(&[0, 2]), units.count(&[0, 1, 3])), (1, 2));
         // The sites of P1 were counted apart; those of P2 A01 repeat the count of the well; one of P2 A02 has none.
         let counts: Vec<Option<f64>> = units.all().iter().map(|unit| unit.cell_count).collect();
         assert_eq!(counts, [Some(22.0), Some(7.0), None]);

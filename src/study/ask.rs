@@ -13,7 +13,7 @@ use super::trajectory::track_predictions;
 use super::wells::well_answers;
 use crate::config::Config;
 use crate::embed::{Embeddings, Level, embed};
-use crate::evaluate::{Answers, embedding_scores, treatment_scores};
+use crate::evaluate::{Answers, embedding_scores, treatment_scores, without_replicates};
 use crate::predict::Starts;
 use crate::screen::RowKind;
 use crate::train::TrainedModel;
@@ -86,7 +86,8 @@ pub(super) fn ask<'a>(
                 }
                 Scope::Predictions => Vec::new(),
             };
-            let answers = Answers { treatments, ..Answers::default() };
+            let notes = without_replicates(screen).into_iter().collect();
+            let answers = Answers { treatments, notes, ..Answers::default() };
             Ok(Some(Asked { answers, of_embeddings, methods: Some(found), lapse: None }))
         }
     }

@@ -86,7 +86,7 @@ fn cells() -> Vec<Case> {
         table!("a well without a name", "t.csv", changed("B02", "")),
         table!("a well that is given twice", "t.csv", changed("P1,A03", "P1,A02")),
         table!("a plate without a name", "t.csv", changed("P2,B02", ",B02")),
-        table!("a dose with its unit", "t.csv", changed("AZ-A,10", "AZ-A,10uM")),
+        table!("a dose in a unit that is none", "t.csv", changed("AZ-A,10", "AZ-A,10 mg")),
         table!("a negative dose", "t.csv", changed("AZ-A,10", "AZ-A,-10")),
         table!("an infinite dose", "t.csv", changed("AZ-A,10", "AZ-A,1e999")),
         table!("a dose that is NaN", "t.csv", changed("AZ-A,10", "AZ-A,NaN")),

@@ -1,6 +1,7 @@
 //! Well-formed tables in every form, and malformed files, one fault each.
 
 mod bundled;
+mod design;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -12,7 +13,7 @@ use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
 
 use super::*;
-use crate::screen::{DoseUnit, Reference, Role, Screen};
+use crate::screen::{DoseUnit, Kind, Reference, Role, Screen};
 
 const PLAIN: &str = "\
 plate,well,compound,dose_um,moa,cell_line,f1,f2
@@ -184,9 +185,13 @@ fn faults_are_named_with_file_row_and_column() {
     let cell = |from: &str, to: &str| PLAIN.replacen(from, to, 1);
     let cases = [
         (cell("0.3,-3e2", "abc,-3e2"), "t.csv:4: column `f1` holds \"abc\", expected a number"),
-        (cell("taxol,0.3", "taxol,10uM"), "t.csv:3: column `dose_um` holds \"10uM\", expected a positive number in µM"),
+        (
+            cell("taxol,0.3", "taxol,10 mg"),
+            "t.csv:3: column `dose_um` holds \"10 mg\", expected a positive number in µM",
+        ),
         (cell("taxol,0.3", "taxol,-1"), "t.csv:3: column `dose_um` holds \"-1\", expected a positive number in µM"),
-        (cell("taxol,0.3", "taxol,0"), "t.csv:3: column `dose_um` holds \"0\", expected a positive number in µM"),
+        (cell("AZ-A,10", "AZ-A,0"), "t.csv:6: column `dose_um` gives `AZ-A` no dose above 0 in any of its 1 rows"),
+        (cell("AZ-A,10", "AZ-A,"), "t.csv:6: column `dose_um` gives `AZ-A` no dose above 0 in any of its 1 rows"),
         (cell("taxol,0.3", "taxol,NaN"), "t.csv:3: column `dose_um` holds \"\", expected a positive number in µM"),
         (cell("taxol,0.3", "taxol,inf"), "t.csv:3: column `dose_um` holds \"inf\", expected a positive number in µM"),
         (cell(",a2,", ",Z99,"), "t.csv:3: column `well` holds \"Z99\", expected a well such as A01"),
@@ -299,7 +304,7 @@ fn a_card_says_what_is_what() {
     let overrides = ColumnOverrides { negative_controls: Some(vec!["taxol".into()]), ..ColumnOverrides::default() };
     let source = Source { card: Some(folder.path("dataset.toml")), files: Vec::new(), overrides };
     let error = folder.short(&load(&source).unwrap_err());
-    assert!(error.starts_with("t.csv:2: column `amount` holds \"\""), "{error}");
+    assert!(error.starts_with("t.csv:2: column `amount` gives `vehicle A` no dose"), "{error}");
 }
 
 #[test]

@@ -13,8 +13,8 @@
 use std::collections::BTreeMap;
 
 use super::super::card::Card;
+use super::super::dose::rounded;
 use super::super::error::LoadError;
-use super::super::rows::rounded;
 use super::super::table::RawTable;
 use super::settings::StimulusSettings;
 use super::sheet::{Cells, key_text, minutes_of};

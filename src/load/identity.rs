@@ -1,0 +1,83 @@
+//! Several things under one name: a note where another column tells apart what the perturbation's name does not.
+//!
+//! ```text
+//! pert_iname  pert_id          gene  sgRNA_id
+//! BRAF        ccsbBroad_001    TP53  sg_1
+//! BRAF        ccsbBroad_002    TP53  sg_2
+//! ```
+//!
+//! Guides of one gene are usually meant to be one perturbation; a gene and its mutant are not. The name decides, and the
+//! user is told what it brings together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::mapping::{ColumnRole, Mapping, plain};
+use super::table::RawTable;
+use crate::screen::Role;
+
+/// Parts of the names of columns that identify what was applied.
+const IDENTITIES: [&str; 24] = [
+    "pert_id",
+    "pert_iname",
+    "pert_name",
+    "broad_sample",
+    "broad_id",
+    "jcp2022",
+    "compound_id",
+    "compound_name",
+    "construct",
+    "clone",
+    "sgrna",
+    "grna",
+    "guide",
+    "sirna",
+    "shrna",
+    "orf",
+    "sequence",
+    "barcode",
+    "mutant",
+    "mutation",
+    "variant",
+    "allele",
+    "isoform",
+    "smiles",
+];
+
+/// A note for each column that tells apart what the perturbation's name brings together.
+pub(super) fn notes(table: &RawTable, mapping: &Mapping, roles: &[Role]) -> Vec<String> {
+    let Some(name_column) = mapping.column(ColumnRole::Perturbation) else { return Vec::new() };
+    let Some(names) = table.text(name_column) else { return Vec::new() };
+    let has_role = |column: &str| mapping.columns.iter().any(|mapped| mapped.column == column);
+    let identifies = |column: &str| {
+        let name = plain(column);
+        IDENTITIES.iter().any(|word| name.contains(word)) && !name.contains("plate")
+    };
+    let columns = table.columns.iter().map(|column| column.name.as_str());
+    let candidates = columns.filter(|column| !has_role(column) && identifies(column));
+    let of_column = |column: &str| {
+        let values = table.text(column)?;
+        let mut of_name = BTreeMap::<&str, BTreeSet<&str>>::new();
+        let mut names_of = BTreeMap::<&str, BTreeSet<&str>>::new();
+        for (row, role) in roles.iter().enumerate().filter(|(_, role)| role.is_treated()) {
+            debug_assert!(role.is_treated());
+            if let (Some(name), Some(value)) = (names[row].as_deref(), values[row].as_deref()) {
+                of_name.entry(name).or_default().insert(value);
+                names_of.entry(value).or_default().insert(name);
+            }
+        }
+        // What identifies has one name each; a column in which names share values says something else of them.
+        let n_shared = names_of.values().filter(|names| names.len() > 1).count();
+        let several: Vec<_> = of_name.iter().filter(|(_, values)| values.len() > 1).collect();
+        let (name, values) = several.first().filter(|_| 10 * n_shared <= names_of.len())?;
+        let examples: Vec<&str> = values.iter().take(3).copied().collect();
+        Some(format!(
+            "{} of {} names in `{name_column}` stand for several values of `{column}` (`{name}`: {}{}), and each name is \
+             taken as one perturbation; set `perturbation = \"{column}\"` under [columns] in a card to tell them apart",
+            several.len(),
+            of_name.len(),
+            examples.join(", "),
+            if values.len() > examples.len() { ", …" } else { "" }
+        ))
+    };
+    candidates.filter_map(of_column).collect()
+}

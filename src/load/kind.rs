@@ -1,0 +1,69 @@
+//! What kind of agent a perturbation is, as columns, words and codes tell it.
+
+use crate::screen::Kind;
+
+/// The kind that the name of the perturbations' column suggests; a column of genes says nothing of how they were perturbed.
+pub(super) fn of_column(perturbation_column: &str) -> Kind {
+    let name = perturbation_column.to_lowercase();
+    match () {
+        () if name.contains("sirna") => Kind::Rnai,
+        () if name.contains("gene") || name.contains("symbol") => Kind::Other,
+        () => Kind::Compound,
+    }
+}
+
+/// The kind that a word means; `trt_oe.mut` is one of the words of LINCS and JUMP, which tell a role too.
+pub(super) fn of_word(text: &str) -> Option<Kind> {
+    let text = text.to_lowercase().replace(['-', '_'], " ");
+    Some(match text.as_str() {
+        "compound" | "chemical" | "drug" | "small molecule" => Kind::Compound,
+        "crispr" | "knockout" | "crispri" | "crispra" | "sgrna" => Kind::Crispr,
+        "orf" | "overexpression" => Kind::Orf,
+        "rnai" | "sirna" | "shrna" => Kind::Rnai,
+        "other" | "trt lig" | "trt aby" | "ligand" | "antibody" | "cytokine" => Kind::Other,
+        text if text.starts_with("trt cp") => Kind::Compound,
+        text if text.starts_with("trt xpr") => Kind::Crispr,
+        text if text.starts_with("trt oe") => Kind::Orf,
+        text if text.starts_with("trt sh") || text.starts_with("trt si") => Kind::Rnai,
+        _ => return None,
+    })
+}
+
+/// Whether a column of this name holds words of which some tell a role and some a kind.
+pub(super) fn is_of_roles(column: &str) -> bool {
+    super::mapping::plain(column) == "pert_type"
+}
+
+/// The kind that a code of JUMP tells.
+pub(super) fn of_code(name: &str) -> Option<Kind> {
+    let number: u32 = name.trim().to_uppercase().strip_prefix("JCP2022_")?.parse().ok()?;
+    Some(match number {
+        0..800_000 => Kind::Compound,
+        800_000..900_000 => Kind::Crispr,
+        900_000.. => Kind::Orf,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_codes_tell_kinds() {
+        for (text, kind) in [
+            ("trt_cp", Some(Kind::Compound)),
+            ("trt_oe.mut", Some(Kind::Orf)),
+            ("trt_xpr", Some(Kind::Crispr)),
+            ("trt_sh.cgs", Some(Kind::Rnai)),
+            ("Small-Molecule", Some(Kind::Compound)),
+            ("trt_lig", Some(Kind::Other)),
+            ("trt", None),
+        ] {
+            assert_eq!(of_word(text), kind, "{text}");
+        }
+        assert_eq!(of_code("JCP2022_805264"), Some(Kind::Crispr));
+        assert_eq!(of_code("JCP2022_915132"), Some(Kind::Orf));
+        assert_eq!(of_code("JCP2022_037716"), Some(Kind::Compound));
+        assert_eq!(of_code("taxol"), None);
+    }
+}
