@@ -7,10 +7,11 @@
 //!
 //! ```
 //! use burn::tensor::Device;
+//! use cytonaut::answer::TrainedRun;
 //! use cytonaut::config::Config;
 //! use cytonaut::pair::Part;
 //! use cytonaut::predict::Decoder;
-//! use cytonaut::study::{TrainedRun, load_screen, prepare, rank_finished};
+//! use cytonaut::study::{load_screen, prepare, rank_finished};
 //! use cytonaut::train::{Recipe, Stop, train_ensemble};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -66,5 +67,6 @@ pub mod baseline;
 pub mod plan;
 pub mod evaluate;
 pub mod config;
+pub mod answer;
 pub mod study;
 pub mod cli;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
+use cytonaut::answer::TrainedRun;
 use cytonaut::config::{Config, ScreenKind};
 use cytonaut::descriptor::Descriptors;
 use cytonaut::embed::{Embeddings, Level, embed_screen};
@@ -17,7 +18,7 @@ use cytonaut::load::{DescriptorFile, Source, load};
 use cytonaut::plan::Ranking;
 use cytonaut::run::{Checkpoint, Manifest, MetricsLog, NonFinite};
 use cytonaut::screen::{Design, Screen};
-use cytonaut::study::{TrainedRun, predict_table};
+use cytonaut::study::predict_table;
 use cytonaut::table::Table;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -9,11 +9,12 @@ use super::open_run::{OpenRun, stop_on_signals};
 use super::options::DeviceArgs;
 use super::progress::{Reporter, teller};
 use super::{AskedWrongly, print};
+use crate::answer::TrainedRun;
 use crate::embed::{Embeddings, Level, embed_screen};
 use crate::load::Source;
 use crate::load::image::ImageSource;
 use crate::screen::{Reference, RowKind};
-use crate::study::{self, TrainedRun};
+use crate::study;
 use crate::train::Stop;
 
 /// Write the latents of every well or intervention to parquet

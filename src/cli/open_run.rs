@@ -10,11 +10,12 @@ use signal_hook::flag;
 use super::options::{DeviceArgs, Overrides};
 use super::progress::{Reporter, teller};
 use super::{AskedWrongly, STOPPED};
+use crate::answer::{Prepared, TrainedRun};
 use crate::config::Config;
 use crate::load::{Loaded, Source};
 use crate::run::{Manifest, RunError};
 use crate::screen::Screen;
-use crate::study::{self, Finished, Prepared, StudyError, TrainedRun};
+use crate::study::{self, Finished, StudyError};
 use crate::train::Stop;
 
 /// Resolves a configuration, loads its screen and runs it.

@@ -2,15 +2,10 @@
 
 use burn::tensor::Device;
 
-use super::answers::{Asked, Scope};
+use super::answers::Scope;
 use super::error::StudyError;
 use super::event::Event;
-use super::lapse::Lapse;
-use super::methods::methods;
-use super::prepare::Prepared;
-use super::trained_run::TrainedRun;
-use super::trajectory::track_predictions;
-use super::wells::well_answers;
+use crate::answer::{Asked, Lapse, Prepared, TrainedRun, methods, track_predictions, well_answers};
 use crate::config::Config;
 use crate::embed::{Embeddings, Level, embed};
 use crate::evaluate::{Answers, embedding_scores, treatment_scores, without_replicates};
@@ -54,10 +49,10 @@ pub(super) fn ask<'a>(
         RowKind::Crop => {
             tell(Event::Step("scoring held-out wells".into()));
             match crops {
-                Some(crops) => well_answers(config, prepared, trained_run, crops, device),
+                Some(crops) => Ok(well_answers(config, prepared, trained_run, crops, device)?),
                 None => {
                     let crops = embed(&trained_run.trained, &prepared.screen, Level::Cell, device);
-                    well_answers(config, prepared, trained_run, &crops, device)
+                    Ok(well_answers(config, prepared, trained_run, &crops, device)?)
                 }
             }
         }

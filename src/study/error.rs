@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::answer::AnswerError;
 use crate::baseline::BaselineError;
 use crate::config::ConfigError;
 use crate::crop::CropError;
@@ -88,5 +89,22 @@ impl StudyError {
             self,
             Self::Stopped { .. } | Self::Train(TrainError::Stopped { .. }) | Self::Crop(CropError::Stopped { .. })
         )
+    }
+}
+
+impl From<AnswerError> for StudyError {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Normalize(error) => error.into(),
+            AnswerError::Pair(error) => error.into(),
+            AnswerError::Train(error) => error.into(),
+            AnswerError::File(error) => error.into(),
+            AnswerError::Run(error) => error.into(),
+            AnswerError::Predict(error) => error.into(),
+            AnswerError::Ridge(error) => error.into(),
+            AnswerError::Baseline(error) => error.into(),
+            AnswerError::Evaluate(error) => error.into(),
+            AnswerError::Plan(error) => error.into(),
+        }
     }
 }

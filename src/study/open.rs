@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 
 use super::error::StudyError;
-use super::trained_run::TrainedRun;
+use crate::answer::TrainedRun;
 use crate::config::Config;
 use crate::run::{Artifact, Manifest, State};
 

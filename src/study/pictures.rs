@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::error::StudyError;
-use super::lapse::Lapse;
+use crate::answer::Lapse;
 use crate::config::Config;
 use crate::run::{Artifact, Picture};
 use crate::screen::{Screen, Track};

@@ -7,13 +7,8 @@ use burn::tensor::Device;
 use super::answers::Scope;
 use super::ask::ask;
 use super::error::StudyError;
-use super::lapse::Lapse;
-use super::methods::SimpleMethods;
-use super::methods::methods;
-use super::prepare::Prepared;
 use super::refuse::{Wanted, refuse};
-use super::table;
-use super::trained_run::TrainedRun;
+use crate::answer::{Lapse, Prepared, SimpleMethods, TrainedRun, latent_table, methods, prediction_table};
 use crate::baseline::Rows;
 use crate::config::Config;
 use crate::evaluate::{Answers, Evaluation, Intervals, treatment_scores, verdict_sentence};
@@ -196,7 +191,7 @@ pub fn evaluate_finished(
 ) -> Result<Evaluation, StudyError> {
     let Some(screen) = other else {
         let asked = ask(config, prepared, trained_run, None, Scope::All, device, &|_| {})?;
-        return asked.unwrap_or_default().evaluation(config);
+        return Ok(asked.unwrap_or_default().evaluation(config)?);
     };
     refuse(prepared.screen.row_kind(), Wanted::ScoresOfOther)?;
     let joint = prepared.joined_with(screen);
@@ -273,8 +268,8 @@ pub fn predict_table(
     let starts = Starts::of(&trained_run.trained, screen, device);
     let found = trained_run.model(&starts, device).predict_with_latents(treatments)?;
     let table = match trained_run.decoder.is_of_latents() {
-        true => table::of(&[&found.profiles]),
-        false => table::with_latents(&found),
+        true => prediction_table(&[&found.profiles]),
+        false => latent_table(&found),
     };
     Ok((table, found.profiles.abstained))
 }

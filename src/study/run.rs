@@ -10,10 +10,10 @@ use super::ask::ask;
 use super::error::StudyError;
 use super::event::Event;
 use super::open::fold_name;
-use super::prepare::{Prepared, load_screen_until, prepare};
+use super::prepare::{load_screen_until, prepare};
 use super::refuse::{Wanted, refuse};
-use super::trained_run::TrainedRun;
 use super::{pictures, reopen};
+use crate::answer::{Prepared, TrainedRun};
 use crate::config::{Config, ScreenKind};
 use crate::embed::{Embeddings, Level, embed};
 use crate::evaluate::{Answers, Evaluation};
@@ -168,7 +168,7 @@ fn one_fold(
             dir.start_step("train")?;
             train(config, &prepared, dir, job)?
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     results(config, &prepared, &trained_run, dir, job)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
-use super::error::StudyError;
+use super::error::AnswerError;
 use crate::normalize::Normalizer;
 use crate::predict::{Decoder, Model, Starts};
 use crate::run::{Artifact, Checkpoint, NonFinite, RunError};
@@ -28,7 +28,7 @@ impl TrainedRun {
     ///
     /// # Errors
     /// When a file is missing or damaged.
-    pub fn read(folder: &Path, n_members: usize, device: &Device) -> Result<Self, StudyError> {
+    pub fn read(folder: &Path, n_members: usize, device: &Device) -> Result<Self, AnswerError> {
         let mut checkpoints = Vec::new();
         for member in 0..n_members {
             let path = Artifact::Model { member }.path_in(folder);
@@ -65,12 +65,16 @@ impl TrainedRun {
     }
 
     /// Whether a file is missing that [`TrainedRun::read`] reads.
-    pub(super) fn lacks_a_file(folder: &Path, n_members: usize) -> bool {
+    pub fn lacks_a_file(folder: &Path, n_members: usize) -> bool {
         let models = (0..n_members).map(|member| Artifact::Model { member });
         models.chain([Artifact::Normalizer, Artifact::Decoder]).any(|artifact| !artifact.path_in(folder).exists())
     }
 
-    pub(super) fn write(&self, folder: &Path) -> Result<(), StudyError> {
+    /// Writes all that [`TrainedRun::read`] reads.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), AnswerError> {
         let models = folder.join("model");
         std::fs::create_dir_all(&models).map_err(RunError::write(&models))?;
         write_json(&Artifact::Normalizer.path_in(folder), &self.normalizer)?;

@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 
-use super::error::StudyError;
-use super::prepare::Prepared;
+use super::error::AnswerError;
+use super::prepared::Prepared;
 use super::trained_run::TrainedRun;
 use crate::baseline::{Mean, Responses, halves, replicate_tracks, share_of, toward_prior};
 use crate::config::Config;
@@ -23,7 +23,8 @@ use crate::predict::{Forecaster, Method};
 use crate::screen::{Schedule, Treatment};
 
 /// Predictions of all methods, and what has to be known of them.
-pub(super) struct TrackPredictions {
+pub struct TrackPredictions {
+    /// Every method's prediction of every track.
     pub tracks: Vec<TrackPrediction>,
     /// Share of the model in the blend.
     pub blend_weight: f64,
@@ -35,12 +36,12 @@ pub(super) struct TrackPredictions {
 ///
 /// # Errors
 /// When the probe cannot be fitted.
-pub(super) fn track_predictions(
+pub fn track_predictions(
     config: &Config,
     prepared: &Prepared,
     trained_run: &TrainedRun,
     device: &Device,
-) -> Result<TrackPredictions, StudyError> {
+) -> Result<TrackPredictions, AnswerError> {
     let seen = config.tracks.clone().unwrap_or_default().seen_minutes;
     let of_part = |part: Part| -> Vec<&Schedule> {
         let tracks = prepared.screen.design.tracks().iter().zip(prepared.screen.design.schedules());

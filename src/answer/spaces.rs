@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use super::error::StudyError;
-use super::prepare::Prepared;
+use super::error::AnswerError;
+use super::prepared::Prepared;
 use super::trained_run::TrainedRun;
 use crate::config::Config;
 use crate::embed::{Level, embed};
@@ -35,13 +35,13 @@ const EPSILON: f64 = 0.2;
 ///
 /// # Errors
 /// When a fit fails.
-pub(super) fn spaces(
+pub fn spaces(
     config: &Config,
     prepared: &Prepared,
     trained_run: &TrainedRun,
     wells: &Prepared,
     device: &Device,
-) -> Result<Vec<Space>, StudyError> {
+) -> Result<Vec<Space>, AnswerError> {
     let trained = &trained_run.trained;
     let groups = prepared.screen.wells();
     let of_wells = |crops: FeatureMatrix| averaged(&crops, &groups);
@@ -76,7 +76,7 @@ fn averaged(crops: &FeatureMatrix, groups: &[Vec<usize>]) -> FeatureMatrix {
 }
 
 /// The first principal components of the pixels of training crops, for all crops; `None` where the crops do not vary.
-fn pixel_components(prepared: &Prepared, wanted: usize) -> Result<Option<FeatureMatrix>, StudyError> {
+fn pixel_components(prepared: &Prepared, wanted: usize) -> Result<Option<FeatureMatrix>, AnswerError> {
     let pixels = &prepared.screen.features;
     let training = prepared.split.rows(Part::Train);
     let fitted: Vec<usize> = training.iter().copied().step_by(training.len().div_ceil(MOST_FITTED).max(1)).collect();
@@ -142,7 +142,7 @@ fn whitened_within(
     wells: &Screen,
     matrix: &FeatureMatrix,
     training: &[usize],
-) -> Result<Option<FeatureMatrix>, StudyError> {
+) -> Result<Option<FeatureMatrix>, AnswerError> {
     let mut groups = BTreeMap::<_, Vec<usize>>::new();
     for &row in training.iter().filter(|&&row| wells.unit(row).role != Role::Empty) {
         let unit = wells.unit(row);

@@ -1,16 +1,11 @@
 //! `predictions.parquet`: predicted profiles of held-out treatments, by every method.
 
+use crate::predict::{ModelPredictions, Predictions};
 use crate::table::{Column, Table};
 
-use super::methods::Methods;
-
-/// One row for each method and treatment: `method`, the intervention's columns, `context`, then the features.
-pub(super) fn predictions(methods: &Methods) -> Table {
-    of(&methods.all().collect::<Vec<_>>())
-}
-
-/// The table of any predictions of the same features.
-pub(super) fn of(all: &[&crate::predict::Predictions]) -> Table {
+/// Predictions of the same features, one row for each method and treatment: `method`, the intervention's columns, `context`,
+/// then the features.
+pub fn prediction_table(all: &[&Predictions]) -> Table {
     let treatments = || all.iter().flat_map(|predictions| &predictions.treatments);
     let methods = all.iter().flat_map(|p| std::iter::repeat_n(Some(p.method.to_string()), p.treatments.len()));
     let contexts = treatments().map(|t| (!t.context.is_empty()).then(|| t.context.clone()));
@@ -27,8 +22,8 @@ pub(super) fn of(all: &[&crate::predict::Predictions]) -> Table {
 }
 
 /// The model's predictions with the latents of its members, `latent_0`, `latent_1`, …, member by member.
-pub(super) fn with_latents(found: &crate::predict::ModelPredictions) -> Table {
-    let mut table = of(&[&found.profiles]);
+pub fn latent_table(found: &ModelPredictions) -> Table {
+    let mut table = prediction_table(&[&found.profiles]);
     let latents = found.latents.clone().side_by_side();
     for (dimension, name) in latents.names().iter().enumerate() {
         let values = (0..latents.n_rows()).map(|row| latents.row(row)[dimension]).collect();

@@ -5,10 +5,10 @@
 
 use burn::tensor::Device;
 
-use super::answers::Asked;
-use super::error::StudyError;
+use super::asked::Asked;
+use super::error::AnswerError;
 use super::methods::methods;
-use super::prepare::Prepared;
+use super::prepared::Prepared;
 use super::spaces::spaces;
 use super::trained_run::TrainedRun;
 use crate::config::Config;
@@ -20,7 +20,7 @@ use crate::screen::{Role, Screen};
 use crate::train::Latents;
 
 /// The wells of a screen of crops with their latents.
-pub(super) struct LatentWells {
+pub struct LatentWells {
     /// One row for each well; its features are its latents, members side by side.
     pub prepared: Prepared,
     /// Where predictions start: the latents of control wells.
@@ -32,12 +32,12 @@ impl LatentWells {
     ///
     /// # Errors
     /// When nothing is left to train on.
-    pub(super) fn new(
+    pub fn new(
         config: &Config,
         prepared: &Prepared,
         trained_run: &TrainedRun,
         crops: &Embeddings,
-    ) -> Result<Self, StudyError> {
+    ) -> Result<Self, AnswerError> {
         let wells = crops.by_well();
         let first_rows: Vec<usize> = prepared.screen.wells().iter().map(|rows| rows[0]).collect();
         let screen = Screen {
@@ -75,13 +75,13 @@ const IN_LATENTS: &str = "predictions of wells are compared in the model's own l
 ///
 /// # Errors
 /// When a label is unknown, or fitting fails.
-pub(super) fn well_answers<'a>(
+pub fn well_answers<'a>(
     config: &Config,
     prepared: &Prepared,
     trained_run: &TrainedRun,
     crops: &Embeddings,
     device: &Device,
-) -> Result<Option<Asked<'a>>, StudyError> {
+) -> Result<Option<Asked<'a>>, AnswerError> {
     let wells = LatentWells::new(config, prepared, trained_run, crops)?;
     let (settings, screen, split) = (&config.evaluate, &wells.prepared.screen, &wells.prepared.split);
     if split.rows(settings.part).is_empty() {

@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use super::error::StudyError;
+use super::error::AnswerError;
 use super::methods::fallback_partner;
-use super::prepare::Prepared;
+use super::prepared::Prepared;
 use super::trained_run::TrainedRun;
 use crate::baseline::{BlendRule, Profiles, Rows};
 use crate::config::Config;
 use crate::crop::READOUT_LABEL;
 use crate::evaluate::{EvaluateError, WellReadout};
-use crate::pair::Part;
+use crate::pair::{Part, Split};
 use crate::predict::{Line, LogProbe, Method, Predictions, ratios_of_sums};
 use crate::screen::{FeatureMatrix, Screen, Track, Treatment, Well};
 use crate::train::Latents;
@@ -26,7 +26,7 @@ use crate::train::Latents;
 const MOST_STARTS: usize = 400;
 
 /// A trained model's view of a time lapse: latents of every frame, and the probe that reads the number out of them.
-pub(super) struct Lapse<'a> {
+pub struct Lapse<'a> {
     prepared: &'a Prepared,
     trained_run: &'a TrainedRun,
     device: &'a Device,
@@ -55,14 +55,10 @@ impl<'a> Lapse<'a> {
     ///
     /// # Errors
     /// When no training object has a number, or the fit fails.
-    pub(super) fn new(
-        prepared: &'a Prepared,
-        trained_run: &'a TrainedRun,
-        device: &'a Device,
-    ) -> Result<Self, StudyError> {
+    pub fn new(prepared: &'a Prepared, trained_run: &'a TrainedRun, device: &'a Device) -> Result<Self, AnswerError> {
         let screen = &prepared.screen;
         let logs = log_values(screen, READOUT_LABEL)?;
-        let wells = wells(prepared, &logs);
+        let wells = wells(screen, &prepared.split, &logs);
         let all: Vec<usize> = (0..screen.n_observations()).collect();
         let latents = trained_run.trained.encode(&screen.features, &all, device);
         let training: Vec<usize> = prepared
@@ -93,7 +89,7 @@ impl<'a> Lapse<'a> {
     ///
     /// # Errors
     /// When a fit fails.
-    pub(super) fn readouts(&self, config: &Config) -> Result<Vec<WellReadout>, StudyError> {
+    pub fn readouts(&self, config: &Config) -> Result<Vec<WellReadout>, AnswerError> {
         let observed = self.observed();
         let followed: Vec<&Track> = self.wells.iter().flat_map(|well| well.tracks.iter().copied()).collect();
         let starts = self.latents_at(&followed, Track::first);
@@ -134,7 +130,7 @@ impl<'a> Lapse<'a> {
     }
 
     /// The ratio that the model predicts for each of `treatments`, over objects of all wells, and the measured ones by treatment.
-    pub(super) fn predicted_ratios(&self, treatments: &[Treatment]) -> (Vec<f64>, BTreeMap<Treatment, f64>) {
+    pub fn predicted_ratios(&self, treatments: &[Treatment]) -> (Vec<f64>, BTreeMap<Treatment, f64>) {
         let observed = self.observed();
         let followed: Vec<&Track> = self.wells.iter().flat_map(|well| well.tracks.iter().copied()).collect();
         let raw = self.ratios(&self.latents_at(&followed, Track::first), self.predicted(&followed));
@@ -158,17 +154,17 @@ impl<'a> Lapse<'a> {
     }
 
     /// The screen that it is a view of.
-    pub(super) fn prepared(&self) -> &'a Prepared {
+    pub fn prepared(&self) -> &'a Prepared {
         self.prepared
     }
 
     /// The model whose view it is.
-    pub(super) fn trained_run(&self) -> &'a TrainedRun {
+    pub fn trained_run(&self) -> &'a TrainedRun {
         self.trained_run
     }
 
     /// Name and objects of every well of a part.
-    pub(super) fn wells_of(&self, part: Part) -> impl Iterator<Item = (String, &[&'a Track])> {
+    pub fn wells_of(&self, part: Part) -> impl Iterator<Item = (String, &[&'a Track])> {
         self.wells.iter().filter(move |well| well.part == part).map(|well| {
             let name = well.well.map_or_else(|| well.plate.to_owned(), |name| format!("{}_{name}", well.plate));
             (name, well.tracks.as_slice())
@@ -176,7 +172,7 @@ impl<'a> Lapse<'a> {
     }
 
     /// Objects in the order of their measured number in the first frame.
-    pub(super) fn by_first_number(&self, tracks: &[&'a Track]) -> Vec<&'a Track> {
+    pub fn by_first_number(&self, tracks: &[&'a Track]) -> Vec<&'a Track> {
         let mut sorted = tracks.to_vec();
         let number = |track: &Track| self.logs[track.first()].unwrap_or(f64::NEG_INFINITY);
         sorted.sort_by(|one, other| number(one).total_cmp(&number(other)));
@@ -184,7 +180,7 @@ impl<'a> Lapse<'a> {
     }
 
     /// For each object the later frame of a training object that lies nearest to its predicted last one, and how far away.
-    pub(super) fn nearest_frames(&self, tracks: &[&Track]) -> Vec<(usize, f64)> {
+    pub fn nearest_frames(&self, tracks: &[&Track]) -> Vec<(usize, f64)> {
         let is_training = |track: &&Track| self.prepared.split.part(track.first()) == Part::Train;
         let training = self.prepared.screen.design.tracks().iter().filter(is_training);
         let rows: Vec<usize> = training.flat_map(|track| track.later().iter().copied()).collect();
@@ -307,7 +303,7 @@ impl<'a> Lapse<'a> {
         observed: &[f64],
         model: &[Option<f64>],
         simple: &[Ratios],
-    ) -> Result<Ratios, StudyError> {
+    ) -> Result<Ratios, AnswerError> {
         let on_validation = |method: &Method, values: &[Option<f64>]| {
             let mut conditions = BTreeMap::<&Treatment, Vec<f64>>::new();
             let is_validation = |(well, _): &(&WellTracks, &Option<f64>)| well.part == Part::Validation;
@@ -350,7 +346,7 @@ impl<'a> Lapse<'a> {
 }
 
 /// The natural logarithm of each row's number; `None` where there is none or it is not positive.
-fn log_values(screen: &Screen, label: &str) -> Result<Vec<Option<f64>>, StudyError> {
+fn log_values(screen: &Screen, label: &str) -> Result<Vec<Option<f64>>, AnswerError> {
     let found = screen
         .label(label)
         .ok_or_else(|| EvaluateError::MissingLabel { screen: screen.name.clone(), label: label.to_owned() })?;
@@ -359,10 +355,9 @@ fn log_values(screen: &Screen, label: &str) -> Result<Vec<Option<f64>>, StudyErr
 }
 
 /// The wells with at least one object that has its number in the first and in the last frame.
-fn wells<'a>(prepared: &'a Prepared, logs: &[Option<f64>]) -> Vec<WellTracks<'a>> {
-    let screen = &prepared.screen;
+fn wells<'a>(screen: &'a Screen, split: &Split, logs: &[Option<f64>]) -> Vec<WellTracks<'a>> {
     let mut wells = BTreeMap::<(&str, Option<Well>), WellTracks>::new();
-    for track in prepared.screen.design.tracks() {
+    for track in screen.design.tracks() {
         if logs[track.first()].is_none() || logs[track.last()].is_none() {
             continue;
         }
@@ -373,7 +368,7 @@ fn wells<'a>(prepared: &'a Prepared, logs: &[Option<f64>]) -> Vec<WellTracks<'a>
                 plate: &unit.plate,
                 well: unit.well,
                 treatment: unit.treatment(),
-                part: prepared.split.part(track.last()),
+                part: split.part(track.last()),
                 tracks: Vec::new(),
             })
             .tracks
@@ -384,4 +379,60 @@ fn wells<'a>(prepared: &'a Prepared, logs: &[Option<f64>]) -> Vec<WellTracks<'a>
 
 fn rows_by_treatment(predictions: &Predictions) -> BTreeMap<Treatment, usize> {
     predictions.treatments.iter().cloned().zip(0..).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::{Design, Intervention, Kind, Label, Role, Unit, Units};
+
+    /// Two objects in well A01 and one in A02, each in two frames, with these numbers.
+    fn lapse(numbers: [&str; 6]) -> Screen {
+        let unit = |well: &str, is_later: bool| Unit {
+            plate: "P".into(),
+            well: well.parse().ok(),
+            role: if is_later { Role::Treatment } else { Role::NegativeControl },
+            intervention: match is_later {
+                true => Intervention::single("taxol", Kind::Compound, None).lasting(24.0),
+                false => Intervention::untreated(),
+            },
+            context: String::new(),
+            lab_batch: None,
+            replicate: None,
+            cell_count: None,
+        };
+        let rows = ["A01", "A01", "A02"].into_iter().flat_map(|well| [unit(well, false), unit(well, true)]).collect();
+        let values = numbers.map(|number| Some(number.to_owned()).filter(|number| !number.is_empty())).to_vec();
+        let labels = vec![Label { name: READOUT_LABEL.into(), values }];
+        Screen {
+            name: "s".into(),
+            design: Design::Followed {
+                tracks: (0..3).map(|track| Track { rows: vec![2 * track, 2 * track + 1] }).collect(),
+            },
+            units: Units::of_rows(rows, &labels),
+            features: FeatureMatrix::numbered("f", 1, vec![0.0; 6]).into(),
+            labels,
+            dropped: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn numbers_that_have_no_logarithm_are_absent() {
+        let logs = log_values(&lapse(["1", "2.5", "0", "-3", "", "many"]), READOUT_LABEL).unwrap();
+        assert_eq!(logs, [Some(0.0), Some(2.5f64.ln()), None, None, None, None]);
+        let error = log_values(&lapse(["1"; 6]), "height").unwrap_err().to_string();
+        assert!(error.contains("height"), "{error}");
+    }
+
+    #[test]
+    fn an_object_counts_in_its_well_where_it_has_a_number_at_both_ends() {
+        let screen = lapse(["1", "2", "1", "", "4", "8"]);
+        let logs = log_values(&screen, READOUT_LABEL).unwrap();
+        let wells = wells(&screen, &Split::none(&screen), &logs);
+        let found: Vec<(String, usize)> =
+            wells.iter().map(|well| (well.well.unwrap().to_string(), well.tracks[0].first())).collect();
+        assert_eq!(found, [("A01".to_owned(), 0), ("A02".to_owned(), 4)]);
+        assert!(wells.iter().all(|well| well.tracks.len() == 1 && well.part == Part::Train));
+        assert_eq!(wells[0].treatment.to_string(), "taxol, 24 h");
+    }
 }

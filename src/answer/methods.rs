@@ -1,7 +1,7 @@
 //! What every method predicts for held-out treatments: the model, the baselines and their blend.
 
-use super::error::StudyError;
-use super::prepare::Prepared;
+use super::error::AnswerError;
+use super::prepared::Prepared;
 use crate::baseline::{self, BlendRule, Fitted, Profiles, Rows};
 use crate::config::Config;
 use crate::pair::{Part, SplitBy};
@@ -33,7 +33,7 @@ impl Methods {
 ///
 /// # Errors
 /// What predicting or a baseline says.
-pub fn methods(config: &Config, prepared: &Prepared, model: Model, targets: &Rows) -> Result<Methods, StudyError> {
+pub fn methods(config: &Config, prepared: &Prepared, model: Model, targets: &Rows) -> Result<Methods, AnswerError> {
     let simple = SimpleMethods::of(config, prepared);
     let rule = simple.blend_rule(model)?;
     let model = model.predict(&names(targets))?;
@@ -57,7 +57,7 @@ const MOST_CONTEXTS: usize = 12;
 const NEIGHBORS: usize = 5;
 
 /// The simple methods of a screen, with what they are fitted on.
-pub(super) struct SimpleMethods<'a> {
+pub struct SimpleMethods<'a> {
     config: &'a Config,
     prepared: &'a Prepared,
     training: Rows,
@@ -65,7 +65,8 @@ pub(super) struct SimpleMethods<'a> {
 }
 
 impl<'a> SimpleMethods<'a> {
-    pub(super) fn of(config: &'a Config, prepared: &'a Prepared) -> Self {
+    /// The simple methods of `prepared`; what they are fitted on is gathered once.
+    pub fn of(config: &'a Config, prepared: &'a Prepared) -> Self {
         let training = prepared.treatments(Part::Train);
         let profiles = Profiles::of(&prepared.screen, &training);
         Self { config, prepared, training, profiles }
@@ -102,7 +103,7 @@ impl<'a> SimpleMethods<'a> {
     ///
     /// # Errors
     /// What the fit says.
-    pub(super) fn fit<'s>(&'s self, method: &Method, asked: &'s Rows) -> Result<Option<Fitted<'s>>, StudyError> {
+    pub fn fit<'s>(&'s self, method: &Method, asked: &'s Rows) -> Result<Option<Fitted<'s>>, AnswerError> {
         if !self.applicable().contains(method) {
             return Ok(None);
         }
@@ -144,7 +145,7 @@ impl<'a> SimpleMethods<'a> {
     }
 
     /// What every method says of `targets`; methods that abstain from all of them are left out.
-    fn predict_all(&self, targets: &Rows) -> Result<Vec<Predictions>, StudyError> {
+    fn predict_all(&self, targets: &Rows) -> Result<Vec<Predictions>, AnswerError> {
         let names = names(targets);
         let mut all = Vec::new();
         for method in self.applicable() {
@@ -158,7 +159,7 @@ impl<'a> SimpleMethods<'a> {
     ///
     /// # Errors
     /// What predicting or a baseline says.
-    pub(super) fn blend_rule(&self, model: Model) -> Result<BlendRule, StudyError> {
+    pub fn blend_rule(&self, model: Model) -> Result<BlendRule, AnswerError> {
         let validation = self.prepared.treatments(Part::Validation);
         let checked = model.predict(&names(&validation))?;
         let truth = baseline::measured(&self.prepared.screen.features, &validation);
@@ -167,7 +168,7 @@ impl<'a> SimpleMethods<'a> {
     }
 
     /// What is said to somebody who asks for a ranking by a method that the screen at hand does not have.
-    pub(super) fn unknown_ranker(&self) -> PlanError {
+    pub fn unknown_ranker(&self) -> PlanError {
         let all = [Method::Model, Method::Blend].into_iter().chain(self.applicable());
         let known: Vec<String> = all.map(|method| method.to_string()).collect();
         PlanError::By { by: self.config.rank.by.to_string(), known: known.join(", ") }
@@ -175,7 +176,7 @@ impl<'a> SimpleMethods<'a> {
 }
 
 /// Whom the model is blended with where no validation treatment tells.
-pub(super) fn fallback_partner(by: SplitBy) -> Method {
+pub fn fallback_partner(by: SplitBy) -> Method {
     if by == SplitBy::Dose { Method::Interpolation } else { Method::MeanShift }
 }
 

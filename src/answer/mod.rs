@@ -1,0 +1,25 @@
+//! A trained model and the simple methods answer for held-out units of every kind of screen: treatments, wells of images,
+//! wells of time lapses, and tracks.
+//!
+//! What is fitted or chosen here sees training and validation units alone. [`evaluate`](crate::evaluate) scores the answers.
+
+mod asked;
+mod error;
+mod lapse;
+mod methods;
+mod prepared;
+mod spaces;
+mod table;
+mod trained_run;
+mod trajectory;
+mod wells;
+
+pub use asked::Asked;
+pub use error::AnswerError;
+pub use lapse::Lapse;
+pub use methods::{Methods, SimpleMethods, fallback_partner, methods};
+pub use prepared::Prepared;
+pub use table::{latent_table, prediction_table};
+pub use trained_run::TrainedRun;
+pub use trajectory::{TrackPredictions, track_predictions};
+pub use wells::well_answers;
