@@ -107,6 +107,10 @@ impl InspectArgs {
         }
         text += &format!("  {:<22} {}\n", "features", loaded.mapping.features_why);
         text += &format!("  {:<22} {}\n", "controls", loaded.mapping.controls_why);
+        if !loaded.mapping.dose_unit_why.is_empty() {
+            let unit = loaded.mapping.dose_unit.map(|unit| format!("{}: ", unit.word())).unwrap_or_default();
+            text += &format!("  {:<22} {unit}{}\n", "unit of doses", loaded.mapping.dose_unit_why);
+        }
         text +=
             "  if one is wrong, change its line under [columns] in the card (`--write-card dataset.toml` writes one)\n";
         for dropped in &loaded.screen.dropped {

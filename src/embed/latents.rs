@@ -42,9 +42,9 @@ impl Embeddings {
         self.within_wells(Level::Well, &self.units.rows())
     }
 
-    /// The rows of a screen whose rows are of `kind`, averaged over wells where a well is a bag of them.
+    /// The rows of a screen whose rows are of `kind`, averaged over wells where a well has several: crops, or sites.
     pub(super) fn by_well_of(self, kind: RowKind) -> Self {
-        if kind == RowKind::Crop { self.by_well() } else { self }
+        if matches!(kind, RowKind::Crop | RowKind::Profile) { self.by_well() } else { self }
     }
 
     /// The mean over all rows of each field of view.

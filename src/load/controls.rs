@@ -33,8 +33,9 @@ pub(super) fn roles(table: &RawTable, mapping: &Mapping, card: &Card) -> Result<
     let rules = Declared::of(table, mapping, card)?;
     let has_negative_rule = card.controls.as_ref().is_some_and(|controls| controls.negative.is_some());
     if has_negative_rule {
-        let roles = (0..table.n_rows()).map(|row| rules.role(row).unwrap_or(Role::Treatment)).collect();
-        return Ok(Roles { roles, why: format!("declared: {}", rules.words), notes: Vec::new() });
+        let roles: Vec<Role> = (0..table.n_rows()).map(|row| rules.role(row).unwrap_or(Role::Treatment)).collect();
+        let notes = treated_controls(perturbations, &roles).into_iter().collect();
+        return Ok(Roles { roles, why: format!("declared: {}", rules.words), notes });
     }
     let mut told = match mapping.column(ColumnRole::Role).and_then(|column| Some((column, table.text(column)?))) {
         Some((column, words)) => by_role_column(table, column, words, perturbations)?,
@@ -43,7 +44,29 @@ pub(super) fn roles(table: &RawTable, mapping: &Mapping, card: &Card) -> Result<
     for (row, role) in told.roles.iter_mut().enumerate() {
         *role = rules.role(row).unwrap_or(*role);
     }
+    if mapping.column(ColumnRole::Role).is_some() {
+        told.notes.extend(treated_controls(perturbations, &told.roles));
+    }
     Ok(told)
+}
+
+/// A note where wells are treated by what a card or a column says, and by their name are controls or empty.
+fn treated_controls(perturbations: Texts<'_>, roles: &[Role]) -> Option<String> {
+    let is_usual = |name: &str| matches!(standing(name), Some(Standing::Control | Standing::Nothing));
+    let mut names = BTreeMap::<&str, usize>::new();
+    for (name, _) in perturbations?.iter().zip(roles).filter(|(_, role)| role.is_treated()) {
+        if let Some(name) = name.as_deref().filter(|name| is_usual(name)) {
+            *names.entry(name).or_default() += 1;
+        }
+    }
+    let named: Vec<String> = names.iter().map(|(name, n_rows)| format!("`{name}` ({n_rows} rows)")).collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "{} would be controls or empty wells by their names, but are treatments by what the card or the column of \
+             roles says; correct one of them if they are not perturbations",
+            named.join(", ")
+        )
+    })
 }
 
 /// The columns that a card's rules look at.
@@ -332,7 +355,7 @@ impl<'a> Told<'a> {
             let n_rows: usize = series.iter().map(|(_, named)| named.n_zero).sum();
             self.controls.push("the dose of a perturbation is 0".to_owned());
             self.notes.push(format!(
-                "{n_rows} rows of {} perturbations (`{first}` and the like) have a dose of 0 beside other doses and are \
+                "{n_rows} rows of {} perturbations (`{first}` and the like) have a dose of 0 next to other doses and are \
                  taken as negative controls, since nothing was applied",
                 series.len()
             ));

@@ -50,7 +50,7 @@ fn map_kind(table: &RawTable, mapping: &mut Mapping, card: &Card, roles: &[Role]
         treated.filter_map(|(word, _)| word.as_deref()).any(|word| kind::of_word(word).is_some())
     };
     if let Some(column) = role_column.into_iter().chain(of_roles).find(tells) {
-        let why = "some of its words tell kinds".to_owned();
+        let why = "some of its words name kinds".to_owned();
         mapping.columns.push(MappedColumn { role: ColumnRole::Kind, column, why, is_made: false });
     }
 }

@@ -191,7 +191,7 @@ pub enum LoadError {
     },
     /// Two rows of one well.
     #[error(
-        "{second}: plate `{plate}`, well {well} was already given at {first}; expected one row for each well (map the field of view under [columns] `site` if rows are sites)"
+        "{second}: plate `{plate}`, well {well} was already given at {first}; expected one row for each well (map the field of view under [columns] `site` if rows are sites){differ}"
     )]
     DuplicateRow {
         /// Plate name.
@@ -202,6 +202,8 @@ pub enum LoadError {
         first: Box<Place>,
         /// The second row.
         second: Box<Place>,
+        /// Columns in which the two differ, in words; empty where they do not.
+        differ: String,
     },
     /// A dose column without a unit.
     #[error(

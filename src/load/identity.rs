@@ -72,7 +72,7 @@ pub(super) fn notes(table: &RawTable, mapping: &Mapping, roles: &[Role]) -> Vec<
         let examples: Vec<&str> = values.iter().take(3).copied().collect();
         Some(format!(
             "{} of {} names in `{name_column}` stand for several values of `{column}` (`{name}`: {}{}), and each name is \
-             taken as one perturbation; set `perturbation = \"{column}\"` under [columns] in a card to tell them apart",
+             taken as one perturbation; set `perturbation = \"{column}\"` under [columns] in a card to distinguish them",
             several.len(),
             of_name.len(),
             examples.join(", "),

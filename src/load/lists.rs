@@ -6,15 +6,16 @@
 //! colchicine,0.05,24                  P1,C02
 //! ```
 //!
-//! One intervention a row; `hours` and `kind` (`compound`, `crispr`, `orf`, `rnai`, `other`) may be absent. An empty dose
+//! One intervention a row; a dose may have another unit than µM behind it (`300 nM`). `hours` and `kind` (`compound`, `crispr`, `orf`, `rnai`, `other`) may be absent. An empty dose
 //! is none, as of a genetic perturbation. Names of columns may begin with `Metadata_`, in upper or lower case.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::dose::{rounded, written};
 use super::error::{LoadError, Place};
 use super::text_table::{TextTable, read_text_table};
-use crate::screen::{Intervention, Kind, Micromolar, Well};
+use crate::screen::{DoseUnit, Intervention, Kind, Micromolar, Well};
 
 /// A well of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,9 @@ pub fn read_interventions(
         let dose = match doses[row].as_deref() {
             None => None,
             Some(text) => {
-                let dose = text.parse().ok().and_then(Micromolar::new);
+                let dose = written(text).and_then(|(number, unit)| {
+                    Micromolar::new(rounded(number * unit.unwrap_or(DoseUnit::Micromolar).in_micromolar(None)?))
+                });
                 Some(dose.ok_or_else(|| wrong("dose_um", text, "a positive number of µM"))?)
             }
         };

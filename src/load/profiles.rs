@@ -173,10 +173,27 @@ fn refuse_duplicate_wells(table: &RawTable, mapping: &Mapping, observations: &[U
                 well: site.map_or(well.clone(), |site| format!("{well}, site {site}")),
                 first: Box::new(table.place(first)),
                 second: Box::new(table.place(row)),
+                differ: differences(table, first, row),
             });
         }
     }
     Ok(())
+}
+
+/// The text columns in which two rows differ, a few of them, in words.
+fn differences(table: &RawTable, first: usize, second: usize) -> String {
+    const SHOWN: usize = 3;
+    let differ = |column: &&str| table.text(column).is_some_and(|values| values[first] != values[second]);
+    let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).filter(differ).collect();
+    if columns.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = columns.iter().take(SHOWN).map(|column| format!("`{column}`")).collect();
+    let more = if columns.len() > SHOWN { " and more" } else { "" };
+    format!(
+        "; the two differ in {}{more}: if that distinguishes plates of one name, set `plate_within` under [columns]",
+        named.join(", ")
+    )
 }
 
 /// The order of the kept rows that does not depend on the order in the files.

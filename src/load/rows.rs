@@ -214,7 +214,7 @@ impl<'a> RowReader<'a> {
 
     /// The unit that stands beside the row's dose.
     fn unit(&self, row: usize) -> Result<Option<DoseUnit>, LoadError> {
-        const EXPECTED: &str = "a unit: M, mM, uM, nM, pM, ug/mL or ng/mL (set `dose = \"\"` under [columns] if the doses are no concentrations)";
+        const EXPECTED: &str = "a unit: M, mM, uM, nM, pM, ug/mL or ng/mL (set `dose = \"\"` under [columns] if the doses are not concentrations)";
         let Some(units) = self.dose_unit else { return Ok(None) };
         let Some(text) = units.values[row].as_deref() else { return Ok(None) };
         DoseUnit::parse(text).map(Some).ok_or_else(|| self.wrong(units, row, text, EXPECTED))

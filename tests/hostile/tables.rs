@@ -89,7 +89,7 @@ fn cells() -> Vec<Case> {
         table!("a dose in a unit that is none", "t.csv", changed("AZ-A,10", "AZ-A,10 mg")),
         table!("a negative dose", "t.csv", changed("AZ-A,10", "AZ-A,-10")),
         table!("an infinite dose", "t.csv", changed("AZ-A,10", "AZ-A,1e999")),
-        table!("a dose that is NaN", "t.csv", changed("AZ-A,10", "AZ-A,NaN")),
+        table!("a dose that is NaN", "t.csv", changed("AZ-A,10", "AZ-A,NaN"), 2),
         table!("doses without a unit", "t.csv", changed("dose_um", "dose"), 2),
         table!("no perturbations", "t.csv", changed("compound", "remark"), 2),
         table!("no plates", "t.csv", changed("plate", "remark"), 2),

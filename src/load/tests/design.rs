@@ -110,6 +110,23 @@ fn controls_are_known_under_other_spellings_and_said() {
 }
 
 #[test]
+fn a_control_that_a_card_or_a_column_calls_a_treatment_is_pointed_at() {
+    let card = "files = [\"t.csv\"]\n[controls]\nnegative = { values = [\"DMSO\"] }\n";
+    let text = table("plate,compound", &["P,DMSO", "P,dmso_0.1%", "P,a"]);
+    let loaded = Folder::new().with("t.csv", text).with("dataset.toml", card).load(&[""]).unwrap();
+    says(&loaded, &["`dmso_0.1%` (1 rows) would be controls", "treatments"]);
+    let loaded = of_rows("plate,compound,role", &["P,DMSO,negcon", "P,untreated,trt", "P,a,trt"]);
+    says(&loaded, &["`untreated` (1 rows) would be controls"]);
+}
+
+#[test]
+fn rows_of_one_well_are_refused_with_the_columns_in_which_they_differ() {
+    let text = "plate,well,compound,machine,f1\nP,A1,DMSO,x,1\nP,A1,DMSO,y,2\n";
+    let error = of_text(text).unwrap_err();
+    assert!(error.contains("the two differ in `machine`: if that distinguishes plates of one name"), "{error}");
+}
+
+#[test]
 fn a_drug_called_nt_is_a_drug() {
     let loaded = of_rows("plate,compound,dose_um", &["P,DMSO,0", "P,NT,1", "P,NT,10", "P,a,1"]);
     assert_eq!(interventions(&loaded), ["NT 1 µM", "NT 10 µM", "a 1 µM"]);
