@@ -12,7 +12,8 @@ use super::trained_run::TrainedRun;
 use crate::config::Config;
 use crate::embed::{Level, embed};
 use crate::evaluate::{LATENTS, Space};
-use crate::normalize::{NormalizeError, PrincipalComponents, Sphering, Whitening};
+use crate::linear::{PcaError, PrincipalComponents};
+use crate::normalize::{NormalizeError, Sphering, Whitening};
 use crate::pair::Part;
 use crate::screen::{FeatureMatrix, Features, Role, Screen};
 
@@ -84,8 +85,8 @@ fn pixel_components(prepared: &Prepared, wanted: usize) -> Result<Option<Feature
     let (training, all) = (pixels.gather_matrix(&fitted), (0..fitted.len()).collect::<Vec<_>>());
     let fit = |n_components: usize| PrincipalComponents::fit(&training, &all, n_components);
     let components = match fit(wanted) {
-        Err(NormalizeError::TooManyComponents { spanned, .. }) if spanned > 0 => fit(spanned)?,
-        Err(NormalizeError::TooManyComponents { .. } | NormalizeError::TooFewRows { .. }) => return Ok(None),
+        Err(PcaError::TooManyComponents { spanned, .. }) if spanned > 0 => fit(spanned)?,
+        Err(PcaError::TooManyComponents { .. } | PcaError::TooFewRows { .. }) => return Ok(None),
         fitted => fitted?,
     };
     let rows: Vec<usize> = (0..pixels.n_rows()).collect();

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::consensus::shifted;
 use super::dose::mix;
 use super::{BaselineError, Fitted, Profiles};
-use crate::linear::Pca;
+use crate::linear::PrincipalComponents;
 use crate::pair::interpolation_weights;
 use crate::predict::{Abstains, Method};
-use crate::screen::Treatment;
+use crate::screen::{FeatureMatrix, Treatment};
 
 /// Folds in which the settings are chosen; the components are fitted once for each.
 const N_FOLDS: usize = 10;
@@ -55,13 +55,13 @@ impl Default for PcaGrid {
 /// # Errors
 /// When a training profile is not finite or the components cannot be found.
 pub fn pca_interpolation(profiles: &Profiles, settings: PcaInterpolation) -> Result<Fitted<'_>, BaselineError> {
-    let pca = Pca::fit(&profiles.training.values().collect::<Vec<_>>())?;
+    let components = components_of(profiles.training.values())?;
     Ok(profiles.fitted(Method::PcaInterpolation, move |target| {
         let control = profiles.control(&target.context)?;
         let weights = interpolation_weights(target, profiles.training.keys());
         let mixed = mix(&weights, profiles).ok_or(Abstains::NoDose)?;
         // Rebuilding is affine and the weights sum to 1, so the mixture may be rebuilt instead of its parts.
-        Ok(shifted(control, settings.shrink as f32, &pca.denoise(&mixed, settings.components), control))
+        Ok(shifted(control, settings.shrink as f32, &components.denoise(&mixed, settings.components), control))
     }))
 }
 
@@ -100,16 +100,13 @@ pub fn choose_pca_interpolation(
         .into_par_iter()
         .map(|fold| {
             let left_out: Vec<_> = cases.iter().skip(fold).step_by(n_folds).collect();
-            let kept: Vec<_> = training
-                .iter()
-                .filter(|(treatment, _)| !left_out.iter().any(|(left_out, ..)| left_out == treatment))
-                .map(|(_, profile)| profile)
-                .collect();
-            let pca = Pca::fit(&kept)?;
+            let is_kept = |treatment: &Treatment| !left_out.iter().any(|(left_out, ..)| *left_out == treatment);
+            let kept = training.iter().filter(|(treatment, _)| is_kept(treatment));
+            let components = components_of(kept.map(|(_, profile)| profile))?;
             let errors = settings.iter().map(|settings| {
                 let cases = left_out.iter().map(|(treatment, truth, mixed)| {
                     let control = profiles.control(&treatment.context).expect("cases have one");
-                    let rebuilt = pca.denoise(mixed, settings.components);
+                    let rebuilt = components.denoise(mixed, settings.components);
                     mean_squared_error(truth, &shifted(control, settings.shrink as f32, &rebuilt, control))
                 });
                 cases.sum()
@@ -120,6 +117,13 @@ pub fn choose_pca_interpolation(
     let total = |index: usize| by_fold.iter().map(|fold| fold[index]).sum::<f64>();
     let best = (0..settings.len()).min_by(|&left, &right| total(left).total_cmp(&total(right)));
     Ok(best.map(|index| settings[index]))
+}
+
+/// The principal components of some profiles, all that they span.
+fn components_of<'a>(profiles: impl Iterator<Item = &'a Vec<f32>>) -> Result<PrincipalComponents, BaselineError> {
+    let profiles: Vec<&[f32]> = profiles.map(Vec::as_slice).collect();
+    let n_features = profiles.first().map_or(0, |profile| profile.len());
+    Ok(PrincipalComponents::spanned(&FeatureMatrix::numbered("f", n_features, profiles.concat()))?)
 }
 
 fn mean_squared_error(truth: &[f32], predicted: &[f32]) -> f64 {

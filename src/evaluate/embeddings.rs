@@ -11,7 +11,8 @@ use super::{
     moa_vectors, replicate_map, retrieval, split_halves,
 };
 use crate::baseline::measured;
-use crate::normalize::{PrincipalComponents, Sphering, Whitening};
+use crate::linear::PrincipalComponents;
+use crate::normalize::{Sphering, Whitening};
 use crate::pair::{Part, Split};
 use crate::screen::{FeatureMatrix, Features, Role, Screen};
 

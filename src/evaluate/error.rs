@@ -1,5 +1,6 @@
 //! Why a score could not be computed.
 
+use crate::linear::PcaError;
 use crate::normalize::NormalizeError;
 use crate::predict::Method;
 use crate::table::FileError;
@@ -63,6 +64,9 @@ pub enum EvaluateError {
         /// The label asked for.
         label: String,
     },
+    /// Features or latents without principal components.
+    #[error(transparent)]
+    Pca(#[from] PcaError),
     /// An embedding that cannot be whitened.
     #[error(transparent)]
     Normalize(#[from] NormalizeError),

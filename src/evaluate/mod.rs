@@ -17,7 +17,6 @@ mod evaluation;
 mod labels;
 mod moa;
 mod neighbors;
-mod number;
 mod readout;
 mod replicate_map;
 mod retrieval;

@@ -22,7 +22,7 @@ pub struct ScoreRow {
     /// What is measured: `mse`, `recall@5`, ….
     pub metric: String,
     /// The score.
-    #[serde(with = "super::number")]
+    #[serde(with = "crate::linear::numbers::number")]
     pub value: f64,
     /// Lower end of its 95 % interval.
     pub lower: Option<f64>,

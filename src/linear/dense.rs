@@ -74,6 +74,18 @@ pub(crate) fn gram(matrix: MatRef<'_, f64>) -> Mat<f64> {
     out
 }
 
+/// The values as a feature matrix with columns `{prefix}0`, `{prefix}1`, ….
+pub(crate) fn numbered(prefix: &str, values: MatRef<'_, f64>) -> FeatureMatrix {
+    let n_columns = values.ncols();
+    let mut out = vec![0.0f32; values.nrows() * n_columns];
+    out.par_chunks_mut(n_columns.max(1)).enumerate().for_each(|(row, out)| {
+        for (column, out) in out.iter_mut().enumerate() {
+            *out = values[(row, column)] as f32;
+        }
+    });
+    FeatureMatrix::numbered(prefix, n_columns, out)
+}
+
 /// Eigenvalues in descending order, and the eigenvectors that belong to them as columns, of either sign.
 ///
 /// `None` where the matrix holds a value that is not finite, or the iteration fails.

@@ -8,5 +8,6 @@ mod pca;
 mod ridge;
 
 pub(crate) use median::median;
-pub use pca::{Pca, PcaError};
+pub(crate) use pca::first_missing;
+pub use pca::{PcaError, PrincipalComponents};
 pub use ridge::{Ridge, RidgeError};

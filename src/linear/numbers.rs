@@ -1,15 +1,47 @@
-//! Numbers that survive JSON to the last bit.
+//! Numbers in JSON that are read back to the last bit.
 //!
-//! A JSON reader may round the seventeenth digit, and JSON has no word for a missing value. So vectors are written as
-//! one string of shortest decimals with blanks between (`"1.5e0 -3e-2 NaN"`), which Rust reads back exactly.
+//! JSON knows no NaN and no infinity: these stand there as the words `"NaN"`, `"inf"` and `"-inf"`.
 
 use std::ops::Deref;
 
 use faer::{Mat, MatRef};
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A vector of `f64` whose text form is exact.
+/// A number as it stands in JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Finite(f64),
+    Word(String),
+}
+
+impl Written {
+    fn of(number: f64) -> Self {
+        if number.is_finite() { Self::Finite(number) } else { Self::Word(number.to_string()) }
+    }
+
+    fn number<E: serde::de::Error>(self) -> Result<f64, E> {
+        match self {
+            Self::Finite(number) => Ok(number),
+            Self::Word(word) => word.parse().map_err(|_| E::custom(format!("`{word}` is not a number"))),
+        }
+    }
+}
+
+/// A field that may be NaN or infinite: `#[serde(with = "crate::linear::numbers::number")]`.
+pub(crate) mod number {
+    use super::{Deserialize, Deserializer, Serialize, Serializer, Written};
+
+    pub(crate) fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        Written::of(*number).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Written::deserialize(deserializer)?.number()
+    }
+}
+
+/// A vector of `f64` that may hold NaN and infinities.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Numbers(pub(crate) Vec<f64>);
 
@@ -30,24 +62,20 @@ impl Deref for Numbers {
 
 impl Serialize for Numbers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let words: Vec<String> = self.0.iter().map(|value| format!("{value:e}")).collect();
-        serializer.serialize_str(&words.join(" "))
+        serializer.collect_seq(self.0.iter().copied().map(Written::of))
     }
 }
 
 impl<'de> Deserialize<'de> for Numbers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.split_ascii_whitespace()
-            .map(|word| word.parse().map_err(|_| D::Error::custom(format!("`{word}` is not a number"))))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let written = Vec::<Written>::deserialize(deserializer)?;
+        written.into_iter().map(Written::number).collect::<Result<_, _>>().map(Self)
     }
 }
 
-/// A column-major `f64` matrix whose text form is exact.
+/// A column-major `f64` matrix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "MatrixText")]
+#[serde(try_from = "WrittenMatrix")]
 pub(crate) struct StoredMatrix {
     n_rows: usize,
     n_columns: usize,
@@ -56,17 +84,17 @@ pub(crate) struct StoredMatrix {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MatrixText {
+struct WrittenMatrix {
     n_rows: usize,
     n_columns: usize,
     values: Numbers,
 }
 
-impl TryFrom<MatrixText> for StoredMatrix {
+impl TryFrom<WrittenMatrix> for StoredMatrix {
     type Error = String;
 
-    fn try_from(text: MatrixText) -> Result<Self, String> {
-        let MatrixText { n_rows, n_columns, values } = text;
+    fn try_from(written: WrittenMatrix) -> Result<Self, String> {
+        let WrittenMatrix { n_rows, n_columns, values } = written;
         if n_rows.checked_mul(n_columns) != Some(values.len()) {
             return Err(format!("{} numbers do not fill a {n_rows} by {n_columns} matrix", values.len()));
         }
@@ -108,12 +136,20 @@ mod tests {
         let values = vec![0.1 + 0.2, -1.0 / 3.0, f64::MIN_POSITIVE, 1e300, -0.0, f64::NAN, f64::INFINITY, 5e-324];
         let numbers = Numbers(values);
         let text = serde_json::to_string(&numbers).unwrap();
+        assert!(
+            text.starts_with(
+                "[0.30000000000000004,-0.3333333333333333,2.2250738585072014e-308,1e+300,-0.0,\"NaN\",\"inf\""
+            ),
+            "{text}"
+        );
         assert_eq!(serde_json::from_str::<Numbers>(&text).unwrap(), numbers);
+        let error = serde_json::from_str::<Numbers>("[1.0, \"many\"]").unwrap_err().to_string();
+        assert!(error.contains("`many` is not a number"), "{error}");
     }
 
     #[test]
     fn refuses_a_matrix_that_its_numbers_do_not_fill() {
-        let text = r#"{"n_rows": 2, "n_columns": 2, "values": "1 2 3"}"#;
+        let text = r#"{"n_rows": 2, "n_columns": 2, "values": [1, 2, 3]}"#;
         let error = serde_json::from_str::<StoredMatrix>(text).unwrap_err().to_string();
         assert!(error.contains("3 numbers do not fill a 2 by 2 matrix"), "{error}");
     }

@@ -1,110 +1,146 @@
-//! Principal components, found the same way on any number of threads.
+//! Principal components of chosen rows.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, Par};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-/// Why profiles have no principal components.
+use super::dense::{centered_rows, column_means, numbered, principal_directions, product};
+use super::numbers::{Numbers, StoredMatrix};
+use crate::screen::FeatureMatrix;
+
+/// Why rows have no principal components, or not as many as are asked for.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PcaError {
-    /// A value that is no number reached a fit.
-    #[error("training profiles hold a value that is not finite; normalize the screen and drop such features first")]
-    NotFinite,
-    /// The eigenvalue solver gave up.
+    /// A value that is missing or infinite.
     #[error(
-        "the principal components of the training profiles could not be computed; look for features of extreme scale"
+        "principal components take no missing values, and feature `{feature}` is missing in {n_rows} rows; \
+         leave such features or rows out"
     )]
-    NoConvergence,
+    MissingValues {
+        /// First feature with such a value.
+        feature: String,
+        /// Rows in which it is missing.
+        n_rows: usize,
+    },
+    /// Too few rows to vary.
+    #[error("principal components are fitted on {found} rows, need at least 2")]
+    TooFewRows {
+        /// Rows there were.
+        found: usize,
+    },
+    /// More components than directions.
+    #[error("{asked} principal components are asked for, the rows span {spanned}")]
+    TooManyComponents {
+        /// Components asked for.
+        asked: usize,
+        /// Directions in which the rows vary.
+        spanned: usize,
+    },
+    /// The eigenvalue iteration failed.
+    #[error("principal components met values that are too large to compute with; look for features of extreme scale")]
+    Unstable,
+    /// A table of another width.
+    #[error("principal components were fitted on {expected} features, the table has {found}")]
+    Width {
+        /// Features of the table.
+        found: usize,
+        /// Features when fitted.
+        expected: usize,
+    },
 }
 
-/// Components whose variance is below this share of the first one's are rounding noise.
-const LEAST_VARIANCE_SHARE: f64 = 1e-10;
-
-/// Principal components of some profiles, strongest first.
-#[derive(Debug, Clone)]
-pub struct Pca {
-    mean: Vec<f64>,
-    /// Unit vectors, `[component, feature]`, row by row.
-    components: Vec<f64>,
-    variances: Vec<f64>,
+/// Principal components: a rotation onto the directions in which the fitted rows vary most.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PrincipalComponents {
+    mean: Numbers,
+    /// `[feature, component]`, unit columns.
+    components: StoredMatrix,
+    /// Variance along each component, descending.
+    variances: Numbers,
 }
 
-impl Pca {
-    /// Components of `rows`, centered on their mean; at most `rows.len() - 1` of them.
-    ///
-    /// Works on the smaller of the two Gram matrices, in `f64` and on one thread, so that the result does not depend on
-    /// the number of threads. The sign of a component is that of its largest entry, which is made positive.
+impl PrincipalComponents {
+    /// The first `n_components` principal components of the rows at `rows`, centered on their mean.
     ///
     /// # Errors
-    /// When a value is not finite or the eigenvalue solver does not converge.
-    pub fn fit<P: AsRef<[f32]>>(rows: &[P]) -> Result<Self, PcaError> {
-        let n_rows = rows.len();
-        let n_features = rows.first().map_or(0, |row| row.as_ref().len());
-        let mut mean = vec![0.0f64; n_features];
-        for row in rows {
-            for (sum, &value) in mean.iter_mut().zip(row.as_ref()) {
-                *sum += f64::from(value) / n_rows as f64;
-            }
+    /// If a value is missing, or the rows span fewer than `n_components` directions.
+    pub fn fit(matrix: &FeatureMatrix, rows: &[usize], n_components: usize) -> Result<Self, PcaError> {
+        refuse_missing(matrix, rows)?;
+        if rows.len() < 2 {
+            return Err(PcaError::TooFewRows { found: rows.len() });
         }
-        if mean.iter().any(|value| !value.is_finite()) {
-            return Err(PcaError::NotFinite);
-        }
-        if n_rows < 2 {
-            return Ok(Self { mean, components: vec![], variances: vec![] });
-        }
-        let centered =
-            Mat::from_fn(n_rows, n_features, |row, feature| f64::from(rows[row].as_ref()[feature]) - mean[feature]);
-        let is_wide = n_rows < n_features;
-        let (left, right) =
-            if is_wide { (centered.as_ref(), centered.transpose()) } else { (centered.transpose(), centered.as_ref()) };
-        let (sums, vectors) = eigen(&product(left, right))?;
-
-        let least = LEAST_VARIANCE_SHARE * sums.last().copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);
-        let kept: Vec<usize> = (0..sums.len()).rev().filter(|&index| sums[index] > least).take(n_rows - 1).collect();
-        // With the rows' Gram matrix the eigenvectors weigh rows; mapped through the data they become feature vectors.
-        let mapped = if is_wide { product(centered.transpose(), vectors.as_ref()) } else { vectors };
-        let mut components = Vec::with_capacity(kept.len() * n_features);
-        for &index in &kept {
-            let column: Vec<f64> = (0..n_features).map(|feature| mapped[(feature, index)]).collect();
-            let norm = column.iter().map(|value| value * value).sum::<f64>().sqrt();
-            let largest =
-                column.iter().copied().fold(0.0f64, |best, value| if value.abs() > best.abs() { value } else { best });
-            components.extend(column.iter().map(|value| value / norm * largest.signum()));
-        }
-        let variances = kept.iter().map(|&index| sums[index] / (n_rows - 1) as f64).collect();
-        Ok(Self { mean, components, variances })
+        Self::fit_about(matrix, rows, n_components, column_means(matrix, rows), rows.len() - 1)
     }
 
-    /// Number of components found.
+    /// The same about a given origin, with variances divided by `degrees`.
+    pub(crate) fn fit_about(
+        matrix: &FeatureMatrix,
+        rows: &[usize],
+        n_components: usize,
+        mean: Vec<f64>,
+        degrees: usize,
+    ) -> Result<Self, PcaError> {
+        let all = Self::spanned_about(matrix, rows, mean, degrees)?;
+        let spanned = all.n_components();
+        if spanned < n_components {
+            return Err(PcaError::TooManyComponents { asked: n_components, spanned });
+        }
+        Ok(Self {
+            components: StoredMatrix::of(all.components.view().subcols(0, n_components)),
+            variances: Numbers(all.variances[..n_components].to_vec()),
+            mean: all.mean,
+        })
+    }
+
+    /// All components that the rows of `matrix` span about their mean; none of a single row, which is its own mean.
+    ///
+    /// # Errors
+    /// If a value is missing.
+    pub fn spanned(matrix: &FeatureMatrix) -> Result<Self, PcaError> {
+        let rows: Vec<usize> = (0..matrix.n_rows()).collect();
+        Self::spanned_about(matrix, &rows, column_means(matrix, &rows), rows.len().saturating_sub(1).max(1))
+    }
+
+    fn spanned_about(matrix: &FeatureMatrix, rows: &[usize], mean: Vec<f64>, degrees: usize) -> Result<Self, PcaError> {
+        refuse_missing(matrix, rows)?;
+        let centered = centered_rows(matrix, rows, &mean);
+        let (variances, directions) =
+            principal_directions(centered.as_ref(), degrees as f64).ok_or(PcaError::Unstable)?;
+        let (mean, variances) = (Numbers(mean), Numbers(variances));
+        Ok(Self { mean, components: StoredMatrix::of(directions.as_ref()), variances })
+    }
+
+    /// Number of components.
     pub fn n_components(&self) -> usize {
-        self.variances.len()
+        self.components.n_columns()
     }
 
-    /// Variance along each component (divisor n − 1), descending.
+    /// Variance of the fitted rows along each component, descending.
     pub fn variances(&self) -> &[f64] {
         &self.variances
     }
 
-    /// Coordinates of `profile` on the first `n_components` components (or on all there are).
-    pub fn project(&self, profile: &[f32], n_components: usize) -> Vec<f64> {
-        let n_features = self.mean.len().max(1);
-        self.components
-            .chunks_exact(n_features)
-            .take(n_components)
-            .map(|component| {
-                let centered = profile.iter().zip(&self.mean).map(|(&value, mean)| f64::from(value) - mean);
-                centered.zip(component).map(|(value, weight)| value * weight).sum()
-            })
-            .collect()
+    /// Every row's coordinates, `[row, component]`, in columns `pc0`, `pc1`, ….
+    ///
+    /// # Errors
+    /// If the number of features is not the fitted one, or a value is missing.
+    pub fn apply(&self, matrix: &FeatureMatrix) -> Result<FeatureMatrix, PcaError> {
+        if self.components.n_rows() != matrix.n_features() || self.mean.len() != matrix.n_features() {
+            return Err(PcaError::Width { found: matrix.n_features(), expected: self.components.n_rows() });
+        }
+        let rows: Vec<usize> = (0..matrix.n_rows()).collect();
+        refuse_missing(matrix, &rows)?;
+        let scores = product(centered_rows(matrix, &rows, &self.mean).as_ref(), self.components.view());
+        Ok(numbered("pc", scores.as_ref()))
     }
 
-    /// The profile rebuilt from its first `n_components` coordinates: what the components say of it.
+    /// A profile rebuilt from its coordinates on the first `n_components` components, or on all there are: what the
+    /// components say of it.
     pub fn denoise(&self, profile: &[f32], n_components: usize) -> Vec<f32> {
-        let mut rebuilt = self.mean.clone();
-        let coordinates = self.project(profile, n_components);
-        for (coordinate, component) in coordinates.iter().zip(self.components.chunks_exact(self.mean.len().max(1))) {
-            for (value, weight) in rebuilt.iter_mut().zip(component) {
+        let mut rebuilt = self.mean.0.clone();
+        for component in self.components.view().col_iter().take(n_components) {
+            let centered = profile.iter().zip(&*self.mean).map(|(&value, mean)| f64::from(value) - mean);
+            let coordinate: f64 = centered.zip(component.iter()).map(|(value, weight)| value * weight).sum();
+            for (value, weight) in rebuilt.iter_mut().zip(component.iter()) {
                 *value += coordinate * weight;
             }
         }
@@ -112,53 +148,73 @@ impl Pca {
     }
 }
 
-fn product(left: faer::MatRef<'_, f64>, right: faer::MatRef<'_, f64>) -> Mat<f64> {
-    let mut out = Mat::zeros(left.nrows(), right.ncols());
-    matmul(out.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
-    out
+fn refuse_missing(matrix: &FeatureMatrix, rows: &[usize]) -> Result<(), PcaError> {
+    match first_missing(matrix, rows) {
+        Some((feature, n_rows)) => Err(PcaError::MissingValues { feature, n_rows }),
+        None => Ok(()),
+    }
 }
 
-/// Eigenvalues, ascending, and eigenvectors in columns.
-fn eigen(matrix: &Mat<f64>) -> Result<(Vec<f64>, Mat<f64>), PcaError> {
-    let n = matrix.nrows();
-    let mut values = faer::Col::<f64>::zeros(n);
-    let mut vectors = Mat::zeros(n, n);
-    let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    self_adjoint_evd(
-        matrix.as_ref(),
-        values.as_mut().as_diagonal_mut(),
-        Some(vectors.as_mut()),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(scratch)),
-        Default::default(),
-    )
-    .map_err(|_| PcaError::NoConvergence)?;
-    Ok(((0..n).map(|index| values[index]).collect(), vectors))
+/// The first feature that is missing or infinite at `rows`, and in how many of them it is.
+pub(crate) fn first_missing(matrix: &FeatureMatrix, rows: &[usize]) -> Option<(String, usize)> {
+    let first = rows.par_iter().filter_map(|&row| matrix.row(row).iter().position(|value| !value.is_finite())).min();
+    let feature = first?;
+    let n_rows = rows.iter().filter(|&&row| !matrix.row(row)[feature].is_finite()).count();
+    Some((matrix.names()[feature].clone(), n_rows))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[test]
+    fn finds_the_long_axis_of_a_cloud() {
+        let values = [[-2.0, -2.0], [-1.0, -1.0], [0.1, -0.1], [-0.1, 0.1], [1.0, 1.0], [2.0, 2.0]];
+        let matrix = FeatureMatrix::numbered("f", 2, values.concat());
+        let rows: Vec<usize> = (0..6).collect();
+        let components = PrincipalComponents::fit(&matrix, &rows, 1).unwrap();
+        assert!((components.variances()[0] - 4.0).abs() < 1e-9);
+        let scores = components.apply(&matrix).unwrap();
+        assert_eq!(scores.names(), ["pc0"]);
+        assert!((scores.row(5)[0] - 8f32.sqrt()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn refuses_more_components_than_the_rows_span() {
+        let matrix = FeatureMatrix::numbered("f", 3, vec![1.0, 0.0, 0.0, 2.0, 0.0, 0.0, 4.0, 0.0, 0.0]);
+        let error = PrincipalComponents::fit(&matrix, &[0, 1, 2], 2).unwrap_err();
+        assert_eq!(error, PcaError::TooManyComponents { asked: 2, spanned: 1 });
+    }
+
     /// Points on a line through (1, 2) along (3, 4)/5, in both orientations of the Gram matrix.
     #[test]
-    fn finds_the_line_that_points_lie_on() {
+    fn denoising_keeps_the_line_that_points_lie_on() {
         let points: Vec<Vec<f32>> = [-2.0f32, 0.0, 1.0, 1.0].map(|t| vec![1.0 + 3.0 * t, 2.0 + 4.0 * t]).to_vec();
         let padded: Vec<Vec<f32>> = points.iter().map(|p| vec![p[0], p[1], 0.0, 0.0, 0.0, 0.0]).collect();
         for rows in [points, padded] {
-            let pca = Pca::fit(&rows).unwrap();
-            assert_eq!(pca.n_components(), 1);
-            assert!((pca.variances()[0] - 25.0 * 2.0).abs() < 1e-9);
-            assert!((pca.project(&rows[0], 5)[0] + 10.0).abs() < 1e-6);
-            for (found, expected) in pca.denoise(&rows[0], 1).iter().zip(&rows[0]) {
+            let matrix = FeatureMatrix::numbered("f", rows[0].len(), rows.concat());
+            let components = PrincipalComponents::spanned(&matrix).unwrap();
+            assert_eq!(components.n_components(), 1);
+            assert!((components.variances()[0] - 25.0 * 2.0).abs() < 1e-9);
+            assert!((components.apply(&matrix).unwrap().row(0)[0] + 10.0).abs() < 1e-6);
+            for (found, expected) in components.denoise(&rows[0], 1).iter().zip(&rows[0]) {
                 assert!((found - expected).abs() < 1e-5);
             }
-            assert!((pca.denoise(&rows[0], 0)[0] - 1.0).abs() < 1e-6);
+            assert_eq!(components.denoise(&rows[0], 1), components.denoise(&rows[0], 5));
+            assert!((components.denoise(&rows[0], 0)[0] - 1.0).abs() < 1e-6);
         }
     }
 
     #[test]
+    fn a_single_row_is_its_own_mean_and_has_no_component() {
+        let components = PrincipalComponents::spanned(&FeatureMatrix::numbered("f", 2, vec![3.0, 4.0])).unwrap();
+        assert_eq!((components.n_components(), components.denoise(&[7.0, 8.0], 2)), (0, vec![3.0, 4.0]));
+    }
+
+    #[test]
     fn refuses_what_is_not_finite() {
-        assert_eq!(Pca::fit(&[[1.0, f32::NAN], [0.0, 1.0]]).unwrap_err(), PcaError::NotFinite);
+        let matrix = FeatureMatrix::numbered("f", 2, vec![1.0, f32::NAN, 0.0, 1.0]);
+        let missing = PcaError::MissingValues { feature: "f1".into(), n_rows: 1 };
+        assert_eq!(PrincipalComponents::spanned(&matrix).unwrap_err(), missing);
     }
 }

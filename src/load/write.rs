@@ -10,6 +10,7 @@ use super::image::{ImageSettings, ImageSource, LoadedImages};
 use super::loaded::Loaded;
 use super::mapping::{ColumnRole, MappedColumn, Mapping};
 use crate::screen::{Reference, Role, Screen};
+use crate::table::replace_file;
 
 /// What a card says.
 struct Told<'a> {
@@ -50,17 +51,13 @@ pub fn write_image_card(loaded: &LoadedImages, source: &ImageSource, path: &Path
 }
 
 fn write(told: Told, path: &Path) -> Result<(), LoadError> {
-    let io = |cause| LoadError::io(path, cause);
     if path.exists() {
         let message = "the file exists; move it away or write the card elsewhere".to_owned();
         return Err(LoadError::Card { path: path.to_path_buf(), message });
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let text = card_text(told, folder);
-    let partial = folder.join(format!(".{}.partial", path.file_name().unwrap_or_default().to_string_lossy()));
-    let mut file = std::fs::File::create(&partial).map_err(io)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
-    std::fs::rename(&partial, path).map_err(io)
+    replace_file(path, |file| file.write_all(text.as_bytes())).map_err(|cause| LoadError::io(path, cause))
 }
 
 fn card_text(told: Told, folder: &Path) -> String {

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::conv::{ConvEncoder, ConvEncoderConfig};
@@ -13,9 +13,10 @@ use super::profile::{ProfileEncoder, ProfileEncoderConfig};
 
 /// Which encoder, with its settings.
 ///
-/// In a file `kind` names it: `"profile"` (also where there is no `kind`), `"image"` or `"conv"`. With `"image"`,
+/// In a file `kind` names it: `"profile"` (the default), `"image"` or `"conv"`. With `"image"`,
 /// `preset = "lewm"`, `"small"` or `"small_48"` sets what the other keys then change.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EncoderConfig {
     /// A residual MLP over the features of a profile.
     Profile(ProfileEncoderConfig),
@@ -28,25 +29,6 @@ pub enum EncoderConfig {
 impl Default for EncoderConfig {
     fn default() -> Self {
         Self::Profile(ProfileEncoderConfig::default())
-    }
-}
-
-/// Settings with their kind beside them.
-#[derive(Serialize)]
-struct Kind<'a, T> {
-    kind: &'static str,
-    #[serde(flatten)]
-    settings: &'a T,
-}
-
-impl Serialize for EncoderConfig {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            // Without its kind, as it was written before there were others: run folders compare their settings.
-            Self::Profile(settings) => settings.serialize(serializer),
-            Self::Image(settings) => Kind { kind: "image", settings }.serialize(serializer),
-            Self::Conv(settings) => Kind { kind: "conv", settings }.serialize(serializer),
-        }
     }
 }
 
@@ -194,14 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_encoder_is_written_as_before_there_were_others() {
+    fn a_profile_encoder_is_the_default_kind_and_is_written_with_it() {
         let written = toml::to_string(&EncoderConfig::default()).unwrap();
-        assert_eq!(written, "width = 128\ndepth = 1\nfeature_dropout = 0.1\n");
+        assert_eq!(written, "kind = \"profile\"\nwidth = 128\ndepth = 1\nfeature_dropout = 0.1\n");
         for text in ["", "kind = \"profile\"", &written] {
             assert_eq!(read(text).unwrap(), EncoderConfig::default(), "{text}");
         }
-        let old: EncoderConfig = serde_json::from_str(r#"{"width":64,"depth":2,"feature_dropout":0.25}"#).unwrap();
-        assert_eq!(old, EncoderConfig::Profile(ProfileEncoderConfig { width: 64, depth: 2, feature_dropout: 0.25 }));
     }
 
     #[test]

@@ -83,7 +83,6 @@ pub struct ModelSizes {
     /// Where dose responses start out.
     pub dose_centers: DoseCenters,
     /// What the pixels of each channel are centered and scaled by; empty for profiles.
-    #[serde(default)]
     pub channels: Vec<ChannelSpread>,
 }
 

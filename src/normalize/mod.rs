@@ -14,7 +14,6 @@
 
 mod compress;
 mod normalizer;
-mod pca;
 mod plate;
 mod select;
 mod settings;
@@ -29,12 +28,12 @@ mod properties;
 mod refusals;
 
 pub use normalizer::Normalizer;
-pub use pca::PrincipalComponents;
 pub use select::Removed;
 pub use settings::{Compress, NormalizeSettings, PerPlate, Select, Sphere};
 pub use sphere::{Sphering, Whitening};
 pub use tvn::Tvn;
 
+use crate::linear::PcaError;
 use crate::screen::Reference;
 
 /// Why a screen could not be normalized.
@@ -229,6 +228,19 @@ pub enum NormalizeError {
     /// A stored normalizer contradicts itself.
     #[error("the stored normalizer is damaged: its steps differ in their number of features; fit it again")]
     Damaged,
+}
+
+impl From<PcaError> for NormalizeError {
+    fn from(error: PcaError) -> Self {
+        let step = "principal components";
+        match error {
+            PcaError::MissingValues { feature, n_rows } => Self::MissingValues { step, feature, n_rows },
+            PcaError::TooFewRows { found } => Self::TooFewRows { step, found, needed: 2 },
+            PcaError::TooManyComponents { asked, spanned } => Self::TooManyComponents { asked, spanned },
+            PcaError::Unstable => Self::Unstable { step },
+            PcaError::Width { found, expected } => Self::Width { step, found, expected },
+        }
+    }
 }
 
 /// The first five names in backticks, and how many more there are.

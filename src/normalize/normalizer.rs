@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::compress::CompressStep;
 use super::plate::PlateStep;
 use super::select::{Removed, select_features};
-use super::{Compress, NormalizeError, NormalizeSettings, PrincipalComponents, Sphere, Sphering, Tvn, Whitening};
+use super::{Compress, NormalizeError, NormalizeSettings, Sphere, Sphering, Tvn, Whitening};
+use crate::linear::PrincipalComponents;
 use crate::screen::{FeatureMatrix, Features, Reference, Role, Screen};
 
 /// A fitted normalization: everything pooled, from training rows only.
@@ -228,7 +229,7 @@ fn fit_sphere(
         Some(components) => Cow::Owned(components.apply(values)?),
         None => Cow::Borrowed(values),
     };
-    let sphering = |whitening, epsilon| {
+    let sphering = |whitening, epsilon| -> Result<SphereStep, NormalizeError> {
         let fitted = if is_relative {
             let zero = vec![0.0; reduced.n_features()];
             Sphering::fit_about(&reduced, fit_rows, whitening, epsilon, zero, fit_rows.len())?

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NormalizeError;
 use crate::linear::dense::{centered_rows, column_means, principal_directions, product};
+use crate::linear::first_missing;
 use crate::linear::numbers::{Numbers, StoredMatrix};
 use crate::screen::FeatureMatrix;
 
@@ -143,10 +144,10 @@ impl Sphering {
 
 /// Refuses missing and infinite values at `rows`, naming the first feature that has one.
 pub(super) fn refuse_missing(matrix: &FeatureMatrix, rows: &[usize], step: &'static str) -> Result<(), NormalizeError> {
-    let first = rows.par_iter().filter_map(|&row| matrix.row(row).iter().position(|value| !value.is_finite())).min();
-    let Some(feature) = first else { return Ok(()) };
-    let n_rows = rows.iter().filter(|&&row| !matrix.row(row)[feature].is_finite()).count();
-    Err(NormalizeError::MissingValues { step, feature: matrix.names()[feature].clone(), n_rows })
+    match first_missing(matrix, rows) {
+        Some((feature, n_rows)) => Err(NormalizeError::MissingValues { step, feature, n_rows }),
+        None => Ok(()),
+    }
 }
 
 /// Square root of each centered column's mean square; refuses a constant feature by name.
@@ -169,16 +170,4 @@ pub(super) fn divide_columns(matrix: &mut Mat<f64>, divisors: &[f64]) {
     for (column, &divisor) in divisors.iter().enumerate() {
         matrix.col_mut(column).iter_mut().for_each(|value| *value /= divisor);
     }
-}
-
-/// The values as a feature matrix with columns `{prefix}0`, `{prefix}1`, ….
-pub(super) fn numbered(prefix: &str, values: MatRef<'_, f64>) -> FeatureMatrix {
-    let n_columns = values.ncols();
-    let mut out = vec![0.0f32; values.nrows() * n_columns];
-    out.par_chunks_mut(n_columns.max(1)).enumerate().for_each(|(row, out)| {
-        for (column, out) in out.iter_mut().enumerate() {
-            *out = values[(row, column)] as f32;
-        }
-    });
-    FeatureMatrix::numbered(prefix, n_columns, out)
 }

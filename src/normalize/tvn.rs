@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::NormalizeError;
-use super::sphere::{divide_columns, numbered, refuse_missing, standard_deviations};
-use crate::linear::dense::{centered_rows, column_means, principal_directions, product};
+use super::sphere::{divide_columns, refuse_missing, standard_deviations};
+use crate::linear::dense::{centered_rows, column_means, numbered, principal_directions, product};
 use crate::linear::numbers::{Numbers, StoredMatrix};
 use crate::screen::FeatureMatrix;
 

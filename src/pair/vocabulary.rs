@@ -40,13 +40,11 @@ pub struct Vocabulary {
     /// Perturbations in the largest set of training.
     most_members: usize,
     /// The duration that is told as 0: a day in screens, the grid's step in tables of tracks.
-    #[serde(default = "a_day")]
     usual_hours: f64,
 }
 
-fn a_day() -> f64 {
-    24.0
-}
+/// The duration that is told as 0 in screens.
+const A_DAY: f64 = 24.0;
 
 impl Vocabulary {
     /// The vocabulary of the training treatments.
@@ -67,7 +65,7 @@ impl Vocabulary {
             descriptors,
             dose_centers,
             most_members,
-            usual_hours: a_day(),
+            usual_hours: A_DAY,
         }
     }
 

@@ -14,6 +14,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
 use super::RunError;
 use crate::table::write_atomically;
 
@@ -41,7 +43,7 @@ impl MetricsLog {
     /// With no checkpoints the log is emptied. A last line that a kill has cut short is removed with the rest.
     ///
     /// # Errors
-    /// [`RunError::File`], also for a line that is none of ours.
+    /// [`RunError::File`], also for a line that was not written here.
     pub fn open(path: &Path, checkpoint_steps: &BTreeMap<usize, u64>) -> Result<Self, RunError> {
         let mut kept = String::new();
         if path.exists() && !checkpoint_steps.is_empty() {
@@ -67,13 +69,8 @@ impl MetricsLog {
     /// # Errors
     /// [`RunError::File`].
     pub fn append(&mut self, member: usize, step: u64, values: &[(&str, f64)]) -> Result<(), RunError> {
-        let mut line = format!("{{\"member\":{member},\"step\":{step}");
-        for &(name, value) in values {
-            assert!(!matches!(name, "member" | "step"), "`{name}` is not free for a value");
-            let name = serde_json::Value::from(name);
-            line.push_str(&format!(",{name}:{}", serde_json::Value::from(value)));
-        }
-        line.push_str("}\n");
+        let mut line = serde_json::to_string(&Written { member, step, values }).expect("names and numbers have a JSON");
+        line.push('\n');
         self.file.write_all(line.as_bytes()).map_err(RunError::write(&self.path))
     }
 
@@ -88,7 +85,7 @@ impl MetricsLog {
     /// Brings the lines in order of member, then step: members that train side by side log in an order of chance.
     ///
     /// # Errors
-    /// [`RunError::File`], also for a line that is none of ours.
+    /// [`RunError::File`], also for a line that was not written here.
     pub fn sort(self) -> Result<(), RunError> {
         let text = read_text(&self.path)?;
         let mut lines = whole_lines(&text)
@@ -107,9 +104,29 @@ impl MetricsLog {
     /// All whole lines of a log, in their order.
     ///
     /// # Errors
-    /// [`RunError::File`], also for a line that is none of ours.
+    /// [`RunError::File`], also for a line that was not written here.
     pub fn read(path: &Path) -> Result<Vec<MetricsLine>, RunError> {
         whole_lines(&read_text(path)?).map(|(number, line)| parse(path, number, line)).collect()
+    }
+}
+
+/// A line as it is written; serde_json writes `null` for what is not finite.
+struct Written<'a> {
+    member: usize,
+    step: u64,
+    values: &'a [(&'a str, f64)],
+}
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(Some(2 + self.values.len()))?;
+        line.serialize_entry("member", &self.member)?;
+        line.serialize_entry("step", &self.step)?;
+        for (name, value) in self.values {
+            assert!(!matches!(*name, "member" | "step"), "`{name}` is not free for a value");
+            line.serialize_entry(name, value)?;
+        }
+        line.end()
     }
 }
 
@@ -198,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_line_that_is_none_of_ours() {
+    fn names_the_line_that_was_not_written_here() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
         let check = |line: &str, expected: &str| {

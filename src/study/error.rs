@@ -8,7 +8,7 @@ use crate::config::ConfigError;
 use crate::crop::CropError;
 use crate::descriptor::DescriptorError;
 use crate::evaluate::EvaluateError;
-use crate::linear::RidgeError;
+use crate::linear::{PcaError, RidgeError};
 use crate::load::LoadError;
 use crate::normalize::NormalizeError;
 use crate::pair::PairError;
@@ -70,6 +70,8 @@ pub enum StudyError {
     Run(#[from] RunError),
     #[error(transparent)]
     Predict(#[from] PredictError),
+    #[error(transparent)]
+    Pca(#[from] PcaError),
     #[error(transparent)]
     Ridge(#[from] RidgeError),
     #[error(transparent)]

@@ -1,9 +1,9 @@
 //! Files that appear whole or not at all.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use super::FileError;
 
@@ -22,29 +22,23 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), FileError> {
-    replace(path, write).map_err(FileError::write(path))
+    replace_file(path, write).map_err(FileError::write(path))
 }
 
-fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    refuse_what_is_no_file(path)?;
-    let partial = partial_of(path)?;
-    let written = File::create(&partial).and_then(|file| {
-        let mut writer = BufWriter::new(file);
-        write(&mut writer)?;
-        writer.flush()?;
-        writer.get_ref().sync_all()?;
-        fs::rename(&partial, path)
-    });
-    if let Err(error) = written {
-        // The first error is the one to report; a file that cannot be removed is swept when the run resumes.
-        let _ = fs::remove_file(&partial);
-        return Err(error);
-    }
+/// [`write_atomically`] with the error of the system.
+pub(crate) fn replace_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    refuse_what_is_not_a_file(path)?;
+    let (file, partial) = create_partial(path)?.into_parts();
+    let mut writer = BufWriter::new(file);
+    write(&mut writer)?;
+    writer.flush()?;
+    writer.get_ref().sync_all()?;
+    partial.persist(path)?;
     sync_folder(folder_of(path))
 }
 
 /// A rename would replace a device such as `/dev/null` by a file.
-fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
+fn refuse_what_is_not_a_file(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(found) if !found.is_file() && !found.is_symlink() => {
@@ -54,15 +48,18 @@ fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A name that no other write of this or another process uses now.
-fn partial_of(path: &Path) -> io::Result<PathBuf> {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "names no file"))?;
-    let write = WRITES.fetch_add(1, Ordering::Relaxed);
-    let mut partial = std::ffi::OsString::from(".");
-    partial.push(name);
-    partial.push(format!(".{}-{write}{PARTIAL}", std::process::id()));
-    Ok(folder_of(path).join(partial))
+/// A hidden file beside `path`, which is removed unless it is renamed.
+fn create_partial(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "does not name a file"))?;
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(".");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&hidden).suffix(PARTIAL);
+    // As for any new file, the user's mask decides who may read it; temporary files are for their owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder_of(path))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -148,21 +145,43 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_the_middle_leaves_the_old_file_and_the_sweep_removes_the_rest() {
+    fn a_panic_in_the_middle_leaves_the_old_file_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         write_atomically(&path, |file| file.write_all(b"old")).unwrap();
-        let killed = std::panic::catch_unwind(|| {
+        let panicked = std::panic::catch_unwind(|| {
             let _ = write_atomically(&path, |file| {
                 file.write_all(b"new")?;
-                panic!("killed")
+                panic!("a bug")
             });
         });
-        assert!(killed.is_err());
+        assert!(panicked.is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(names(folder.path()).len(), 2);
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn the_sweep_removes_what_a_killed_write_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_atomically(&path, |file| file.write_all(b"old")).unwrap();
+        // A killed process runs no destructor.
+        let left = create_partial(&path).unwrap().keep().unwrap().1;
+        assert!(left.exists() && names(folder.path()).len() == 2);
         sweep_partials(folder.path()).unwrap();
         assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_as_readable_as_any_other_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [ours, plain] = ["ours", "plain"].map(|name| folder.path().join(name));
+        write_atomically(&ours, |file| file.write_all(b"1")).unwrap();
+        fs::write(&plain, b"1").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Beside what people read there is one column for programs, `intervention_json`:
 //!
 //! ```text
-//! {"members":[{"name":"taxol","kind":"compound","dose_um":"0.3"}],"minutes":1440}
+//! {"members":[{"name":"taxol","kind":"compound","dose_um":0.3}],"minutes":1440}
 //! ```
 
 use std::path::Path;
@@ -32,8 +32,7 @@ struct Written {
 struct WrittenMember {
     name: String,
     kind: Kind,
-    /// A decimal as text: a number would come back with its last bit changed by some JSON readers, ours among them.
-    dose_um: Option<String>,
+    dose_um: Option<f64>,
 }
 
 impl Table {
@@ -77,7 +76,7 @@ fn written(intervention: &Intervention) -> String {
     let members = intervention.members().iter().map(|member| WrittenMember {
         name: member.perturbation.name.clone(),
         kind: member.perturbation.kind,
-        dose_um: member.dose.map(|dose| format!("{:?}", dose.get())),
+        dose_um: member.dose.map(Micromolar::get),
     });
     let minutes = intervention.hours().map(|hours| (hours * 60.0).round() as u32);
     serde_json::to_string(&Written { members: members.collect(), minutes }).expect("texts and numbers have a JSON")
@@ -92,8 +91,8 @@ fn parse(path: &Path, row: usize, text: Option<&str>) -> Result<Intervention, Fi
     for WrittenMember { name, kind, dose_um } in read.members {
         let dose = match dose_um {
             None => None,
-            Some(dose) => Some(dose.parse().ok().and_then(Micromolar::new).ok_or_else(|| {
-                damaged(format!("has the dose {dose:?} for `{name}`, expected a positive number in µM"))
+            Some(dose) => Some(Micromolar::new(dose).ok_or_else(|| {
+                damaged(format!("has the dose {dose} for `{name}`, expected a positive number in µM"))
             })?),
         };
         members.push(Application { perturbation: Perturbation { name, kind }, dose });
@@ -126,7 +125,7 @@ mod tests {
         assert_eq!(table.interventions().unwrap(), interventions);
         assert_eq!(table.numbers("dose_um").unwrap()[..4], [None, Some(0.3), None, None]);
         assert_eq!(table.text("perturbation").unwrap()[3].as_deref(), Some("a + b"));
-        let exact = r#"{"members":[{"name":"taxol","kind":"compound","dose_um":"0.3"}],"minutes":1440}"#;
+        let exact = r#"{"members":[{"name":"taxol","kind":"compound","dose_um":0.3}],"minutes":1440}"#;
         assert_eq!(table.text(EXACT).unwrap()[1].as_deref(), Some(exact));
     }
 
@@ -140,6 +139,6 @@ mod tests {
         check(None, "is null");
         check(Some("{}"), "is not an intervention");
         let negative = written(&Intervention::single("a", Kind::Compound, Micromolar::new(2.0))).replace("2.0", "-2.0");
-        check(Some(&negative), "has the dose \"-2.0\" for `a`, expected a positive number");
+        check(Some(&negative), "has the dose -2 for `a`, expected a positive number");
     }
 }

@@ -11,7 +11,7 @@ mod interventions;
 mod text;
 
 pub use atomic::write_atomically;
-pub(crate) use atomic::{is_partial, sweep_partials};
+pub(crate) use atomic::{is_partial, replace_file, sweep_partials};
 pub use columns::{Column, NamedColumn, Table};
 pub use error::FileError;
 pub use interventions::INTERVENTION_COLUMNS;
