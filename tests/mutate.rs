@@ -17,7 +17,7 @@ use cytonaut::embed::{Embeddings, Level, embed_screen};
 use cytonaut::load::{DescriptorFile, Source, load};
 use cytonaut::plan::Ranking;
 use cytonaut::run::{Checkpoint, Manifest, MetricsLog, NonFinite};
-use cytonaut::screen::{Design, Screen};
+use cytonaut::screen::Screen;
 use cytonaut::study::predict_table;
 use cytonaut::table::Table;
 use rand::{RngExt, SeedableRng};
@@ -63,7 +63,7 @@ fn feed_descriptors(folder: &Path, _: &Screen) -> bool {
 
 fn feed_config(folder: &Path, _: &Screen) -> bool {
     let config = Config::read(&folder.join("c.toml"));
-    let written = |config: &Config| config.to_toml(ScreenKind::of(config, &Design::AgainstControls));
+    let written = |config: &Config| config.to_toml(ScreenKind::possible(config)[0]);
     config.is_ok_and(|config| Config::parse(&written(&config)).unwrap() == config)
 }
 

@@ -41,7 +41,7 @@ pub(super) fn run_config(
     }
     let loaded = study::load_screen_until(config, &stop, &teller(&reporter))?;
     say_loaded(&loaded);
-    asked.check(&loaded.screen.design)?;
+    asked.check(&loaded.screen)?;
     if config.images.is_none() {
         listen()?;
     }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::AskedWrongly;
 use crate::config::{Config, ConfigError, ScreenKind, Written};
-use crate::screen::Design;
+use crate::screen::Screen;
 
 /// Overrides of the configuration file.
 #[derive(Debug, Args)]
@@ -42,9 +42,8 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Refuses what has no effect on the screen that was read.
-    pub(super) fn check(&self, design: &Design) -> anyhow::Result<()> {
-        let kind = ScreenKind::of(&self.config, design);
-        Ok(self.written.check(kind).map_err(|error| in_file(&self.path, &error))?)
+    pub(super) fn check(&self, screen: &Screen) -> anyhow::Result<()> {
+        Ok(self.written.check(ScreenKind::of(screen)).map_err(|error| in_file(&self.path, &error))?)
     }
 }
 

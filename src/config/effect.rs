@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Config, ConfigError};
-use crate::screen::Design;
+use crate::screen::{Reference, RowKind, Screen};
 
 /// A screen as far as the settings of a run depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,19 +29,19 @@ impl ScreenKind {
     /// All kinds.
     pub const ALL: [Self; 5] = [Profiles, RelativeProfiles, Images, TimeLapse, Tracks];
 
-    /// The kind of a screen of this design that was read by `config`.
-    pub fn of(config: &Config, design: &Design) -> Self {
-        match (&config.images, &config.tracks, design) {
-            (Some(_), _, Design::Followed { .. }) => TimeLapse,
-            (Some(_), _, _) => Images,
-            (None, Some(_), _) => Tracks,
-            (None, None, Design::Relative) => RelativeProfiles,
-            (None, None, _) => Profiles,
+    /// The kind of a screen.
+    pub fn of(screen: &Screen) -> Self {
+        match screen.row_kind() {
+            RowKind::Profile if screen.reference() == Reference::Relative => RelativeProfiles,
+            RowKind::Profile => Profiles,
+            RowKind::Crop => Images,
+            RowKind::FollowedCrop => TimeLapse,
+            RowKind::TrackWindow => Tracks,
         }
     }
 
-    /// The kinds that a configuration with the sections of `config` can be for.
-    fn possible(config: &Config) -> &'static [Self] {
+    /// The kinds that a configuration with the sections of `config` can be for; for the first all of its keys count.
+    pub fn possible(config: &Config) -> &'static [Self] {
         match (&config.images, &config.tracks) {
             (Some(_), _) => &[Images, TimeLapse],
             (None, Some(_)) => &[Tracks],

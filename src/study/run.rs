@@ -190,7 +190,7 @@ fn open(config: &Config, loaded: &Loaded, folder: &Path, job: Job<'_>) -> Result
             inputs.push(InputHash { name: format!("train.from/{}", hash.name), ..hash });
         }
     }
-    let resolved = config.to_toml(ScreenKind::of(config, &loaded.screen.design));
+    let resolved = config.to_toml(ScreenKind::of(&loaded.screen));
     let (dir, was_finished) = match RunDir::open(folder, &resolved, &inputs)? {
         Opened::New(dir) | Opened::Resume(dir) => (dir, false),
         Opened::Finished(dir) => (dir, true),
