@@ -2,7 +2,7 @@
 
 use crate::baseline::BaselineError;
 use crate::evaluate::EvaluateError;
-use crate::linear::RidgeError;
+use crate::linear::{PcaError, RidgeError};
 use crate::normalize::NormalizeError;
 use crate::pair::PairError;
 use crate::plan::PlanError;
@@ -27,6 +27,8 @@ pub enum AnswerError {
     Run(#[from] RunError),
     #[error(transparent)]
     Predict(#[from] PredictError),
+    #[error(transparent)]
+    Pca(#[from] PcaError),
     #[error(transparent)]
     Ridge(#[from] RidgeError),
     #[error(transparent)]

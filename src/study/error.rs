@@ -103,6 +103,7 @@ impl From<AnswerError> for StudyError {
             AnswerError::File(error) => error.into(),
             AnswerError::Run(error) => error.into(),
             AnswerError::Predict(error) => error.into(),
+            AnswerError::Pca(error) => error.into(),
             AnswerError::Ridge(error) => error.into(),
             AnswerError::Baseline(error) => error.into(),
             AnswerError::Evaluate(error) => error.into(),
