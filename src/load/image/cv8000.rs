@@ -56,7 +56,7 @@ pub(super) fn list(measurements: &[PathBuf]) -> Result<Listing, LoadError> {
             }
             let plane = Plane::first_of(mlf.parent().unwrap_or(Path::new("")).join(name));
             rows.push(Row {
-                planes: vec![Listed { channel, z: number("ZIndex")?, plane }],
+                planes: vec![Listed::plane(channel, number("ZIndex")?, plane)],
                 time: Some(Time { frame: number("TimePoint")?, hours: None }),
                 pixel_um: details.pixel_um.get(&channel_number).copied(),
                 mask: None,

@@ -67,8 +67,6 @@ fn with_layout(layout: Layout, paths: Vec<PathBuf>) -> Result<Detected, LoadErro
         let index = match layout {
             Layout::Harmony => harmony_index(path),
             Layout::Cv8000 => file_named(path, |name| name.ends_with(".mlf")),
-            Layout::OmeTiff => file_named(path, |name| name.ends_with(".companion.ome"))
-                .or_else(|| file_named(path, |name| name.ends_with(".ome.tif") || name.ends_with(".ome.tiff"))),
             _ => None,
         };
         Ok(index.unwrap_or_else(|| path.clone()))

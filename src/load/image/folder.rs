@@ -74,11 +74,7 @@ pub(super) fn list(folder: &Path, settings: &ImageSettings) -> Result<Listing, L
             text.parse::<i64>().map(Some).map_err(|_| wrong())
         };
         let time = number("time")?.map(|frame| Time { frame, hours: None });
-        let listed = Listed {
-            channel: group("channel").unwrap_or_default(),
-            z: number("z")?.unwrap_or(0),
-            plane: Plane::first_of(&file),
-        };
+        let listed = Listed::file(group("channel").unwrap_or_default(), number("z")?.unwrap_or(0), &file);
         groups_of_rows.push(pattern.as_ref().and_then(|pattern| groups(pattern, &relative)).unwrap_or_default());
         rows.push(Row { planes: vec![listed], time, pixel_um: settings.pixel_um, mask: None });
         paths.push(file);

@@ -98,11 +98,8 @@ fn one(
         let offset = xml::child(image, "MeasurementTimeOffset").and_then(|text| text.parse::<f64>().ok());
         let own = xml::child(image, "ImageResolutionX").and_then(micrometers);
         let frame = xml::child(image, "TimepointID").map(|_| number(index, image, "TimepointID")).transpose()?;
-        let listed = Listed {
-            channel: names[&channel].clone(),
-            z: number(index, image, "PlaneID")?,
-            plane: Plane::first_of(beside(index, image, url)?),
-        };
+        let plane = Plane::first_of(beside(index, image, url)?);
+        let listed = Listed::plane(names[&channel].clone(), number(index, image, "PlaneID")?, plane);
         rows.push(Row {
             planes: vec![listed],
             time: frame.map(|frame| Time { frame, hours: offset.map(|seconds| seconds / 3600.0) }),

@@ -9,7 +9,8 @@
 //!
 //! `_s` is left out by the instrument where wells have one site, `_w` where there is one wavelength. The plate is the
 //! word before the well; where several folders hold plates of one name, the folder is added. Files beside folders
-//! called `ZStep_` are projections; they are taken where a channel has no z steps in that site. Channels are named as
+//! called `ZStep_`, and those in `ZStep_0`, where MetaXpress exports them, are projections; they are taken where a channel
+//! has no z steps in that site. Steps and times may also stand in the name (`_w1_z3_t1`). Channels are named as
 //! in the HTD file, else `w1`, `w2`, ….
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,12 +23,13 @@ use super::listing::{Listed, Listing, Row, Writer};
 use super::pixels::bad;
 use super::settings::Layout;
 use crate::load::error::LoadError;
-use crate::screen::{Plane, Time};
+use crate::screen::Time;
 
 /// Plate, well, site, wavelength, thumbnail.
 const PATTERN: &str = concat!(
-    r"^(?<plate>.+)_(?<well>(?:[A-Pa-p]|[Q-Z]|A[A-F])[0-9]{2})(?:_s(?<site>[0-9]+))?(?:_w(?<channel>[0-9]))?(?<thumb>_thumb)?",
-    r"(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?\.(?:tif|TIF|tiff)$"
+    r"^(?<plate>.+)_(?<well>(?:[A-Pa-p]|[Q-Z]|A[A-F])[0-9]{2})(?:_s(?<site>[0-9]+))?(?:_w(?<channel>[0-9]{1,2}))?",
+    r"(?:_z(?<z>[0-9]+))?(?:_t(?<time>[0-9]+))?(?<thumb>_thumb)?",
+    r"(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?\.(?i:tiff?)$"
 );
 
 struct Found {
@@ -64,14 +66,15 @@ pub(super) fn list(folder: &Path) -> Result<Listing, LoadError> {
             Some(captures) => {
                 let group = |name: &str| captures.name(name).map(|text| text.as_str().to_owned());
                 let step = |word: &str| step_of(&file, word);
+                let number = |name: &str| group(name).and_then(|text| text.parse::<i64>().ok());
                 found.push(Found {
                     plate: group("plate").unwrap_or_default(),
                     folder: plate_folder(&file),
                     well: group("well").unwrap_or_default(),
                     site: group("site").unwrap_or_default(),
                     channel: format!("w{}", group("channel").unwrap_or_else(|| "1".to_owned())),
-                    frame: step("TimePoint_").unwrap_or(1),
-                    z: step("ZStep_"),
+                    frame: step("TimePoint_").or(number("time")).unwrap_or(1),
+                    z: step("ZStep_").or(number("z")).filter(|&z| z > 0),
                     file,
                 });
             }
@@ -107,7 +110,7 @@ pub(super) fn list(folder: &Path) -> Result<Listing, LoadError> {
         }
         let channel = waves[&found.folder].get(&found.channel).unwrap_or(&found.channel).clone();
         order.entry(found.channel.clone()).or_insert_with(|| channel.clone());
-        let listed = Listed { channel, z: found.z.unwrap_or(0), plane: Plane::first_of(&found.file) };
+        let listed = Listed::file(channel, found.z.unwrap_or(0), &found.file);
         let time = has_times.then_some(Time { frame: found.frame, hours: None });
         rows.push(Row { planes: vec![listed], time, pixel_um: None, mask: None });
         writer.push(1, [plates[&found.folder].clone(), found.well.clone(), found.site.clone()]);
@@ -191,6 +194,10 @@ mod tests {
         check("P-1_x_E07_s2_w1E94C24BD-45E4-450A-9919-257C714278F7.tif", Some(["P-1_x", "E07", "2", "1"]));
         check("P_A01_w2.TIF", Some(["P", "A01", "", "2"]));
         check("P_A01.tif", Some(["P", "A01", "", ""]));
+        check("P_AF48_s12_w11.TIF", Some(["P", "AF48", "12", "11"]));
+        check("P_A01_s001_w1_z003_t002.tiff", Some(["P", "A01", "001", "1"]));
+        // The first digits of what makes names unique are no part of the channel.
+        check("P_A01_w112345678-45E4-450A-9919-257C714278F7.tif", Some(["P", "A01", "", "1"]));
         check("P_E07_s1_w1_thumb4BFD4018-E675-475E-B5AB-2E959E6B6DA1.tif", None);
         check("image.tif", None);
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::settings::Layout;
 use crate::load::table::{RawColumn, RawTable, RowPlace, Values};
-use crate::screen::{Plane, Time};
+use crate::screen::{Plane, Selector, Time};
 
 /// Rows as a layout finds them; several rows may be one site, which [`assemble`](super::assemble) brings together.
 #[derive(Debug)]
@@ -41,6 +41,36 @@ pub(super) struct Listed {
     pub channel: String,
     pub z: i64,
     pub plane: Plane,
+    pub named: Named,
+}
+
+/// What a layout names; the rest is told by the file, where [`expand`](super::expand) looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    /// A file.
+    File,
+    /// A page of a file, and not its samples.
+    Page,
+    /// One sample of one page, or a plane of an array.
+    Plane,
+}
+
+impl Listed {
+    /// A plane of which the layout tells all.
+    pub fn plane(channel: String, z: i64, plane: Plane) -> Self {
+        Self { channel, z, plane, named: Named::Plane }
+    }
+
+    /// A file with all that is in it.
+    pub fn file(channel: String, z: i64, path: impl Into<PathBuf>) -> Self {
+        Self { channel, z, plane: Plane::first_of(path), named: Named::File }
+    }
+
+    /// A page of a file, counted from 0.
+    pub fn page(channel: String, path: PathBuf, page: u32) -> Self {
+        let plane = Plane { path, selector: Selector::Page { page, sample: 0 } };
+        Self { channel, z: 0, plane, named: Named::Page }
+    }
 }
 
 /// Most planes of one image; a header may claim any number.
@@ -73,6 +103,21 @@ impl Writer {
         let columns = columns.map(|(name, values)| RawColumn { name: name.to_owned(), values: Values::Text(values) });
         RawTable { columns: columns.collect(), rows: self.places, paths: vec![self.path] }
     }
+}
+
+/// The rows of a table at these positions, which may stand several times.
+pub(super) fn repeated(table: &RawTable, rows: &[usize]) -> RawTable {
+    fn chosen<T: Clone>(values: &[T], rows: &[usize]) -> Vec<T> {
+        rows.iter().map(|&row| values[row].clone()).collect()
+    }
+    let columns = table.columns.iter().map(|column| RawColumn {
+        name: column.name.clone(),
+        values: match &column.values {
+            Values::Text(values) => Values::Text(chosen(values, rows)),
+            Values::Number(values) => Values::Number(chosen(values, rows)),
+        },
+    });
+    RawTable { columns: columns.collect(), rows: chosen(&table.rows, rows), paths: table.paths.clone() }
 }
 
 /// Compares texts such that runs of digits count as numbers: `s2` before `s10`.

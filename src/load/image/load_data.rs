@@ -5,7 +5,14 @@
 //! r01c01f01p01-ch5sk1fk1fl1.tiff,/home/ubuntu/bucket/BR00121482/Images/,r01c01f01p01-ch4sk1fk1fl1.tiff,…,BR00121482,A01,1
 //! ```
 //!
-//! One row is a site. The words may be prefixed with `Image_`, as in exports to data bases, and `URL_OrigDNA` may stand
+//! ```text
+//! FileName_DNA,PathName_DNA,Frame_DNA,Series_DNA,Metadata_Plate,Metadata_Well           of files with several pages
+//! B02.tif,C:\data\movies,1,0,M1,B02
+//! ```
+//!
+//! One row is a site. Where some `Frame_…` is not 0, a row names one page of its file, counted from 0; rows of one place
+//! that differ in it are z planes or times as `Metadata_Z` and `Metadata_T` say, or else times in the order of their
+//! frames. Series other than the first are refused, since TIFF has none. The words may be prefixed with `Image_`, as in exports to data bases, and `URL_OrigDNA` may stand
 //! for name and path. Channels are the columns called `FileName_Orig…`, or, where none is, all `FileName_…` that are no
 //! illumination function, outline or mask. Folders are those of another machine as a rule: `--path-map OLD=NEW`.
 //!
@@ -23,7 +30,7 @@ use super::sheet;
 use crate::load::error::LoadError;
 use crate::load::format;
 use crate::load::table::{RawColumn, RawTable, Values};
-use crate::screen::Plane;
+use crate::screen::{Selector, Time};
 
 /// The table of mechanisms beside the images of BBBC021.
 const MOA_FILE: &str = "BBBC021_v1_moa.csv";
@@ -51,26 +58,82 @@ pub(super) fn list(tables: &[PathBuf], roots: &[Roots], settings: &ImageSettings
             mend: "expected CellProfiler's image table with `FileName_…` and `PathName_…` for each channel".to_owned(),
         });
     }
+    let has_frames = files.channels.iter().any(|channel| channel.has_frames(&table));
     let mut rows = Vec::with_capacity(table.n_rows());
     for row in 0..table.n_rows() {
         let mut planes = Vec::new();
         for channel in &files.channels {
             let Some(text) = channel.path(&table, row) else { continue };
             let path = roots[table.rows[row].path as usize].resolve(&text, || table.place(row))?;
-            planes.push(Listed { channel: channel.name.clone(), z: 0, plane: Plane::first_of(path) });
+            let page = if has_frames { channel.page(&table, row)? } else { None };
+            planes.push(match page {
+                Some(page) => Listed::page(channel.name.clone(), path, page),
+                None => Listed::file(channel.name.clone(), 0, path),
+            });
         }
         rows.push(Row { planes, pixel_um: settings.pixel_um, ..Row::default() });
     }
+    let notes = if has_frames { place_frames(&table, &mut rows)?.into_iter().collect() } else { Vec::new() };
     Ok(Listing {
         layout: Layout::LoadData,
         rows,
         channel_order: files.channels.iter().map(|channel| channel.name.clone()).collect(),
         used: files.used,
         inputs: tables.to_vec(),
-        notes: Vec::new(),
+        notes,
         n_skipped: Vec::new(),
         table,
     })
+}
+
+/// Gives rows that show other pages of one place a z or a time; says so, if there are any.
+fn place_frames(table: &RawTable, rows: &mut [Row]) -> Result<Option<String>, LoadError> {
+    let (z, time) = ("Metadata_Z", "Metadata_T");
+    let of_pages = [z, time, "Metadata_C", "Metadata_Frame", "Metadata_Series"];
+    let is_of_place = |name: &str| bare(name).starts_with("Metadata_") && !of_pages.contains(&bare(name));
+    let metadata: Vec<&[Option<String>]> = (table.columns.iter())
+        .filter(|column| is_of_place(&column.name))
+        .filter_map(|column| table.text(&column.name))
+        .collect();
+    // Rows by place and files, each with its pages.
+    let mut places = BTreeMap::<_, BTreeMap<Vec<&Selector>, Vec<usize>>>::new();
+    for (row, shown) in rows.iter().enumerate() {
+        let place: Vec<_> = metadata.iter().map(|values| &values[row]).collect();
+        let files: Vec<&Path> = shown.planes.iter().map(|listed| listed.plane.path.as_path()).collect();
+        let pages = shown.planes.iter().map(|listed| &listed.plane.selector).collect();
+        places.entry((place, files)).or_default().entry(pages).or_default().push(row);
+    }
+    let varies = |column: &str| {
+        let name = table.columns.iter().map(|column| &column.name).find(|name| bare(name) == column)?;
+        let values = table.text(name)?;
+        let differ = |pages: &BTreeMap<_, Vec<usize>>| {
+            let shown: BTreeSet<_> = pages.values().flatten().map(|&row| &values[row]).collect();
+            shown.len() > 1
+        };
+        places.values().any(differ).then_some(name)
+    };
+    let (z, time) = (varies(z), varies(time));
+    let is_movie = time.is_some() || (z.is_none() && places.values().any(|pages| pages.len() > 1));
+    let mut ranks = vec![0; rows.len()];
+    for pages in places.values() {
+        for (rank, of_pages) in (0..).zip(pages.values()) {
+            of_pages.iter().for_each(|&row| ranks[row] = rank);
+        }
+    }
+    for (row, shown) in rows.iter_mut().enumerate() {
+        if let Some(column) = z {
+            let z = sheet::integer(table, column, row)?;
+            shown.planes.iter_mut().for_each(|listed| listed.z = z);
+        }
+        let frame = time.map_or(Ok(ranks[row]), |column| sheet::integer(table, column, row))?;
+        shown.time = is_movie.then_some(Time { frame, hours: None });
+    }
+    let taken = match (z, time) {
+        (None, None) => "times, in the order of their frames".to_owned(),
+        (z, time) => z.iter().chain(&time).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ") + " say",
+    };
+    let note = format!("rows name pages of their files with `Frame_…`; pages of one place are taken as {taken}");
+    Ok((is_movie || z.is_some()).then_some(note))
 }
 
 /// The rows of the image table of BBBC021, with mechanisms where they are known.
@@ -171,6 +234,8 @@ struct ChannelColumns {
     file: Option<String>,
     folder: Option<String>,
     url: Option<String>,
+    frame: Option<String>,
+    series: Option<String>,
 }
 
 struct FileColumns {
@@ -200,6 +265,8 @@ impl FileColumns {
             file: column("FileName", word),
             folder: column("PathName", word),
             url: column("URL", word),
+            frame: column("Frame", word),
+            series: column("Series", word),
         });
         let starts = ["FileName_", "PathName_", "URL_", "MD5Digest_", "Series_", "Frame_"];
         let used = names.iter().filter(|name| starts.iter().any(|start| bare(name).starts_with(start)));
@@ -208,6 +275,32 @@ impl FileColumns {
 }
 
 impl ChannelColumns {
+    /// Whether a row names another page than the first.
+    fn has_frames(&self, table: &RawTable) -> bool {
+        let values = self.frame.as_ref().and_then(|column| table.text(column)).unwrap_or_default();
+        values.iter().flatten().any(|text| text.parse::<f64>() != Ok(0.0))
+    }
+
+    /// The page that a row names, if it does.
+    fn page(&self, table: &RawTable, row: usize) -> Result<Option<u32>, LoadError> {
+        let number = |column: &Option<String>| -> Result<Option<i64>, LoadError> {
+            let Some(column) = column else { return Ok(None) };
+            let is_given = table.text(column).is_some_and(|values| values[row].is_some());
+            is_given.then(|| sheet::integer(table, column, row)).transpose()
+        };
+        let wrong = |column: &Option<String>, found: i64, expected| LoadError::Cell {
+            place: table.place(row),
+            column: column.clone().unwrap_or_default(),
+            found: found.to_string(),
+            expected,
+        };
+        if let Some(series) = number(&self.series)?.filter(|&series| series != 0) {
+            return Err(wrong(&self.series, series, "0, since only the first series of a file is read"));
+        }
+        let page = |frame| u32::try_from(frame).map_err(|_| wrong(&self.frame, frame, "a page, counted from 0"));
+        number(&self.frame)?.map(page).transpose()
+    }
+
     /// Folder and name, or the URL.
     fn path(&self, table: &RawTable, row: usize) -> Option<String> {
         let text = |column: &Option<String>| {

@@ -37,9 +37,9 @@ pub(crate) use labels::sides;
 pub use labels::{LabelImage, objects_of_labels, read_labels};
 pub use objects::read_deep_profiler;
 pub use paths::PathMap;
-pub use settings::{ImageSettings, Layout, Missing, ObjectSettings, Pages, StackWord, TimeUnit};
+pub use settings::{Acquisitions, ImageSettings, Layout, Missing, ObjectSettings, Pages, StackWord, TimeUnit};
 pub use stack::{Stack, read_plane, read_site};
-pub use survey::{Incomplete, Shape, Survey, survey};
+pub use survey::{Incomplete, Shape, Survey};
 
 use super::card::Card;
 use super::error::LoadError;
@@ -123,13 +123,13 @@ pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
         Layout::Harmony => harmony::list(&found.paths)?,
         Layout::ImageXpress => imagexpress::list(first)?,
         Layout::Cv8000 => cv8000::list(&found.paths)?,
-        Layout::OmeTiff => ome_tiff::list(&found.paths)?,
-        Layout::OmeZarr => ome_zarr::list(&found.paths)?,
+        Layout::OmeTiff => ome_tiff::list(&found.paths, &settings)?,
+        Layout::OmeZarr => ome_zarr::list(&found.paths, &settings)?,
     };
     if listing.rows.iter().all(|row| row.planes.is_empty()) {
         return Err(LoadError::NothingLeft { path: first.clone(), reasons: "no row names an image".to_owned() });
     }
-    expand::expand(&mut listing, &settings)?;
+    let headers = expand::expand(&mut listing, &settings)?;
     let read = listing.inputs.clone();
     let layout = listing.layout;
     // Other sheets lie beside the one that names the images, or in the folder that is searched for them.
@@ -144,7 +144,15 @@ pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
     for path in read.iter().chain(&assembled.joined).chain(&object_files) {
         inputs.push(inputs::examined(path, 0, &card)?);
     }
-    let survey = survey(&assembled.screen);
+    let survey = survey::survey(&assembled.screen, headers);
+    let mut notes = assembled.notes;
+    if survey.n_painted_palettes > 0 {
+        notes.push(format!(
+            "{} images have a palette of colors that is not a scale from dark to bright; their pixels are read as its \
+             indices, which are not brightnesses: save them as RGB",
+            survey.n_painted_palettes
+        ));
+    }
     settings.layout = Some(layout);
     settings.channels.clone_from(&assembled.screen.channels);
     Ok(LoadedImages {
@@ -157,7 +165,7 @@ pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
         mapping: assembled.mapping,
         inputs,
         card: source.source.card.as_ref().map(|_| card),
-        notes: assembled.notes,
+        notes,
     })
 }
 
@@ -168,7 +176,7 @@ impl LoadedImages {
     /// If a site cannot be and the card's `missing` is not `drop`, or none can be.
     pub fn usable(&self) -> Result<UsableImages, LoadError> {
         let settings = self.card.as_ref().and_then(|card| card.images.clone()).unwrap_or_default();
-        let path = self.inputs.first().map(|input| input.path.clone()).unwrap_or_default();
+        let path = self.inputs.first().map(|input| &input.path).or(self.paths.first()).cloned().unwrap_or_default();
         let incomplete = &self.survey.incomplete;
         let few: Vec<&str> = incomplete.iter().take(5).map(|incomplete| incomplete.reason.as_str()).collect();
         let rest = incomplete.len().saturating_sub(few.len());

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! plate/.zattrs     { "plate": { "wells": [{ "path": "B/03" }], … } }
-//! plate/B/03/.zattrs   { "well": { "images": [{ "path": "0" }] } }
+//! plate/B/03/.zattrs   { "well": { "images": [{ "path": "0", "acquisition": 0 }] } }
 //! plate/B/03/0/.zattrs { "multiscales": [{ "axes": [{ "name": "c" }, { "name": "z" }, { "name": "y" }, { "name": "x" }],
 //!                        "datasets": [{ "path": "0", "coordinateTransformations": [{ "type": "scale", "scale": [1, 1, 0.16, 0.16] }] }] }],
 //!                      "omero": { "channels": [{ "label": "DAPI" }] } }
@@ -10,26 +10,29 @@
 //!
 //! Format 3 has the same under `attributes.ome` of `zarr.json`. The first data set is the one of full resolution and is
 //! the one that is read. A well without a list of images has those whose folders are numbers. Wells are named by their
-//! path, sites by the name of their image, plates by their name or else their folder. Channels without a label are
+//! path, sites by the name of their image, plates by their name or else their folder. Wells and images that are listed
+//! and not there are counted. Images of a well that differ in their acquisition may be other fields or times, or cycles
+//! of staining at one place; the format does not tell, so they are sites of their own with a column `acquisition`, and
+//! the channels of one site where the card says so (`acquisitions = "cycles"`). Channels without a label are
 //! `C01`, `C02`, …. The scale of x is the pixel size where its unit is the micrometer, that of time gives hours. The
 //! first label image is the mask where there is one z plane. Version 0.6 is refused, since it is not final.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::listing::{Listed, Listing, MAX_PLANES, Row, Writer, natural};
 use super::pixels::bad;
-use super::settings::Layout;
+use super::settings::{Acquisitions, ImageSettings, Layout};
 use super::zarr;
 use crate::load::error::LoadError;
 use crate::screen::{Plane, Selector, Time, Well};
 
 /// The images of zarr groups.
-pub(super) fn list(groups: &[PathBuf]) -> Result<Listing, LoadError> {
-    let mut writer = Writer::new(&groups[0], &["plate", "well", "site"]);
-    let mut found = Found { rows: Vec::new(), channels: Vec::new(), inputs: Vec::new() };
+pub(super) fn list(groups: &[PathBuf], settings: &ImageSettings) -> Result<Listing, LoadError> {
+    let mut writer = Writer::new(&groups[0], &["plate", "well", "site", "acquisition"]);
+    let mut found = Found::default();
     for group in groups {
         let (attributes, file) = attributes(group)?;
         found.inputs.push(file);
@@ -37,14 +40,15 @@ pub(super) fn list(groups: &[PathBuf]) -> Result<Listing, LoadError> {
         let stem = folder.trim_end_matches(".zarr").trim_end_matches(".ome").to_owned();
         if attributes["plate"].is_object() {
             let name = attributes["plate"]["name"].as_str().filter(|name| !name.is_empty()).unwrap_or(&stem).to_owned();
-            plate(group, &attributes["plate"], &name, &mut writer, &mut found)?;
+            plate(group, &attributes["plate"], &name, settings, &mut writer, &mut found)?;
         } else if attributes["multiscales"].is_array() {
-            found.image(group, &attributes, [stem, String::new(), String::new()], &mut writer)?;
+            found.image(group, &attributes, Site { plate: stem, ..Site::default() }, &mut writer)?;
         } else {
             for name in numbered(group) {
                 let (attributes, file) = self::attributes(&group.join(&name))?;
                 found.inputs.push(file);
-                found.image(&group.join(&name), &attributes, [stem.clone(), String::new(), name], &mut writer)?;
+                let site = Site { plate: stem.clone(), site: name.clone(), ..Site::default() };
+                found.image(&group.join(&name), &attributes, site, &mut writer)?;
             }
         }
     }
@@ -61,8 +65,15 @@ pub(super) fn list(groups: &[PathBuf]) -> Result<Listing, LoadError> {
         channel_order: found.channels,
         used: BTreeSet::new(),
         inputs: found.inputs,
-        notes: Vec::new(),
-        n_skipped: Vec::new(),
+        notes: found.notes,
+        n_skipped: [
+            ("wells that the plate lists and that are not there", found.n_absent_wells),
+            ("images that a well lists and that are not there", found.n_absent_images),
+        ]
+        .into_iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(reason, n)| (reason.to_owned(), n))
+        .collect(),
     })
 }
 
@@ -70,48 +81,117 @@ fn plate(
     group: &Path,
     attributes: &Value,
     name: &str,
+    settings: &ImageSettings,
     writer: &mut Writer,
     found: &mut Found,
 ) -> Result<(), LoadError> {
+    let mut wells = Vec::new();
     for entry in attributes["wells"].as_array().into_iter().flatten() {
         let path = entry["path"].as_str().unwrap_or_default();
         let well = path.split_once('/').and_then(|(row, column)| format!("{row}{column}").parse::<Well>().ok());
         let well =
             well.ok_or_else(|| bad(group, format!("names a well `{path}`, expected a row and a column such as B/03")))?;
         let folder = group.join(path);
-        let listed = self::attributes(&folder).ok().map(|(attributes, file)| {
-            found.inputs.push(file);
-            let images = attributes["well"]["images"].as_array().cloned().unwrap_or_default();
-            images.iter().map(|image| name_of(&image["path"])).collect::<Vec<_>>()
-        });
-        let images = listed
-            .filter(|images| !images.is_empty())
-            .unwrap_or_else(|| numbered(&folder).into_iter().map(Some).collect());
+        let images = images_of(&folder, found)?;
+        if images.is_empty() {
+            found.n_absent_wells += 1;
+        }
+        wells.push((well, folder, images));
+    }
+    let acquisitions: BTreeSet<i64> =
+        wells.iter().flat_map(|(.., images)| images).filter_map(|image| image.acquisition).collect();
+    let is_several = acquisitions.len() > 1;
+    let is_cycles = is_several && settings.acquisitions == Some(Acquisitions::Cycles);
+    if is_several && settings.acquisitions.is_none() {
+        found.notes.push(format!(
+            "the plate has {} acquisitions, and each image is a separate site (column `acquisition`); if they are \
+             cycles of staining at one place, set `acquisitions = \"cycles\"` under [images], else \"sites\"",
+            acquisitions.len()
+        ));
+    }
+    let named = |id: i64| {
+        let listed = attributes["acquisitions"].as_array()?.iter().find(|listed| listed["id"] == id)?;
+        listed["name"].as_str().filter(|name| !name.is_empty()).map(str::to_owned)
+    };
+    for (well, folder, images) in wells {
+        let mut n_of = BTreeMap::<Option<i64>, usize>::new();
+        let mut first_names = Vec::<String>::new();
         for image in images {
-            let image = image.ok_or_else(|| bad(&folder, "names an image outside of the well".to_owned()))?;
-            let (attributes, file) = self::attributes(&folder.join(&image))?;
+            let place = n_of.entry(image.acquisition).or_default();
+            *place += 1;
+            if first_names.len() < *place {
+                first_names.push(image.name.clone());
+            }
+            let of_image = image.acquisition.map(|id| named(id).unwrap_or_else(|| id.to_string()));
+            let acquisition = of_image.filter(|_| is_several).unwrap_or_default();
+            let site = Site {
+                plate: name.to_owned(),
+                well: well.to_string(),
+                site: if is_cycles { first_names[*place - 1].clone() } else { image.name.clone() },
+                acquisition: if is_cycles { String::new() } else { acquisition.clone() },
+                channel_suffix: if is_cycles { format!(" (acquisition {acquisition})") } else { String::new() },
+            };
+            let folder = folder.join(&image.name);
+            if !folder.is_dir() {
+                found.n_absent_images += 1;
+                continue;
+            }
+            let (attributes, file) = self::attributes(&folder)?;
             found.inputs.push(file);
-            found.image(&folder.join(&image), &attributes, [name.to_owned(), well.to_string(), image], writer)?;
+            found.image(&folder, &attributes, site, writer)?;
         }
     }
     Ok(())
 }
 
+/// An image that a well lists.
+struct ImageOfWell {
+    name: String,
+    acquisition: Option<i64>,
+}
+
+/// The images that a well lists, or else has as folders with numbers; none if the well is not there.
+fn images_of(folder: &Path, found: &mut Found) -> Result<Vec<ImageOfWell>, LoadError> {
+    let mut images = Vec::new();
+    if [".zattrs", "zarr.json"].iter().any(|name| folder.join(name).is_file()) {
+        let (attributes, file) = self::attributes(folder)?;
+        found.inputs.push(file);
+        for image in attributes["well"]["images"].as_array().into_iter().flatten() {
+            let name = name_of(&image["path"]);
+            let name = name.ok_or_else(|| bad(folder, "names an image outside of the well".to_owned()))?;
+            images.push(ImageOfWell { name, acquisition: image["acquisition"].as_i64() });
+        }
+    }
+    if images.is_empty() {
+        images.extend(numbered(folder).into_iter().map(|name| ImageOfWell { name, acquisition: None }));
+    }
+    Ok(images)
+}
+
+/// Where an image belongs.
+#[derive(Default)]
+struct Site {
+    plate: String,
+    well: String,
+    site: String,
+    acquisition: String,
+    /// What is added to the names of its channels.
+    channel_suffix: String,
+}
+
 /// What has been listed so far.
+#[derive(Default)]
 struct Found {
     rows: Vec<Row>,
     channels: Vec<String>,
     inputs: Vec<PathBuf>,
+    notes: Vec<String>,
+    n_absent_wells: usize,
+    n_absent_images: usize,
 }
 
 impl Found {
-    fn image(
-        &mut self,
-        group: &Path,
-        attributes: &Value,
-        place: [String; 3],
-        writer: &mut Writer,
-    ) -> Result<(), LoadError> {
+    fn image(&mut self, group: &Path, attributes: &Value, site: Site, writer: &mut Writer) -> Result<(), LoadError> {
         let scales = &attributes["multiscales"][0];
         let dataset = &scales["datasets"][0];
         let name = name_of(&dataset["path"]);
@@ -148,7 +228,8 @@ impl Found {
             _ => None,
         };
         let pixel_um = scale("x").filter(|&size| size > 0.0 && unit("x") == Some("micrometer"));
-        let channels = channel_names(attributes, size("c") as usize);
+        let channels: Vec<String> =
+            channel_names(attributes, size("c") as usize).into_iter().map(|name| name + &site.channel_suffix).collect();
         for channel in &channels {
             if !self.channels.contains(channel) {
                 self.channels.push(channel.clone());
@@ -164,10 +245,9 @@ impl Found {
         };
         for t in 0..size("t") {
             let planes = (0..size("c")).flat_map(|c| (0..size("z")).map(move |z| (c, z)));
-            let planes = planes.map(|(c, z)| Listed {
-                channel: channels[c as usize].clone(),
-                z: z as i64,
-                plane: Plane { path: array.clone(), selector: selector(t, c, z) },
+            let planes = planes.map(|(c, z)| {
+                let plane = Plane { path: array.clone(), selector: selector(t, c, z) };
+                Listed::plane(channels[c as usize].clone(), z as i64, plane)
             });
             let hours = scale("t").zip(in_hours).map(|(step, unit)| step * unit * t as f64);
             let mask = if size("z") == 1 { label(group, (shape.width, shape.height), t) } else { None };
@@ -177,7 +257,8 @@ impl Found {
                 pixel_um,
                 mask,
             });
-            writer.push(1, place.clone());
+            let Site { plate, well, site, acquisition, .. } = &site;
+            writer.push(1, [plate, well, site, acquisition].map(String::clone));
         }
         Ok(())
     }

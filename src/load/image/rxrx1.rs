@@ -45,10 +45,9 @@ pub(super) fn list(folder: &Path) -> Result<Listing, LoadError> {
         }
         let dataset = table.text("dataset").and_then(|values| values[row].as_deref()).filter(|text| is_name(text));
         let folder = folder_of(folder, dataset, experiment).join(format!("Plate{plate}"));
-        let planes = CHANNELS.iter().enumerate().map(|(index, channel)| Listed {
-            channel: (*channel).to_owned(),
-            z: 0,
-            plane: Plane::first_of(folder.join(format!("{well}_s{site}_w{}.png", index + 1))),
+        let planes = CHANNELS.iter().enumerate().map(|(index, channel)| {
+            let file = folder.join(format!("{well}_s{site}_w{}.png", index + 1));
+            Listed::plane((*channel).to_owned(), 0, Plane::first_of(file))
         });
         rows.push(Row { planes: planes.collect(), ..Row::default() });
         plates.push(Some(format!("{experiment}/Plate{plate}")));

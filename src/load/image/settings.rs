@@ -84,6 +84,16 @@ pub enum Pages {
     Channels(Vec<String>),
 }
 
+/// What images of a well are that differ in their acquisition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Acquisitions {
+    /// Sites of their own.
+    Sites,
+    /// Cycles of staining: the first images of all acquisitions show one place in other channels, and so the second.
+    Cycles,
+}
+
 /// The word `z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StackWord {
@@ -108,6 +118,8 @@ pub struct ImageSettings {
     pub channels: Vec<String>,
     /// What the pages of a file are.
     pub pages: Option<Pages>,
+    /// What images of a well are that differ in their acquisition (OME-Zarr); sites of their own if not given.
+    pub acquisitions: Option<Acquisitions>,
     /// Column with the path of a label image.
     pub mask: Option<String>,
     /// What the values of label images mean.

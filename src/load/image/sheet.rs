@@ -51,7 +51,7 @@ pub(super) fn list(
                 let named =
                     columns.channel.as_ref().map(|column| required(&table, column, row, "the name of a channel"));
                 let channel = named.transpose()?.unwrap_or(channel);
-                planes.push(Listed { channel: channel.to_owned(), z, plane });
+                planes.push(Listed::file(channel.to_owned(), z, plane.path));
             }
         }
         let mask = columns.mask.as_ref().map(|column| paths.plane(column, row)).transpose()?.flatten();
@@ -107,7 +107,8 @@ pub(super) fn required<'a>(
     })
 }
 
-fn integer(table: &RawTable, column: &str, row: usize) -> Result<i64, LoadError> {
+/// The whole number in a cell.
+pub(super) fn integer(table: &RawTable, column: &str, row: usize) -> Result<i64, LoadError> {
     const EXPECTED: &str = "a whole number";
     let text = required(table, column, row, EXPECTED)?;
     let number = text.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && number.abs() < 1e15);

@@ -1,8 +1,14 @@
-//! CellProfiler's SQLite data bases, as `ExportToDatabase` and cytominer-database write them: objects with their images.
+//! CellProfiler's SQLite databases, as `ExportToDatabase` and cytominer-database write them: objects with their images.
 //!
-//! A data base holds a table `Image` and one for each compartment. A row of a compartment becomes a row here, beside the
-//! metadata of its image; both are joined by `ImageNumber`, and by `TableNumber` where both have it. Numbers of tables may
-//! exceed 64 bits and are compared as text. Of the measurements only places are read, and what a card names.
+//! ```text
+//! Image, Nuclei, Cells, …                                            cytominer-database
+//! MyExpt_Per_Image, MyExpt_Per_Object                                ExportToDatabase, with a prefix that the user chose
+//! MyExpt_Per_Image, MyExpt_Per_Nuclei, MyExpt_Per_Cells, …           the same, with a table for each kind of object
+//! ```
+//!
+//! A row of a table of objects becomes a row here, beside the metadata of its image; both are joined by `ImageNumber`,
+//! and by `TableNumber` where both have it. Numbers of tables may exceed 64 bits and are compared as text. Of the
+//! measurements only places are read, and what a card names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -18,8 +24,9 @@ use crate::load::table::{RawColumn, RawTable, RowPlace, Values, present};
 /// Compartments in the order in which their objects are looked for; others follow by name.
 const COMPARTMENTS: [&str; 2] = ["Nuclei", "Cells"];
 
-/// The table of images.
+/// The table of images, and how its name ends behind a prefix; tables of objects begin with the prefix and `Per_`.
 const IMAGE: &str = "Image";
+const PER_IMAGE: &str = "Per_Image";
 
 /// What joins objects and images.
 const KEYS: [&str; 2] = ["TableNumber", "ImageNumber"];
@@ -51,16 +58,28 @@ fn read(path: &Path, named: &BTreeSet<&str>) -> Result<RawTable, Problem> {
     let base = open(path)?;
     let tables = tables(&base)?;
     let found = || tables.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let Some(of_image) = tables.get(IMAGE) else {
-        return Err(Problem::Said(format!("has no table `{IMAGE}`, only {}", found())));
-    };
+    let (image, before) = table_of_images(&tables).map_err(Problem::Said)?;
+    let of_image = &tables[image];
     let has_places = |name: &&str| -> bool {
         let columns = tables.get(*name);
         let has = |wanted: &str| columns.is_some_and(|columns| columns.iter().any(|column| column.ends_with(wanted)));
-        has("ObjectNumber") && (has("Center_X") && has("Center_Y") || columns_named(columns, named) >= 2)
+        (has("ObjectNumber") || has("Object_Number"))
+            && (has("Center_X") && has("Center_Y") || columns_named(columns, named) >= 2)
     };
-    let others = tables.keys().map(String::as_str).filter(|name| *name != IMAGE);
-    let Some(compartment) = COMPARTMENTS.into_iter().chain(others).find(has_places) else {
+    // What follows the prefix, of tables that have it.
+    let kind = |name: &str| {
+        let (start, kind) = name.split_at_checked(before.len())?;
+        start.eq_ignore_ascii_case(&before).then(|| kind.to_ascii_lowercase())
+    };
+    let rank = |name: &&str| {
+        kind(name).map(|kind| {
+            COMPARTMENTS.iter().position(|known| known.eq_ignore_ascii_case(&kind)).unwrap_or(COMPARTMENTS.len())
+        })
+    };
+    let mut compartments: Vec<&str> =
+        tables.keys().map(String::as_str).filter(|name| *name != image && rank(name).is_some()).collect();
+    compartments.sort_by_key(rank);
+    let Some(compartment) = compartments.into_iter().find(has_places) else {
         let message = format!(
             "has no table of objects with `ObjectNumber` and `…_Location_Center_X` and `…_Y`, only {}",
             found()
@@ -73,7 +92,7 @@ fn read(path: &Path, named: &BTreeSet<&str>) -> Result<RawTable, Problem> {
         .filter(|key| [of_objects, of_image].iter().all(|columns| columns.iter().any(|column| column == key)))
         .collect();
     if !keys.contains(&"ImageNumber") {
-        return Err(Problem::Said(format!("`{IMAGE}` and `{compartment}` do not share a column `ImageNumber`")));
+        return Err(Problem::Said(format!("`{image}` and `{compartment}` do not share a column `ImageNumber`")));
     }
     let is_read = |column: &str| {
         let endings = ["Number", "Number_Object_Number", "Location_Center_X", "Location_Center_Y"];
@@ -88,7 +107,7 @@ fn read(path: &Path, named: &BTreeSet<&str>) -> Result<RawTable, Problem> {
         chosen(of_image).into_iter().filter(|column| !object_columns.contains(column)).collect();
 
     let mut images = BTreeMap::<Vec<Option<String>>, Vec<Option<String>>>::new();
-    each_row(&base, IMAGE, &keys, &image_columns, |key, values| {
+    each_row(&base, image, &keys, &image_columns, |key, values| {
         images.insert(key, values);
     })?;
     let mut columns = vec![Vec::new(); object_columns.len() + image_columns.len()];
@@ -107,6 +126,26 @@ fn read(path: &Path, named: &BTreeSet<&str>) -> Result<RawTable, Problem> {
         rows: (1..=n_rows).map(|line| RowPlace { path: 0, line }).collect(),
         paths: vec![path.to_path_buf()],
     })
+}
+
+/// The table of images, and how the names of tables of objects begin beside it.
+fn table_of_images(tables: &BTreeMap<String, Vec<String>>) -> Result<(&str, String), String> {
+    let listed =
+        |names: &mut dyn Iterator<Item = &String>| names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if let Some(name) = tables.keys().find(|name| name.eq_ignore_ascii_case(IMAGE)) {
+        return Ok((name, String::new()));
+    }
+    let ending = PER_IMAGE.to_ascii_lowercase();
+    let found: Vec<&String> = tables.keys().filter(|name| name.to_ascii_lowercase().ends_with(&ending)).collect();
+    match found.as_slice() {
+        [] => Err(format!("has no table `{IMAGE}` or `…{PER_IMAGE}`, only {}", listed(&mut tables.keys()))),
+        [name] => Ok((name, name[..name.len() - IMAGE.len()].to_owned())),
+        several => Err(format!(
+            "has tables of {} experiments, {}; expected those of one: copy them into a file of their own",
+            several.len(),
+            listed(&mut several.iter().copied())
+        )),
+    }
 }
 
 /// Opens the file as it lies, without journals beside it, so that nothing is written there.
@@ -226,12 +265,15 @@ mod tests {
             read_objects(&base(folder.path(), name, sql), &BTreeSet::new()).unwrap_err().to_string()
         };
         let found = said("a", "CREATE TABLE Nuclei (ImageNumber, ObjectNumber, Location_Center_X, Location_Center_Y)");
-        assert!(found.ends_with("has no table `Image`, only `Nuclei`"), "{found}");
+        assert!(found.ends_with("has no table `Image` or `…Per_Image`, only `Nuclei`"), "{found}");
         let found = said("b", &format!("{IMAGES} CREATE TABLE Cells (ImageNumber, ObjectNumber)"));
         assert!(found.contains("has no table of objects with `ObjectNumber`"), "{found}");
         let nuclei = "CREATE TABLE Nuclei (ObjectNumber, Nuclei_Location_Center_X, Nuclei_Location_Center_Y)";
         let found = said("c", &format!("{IMAGES} {nuclei}"));
         assert!(found.contains("do not share a column `ImageNumber`"), "{found}");
+        let several = "CREATE TABLE A_Per_Image (ImageNumber); CREATE TABLE B_Per_Image (ImageNumber)";
+        let found = said("f", several);
+        assert!(found.contains("has tables of 2 experiments, `A_Per_Image`, `B_Per_Image`"), "{found}");
         // A view is no table, whatever it would compute.
         let view = "CREATE VIEW Nuclei AS SELECT 1 AS ImageNumber, 1 AS ObjectNumber, 1 AS Location_Center_X, 1 AS Location_Center_Y";
         assert!(said("d", &format!("{IMAGES} {view}")).contains("has no table of objects"));

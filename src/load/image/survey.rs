@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::pixels::{self, SampleType};
+use super::pixels::{self, ImageInfo, Page, SampleType, Samples};
 use crate::screen::{ImageScreen, ImageSite, Plane, Selector};
 
 /// Size and type of a plane.
@@ -45,6 +45,9 @@ pub struct Survey {
     /// How many planes have each size and type.
     #[serde(serialize_with = "as_list")]
     pub shapes: BTreeMap<Shape, usize>,
+    /// Images with a palette of which an index is not a brightness; masks are not counted.
+    #[serde(skip)]
+    pub n_painted_palettes: usize,
     /// Sites that cannot be decoded, ascending by row.
     pub incomplete: Vec<Incomplete>,
 }
@@ -54,31 +57,44 @@ fn as_list<S: serde::Serializer>(shapes: &BTreeMap<Shape, usize>, serializer: S)
 }
 
 /// What a file's headers say, or why they cannot be read.
-enum Header {
-    Pages(Vec<(Shape, u16)>),
+pub(super) enum Header {
+    Pages(ImageInfo),
     /// Size of the axes before y and x, and the shape of each plane.
     Array(Vec<u64>, Shape),
     Missing,
     Unreadable(String),
 }
 
-/// Reads the headers of all files that a screen names, each once, on all cores.
-pub fn survey(screen: &ImageScreen) -> Survey {
+/// Headers by file.
+pub(super) type Headers = BTreeMap<PathBuf, Header>;
+
+/// Reads the headers of files, each with whether it is a zarr array, on all cores.
+pub(super) fn headers<'a>(files: impl Iterator<Item = (&'a Path, bool)>) -> Headers {
+    let files: Vec<(&Path, bool)> = files.collect();
+    files.par_iter().map(|&(path, is_zarr)| (path.to_path_buf(), header(path, is_zarr))).collect()
+}
+
+/// Looks at the headers of all files that a screen names; reads those that are not yet in `headers`, each once.
+pub(super) fn survey(screen: &ImageScreen, mut headers: Headers) -> Survey {
     let planes = screen.sites.iter().flat_map(|site| site.channels.iter().flatten().chain(mask_of(site)));
     let files: BTreeMap<&Path, bool> =
         planes.map(|plane| (plane.path.as_path(), matches!(plane.selector, Selector::Zarr { .. }))).collect();
-    let files: Vec<(&Path, bool)> = files.into_iter().collect();
-    let headers: Vec<Header> = files.par_iter().map(|&(path, is_zarr)| header(path, is_zarr)).collect();
-    let count = |wanted: fn(&Header) -> bool| headers.iter().filter(|header| wanted(header)).count();
+    let unread = files.iter().filter(|(path, _)| !headers.contains_key(**path));
+    let read = self::headers(unread.map(|(&path, &is_zarr)| (path, is_zarr)));
+    headers.extend(read);
+    // Others were looked at for channels that are not taken.
+    headers.retain(|path, _| files.contains_key(path.as_path()));
+    let count = |wanted: fn(&Header) -> bool| headers.values().filter(|header| wanted(header)).count();
     let mut survey = Survey {
         n_files: files.len(),
         n_missing_files: count(|header| matches!(header, Header::Missing)),
         n_unreadable_files: count(|header| matches!(header, Header::Unreadable(_))),
         ..Survey::default()
     };
-    let headers: BTreeMap<&Path, Header> = files.into_iter().map(|(path, _)| path).zip(headers).collect();
-    // Of each channel the first file, and how many samples its pixels have.
-    let mut first_of: Vec<Option<(u16, &Path)>> = vec![None; screen.channels.len()];
+    let empty: Vec<Option<String>> =
+        screen.sites.par_iter().map(|site| without_chunks(site, &screen.channels, &headers)).collect();
+    // Of each channel the first file, and what the samples of its pixels are.
+    let mut first_of: Vec<Option<(Samples, &Path)>> = vec![None; screen.channels.len()];
     for (row, site) in screen.sites.iter().enumerate() {
         survey.n_planes += site.channels.iter().map(Vec::len).sum::<usize>();
         survey.n_unnamed_channels += site.channels.iter().filter(|stack| stack.is_empty()).count();
@@ -86,9 +102,16 @@ pub fn survey(screen: &ImageScreen) -> Survey {
             if let Ok(shape) = shape_of(plane, &headers[plane.path.as_path()]) {
                 *survey.shapes.entry(shape).or_default() += 1;
             }
+            if let (Header::Pages(info), &Selector::Page { page, .. }) =
+                (&headers[plane.path.as_path()], &plane.selector)
+                && info.pages.get(page as usize).is_some_and(|page| page.has_painted_palette)
+            {
+                survey.n_painted_palettes += 1;
+            }
         }
         let checked =
             check(site, &screen.channels, &headers).and_then(|()| check_samples(site, &headers, &mut first_of));
+        let checked = checked.and_then(|()| empty[row].clone().map_or(Ok(()), Err));
         if let Err(reason) = checked {
             survey.incomplete.push(Incomplete { row, reason });
         }
@@ -119,18 +142,14 @@ fn header(path: &Path, is_zarr: bool) -> Header {
         };
     }
     match pixels::probe(path) {
-        Ok(info) => {
-            let page = |page: &pixels::Page| {
-                (Shape { width: page.width, height: page.height, sample_type: page.sample_type }, page.samples)
-            };
-            Header::Pages(info.pages.iter().map(page).collect())
-        }
+        // Of OME-TIFF the description is long, and read by then.
+        Ok(info) => Header::Pages(ImageInfo { description: None, ..info }),
         Err(error) => Header::Unreadable(error.to_string()),
     }
 }
 
 /// The first thing that keeps a site from being decoded.
-fn check(site: &ImageSite, channels: &[String], headers: &BTreeMap<&Path, Header>) -> Result<(), String> {
+fn check(site: &ImageSite, channels: &[String], headers: &Headers) -> Result<(), String> {
     let mut first: Option<(Shape, PathBuf)> = None;
     for (stack, channel) in site.channels.iter().zip(channels) {
         if stack.is_empty() {
@@ -159,24 +178,37 @@ fn check(site: &ImageSite, channels: &[String], headers: &BTreeMap<&Path, Header
     Ok(())
 }
 
+/// The first channel of which no plane has a chunk, in words. Zarr leaves out chunks that hold the fill value alone,
+/// but a camera has noise: without any chunk an image was not written, or not copied.
+fn without_chunks(site: &ImageSite, channels: &[String], headers: &Headers) -> Option<String> {
+    let has_chunk = |plane: &Plane| match (&headers[plane.path.as_path()], &plane.selector) {
+        // What cannot be read has its own fault.
+        (Header::Array(..), Selector::Zarr { index }) => super::zarr::has_chunk(&plane.path, index).unwrap_or(true),
+        _ => true,
+    };
+    let is_empty = |stack: &Vec<Plane>| !stack.is_empty() && !stack.iter().any(has_chunk);
+    let (stack, channel) = site.channels.iter().zip(channels).find(|(stack, _)| is_empty(stack))?;
+    let path = stack[0].path.display();
+    Some(format!("{path}: not one chunk of channel `{channel}` is there, so it would be black; copy the chunks"))
+}
+
 /// Whether a channel is gray in one file and in color in another: which of the colors it would be is not told.
 fn check_samples<'a>(
     site: &'a ImageSite,
-    headers: &BTreeMap<&Path, Header>,
-    first_of: &mut [Option<(u16, &'a Path)>],
+    headers: &Headers,
+    first_of: &mut [Option<(Samples, &'a Path)>],
 ) -> Result<(), String> {
     for (stack, first) in site.channels.iter().zip(first_of) {
         for plane in stack {
-            let (Header::Pages(pages), &Selector::Page { page, .. }) =
-                (&headers[plane.path.as_path()], &plane.selector)
+            let (Header::Pages(info), &Selector::Page { page, .. }) = (&headers[plane.path.as_path()], &plane.selector)
             else {
                 continue;
             };
-            let n_samples = pages[page as usize].1;
-            let &mut (n_first, path) = first.get_or_insert((n_samples, &plane.path));
-            if n_first != n_samples {
+            let samples = info.pages[page as usize].meaning;
+            let &mut (samples_of_first, path) = first.get_or_insert((samples, &plane.path));
+            if samples_of_first != samples {
                 return Err(format!(
-                    "{}: each pixel has {n_samples} samples, but {n_first} in {} of the same channel",
+                    "{}: each pixel has {samples}, but {samples_of_first} in {} of the same channel",
                     plane.path.display(),
                     path.display()
                 ));
@@ -191,15 +223,15 @@ fn shape_of(plane: &Plane, header: &Header) -> Result<Shape, String> {
     match (header, &plane.selector) {
         (Header::Missing, _) => Err(format!("{path}: no such file")),
         (Header::Unreadable(reason), _) => Err(reason.clone()),
-        (Header::Pages(pages), &Selector::Page { page, sample }) => match pages.get(page as usize) {
-            None => Err(format!("{path}: has no page {page}: it has {}, counted from 0", pages.len())),
-            Some((_, samples)) if sample >= *samples => {
+        (Header::Pages(info), &Selector::Page { page, sample }) => match info.pages.get(page as usize) {
+            None => Err(format!("{path}: has no page {page}: it has {}, counted from 0", info.pages.len())),
+            Some(&Page { samples, .. }) if sample >= samples => {
                 Err(format!("{path}: has no sample {sample}: each pixel has {samples}, counted from 0"))
             }
-            Some((Shape { width, height, .. }, _)) if u64::from(*width) * u64::from(*height) > pixels::MAX_PIXELS => {
+            Some(&Page { width, height, .. }) if u64::from(width) * u64::from(height) > pixels::MAX_PIXELS => {
                 Err(format!("{path}: {width} x {height} pixels, expected at most {} at once", pixels::MAX_PIXELS))
             }
-            Some((shape, _)) => Ok(*shape),
+            Some(&Page { width, height, sample_type, .. }) => Ok(Shape { width, height, sample_type }),
         },
         (Header::Array(leading, shape), Selector::Zarr { index }) => {
             let is_inside = leading.len() == index.len() && leading.iter().zip(index).all(|(size, at)| at < size);

@@ -9,7 +9,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::{MAX_PIXELS, Page, PixelValues, Raster, SampleType, bad, check_sample, check_size, one_of};
+use super::{MAX_PIXELS, Page, PixelValues, Raster, SampleType, Samples, bad, check_sample, check_size, one_of};
 use crate::load::LoadError;
 
 /// The header.
@@ -37,6 +37,52 @@ pub(super) fn decode(path: &Path, sample: u16) -> Result<Raster, LoadError> {
     Ok(Raster { width, height, sample_type: SampleType::U8, values: PixelValues::U8(values) })
 }
 
+/// The samples of a JPEG stream as they are stored.
+pub(super) struct Stored {
+    pub width: usize,
+    pub samples: usize,
+    /// `[height, width, samples]`.
+    pub values: Vec<u8>,
+    /// Whether the marks of a JPEG file, `JFIF` or Adobe's with the number of a transform, say that they are Y, Cb and Cr.
+    pub is_marked_ycbcr: bool,
+}
+
+/// Decodes a stream inside a TIFF without turning its colors into others.
+pub(super) fn stored(path: &Path, stream: Vec<u8>) -> Result<Stored, LoadError> {
+    let damaged = |cause| bad(path, format!("damaged TIFF: a strip or tile of JPEG: {cause:?}"));
+    let is_marked_ycbcr = is_marked_ycbcr(&stream);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream.as_slice()), options().set_strict_mode(false));
+    decoder.decode_headers().map_err(damaged)?;
+    let info = decoder.info().ok_or_else(|| bad(path, "damaged TIFF: a strip or tile of JPEG without a header"))?;
+    check_size(path, info.width.into(), info.height.into())?;
+    // As it comes out is as it is stored; three colors that Adobe's mark does not transform are called CMYK at first.
+    let space = match (decoder.input_colorspace(), info.components) {
+        (_, 1) => ColorSpace::Luma,
+        (Some(ColorSpace::CMYK), 3) => ColorSpace::RGB,
+        (Some(space), _) => space,
+        (None, _) => ColorSpace::YCbCr,
+    };
+    decoder.set_options(options().set_strict_mode(false).jpeg_set_out_colorspace(space));
+    let values = decoder.decode().map_err(damaged)?;
+    Ok(Stored { width: info.width.into(), samples: info.components.into(), values, is_marked_ycbcr })
+}
+
+fn is_marked_ycbcr(stream: &[u8]) -> bool {
+    let (mut at, mut is_ycbcr) = (2, false);
+    while let Some(&[0xFF, kind, high, low]) = stream.get(at..at + 4) {
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let content = stream.get(at + 4..at + 2 + length).unwrap_or_default();
+        match kind {
+            0xE0 if content.starts_with(b"JFIF\0") => is_ycbcr = true,
+            0xEE if content.starts_with(b"Adobe") => return content.get(11) == Some(&1),
+            0xDA => break,
+            _ => {}
+        }
+        at += 2 + length;
+    }
+    is_ycbcr
+}
+
 /// The decoder fills what is cut off with gray, so the end is looked for here.
 fn check_end(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     let is_whole = bytes.windows(2).rev().take(1 << 16).any(|pair| pair == [0xFF, 0xD9]);
@@ -56,12 +102,13 @@ fn header(path: &Path, decoder: &mut JpegDecoder<ZCursor<&[u8]>>) -> Result<Page
     decoder.decode_headers().map_err(|cause| bad(path, format!("damaged JPEG: {cause:?}")))?;
     let info = decoder.info().ok_or_else(|| bad(path, "damaged JPEG: no header"))?;
     check_size(path, info.width.into(), info.height.into())?;
-    let samples = match info.components {
-        1 => 1,
-        3 => 3,
+    let (samples, meaning) = match info.components {
+        1 => (1, Samples::Gray),
+        3 => (3, Samples::Rgb),
         n => return Err(bad(path, format!("a JPEG of {n} components, expected 1 (gray) or 3 (color)"))),
     };
-    Ok(Page { width: info.width.into(), height: info.height.into(), samples, sample_type: SampleType::U8 })
+    let (width, height) = (info.width.into(), info.height.into());
+    Ok(Page { width, height, samples, meaning, has_painted_palette: false, sample_type: SampleType::U8 })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {

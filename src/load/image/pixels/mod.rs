@@ -5,15 +5,17 @@
 //! the first bytes and not by the name.
 //!
 //! What a pixel's number is: 8, 16 and unsigned 32 bit integers stay as they are; signed integers and floats become
-//! `f32`, which is exact for up to 24 bits and rounds to the nearest else. Palette pictures are read as their indices,
-//! since microscopes use palettes to color a gray picture and masks to color labels. Pictures stored white-is-zero are
-//! inverted, so that bright is large. No other conversion takes place: no gamma, no color profile, no stretching.
+//! `f32`, which is exact for up to 24 bits and rounds to the nearest else. Images with a palette are read as its
+//! indices, since microscopes use palettes to color a gray image and masks to color labels. Images stored
+//! white-is-zero are inverted, so that bright is large, and those stored as YCbCr become red, green and blue. No other
+//! conversion takes place: no gamma, no color profile, no stretching.
 //!
 //! Refused, with file and reason: what is no such image (named by its first bytes), truncated and empty files, sides of
 //! zero, planes of more than [`MAX_PIXELS`] pixels (read a region of them), not-a-number and infinite pixels, 64-bit
-//! integers, and codecs that are not listed above.
+//! integers, colors other than RGB and YCbCr, and codecs that are not listed above.
 
 mod directory;
+mod imagej;
 mod jpeg;
 mod png;
 mod tiff;
@@ -22,6 +24,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+pub use imagej::ImageJ;
 #[cfg(test)]
 pub(super) use png::encode as encode_png;
 use serde::{Deserialize, Serialize};
@@ -106,21 +109,46 @@ pub enum ImageFormat {
     Jpeg,
 }
 
+/// What the samples of a pixel are, alpha not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Samples {
+    /// One brightness, or one index of a palette.
+    Gray,
+    /// Red, green and blue, as they are handed over; YCbCr is turned into them.
+    Rgb,
+    /// So many numbers of which the file says nothing.
+    Bands(u16),
+}
+
+impl std::fmt::Display for Samples {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Gray => formatter.write_str("1 sample"),
+            Self::Rgb => formatter.write_str("3 samples"),
+            Self::Bands(n) => write!(formatter, "{n} samples"),
+        }
+    }
+}
+
 /// A page as its header describes it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// Pixels in a row.
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// Samples of each pixel: 1 for gray and palettes, 3 for RGB.
+    /// Samples of each pixel in the file, alpha included; it comes last.
     pub samples: u16,
+    /// What they are.
+    pub meaning: Samples,
+    /// Whether it has a palette of colors that is not a scale from dark to bright, so that an index is not a brightness.
+    pub has_painted_palette: bool,
     /// What a sample is.
     pub sample_type: SampleType,
 }
 
 /// A file as its headers describe it; no pixel was decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ImageInfo {
     /// The container.
     pub format: ImageFormat,
@@ -128,6 +156,8 @@ pub struct ImageInfo {
     pub pages: Vec<Page>,
     /// The image description of the first page (TIFF), where OME-XML stands.
     pub description: Option<String>,
+    /// What ImageJ says of the stack (TIFF).
+    pub imagej: Option<ImageJ>,
 }
 
 /// Reads the headers of an image file.
@@ -135,11 +165,22 @@ pub struct ImageInfo {
 /// # Errors
 /// If the file is no image that this module reads, or its headers are damaged.
 pub fn probe(path: &Path) -> Result<ImageInfo, LoadError> {
-    let single = |format, page| ImageInfo { format, pages: vec![page], description: None };
+    let single = |format, page| ImageInfo { format, pages: vec![page], description: None, imagej: None };
     match sniff(path)? {
         ImageFormat::Tiff => tiff::probe(path),
         ImageFormat::Png => png::probe(path).map(|page| single(ImageFormat::Png, page)),
         ImageFormat::Jpeg => jpeg::probe(path).map(|page| single(ImageFormat::Jpeg, page)),
+    }
+}
+
+/// The first page of a TIFF and its description, without a look at the others.
+///
+/// # Errors
+/// As [`probe`], and if the file is another image.
+pub(super) fn first_page(path: &Path) -> Result<(Page, Option<String>), LoadError> {
+    match sniff(path)? {
+        ImageFormat::Tiff => tiff::first_page(path),
+        format => Err(bad(path, format!("is a {format:?}, expected a TIFF"))),
     }
 }
 
@@ -292,10 +333,25 @@ fn check_sample(path: &Path, sample: u16, samples: u16) -> Result<(), LoadError>
     Ok(())
 }
 
+/// Whether the colors of a palette are those of a painting and not of a scale, which begins or ends with black and gets
+/// brighter or darker from color to color; two may be out of order, as those that mark what is too dark or too bright.
+fn is_painted(colors: &[[u8; 3]]) -> bool {
+    let brightness =
+        |[red, green, blue]: [u8; 3]| (299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue)) / 1000;
+    // What follows the last color is often one filling.
+    let n_filling = colors.iter().rev().take_while(|&color| Some(color) == colors.last()).count();
+    let used: Vec<u32> =
+        colors[..(colors.len() + 1).saturating_sub(n_filling.max(1))].iter().copied().map(brightness).collect();
+    let n_rises = used.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    let n_falls = used.windows(2).filter(|pair| pair[0] > pair[1]).count();
+    let has_black = used.iter().any(|&brightness| brightness < 32);
+    !used.is_empty() && (n_rises.min(n_falls) > 2 || !has_black)
+}
+
 /// Every `samples`-th value from `sample` on.
 fn one_of<T: Copy>(values: &[T], sample: u16, samples: u16) -> Vec<T> {
     values.iter().skip(usize::from(sample)).step_by(usize::from(samples)).copied().collect()
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use flate2::read::ZlibDecoder;
 
-use super::{Page, PixelValues, Raster, SampleType, bad, check_sample, check_size, one_of};
+use super::{Page, PixelValues, Raster, SampleType, Samples, bad, check_sample, check_size, one_of};
 use crate::load::LoadError;
 
 /// First column, first row, steps between columns and rows of the passes of an interlaced picture.
@@ -154,15 +154,15 @@ impl<'a> Chunks<'a> {
         let side = |at: usize| u32::from_be_bytes([data[at], data[at + 1], data[at + 2], data[at + 3]]);
         let (width, height) = (side(0), side(4));
         check_size(self.path, width.into(), height.into())?;
-        let (bits, samples) = match (data[8], data[9]) {
-            (bits @ (1 | 2 | 4 | 8 | 16), 0) | (bits @ (1 | 2 | 4 | 8), 3) => (bits, 1),
-            (bits @ (8 | 16), 2) => (bits, 3),
-            (bits @ (8 | 16), 4) => (bits, 2),
-            (bits @ (8 | 16), 6) => (bits, 4),
+        let (bits, samples, meaning) = match (data[8], data[9]) {
+            (bits @ (1 | 2 | 4 | 8 | 16), 0) | (bits @ (1 | 2 | 4 | 8), 3) => (bits, 1, Samples::Gray),
+            (bits @ (8 | 16), 2) => (bits, 3, Samples::Rgb),
+            (bits @ (8 | 16), 4) => (bits, 2, Samples::Gray),
+            (bits @ (8 | 16), 6) => (bits, 4, Samples::Rgb),
             (bits, color) => return Err(bad(self.path, format!("damaged PNG: {bits} bits of color type {color}"))),
         };
         let sample_type = if bits == 16 { SampleType::U16 } else { SampleType::U8 };
-        let page = Page { width, height, samples, sample_type };
+        let page = Page { width, height, samples, meaning, has_painted_palette: false, sample_type };
         Ok(Header { page, bits: bits.into(), is_interlaced: data[12] == 1 })
     }
 }

@@ -2,22 +2,26 @@
 //!
 //! Chunks (strips or tiles) are decoded one at a time into the output, so a region costs what it covers, and a chunk is
 //! the only buffer beside the result.
+//!
+//! Colors are stored as red, green and blue or as brightness and two differences, YCbCr, which JPEG inside TIFF always
+//! is unless its directory says RGB. YCbCr is turned into red, green and blue by the equations of JFIF, which are those
+//! that TIFF has where nothing else is given. Images of one byte a sample in which pixels share Cb and Cr are read where
+//! JPEG packs them. Cyan, magenta, yellow and black, and colors of L*a*b*, are refused, since no sample of them is a
+//! channel.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use ::tiff::decoder::{Decoder, DecodingResult, Limits};
+use ::tiff::tags::Tag;
 
-use super::directory::{self, Directory, Patched};
+use super::directory::{self, BLACK_IS_ZERO, Directory, JPEG, PALETTE, Patched, RGB, WHITE_IS_ZERO, YCBCR};
 use super::{
-    ImageFormat, ImageInfo, MAX_PIXELS, Page, PixelValues, Raster, Region, SampleType, bad, check_region, check_sample,
-    check_size,
+    ImageFormat, ImageInfo, MAX_PIXELS, Page, PixelValues, Raster, Region, SampleType, Samples, bad, check_region,
+    check_sample, check_size, is_painted, jpeg,
 };
 use crate::load::LoadError;
-
-const PALETTE: u64 = 3;
-const BLACK_IS_ZERO: u8 = 1;
 
 /// The headers of all pages.
 pub(super) fn probe(path: &Path) -> Result<ImageInfo, LoadError> {
@@ -29,7 +33,13 @@ pub(super) fn probe(path: &Path) -> Result<ImageInfo, LoadError> {
     });
     let pages = pages.collect::<Result<Vec<_>, LoadError>>()?;
     let description = directory::description(path, &found.pages[0])?;
-    Ok(ImageInfo { format: ImageFormat::Tiff, pages, description })
+    Ok(ImageInfo { format: ImageFormat::Tiff, pages, description, imagej: found.imagej })
+}
+
+/// The first page and its description.
+pub(super) fn first_page(path: &Path) -> Result<(Page, Option<String>), LoadError> {
+    let first = directory::first(path)?;
+    Ok((page(path, &first)?, directory::description(path, &first)?))
 }
 
 /// One sample of one page, whole or a region of it.
@@ -45,12 +55,9 @@ pub(super) fn decode(path: &Path, index: u32, sample: u16, region: Option<Region
     check_size(path, region.width.into(), region.height.into())?;
     check_chunks(path, directory, found.length)?;
 
-    let patches = if directory.photometric == PALETTE {
-        let bytes = if found.is_little_endian { [BLACK_IS_ZERO, 0] } else { [0, BLACK_IS_ZERO] };
-        (0..2).map(|byte| (directory.photometric_at + byte as u64, bytes[byte])).collect()
-    } else {
-        Vec::new()
-    };
+    // Of bands of numbers the codec hands over all samples as they are stored, whatever they mean.
+    let is_shown_as_bands = directory.photometric_at > 0 && directory.photometric != WHITE_IS_ZERO;
+    let patch = is_shown_as_bands.then_some((directory.photometric_at, BLACK_IS_ZERO as u8));
     let damaged = |cause: ::tiff::TiffError| match cause {
         ::tiff::TiffError::UnsupportedError(what) => bad(path, format!("a TIFF that is not read: {what}")),
         ::tiff::TiffError::IoError(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
@@ -63,10 +70,15 @@ pub(super) fn decode(path: &Path, index: u32, sample: u16, region: Option<Region
     limits.decoding_buffer_size = 8 * MAX_PIXELS as usize;
     limits.intermediate_buffer_size = 8 * MAX_PIXELS as usize;
     limits.ifd_value_size = 64 << 20;
-    let mut decoder = Decoder::new(Patched::new(BufReader::with_capacity(1 << 16, file), patches)).map_err(damaged)?;
+    let mut decoder =
+        Decoder::new(BufReader::with_capacity(1 << 16, Patched::new(file, patch, directory))).map_err(damaged)?;
     decoder = decoder.with_limits(limits);
-    decoder.seek_to_image(index as usize).map_err(damaged)?;
+    decoder.seek_to_image(if directory.shift > 0 { 0 } else { index as usize }).map_err(damaged)?;
 
+    let mut jpegs = match directory.compression {
+        JPEG => Some(JpegChunks::of(path, &mut decoder, directory.tile.is_some()).map_err(damaged)?),
+        _ => None,
+    };
     let mut output = Output::new(path, page.sample_type, region);
     let (chunk_width, chunk_height) = directory.chunk();
     let across = directory.width.div_ceil(chunk_width);
@@ -78,19 +90,101 @@ pub(super) fn decode(path: &Path, index: u32, sample: u16, region: Option<Region
     );
     for row in rows {
         for column in columns.clone() {
-            let chunk = decoder.read_chunk((first_chunk + row * across + column) as u32).map_err(damaged)?;
-            let place = Chunk {
+            let index = first_chunk + row * across + column;
+            let mut place = Chunk {
                 x: (column * chunk_width) as usize,
                 y: (row * chunk_height) as usize,
                 width: chunk_width.min(directory.width - column * chunk_width) as usize,
                 height: chunk_height.min(directory.height - row * chunk_height) as usize,
+                stride: 0,
                 samples: if directory.is_planar { 1 } else { page.samples.into() },
                 sample: if directory.is_planar { 0 } else { sample.into() },
             };
+            place.stride = place.width;
+            let mut is_ycbcr = directory.photometric == YCBCR;
+            let mut chunk = match &mut jpegs {
+                None => decoder.read_chunk(index as u32).map_err(damaged)?,
+                Some(jpegs) => {
+                    let stored = jpegs.decode(index as usize)?;
+                    if stored.width < place.width || stored.samples != place.samples {
+                        return Err(bad(path, "damaged TIFF: a strip or tile is not what the header says"));
+                    }
+                    place.stride = stored.width;
+                    // A whole JPEG file in a directory of RGB is what its own marks say.
+                    is_ycbcr |= directory.photometric == RGB && stored.is_marked_ycbcr;
+                    DecodingResult::U8(stored.values)
+                }
+            };
+            if let (true, DecodingResult::U8(values), 0..3) = (is_ycbcr, &chunk, sample) {
+                chunk = DecodingResult::U8(one_color(values, place.samples, sample));
+                (place.samples, place.sample) = (1, 0);
+            }
             output.take(&chunk, &place)?;
         }
     }
     output.finish()
+}
+
+/// Strips or tiles that are JPEG streams, decoded apart from the codec, which takes Adobe's mark of RGB for one of CMYK.
+struct JpegChunks<'a> {
+    path: &'a Path,
+    file: File,
+    offsets: Vec<u64>,
+    lengths: Vec<u64>,
+    /// What all streams begin with, from its own tag.
+    tables: Vec<u8>,
+}
+
+impl<'a> JpegChunks<'a> {
+    fn of(
+        path: &'a Path,
+        decoder: &mut Decoder<BufReader<Patched>>,
+        is_tiled: bool,
+    ) -> Result<Self, ::tiff::TiffError> {
+        let (offsets, lengths) = match is_tiled {
+            true => (Tag::TileOffsets, Tag::TileByteCounts),
+            false => (Tag::StripOffsets, Tag::StripByteCounts),
+        };
+        let tables = decoder.find_tag(Tag::JPEGTables)?.map(|value| value.into_u8_vec()).transpose()?;
+        Ok(Self {
+            path,
+            file: File::open(path)?,
+            offsets: decoder.get_tag_u64_vec(offsets)?,
+            lengths: decoder.get_tag_u64_vec(lengths)?,
+            tables: tables.unwrap_or_default(),
+        })
+    }
+
+    /// The samples of a strip or tile, as they are stored.
+    fn decode(&mut self, index: usize) -> Result<jpeg::Stored, LoadError> {
+        let io = |cause| LoadError::io(self.path, cause);
+        // As many as there should be were counted before.
+        let (&offset, &length) = (self.offsets.get(index).zip(self.lengths.get(index)))
+            .ok_or_else(|| bad(self.path, "damaged TIFF: a strip or tile is not listed"))?;
+        self.file.seek(SeekFrom::Start(offset)).map_err(io)?;
+        let mut stream = Vec::new();
+        Read::by_ref(&mut self.file).take(length).read_to_end(&mut stream).map_err(io)?;
+        // The tables are a stream of their own: its end and the other's beginning go.
+        if let (Some(tables), Some(rest)) = (self.tables.strip_suffix(b"\xff\xd9"), stream.get(2..)) {
+            stream = [tables, rest].concat();
+        }
+        jpeg::stored(self.path, stream)
+    }
+}
+
+/// Red, green or blue (0, 1, 2) of pixels that begin with Y, Cb and Cr.
+fn one_color(values: &[u8], samples: usize, color: u16) -> Vec<u8> {
+    let of = |pixel: &[u8]| {
+        let [y, blue, red] = [0, 1, 2].map(|sample| f32::from(pixel[sample]));
+        let (blue, red) = (blue - 128.0, red - 128.0);
+        // Beyond 0 and 255 the cast stops there.
+        (match color {
+            0 => y + 1.402 * red,
+            1 => y - 0.344_136 * blue - 0.714_136 * red,
+            _ => y + 1.772 * blue,
+        } + 0.5) as u8
+    };
+    values.chunks_exact(samples).map(of).collect()
 }
 
 fn page(path: &Path, directory: &Directory) -> Result<Page, LoadError> {
@@ -125,7 +219,46 @@ fn page(path: &Path, directory: &Directory) -> Result<Page, LoadError> {
     let side = |side: u64| u32::try_from(side).map_err(|_| bad(path, format!("damaged TIFF: a side of {side} pixels")));
     let samples = u16::try_from(samples).ok().filter(|&samples| samples > 0);
     let samples = samples.ok_or_else(|| bad(path, format!("damaged TIFF: {} samples", directory.samples)))?;
-    Ok(Page { width: side(width)?, height: side(height)?, samples, sample_type })
+    let (meaning, has_painted_palette) = (meaning(path, directory, samples)?, is_painted(&colors(directory)));
+    Ok(Page { width: side(width)?, height: side(height)?, samples, meaning, has_painted_palette, sample_type })
+}
+
+/// What the samples of a pixel are; refuses colors of which no sample is a channel.
+fn meaning(path: &Path, directory: &Directory, samples: u16) -> Result<Samples, LoadError> {
+    let refused = |what: &str| {
+        let message = format!("a TIFF of {what}, expected gray, a palette, RGB or YCbCr; save it as RGB");
+        Err(bad(path, message))
+    };
+    // Written without a word on what the fourth sample of a color is, it is alpha.
+    let n_alpha = directory.extra_samples.iter().filter(|&&kind| kind == 1 || kind == 2).count() as u16;
+    let n_visible = samples.saturating_sub(n_alpha).max(1);
+    match directory.photometric {
+        RGB if samples == 3 || samples == 4 || n_visible == 3 => Ok(Samples::Rgb),
+        5 => refused("cyan, magenta, yellow and black"),
+        YCBCR if directory.bits != 8 || samples < 3 => {
+            refused(&format!("YCbCr with {samples} samples of {} bits (expected 3 of 8 bits)", directory.bits))
+        }
+        YCBCR if directory.is_planar => refused("YCbCr in separate planes"),
+        YCBCR if directory.compression != JPEG && directory.chroma != (1, 1) => {
+            refused("YCbCr with pixels that share Cb and Cr, not packed as JPEG")
+        }
+        YCBCR => Ok(Samples::Rgb),
+        8..=10 => refused("L*a*b* colors"),
+        _ if n_visible == 1 => Ok(Samples::Gray),
+        _ => Ok(Samples::Bands(n_visible)),
+    }
+}
+
+/// The colors of a palette.
+fn colors(directory: &Directory) -> Vec<[u8; 3]> {
+    if directory.photometric != PALETTE {
+        return Vec::new();
+    }
+    let n = directory.palette.len() / 3;
+    // 16 bits by the standard; programs are about that write 8.
+    let unit = if directory.palette.iter().all(|&value| value < 256) { 1 } else { 257 };
+    let color = |index: usize| [0, 1, 2].map(|color| (directory.palette[color * n + index] / unit).min(255) as u8);
+    (0..n).map(color).collect()
 }
 
 /// Refuses chunks that are too large to decode, too few for the image, or longer than the file.
@@ -165,6 +298,8 @@ struct Chunk {
     y: usize,
     width: usize,
     height: usize,
+    /// Pixels from row to row, of which some may lie beyond the image.
+    stride: usize,
     samples: usize,
     sample: usize,
 }
@@ -222,7 +357,7 @@ impl<'a> Output<'a> {
 
 /// Copies what a chunk shares with the region; false if the chunk holds fewer samples than it should.
 fn copy<T: Copy, U>(from: &[T], to: &mut [U], chunk: &Chunk, region: Region, convert: impl Fn(T) -> U) -> bool {
-    if from.len() < chunk.width * chunk.height * chunk.samples {
+    if from.len() < chunk.stride * chunk.height * chunk.samples {
         return false;
     }
     let (left, top, width) = (region.x as usize, region.y as usize, region.width as usize);
@@ -232,7 +367,7 @@ fn copy<T: Copy, U>(from: &[T], to: &mut [U], chunk: &Chunk, region: Region, con
         return true;
     }
     for y in chunk.y.max(top)..(chunk.y + chunk.height).min(bottom) {
-        let row = (y - chunk.y) * chunk.width;
+        let row = (y - chunk.y) * chunk.stride;
         let source = (row + columns.start - chunk.x) * chunk.samples;
         let source = &from[source..source + columns.len() * chunk.samples];
         let target = (y - top) * width + columns.start - left;

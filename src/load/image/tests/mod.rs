@@ -1,6 +1,7 @@
 //! Small image screens made here, and real ones where they are at hand.
 
 mod acceptance;
+mod kinds;
 
 use std::path::{Path, PathBuf};
 

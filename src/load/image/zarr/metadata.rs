@@ -1,6 +1,6 @@
 //! What `.zarray` or `zarr.json` say of an array.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -20,10 +20,15 @@ pub(super) struct Array {
     /// How (inner) chunks were packed, in the order of packing.
     pub codecs: Vec<Codec>,
     pub shards: Option<Shards>,
-    separator: char,
-    /// `c/0/0` and not `0/0`.
-    has_prefix: bool,
+    /// How files of chunks are called: whether `c` comes first, and what stands between the indices. The first way is
+    /// the declared one; the others are tried where it finds no file, since older writers do not declare it or declare
+    /// another than they use.
+    names: Vec<(bool, char)>,
 }
+
+/// Names of chunks such as `0/0/1` and `0.0.1`.
+const NESTED: (bool, char) = (false, '/');
+const FLAT: (bool, char) = (false, '.');
 
 /// Chunks within the files.
 pub(super) struct Shards {
@@ -67,11 +72,13 @@ impl Array {
         Ok(array)
     }
 
-    /// The name of a chunk's file.
-    pub fn key(&self, place: &[u64]) -> String {
-        let separator = self.separator.to_string();
-        let indices = place.iter().map(u64::to_string).collect::<Vec<_>>().join(&separator);
-        if self.has_prefix { format!("c{separator}{indices}") } else { indices }
+    /// The file of a chunk in the array's folder, if there is one.
+    pub fn file(&self, folder: &Path, place: &[u64]) -> Option<PathBuf> {
+        let name = |&(has_prefix, separator): &(bool, char)| {
+            let parts = has_prefix.then(|| "c".to_owned()).into_iter().chain(place.iter().map(u64::to_string));
+            folder.join(parts.collect::<Vec<_>>().join(&separator.to_string()))
+        };
+        self.names.iter().map(name).find(|file| file.is_file())
     }
 
     pub fn sample_type_bytes(&self) -> usize {
@@ -119,8 +126,7 @@ fn second(value: &Value) -> Result<Array, String> {
         is_big_endian,
         codecs,
         shards: None,
-        separator: if value["dimension_separator"] == "/" { '/' } else { '.' },
-        has_prefix: false,
+        names: if value["dimension_separator"] == "/" { vec![NESTED, FLAT] } else { vec![FLAT, NESTED] },
     })
 }
 
@@ -195,8 +201,11 @@ fn third(value: &Value) -> Result<Array, String> {
         is_big_endian,
         codecs,
         shards,
-        separator: given.unwrap_or(if is_default { '/' } else { '.' }),
-        has_prefix: is_default,
+        names: {
+            let declared = (is_default, given.unwrap_or(if is_default { '/' } else { '.' }));
+            let others = [(true, '/'), (true, '.'), NESTED, FLAT].into_iter().filter(|name| *name != declared);
+            [declared].into_iter().chain(others).collect()
+        },
     })
 }
 
@@ -215,6 +224,10 @@ fn fill(value: &Value, sample_type: SampleType, is_big_endian: bool) -> Result<V
     let number = match value {
         Value::Null => 0.0,
         Value::Bool(value) => f64::from(u8::from(*value)),
+        // Of floats; a pixel that has it is refused, as any that is no number.
+        Value::String(text) if ["NaN", "Infinity", "-Infinity"].contains(&text.as_str()) => {
+            text.parse().expect("Rust knows these numbers by the same names")
+        }
         value => value.as_f64().ok_or_else(|| format!("`fill_value` is {value}, expected a number"))?,
     };
     let mut bytes = match sample_type {

@@ -7,7 +7,8 @@
 //!              { "name": "sharding_indexed", "configuration": { "chunk_shape": …, "codecs": …, "index_codecs": … } } ] }
 //! ```
 //!
-//! Chunks are files named by their indices; one that is absent holds the fill value. Read are integers of 8, 16 and 32
+//! Chunks are files named by their indices; one that is absent holds the fill value. Files are found as `0/0/1` and as
+//! `0.0.1`, whichever the metadata say, or say nothing of. Read are integers of 8, 16 and 32
 //! bits and floats of 32 and 64 in C order, plain or packed with gzip, zlib, zstd or blosc (lz4, zlib, zstd; bytes or
 //! bits shuffled or not), and shards of such chunks. Other codecs, filters and transposed arrays are refused by name.
 //! Read by hand, since the `zarrs` crate would bring fifty crates and change features that burn and polars are built
@@ -82,6 +83,18 @@ pub(super) fn decode(path: &Path, index: &[u64]) -> Result<Raster, LoadError> {
     Ok(Raster { width: width as usize, height: height as usize, sample_type: array.sample_type, values })
 }
 
+/// Whether a file holds a part of the plane at `index`; without any, all pixels would be the fill value.
+pub(super) fn has_chunk(path: &Path, index: &[u64]) -> Result<bool, LoadError> {
+    let array = Array::read(path)?;
+    let (leading, sides) = sides(path, &array)?;
+    let n_leading = leading.len();
+    let [n_rows, n_columns] = [0, 1].map(|axis| sides[axis].div_ceil(array.chunk[n_leading + axis]));
+    let place = |row, column| -> Vec<u64> {
+        index.iter().zip(&array.chunk).map(|(at, size)| at / size).chain([row, column]).collect()
+    };
+    Ok((0..n_rows).any(|row| (0..n_columns).any(|column| array.file(path, &place(row, column)).is_some())))
+}
+
 /// Sizes of the leading axes, and of y and x.
 fn sides<'a>(path: &Path, array: &'a Array) -> Result<(&'a [u64], [u64; 2]), LoadError> {
     let Some((leading, &[height, width])) = array.shape.split_last_chunk::<2>() else {
@@ -94,10 +107,7 @@ fn sides<'a>(path: &Path, array: &'a Array) -> Result<(&'a [u64], [u64; 2]), Loa
 /// The unpacked bytes of a chunk (of the inner chunk, in a shard); `None` if it was never written.
 fn chunk(path: &Path, array: &Array, place: &[u64], n_bytes: usize) -> Result<Option<Vec<u8>>, LoadError> {
     let Some(shards) = &array.shards else {
-        let file = path.join(array.key(place));
-        if !file.is_file() {
-            return Ok(None);
-        }
+        let Some(file) = array.file(path, place) else { return Ok(None) };
         let length = std::fs::metadata(&file).map_err(|cause| LoadError::io(&file, cause))?.len();
         // No codec makes more than a little of what does not pack.
         if length > MAX_CHUNK + (1 << 20) {
@@ -108,10 +118,7 @@ fn chunk(path: &Path, array: &Array, place: &[u64], n_bytes: usize) -> Result<Op
     };
     let per_shard: Vec<u64> = array.chunk.iter().zip(&shards.inner).map(|(outer, inner)| outer / inner).collect();
     let shard: Vec<u64> = place.iter().zip(&per_shard).map(|(at, n)| at / n).collect();
-    let file = path.join(array.key(&shard));
-    if !file.is_file() {
-        return Ok(None);
-    }
+    let Some(file) = array.file(path, &shard) else { return Ok(None) };
     let position = place.iter().zip(&per_shard).fold(0, |position, (at, n)| position * n + at % n);
     let n_inner = per_shard.iter().fold(1u64, |n, size| n.saturating_mul(*size));
     let packed = inner_chunk(&file, shards, position, n_inner)?;

@@ -38,6 +38,43 @@ fn chunks_meet_at_their_edges_and_absent_ones_are_filled() {
 }
 
 #[test]
+fn chunks_are_found_by_either_name() {
+    let second = |separator: &str| {
+        let declared = format!("{separator}\"zarr_format\":2");
+        zarray("null", "<u2").replace("\"zarr_format\":2", &declared)
+    };
+    let chunk: Vec<u8> = (0..6u16).flat_map(u16::to_le_bytes).collect();
+    let undeclared = second("");
+    let (flat, nested) = (second("\"dimension_separator\":\".\","), second("\"dimension_separator\":\"/\","));
+    for metadata in [&undeclared, &flat, &nested] {
+        for name in ["1.0.0", "1/0/0"] {
+            let (_folder, path) = folder(&[(".zarray", metadata.as_bytes()), (name, &chunk)]);
+            let PixelValues::U16(values) = plane(&path, 1).unwrap() else { panic!() };
+            assert_eq!(values[..4], [0, 1, 2, 7], "{name} of {metadata}");
+            assert!(has_chunk(&path, &[1]).unwrap() && !has_chunk(&path, &[0]).unwrap());
+        }
+    }
+    let third = zarr_json(true).replace("sharding_indexed", "bytes").replace("[2,3,3]}}", "[1,3,3]}}");
+    for name in ["c/1/0/0", "c.1.0.0", "1/0/0", "1.0.0"] {
+        let (_folder, path) = folder(&[("zarr.json", third.as_bytes()), (name, b"123456789")]);
+        assert_eq!(plane(&path, 1).unwrap(), PixelValues::U8(b"123456789".to_vec()), "{name}");
+        assert!(has_chunk(&path, &[1]).unwrap() && !has_chunk(&path, &[0]).unwrap());
+    }
+}
+
+#[test]
+fn a_fill_value_that_is_no_number_is_no_pixel() {
+    let metadata = zarray("null", "<f4").replace("\"fill_value\":7", "\"fill_value\":\"NaN\"");
+    let chunk: Vec<u8> = (0..6u8).flat_map(|value| f32::from(value).to_le_bytes()).collect();
+    let whole = [("0.0.0", &chunk), ("0.0.1", &chunk), ("0.1.0", &chunk), ("0.1.1", &chunk)];
+    let mut files: Vec<(&str, &[u8])> = vec![(".zarray", metadata.as_bytes())];
+    files.extend(whole.iter().map(|(name, chunk)| (*name, chunk.as_slice())));
+    let (_folder, path) = folder(&files);
+    assert_eq!(plane(&path, 0).unwrap().len(), 15);
+    assert!(plane(&path, 1).unwrap_err().contains("a pixel is NaN, expected a finite number"));
+}
+
+#[test]
 fn packed_chunks_are_unpacked() {
     let raw: Vec<u8> = (0..6u16).flat_map(|value| (value * 300).to_be_bytes()).collect();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

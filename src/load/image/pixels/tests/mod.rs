@@ -1,4 +1,7 @@
-//! Small pictures made here, one property or one fault each.
+//! Small images made here, one property or one fault each.
+
+mod colors;
+mod imagej;
 
 use std::io::Cursor;
 use std::path::PathBuf;
@@ -8,16 +11,16 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A TIFF directory entry: tag, type (3: u16, 4: u32), values.
-type Tag = (u16, u16, Vec<u32>);
+/// A TIFF directory entry: tag, type (1 and 2: bytes, 3: u16, 4: u32), values.
+pub(in crate::load::image) type Tag = (u16, u16, Vec<u32>);
 
 /// Writes a TIFF of one page for each list of tags; `data` stands at byte 8 (classic) or 16 (BigTIFF).
-struct Writer {
+pub(in crate::load::image) struct Writer {
     is_little: bool,
     is_big: bool,
 }
 
-const LITTLE: Writer = Writer { is_little: true, is_big: false };
+pub(in crate::load::image) const LITTLE: Writer = Writer { is_little: true, is_big: false };
 
 impl Writer {
     fn number(&self, value: u64, n_bytes: usize) -> Vec<u8> {
@@ -33,7 +36,7 @@ impl Writer {
         if self.is_big { 16 } else { 8 }
     }
 
-    fn write(&self, pages: &[Vec<Tag>], data: &[u8]) -> Vec<u8> {
+    pub(in crate::load::image) fn write(&self, pages: &[Vec<Tag>], data: &[u8]) -> Vec<u8> {
         let word = if self.is_big { 8 } else { 4 };
         let mut bytes = if self.is_little { b"II".to_vec() } else { b"MM".to_vec() };
         bytes.extend(self.number(if self.is_big { 43 } else { 42 }, 2));
@@ -51,7 +54,7 @@ impl Writer {
             let mut values = Vec::new();
             bytes.extend(self.number(tags.len() as u64, count));
             for (tag, kind, numbers) in tags {
-                let size = if *kind == 3 { 2 } else { 4 };
+                let size = [1, 1, 2, 4][usize::from(*kind) - 1];
                 bytes.extend(self.number(u64::from(*tag), 2));
                 bytes.extend(self.number(u64::from(*kind), 2));
                 bytes.extend(self.number(numbers.len() as u64, word));
@@ -75,7 +78,14 @@ impl Writer {
 }
 
 /// Tags of an uncompressed page of one strip.
-fn page(width: u32, height: u32, bits: u32, format: u32, photometric: u32, offset: usize) -> Vec<Tag> {
+pub(in crate::load::image) fn page(
+    width: u32,
+    height: u32,
+    bits: u32,
+    format: u32,
+    photometric: u32,
+    offset: usize,
+) -> Vec<Tag> {
     let bytes = width * height * bits / 8;
     vec![
         (256, 4, vec![width]),
@@ -112,7 +122,14 @@ fn refused(bytes: impl AsRef<[u8]>, message: &str) {
     assert!(error.starts_with("a.tif: ") && error.contains(message), "{error}");
 }
 
-fn with_tag(mut tags: Vec<Tag>, tag: u16, values: Vec<u32>) -> Vec<Tag> {
+/// With an image description.
+pub(in crate::load::image) fn described(mut tags: Vec<Tag>, text: &str) -> Vec<Tag> {
+    tags.push((270, 2, text.bytes().chain([0]).map(u32::from).collect()));
+    tags.sort_by_key(|(tag, ..)| *tag);
+    tags
+}
+
+pub(in crate::load::image) fn with_tag(mut tags: Vec<Tag>, tag: u16, values: Vec<u32>) -> Vec<Tag> {
     match tags.iter_mut().find(|(other, ..)| *other == tag) {
         Some(found) => found.2 = values,
         None => {
