@@ -1,13 +1,6 @@
-//! Gray pictures for people to look at, as PNG.
-//!
-//! Written by hand: nine lines of format around `flate2`'s work, where the usual crate would change the features of what
-//! everything else here is built upon.
+//! Gray images for people to look at, as PNG.
 
-use std::io::Write;
 use std::path::Path;
-
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 
 use crate::table::{FileError, write_atomically};
 
@@ -44,27 +37,12 @@ impl Picture {
     /// # Errors
     /// [`FileError::Write`].
     pub fn write_png(&self, path: &Path) -> Result<(), FileError> {
-        let side = |pixels: usize| (pixels as u32).to_be_bytes();
-        let mut header = [side(self.width), side(self.height)].concat();
-        // Eight bits, gray; one way to pack, one to filter, not interlaced.
-        header.extend([8, 0, 0, 0, 0]);
         write_atomically(path, |file| {
-            let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
-            for row in self.values.chunks_exact(self.width.max(1)) {
-                // No filter.
-                packed.write_all(&[0])?;
-                packed.write_all(row)?;
-            }
-            file.write_all(b"\x89PNG\r\n\x1a\n")?;
-            for (kind, data) in [(b"IHDR", header), (b"IDAT", packed.finish()?), (b"IEND", Vec::new())] {
-                file.write_all(&(data.len() as u32).to_be_bytes())?;
-                let body = [kind.as_slice(), &data].concat();
-                let mut checksum = flate2::Crc::new();
-                checksum.update(&body);
-                file.write_all(&body)?;
-                file.write_all(&checksum.sum().to_be_bytes())?;
-            }
-            Ok(())
+            let mut encoder = png::Encoder::new(file, self.width as u32, self.height as u32);
+            encoder.set_color(png::ColorType::Grayscale);
+            let mut writer = encoder.write_header()?;
+            writer.write_image_data(&self.values)?;
+            Ok(writer.finish()?)
         })
     }
 }

@@ -71,7 +71,7 @@ fn assert_card_reads_back(loaded: &LoadedImages, source: &ImageSource, card: &Pa
 }
 
 fn picture(width: u32, height: u32, value: u8) -> Vec<u8> {
-    pixels::encode_png(width, height, 0, 8, &vec![value; (width * height) as usize])
+    pixels::encode_png(width, height, png::ColorType::Grayscale, 8, &vec![value; (width * height) as usize])
 }
 
 const BY_IMAGE: &str = "\

@@ -102,9 +102,9 @@ fn alpha_is_no_color_and_bands_are_not_red_green_and_blue() {
     check(1, 3, &[0, 0], Samples::Bands(3));
     check(1, 4, &[0, 0, 0], Samples::Bands(4));
     check(1, 4, &[0, 0, 2], Samples::Bands(3));
-    let png = |color: u8, data: &[u8]| meaning(&png::encode(1, 1, color, 8, data));
+    let png = |color, data: &[u8]| meaning(&png::encode(1, 1, color, 8, data));
     assert_eq!(
-        (png(4, &[1, 2]), png(6, &[1, 2, 3, 4]), png(2, &[1, 2, 3])),
+        (png(ColorType::GrayscaleAlpha, &[1, 2]), png(ColorType::Rgba, &[1, 2, 3, 4]), png(ColorType::Rgb, &[1, 2, 3])),
         (Samples::Gray, Samples::Rgb, Samples::Rgb)
     );
 }

@@ -6,6 +6,7 @@ mod imagej;
 use std::io::Cursor;
 use std::path::PathBuf;
 
+use ::png::ColorType;
 use ::tiff::encoder::{Compression, DeflateLevel, TiffEncoder, colortype};
 use tempfile::TempDir;
 
@@ -258,7 +259,7 @@ fn headers_tell_files_that_are_cut_off() {
         let tags = with_tag(with_tag(page(100, 100, 8, 1, 1, 300), 259, vec![5]), 279, vec![5_000]);
         LITTLE.write(&[tags], &[])
     };
-    let png = png::encode(200, 100, 0, 8, &vec![7; 20_000]);
+    let png = png::encode(200, 100, ColorType::Grayscale, 8, &vec![7; 20_000]);
     let jpeg = include_bytes!("gray.jpg");
     for (bytes, message) in [
         (directory_first.as_slice(), "but its pixels end at byte 5300; the file is cut off"),
@@ -351,12 +352,20 @@ fn reads_png_of_every_depth() {
     let check = |bytes: Vec<u8>, sample: u16, expected: PixelValues| {
         assert_eq!(read(bytes, 0, sample, None).unwrap().values, expected);
     };
-    check(png::encode(3, 1, 0, 8, &[1, 2, 255]), 0, PixelValues::U8(vec![1, 2, 255]));
-    check(png::encode(2, 1, 0, 16, &[1, 2, 255, 254]), 0, PixelValues::U16(vec![258, 65534]));
-    check(png::encode(3, 2, 3, 4, &[0x12, 0x30, 0x45, 0x60]), 0, PixelValues::U8(vec![1, 2, 3, 4, 5, 6]));
-    check(png::encode(9, 1, 0, 1, &[0b1010_0001, 0x80]), 0, PixelValues::U8(vec![1, 0, 1, 0, 0, 0, 0, 1, 1]));
-    check(png::encode(2, 1, 2, 8, &[1, 2, 3, 4, 5, 6]), 2, PixelValues::U8(vec![3, 6]));
-    let good = png::encode(3, 1, 0, 8, &[1, 2, 255]);
+    check(png::encode(3, 1, ColorType::Grayscale, 8, &[1, 2, 255]), 0, PixelValues::U8(vec![1, 2, 255]));
+    check(png::encode(2, 1, ColorType::Grayscale, 16, &[1, 2, 255, 254]), 0, PixelValues::U16(vec![258, 65534]));
+    check(
+        png::encode(3, 2, ColorType::Indexed, 4, &[0x12, 0x30, 0x45, 0x60]),
+        0,
+        PixelValues::U8(vec![1, 2, 3, 4, 5, 6]),
+    );
+    check(
+        png::encode(9, 1, ColorType::Grayscale, 1, &[0b1010_0001, 0x80]),
+        0,
+        PixelValues::U8(vec![1, 0, 1, 0, 0, 0, 0, 1, 1]),
+    );
+    check(png::encode(2, 1, ColorType::Rgb, 8, &[1, 2, 3, 4, 5, 6]), 2, PixelValues::U8(vec![3, 6]));
+    let good = png::encode(3, 1, ColorType::Grayscale, 8, &[1, 2, 255]);
     let region = Some(Region { x: 1, y: 0, width: 2, height: 1 });
     assert_eq!(read(&good, 0, 0, region).unwrap().values, PixelValues::U8(vec![2, 255]));
     assert!(read(&good, 1, 0, None).unwrap_err().contains("has no page 1: a png has one page"));
@@ -374,15 +383,20 @@ fn reads_filters_and_interlacing_as_another_program_wrote_them() {
 
 #[test]
 fn refuses_damaged_pngs() {
-    let good = png::encode(200, 100, 0, 8, &vec![7; 20_000]);
+    let good = png::encode(200, 100, ColorType::Grayscale, 8, &vec![7; 20_000]);
     for length in [good.len() - 20, good.len() / 2, 40, 20] {
         refused(&good[..length], "damaged PNG");
     }
+    // A bit of the checksum of the pixels, which are right.
+    let mut flipped = good.clone();
+    flipped[good.len() - 13] ^= 1;
+    refused(&flipped, "damaged PNG");
     let mut huge = good.clone();
     huge[16..24].copy_from_slice(&[0, 1, 0x86, 0xA0, 0, 1, 0x86, 0xA0]);
     // With the checksum of its header right, so that only the size is at fault.
-    let crc = !png::crc_of(!0, &huge[12..29]);
-    huge[29..33].copy_from_slice(&crc.to_be_bytes());
+    let mut crc = flate2::Crc::new();
+    crc.update(&huge[12..29]);
+    huge[29..33].copy_from_slice(&crc.sum().to_be_bytes());
     refused(&huge, "100000 x 100000 pixels, expected at most");
 }
 
@@ -418,6 +432,6 @@ fn says_what_else_a_file_is() {
     refused(b"\x89HDF\r\n\x1a\n", "is an HDF5 file");
     refused([1, 2, 3, 4], "is of no known format");
     // The name says TIFF, the content is a PNG, and it is read.
-    let bytes = png::encode(1, 1, 0, 8, &[9]);
+    let bytes = png::encode(1, 1, ColorType::Grayscale, 8, &[9]);
     assert_eq!(read(bytes, 0, 0, None).unwrap().values, PixelValues::U8(vec![9]));
 }
