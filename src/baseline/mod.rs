@@ -17,6 +17,7 @@ mod constant;
 mod context;
 mod denoised;
 mod dose;
+mod error;
 mod features;
 mod layout;
 mod linear;
@@ -31,45 +32,9 @@ pub use constant::{mean_shift, no_change};
 pub use context::{from_context, other_context};
 pub use denoised::{PcaGrid, PcaInterpolation, choose_pca_interpolation, pca_interpolation};
 pub use dose::{dose_position, interpolation, nearest_dose};
+pub use error::BaselineError;
 use features::InterventionFeatures;
 pub use layout::{batch_only, cell_count_only, well_position};
 pub use linear::ridge;
 pub use neighbors::{Similarity, knn};
 pub use response::{Mean, MeanResponse, Responses, TrackValues, halves, replicate_tracks};
-
-use crate::linear::{PcaError, RidgeError};
-use crate::predict::Method;
-
-/// Why a baseline could not be computed.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum BaselineError {
-    /// Descriptors of two perturbations have different lengths.
-    #[error(
-        "descriptor of `{perturbation}` has {found} values, expected {expected} as for the others; \
-         give every perturbation a descriptor of the same length"
-    )]
-    DescriptorLength {
-        /// Whose descriptor differs.
-        perturbation: String,
-        /// Its length.
-        found: usize,
-        /// Length of the first descriptor in the order of the names.
-        expected: usize,
-    },
-    /// Two sets of predictions do not speak of the same features.
-    #[error("predictions of `{method}` have {found} features, expected {expected}; predict both from one screen")]
-    FeatureCount {
-        /// Whose predictions differ.
-        method: Method,
-        /// Their number of features.
-        found: usize,
-        /// Number of features of the other predictions.
-        expected: usize,
-    },
-    /// The ridge could not be fitted.
-    #[error(transparent)]
-    Ridge(#[from] RidgeError),
-    /// The training profiles have no principal components.
-    #[error(transparent)]
-    Pca(#[from] PcaError),
-}

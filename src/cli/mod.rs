@@ -5,6 +5,8 @@ mod evaluate;
 mod inspect;
 mod inspect_images;
 mod options;
+mod outcome;
+mod output;
 mod predict;
 mod progress;
 mod rank;
@@ -17,11 +19,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::ConfigError;
-use crate::evaluate::EvaluateError;
-use crate::pair::PairError;
-use crate::plan::PlanError;
-use crate::study::StudyError;
+use outcome::{AskedWrongly, Lost, STOPPED, exit_code, is_closed_pipe, sentence};
+use output::print;
 
 /// Learn a world model of cells from perturbation screens, and plan with it
 #[derive(Debug, Parser)]
@@ -47,16 +46,6 @@ enum Command {
     Rank(rank::RankArgs),
     Evaluate(evaluate::EvaluateArgs),
 }
-
-/// A request that cannot be granted as asked: exit code 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct AskedWrongly(String);
-
-/// The model lost against the baseline that it was required to beat: exit code 3.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Lost(String);
 
 /// Parses arguments, does the job, and turns its outcome into an exit code.
 pub fn main() -> ExitCode {
@@ -96,73 +85,4 @@ fn this_command() -> String {
         false => format!("'{}'", argument.replace('\'', "'\\''")),
     };
     std::env::args_os().map(|argument| quoted(argument.to_string_lossy().into_owned())).collect::<Vec<_>>().join(" ")
-}
-
-/// The error and its causes, each said once: many a message ends with its cause already.
-///
-/// The system's message is left out after one of ours, which says the same in plain words.
-fn sentence(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    let told = error.chain().enumerate().filter(|(place, cause)| *place == 0 || !cause.is::<std::io::Error>());
-    for cause in told.map(|(_, cause)| cause.to_string()).filter(|cause| !cause.is_empty()) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.ends_with(&cause) {
-            text += &format!(": {cause}");
-        }
-    }
-    text
-}
-
-/// Exit code of a run that was asked to stop, as shells have it of a process that Ctrl-C ended.
-const STOPPED: u8 = 130;
-
-/// 2 where the request was wrong, 3 where the model lost, 130 where it was asked to stop, else 1.
-fn exit_code(error: &anyhow::Error) -> u8 {
-    for cause in error.chain() {
-        if cause.is::<Lost>() {
-            return 3;
-        }
-        if cause.is::<AskedWrongly>() || cause.is::<ConfigError>() {
-            return 2;
-        }
-        if let Some(error) = cause.downcast_ref::<StudyError>() {
-            return match error {
-                error if error.is_stop() => STOPPED,
-                StudyError::Config(_)
-                | StudyError::NoTrackConfig
-                | StudyError::TimeLapse { .. }
-                | StudyError::Tracks { .. }
-                | StudyError::Folds { .. }
-                | StudyError::Images { .. }
-                | StudyError::RankImages { .. }
-                | StudyError::Published { .. } => 2,
-                StudyError::Evaluate(EvaluateError::MissingLabel { .. }) => 2,
-                StudyError::Load(error) if error.is_request() => 2,
-                StudyError::Plan(PlanError::Query(_) | PlanError::Context { .. } | PlanError::By { .. }) => 2,
-                StudyError::Pair(PairError::Split { .. }) => 2,
-                StudyError::Run(error) if error.is_request() => 2,
-                _ => 1,
-            };
-        }
-    }
-    1
-}
-
-/// Whether whoever read our output has stopped reading, which is not an error.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-/// Writes results to stdout.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    if !text.ends_with('\n') {
-        stdout.write_all(b"\n")?;
-    }
-    Ok(stdout.flush()?)
 }
