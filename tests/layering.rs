@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Crates that only some rooms may name.
 const CONFINED: [(&[&str], &[&str]); 8] = [
     (&["polars", "polars_core", "polars_io"], &["load"]),
-    (&["hdf5", "hdf5_metno", "rust_hdf5", "rusqlite", "roxmltree"], &["load"]),
+    (&["hdf5", "hdf5_metno", "rust_hdf5", "rusqlite", "roxmltree", "calamine"], &["load"]),
     (&["tiff", "zune_jpeg", "zstd", "lz4_flex", "crc32c"], &["load"]),
     (&["csv", "arrow", "parquet"], &["table", "load"]),
     // Names of files and of columns are given as globs.
@@ -88,7 +88,7 @@ fn faults_of(rooms: &[String], path: &Path, text: &str, is_of_tests: bool) -> Ve
     let modules: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
     let room = modules[0].trim_end_matches(".rs");
     let Some(place) = rooms.iter().position(|other| other == room) else {
-        return vec![format!("{shown}: `{room}` is no room; declare it in lib.rs")];
+        return vec![format!("{shown}: `{room}` is not a room; declare it in lib.rs")];
     };
     let is_module_of_its_folder = matches!(modules.last(), Some(&"mod.rs"));
     let depth = modules.len() - usize::from(is_module_of_its_folder);
@@ -292,7 +292,7 @@ mod of_the_check_itself {
         check("load/image/tiff.rs", "use super::super::plan::Ranking;", &[]);
         check("load/image/tiff.rs", "use super::super::super::{plan, model};", &["names `model`", "names `plan`"]);
         check("plan/mod.rs", "use crate::{load, model, screen};", &[]);
-        check("shed/mod.rs", "", &["`shed` is no room"]);
+        check("shed/mod.rs", "", &["`shed` is not a room"]);
     }
 
     #[test]

@@ -18,8 +18,8 @@ fn growth_of_tracked_objects_is_read_out_of_predictions_at_unseen_doses() {
     finish(run_of(folder.path(), "two", &[]), 0);
     assert_same(&folder.path().join("two"), &folder.path().join("one"));
     for fold in 0..3 {
-        let pictures = folder.path().join(format!("one/fold-{fold}/pictures"));
-        assert_eq!(std::fs::read_dir(pictures).unwrap().count(), 4, "two conditions of two wells are tested");
+        let images = folder.path().join(format!("one/fold-{fold}/images"));
+        assert_eq!(std::fs::read_dir(images).unwrap().count(), 4, "two conditions of two wells are tested");
     }
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::open_run::{OpenRun, stop_on_signals};
 use super::options::DeviceArgs;
-use super::progress::{Reporter, teller};
+use super::progress::Reporter;
 use super::{AskedWrongly, print};
 use crate::answer::TrainedRun;
 use crate::embed::{Embeddings, Level, embed_screen};
@@ -86,7 +86,7 @@ impl EmbedArgs {
         stop_on_signals(&stop)?;
         let reporter = Reporter::new(0, 0);
         let source = ImageSource { source: Source::of(files), ..ImageSource::default() };
-        let found = study::embed_published(&run, &source, &cache, &device, &stop, &teller(&reporter))?;
+        let found = study::embed_published(&run, &source, &cache, &device, &stop, &reporter.listener())?;
         found.notes.iter().for_each(|note| tracing::info!("  {note}"));
         let embeddings = if level == Level::Intervention { found.tiles.by_intervention() } else { found.tiles };
         write(&embeddings, &out)

@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::options::{DeviceArgs, Overrides};
-use super::progress::{Reporter, teller};
+use super::progress::Reporter;
 use super::{AskedWrongly, STOPPED};
 use crate::answer::{Prepared, TrainedRun};
 use crate::config::Config;
@@ -39,13 +39,13 @@ pub(super) fn run_config(
     if config.images.is_some() {
         listen()?;
     }
-    let loaded = study::load_screen_until(config, &stop, &teller(&reporter))?;
+    let loaded = study::load_screen_until(config, &stop, &reporter.listener())?;
     say_loaded(&loaded);
     asked.check(&loaded.screen)?;
     if config.images.is_none() {
         listen()?;
     }
-    Ok(study::run(config, &loaded, &folder, &device, &stop, &teller(&reporter))?)
+    Ok(study::run(config, &loaded, &folder, &device, &stop, &reporter.listener())?)
 }
 
 /// The first SIGINT or SIGTERM asks to stop, the second ends the process with code 130 as it stands.

@@ -39,8 +39,13 @@ impl Reporter {
         Self { decoding: bar(0, "images"), bar: steps_bar, steps: Mutex::new(vec![0; members]) }
     }
 
+    /// What a job tells its events to.
+    pub(super) fn listener(&self) -> impl Fn(Event) + Sync + '_ {
+        |event| self.tell(event)
+    }
+
     /// Shows one event.
-    pub(super) fn tell(&self, event: Event) {
+    fn tell(&self, event: Event) {
         match event {
             Event::Step(words) => self.bar.suspend(|| tracing::info!("{words}")),
             Event::Note(words) => self.bar.suspend(|| tracing::info!("  {words}")),
@@ -82,9 +87,4 @@ impl Drop for Reporter {
         self.decoding.finish_and_clear();
         self.bar.finish_and_clear();
     }
-}
-
-/// Shows events through a reporter.
-pub(super) fn teller(reporter: &Reporter) -> impl Fn(Event) + Sync + '_ {
-    |event| reporter.tell(event)
 }

@@ -72,9 +72,9 @@ pub enum Centers {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CropSettings {
-    /// Side in pixels, of the binned picture.
+    /// Side in pixels, of the binned image.
     pub size: usize,
-    /// Pixels along each side of the squares whose means are the pixels that crops are cut from; 1 leaves pictures as
+    /// Pixels along each side of the squares whose means are the pixels that crops are cut from; 1 leaves images as
     /// they are.
     pub binning: usize,
     /// What they are cut around.
@@ -122,9 +122,10 @@ struct Source<'a> {
 }
 
 impl CropCache {
-    /// The crops of a screen in `folder`; those that are not there yet are made. `objects` are those of the card's
-    /// table, `[site][object]`; where a `flat_field` is given, pictures are divided by it. While crops are made, `progress` is told how many of how many sites are done, and says
-    /// whether to go on.
+    /// The crops of a screen in `folder`; those that are not there yet are made.
+    ///
+    /// `objects` are those of the card's table, `[site][object]`; where a `flat_field` is given, images are divided by it.
+    /// While crops are made, `progress` is told how many of how many sites are done, and says whether to go on.
     ///
     /// Of two processes that make the same crops at once the second waits for the first.
     ///

@@ -1,7 +1,7 @@
-//! Uneven illumination of images -> a smooth field for each channel, by which pictures are divided.
+//! Uneven illumination of images -> a smooth field for each channel, by which images are divided.
 //!
-//! Objectives light the middle of a picture more than its corners, so that the same cell is bright here and dark there.
-//! What all pictures of a plate share is taken for the light: each reference site is averaged over [`GRID`] x [`GRID`]
+//! Objectives light the middle of an image more than its corners, so that the same cell is bright here and dark there.
+//! What all images of a plate share is taken for the light: each reference site is averaged over [`GRID`] x [`GRID`]
 //! blocks, the median of each block over the sites is fitted by a polynomial of degree [`DEGREE`] in x and y (least
 //! squares), and the polynomial is scaled to a mean of 1. Division leaves the mean brightness as it was. An offset of the
 //! camera is not subtracted, and dust, which is smaller than a block, stays.
@@ -22,7 +22,7 @@ use crate::load::image::pixels::PixelValues;
 use crate::load::image::{Stack, read_site};
 use crate::screen::ImageScreen;
 
-/// Blocks along each side of a picture.
+/// Blocks along each side of an image.
 const GRID: usize = 16;
 /// Degree of the polynomial in x and y together.
 const DEGREE: usize = 4;
@@ -39,7 +39,7 @@ pub struct FlatField {
     fields: BTreeMap<String, Field>,
 }
 
-/// The illumination of pictures of one size.
+/// The illumination of images of one size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Field {
     height: usize,
@@ -52,7 +52,7 @@ impl FlatField {
     /// Fits on the sites at `rows`, which are decoded on all cores; for each plate, or for all plates together.
     ///
     /// # Errors
-    /// If there are fewer than eight sites for a field, their pictures differ in size, a channel is dark or darker than a
+    /// If there are fewer than eight sites for a field, their images differ in size, a channel is dark or darker than a
     /// tenth of its mean somewhere, or a site cannot be decoded.
     pub fn fit(screen: &ImageScreen, rows: &[usize], level: IntensityLevel) -> Result<Self, CropError> {
         let mut groups = BTreeMap::<String, Vec<usize>>::new();
@@ -74,7 +74,7 @@ impl FlatField {
     /// Divides a site of `plate` by its illumination; its values become `f32`.
     ///
     /// # Errors
-    /// If no site of the plate was fitted, or the picture has another size or other channels.
+    /// If no site of the plate was fitted, or the image has another size or other channels.
     pub fn apply(&self, plate: &str, stack: &mut Stack) -> Result<(), CropError> {
         let refused = |message: String| Err(CropError::Intensity { message });
         let Some(field) = self.fields.get(self.level.group(plate)) else {
@@ -255,7 +255,7 @@ fn polynomial(places: &[(f64, f64)], values: &[f64]) -> Vec<f64> {
             terms.iter().enumerate().for_each(|(column, other)| square[row][column] += term * other);
         }
     }
-    // Pictures of fewer pixels than terms leave some of them open; those are then 0.
+    // Images of fewer pixels than terms leave some of them open; those are then 0.
     (0..n).for_each(|term| square[term][term] += 1e-9 * places.len() as f64);
     for pivot in 0..n {
         for row in pivot + 1..n {
@@ -278,7 +278,7 @@ mod tests {
     use crate::load::Source;
     use crate::load::image::{ImageSource, load_images};
 
-    /// What lights a picture: a slope and darker corners, with a mean of about 1.
+    /// What lights an image: a slope and darker corners, with a mean of about 1.
     fn lamp(x: f64, y: f64) -> f64 {
         1.1 + 0.2 * x - 0.1 * y - 0.15 * (x * x + y * y)
     }

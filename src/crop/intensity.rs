@@ -31,7 +31,7 @@ pub struct IntensitySettings {
     pub high_percentile: f64,
     /// Which sites share a scale.
     pub level: IntensityLevel,
-    /// Whether pictures are first divided by the illumination that the fitted sites share; see [`FlatField`].
+    /// Whether images are first divided by the illumination that the fitted sites share; see [`FlatField`].
     pub flat_field: bool,
 }
 

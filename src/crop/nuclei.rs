@@ -1,9 +1,9 @@
 //! A built-in finder of nuclei, for screens without masks and object tables.
 //!
-//! It is a threshold and a watershed, and knows nothing of nuclei: the picture is smoothed by the mean of 3 x 3 pixels
+//! It is a threshold and a watershed, and knows nothing of nuclei: the image is smoothed by the mean of 3 x 3 pixels
 //! and split at Otsu's threshold (256 bins between the smallest and the largest smoothed value); bright pixels that touch
 //! by a side are one object, unless it has a neck, where it is cut ([`watershed`](super::watershed)). Objects with fewer pixels
-//! than asked for are left out. One threshold serves the whole picture, so that dim nuclei beside bright ones are missed.
+//! than asked for are left out. One threshold serves the whole image, so that dim nuclei beside bright ones are missed.
 //! It is good enough to cut crops, and no substitute for a segmentation.
 
 use super::watershed::split;
@@ -11,7 +11,7 @@ use crate::load::image::LabelImage;
 
 const N_BINS: usize = 256;
 
-/// Labels bright objects of a picture, `[height, width]`, numbered from 1 in the order of their first pixels.
+/// Labels bright objects of an image, `[height, width]`, numbered from 1 in the order of their first pixels.
 ///
 /// # Panics
 /// If `values` are not `height` times `width`.
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_picture_has_none() {
+    fn a_flat_image_has_none() {
         assert!(find_nuclei(&[3.0; 12], 3, 4, 1).labels.iter().all(|&label| label == 0));
         assert!(find_nuclei(&[], 0, 0, 1).labels.is_empty());
     }

@@ -43,8 +43,8 @@ pub enum Artifact {
     Scores,
     /// Read-outs of the wells of a time lapse, `readouts.parquet`.
     Readouts,
-    /// What the pictures of a time lapse show, `pictures.parquet`.
-    Pictures,
+    /// What the images drawn of a time lapse show, `images.parquet`.
+    Images,
     /// Measured and predicted values of held-out tracks, `trajectories.parquet`.
     Trajectories,
     /// Labels of the held-out wells of an image screen as their nearest neighbors tell them, `labels.parquet`.
@@ -73,7 +73,7 @@ impl Artifact {
             Self::Evaluation => "evaluation.json",
             Self::Scores => "scores.parquet",
             Self::Readouts => "readouts.parquet",
-            Self::Pictures => "pictures.parquet",
+            Self::Images => "images.parquet",
             Self::Trajectories => "trajectories.parquet",
             Self::Labels => "labels.parquet",
         };

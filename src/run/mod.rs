@@ -9,7 +9,7 @@
 //!   model/            member-0.safetensors, …: the trained members
 //!   normalizer.json, decoder.json, evaluation.json
 //!   embeddings.parquet, predictions.parquet, ranking.parquet, scores.parquet, …
-//!   pictures/         start, prediction and outcome of objects of a time lapse
+//!   images/           start, prediction and outcome of objects of a time lapse
 //! ```
 //!
 //! Crops of images are not in it: runs of the same images share them under `images.cache`.

@@ -2,11 +2,11 @@
 
 mod answers;
 mod ask;
+mod drawing;
 mod error;
 mod event;
 mod images;
 mod open;
-mod pictures;
 mod prepare;
 mod published;
 mod refuse;

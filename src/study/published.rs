@@ -16,7 +16,7 @@ use crate::run::Checkpoint;
 use crate::screen::{ChannelScale, FeatureMatrix};
 use crate::train::{Stop, TrainError};
 
-/// Pictures encoded at once; their tokens take many times the memory of the pixels.
+/// Images encoded at once; their tokens take many times the memory of the pixels.
 const CHUNK: usize = 16;
 
 /// Means and deviations of the channels that the published models were trained with, on a scale of 0 to 1: ImageNet's.
@@ -34,7 +34,7 @@ pub struct PublishedEmbeddings {
 
 /// Encodes images with the encoder and projector of a published checkpoint.
 ///
-/// Pictures are cut into tiles of the side that the encoder reads, 224 pixels, without being resized. Pictures of 8 bits
+/// Images are cut into tiles of the side that the encoder reads, 224 pixels, without being resized. Images of 8 bits
 /// are divided by 255, as in the training of the published models; others are scaled between percentiles of the reference
 /// sites, as in our own runs. Then ImageNet's means and deviations are applied.
 ///

@@ -12,7 +12,7 @@ use super::event::Event;
 use super::open::fold_name;
 use super::prepare::{load_screen_until, prepare};
 use super::refuse::{Wanted, refuse};
-use super::{pictures, reopen};
+use super::{drawing, reopen};
 use crate::answer::{Prepared, TrainedRun};
 use crate::config::{Config, ScreenKind};
 use crate::embed::{Embeddings, Level, embed};
@@ -258,7 +258,7 @@ fn results(
     let asked = ask(config, prepared, trained_run, Some(&rows), Scope::All, job.device, job.tell)?.unwrap_or_default();
     answers::write(&asked.answers, asked.methods.as_ref(), &folder)?;
     if let Some(lapse) = &asked.lapse {
-        pictures::draw(config, lapse, &folder)?;
+        drawing::draw(config, lapse, &folder)?;
     }
     let evaluation = asked.evaluation(config)?;
     write_evaluation(&evaluation, &folder)?;

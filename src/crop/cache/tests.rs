@@ -53,12 +53,12 @@ fn crops_are_those_of_the_sites() {
 }
 
 #[test]
-fn binned_crops_are_means_and_their_objects_stay_in_the_picture() {
+fn binned_crops_are_means_and_their_objects_stay_in_the_image() {
     let folder = tempfile::tempdir().unwrap();
     let screen = screen(folder.path());
     let halves = CropSettings { binning: 2, ..settings(3) };
     let cache = build(folder.path(), &screen, &halves).unwrap();
-    // Pictures of 8 x 6 pixels become 4 x 3: one tile of 3 x 3 each, its middle pixel made of pixels 2 and 3 each way.
+    // Images of 8 x 6 pixels become 4 x 3: one tile of 3 x 3 each, its middle pixel made of pixels 2 and 3 each way.
     assert_eq!(cache.crops().len(), 40);
     let object = cache.crops()[39].object;
     assert_eq!((object.x, object.y), (2.5, 2.5));
@@ -96,7 +96,7 @@ fn tracked_organoids_are_cut_around_their_centers() {
         cache.crops().iter().filter(|crop| crop.row == row).filter_map(|crop| crop.object.track).collect()
     };
     assert!(tracks(0).intersection(&tracks(1)).count() > 20);
-    // An organoid is brighter than the picture around it.
+    // An organoid is brighter than the image around it.
     let all: Vec<usize> = (0..cache.crops().len()).collect();
     let crops = gather(&cache, &all);
     let middle: f32 = crops.chunks_exact(48 * 48).map(|crop| crop[24 * 48 + 24]).sum::<f32>() / all.len() as f32;

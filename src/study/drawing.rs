@@ -1,4 +1,4 @@
-//! Pictures of what was predicted, for a person to look at: of some objects of every tested well the first frame, the real
+//! Images of what was predicted, for a person to look at: of some objects of every tested well the first frame, the real
 //! frame that lies nearest to the prediction, and the true last frame.
 
 use std::path::Path;
@@ -19,10 +19,10 @@ const GAP: usize = 4;
 /// Least side of a frame as it is shown, in pixels.
 const SIDE: usize = 96;
 
-/// One object of a picture.
+/// One object of an image.
 struct Shown<'a> {
     file: String,
-    /// Line of the picture, counted from 1.
+    /// Line of the image, counted from 1.
     line: usize,
     track: &'a Track,
     /// Row of the nearest real frame.
@@ -31,7 +31,7 @@ struct Shown<'a> {
     distance: f64,
 }
 
-/// Draws `pictures/PLATE_WELL.png` for every well of `config.evaluate.part`, and `pictures.parquet` that says what they show.
+/// Draws `images/PLATE_WELL.png` for every well of `config.evaluate.part`, and `images.parquet` that says what they show.
 ///
 /// Frames of one object stand in a line, first, nearest to the prediction, last; each channel is a line of its own.
 /// The nearest frame is looked for among all later frames of training objects.
@@ -41,8 +41,8 @@ struct Shown<'a> {
 pub(super) fn draw(config: &Config, lapse: &Lapse, folder: &Path) -> Result<(), StudyError> {
     let Some((channels, side)) = config.model.encoder.crop() else { return Ok(()) };
     let screen = &lapse.prepared().screen;
-    let pictures = folder.join("pictures");
-    std::fs::create_dir_all(&pictures).map_err(FileError::write(&pictures))?;
+    let images = folder.join("images");
+    std::fs::create_dir_all(&images).map_err(FileError::write(&images))?;
     let zoom = SIDE.div_ceil(side);
     let step = side * zoom + GAP;
     let mut shown = Vec::new();
@@ -62,9 +62,9 @@ pub(super) fn draw(config: &Config, lapse: &Lapse, folder: &Path) -> Result<(), 
             }
             shown.push(Shown { file: file.clone(), line: line + 1, track, nearest, distance });
         }
-        picture.write_png(&pictures.join(file))?;
+        picture.write_png(&images.join(file))?;
     }
-    Ok(table(screen, &shown).write_parquet(&Artifact::Pictures.path_in(folder))?)
+    Ok(table(screen, &shown).write_parquet(&Artifact::Images.path_in(folder))?)
 }
 
 fn table(screen: &Screen, shown: &[Shown]) -> Table {
@@ -76,7 +76,7 @@ fn table(screen: &Screen, shown: &[Shown]) -> Table {
     };
     let label = |name: &str, row: usize| screen.label(name)?.values[row].clone();
     Table::new()
-        .with("file", "image file in the folder `pictures`", text(&|row| Some(row.file.clone())))
+        .with("file", "image file in the folder `images`", text(&|row| Some(row.file.clone())))
         .with(
             "line",
             "line of the image, counted from 1",
