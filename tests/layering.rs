@@ -47,6 +47,22 @@ fn rooms_use_only_rooms_above_them() {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
+#[test]
+fn docs_name_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages: Vec<PathBuf> = pages.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect();
+    let mut n_named = 0;
+    for page in pages.into_iter().chain([root.join("README.md")]) {
+        let text = fs::read_to_string(&page).unwrap();
+        for path in text.split('`').filter(|code| code.starts_with("src/") && !code.contains(' ')) {
+            n_named += 1;
+            assert!(root.join(path).exists(), "{}: `{path}` does not exist", page.display());
+        }
+    }
+    assert!(n_named > 5, "{n_named} paths found in docs");
+}
+
 /// Names after `pub mod`, in their order.
 fn rooms(lib: &str) -> Vec<String> {
     let tokens = tokens(lib);
