@@ -20,7 +20,7 @@ const CONFINED: [(&[&str], &[&str]); 8] = [
     (&["clap", "indicatif", "anyhow", "signal_hook", "tracing", "tracing_subscriber"], &["cli"]),
     (
         &["burn", "burn_flex"],
-        &["model", "loss", "run", "train", "embed", "predict", "baseline", "plan", "study", "cli"],
+        &["model", "loss", "run", "train", "embed", "predict", "baseline", "plan", "answer", "study", "cli"],
     ),
 ];
 
