@@ -16,7 +16,7 @@ use super::trained_run::TrainedRun;
 use crate::baseline::{BlendRule, Profiles, Rows};
 use crate::config::Config;
 use crate::crop::READOUT_LABEL;
-use crate::evaluate::{EvaluateError, WellReadout};
+use crate::evaluate::{EvaluateError, UnitName, WellReadout};
 use crate::pair::{Part, Split};
 use crate::predict::{Line, LogProbe, Method, Predictions, ratios_of_sums};
 use crate::screen::{FeatureMatrix, Screen, Track, Treatment, Well};
@@ -115,8 +115,7 @@ impl<'a> Lapse<'a> {
         for (method, values) in methods {
             for ((well, value), &observed) in self.wells.iter().zip(values).zip(&observed) {
                 found.extend(value.map(|predicted| WellReadout {
-                    plate: well.plate.to_owned(),
-                    well: well.well,
+                    unit: UnitName::Well { plate: well.plate.to_owned(), well: well.well },
                     treatment: well.treatment.clone(),
                     fold: config.split.fold,
                     part: well.part,

@@ -17,7 +17,7 @@ use super::prepared::Prepared;
 use super::trained_run::TrainedRun;
 use crate::baseline::{Mean, Responses, halves, replicate_tracks, share_of, toward_prior};
 use crate::config::Config;
-use crate::evaluate::TrackPrediction;
+use crate::evaluate::{Course, TrackPrediction, UnitName};
 use crate::pair::{Anchor, Part};
 use crate::predict::{Forecaster, Method};
 use crate::screen::{Schedule, Treatment};
@@ -79,13 +79,16 @@ pub fn track_predictions(
         let replicates = replicate_tracks(schedule, &scored, &halves, seen);
         let methods = learned.into_iter().chain(simple).chain(replicates);
         tracks.extend(methods.map(|(method, predicted)| TrackPrediction {
-            field: schedule.field.clone(),
-            track: schedule.track.clone(),
+            unit: UnitName::Track { field: schedule.field.clone(), track: schedule.track.clone() },
             treatment: schedule.treatment.clone(),
+            fold: config.split.fold,
+            part: config.evaluate.part,
             method,
-            minutes: schedule.minutes[later.clone()].to_vec(),
             predicted,
-            observed: schedule.measured[later.clone()].to_vec(),
+            observed: Course {
+                minutes: schedule.minutes[later.clone()].to_vec(),
+                values: schedule.measured[later.clone()].to_vec(),
+            },
         }));
     }
     Ok(TrackPredictions { tracks, blend_weight, notes })

@@ -263,8 +263,7 @@ mod tests {
     #[test]
     fn wells_of_other_parts_are_not_scored() {
         let well = |part: Part, method: Method, predicted: f64| WellReadout {
-            plate: "p".to_owned(),
-            well: None,
+            unit: crate::evaluate::UnitName::Well { plate: "p".to_owned(), well: None },
             treatment: treatment("forskolin"),
             fold: 0,
             part,

@@ -2,33 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::answer::{Answer, UnitName, answer_table};
 use super::{
     Bootstrap, Claim, DRAWS, EvaluateConfig, EvaluateError, Guess, ScoreRow, nearest_labels, relabeling_p_value,
 };
 use crate::pair::{Part, Split};
-use crate::screen::{Features, Role, Screen, Treatment, Unit, Well, share_mechanism};
+use crate::screen::{Features, Role, Screen, Unit, share_mechanism};
 use crate::table::{Column, Table};
 
-/// What the neighbors of one held-out well say of its label, in one space.
+/// The label of a held-out well as its nearest neighbors say it, in one space or by one simple method; and its own.
+pub type LabelGuess = Answer<Vote, String, String>;
+
+/// What the nearest training wells say of a well's label.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LabelGuess {
-    /// The plate.
-    pub plate: String,
-    /// The well.
-    pub well: Option<Well>,
-    /// What was done.
-    pub treatment: Treatment,
-    /// The fold in which it was held out.
-    pub fold: usize,
-    /// The space, or the simple method.
-    pub method: String,
-    /// The true label.
-    pub label: String,
-    /// The label of most of its neighbors, or several with equally many of equal distance.
-    pub guessed: Vec<String>,
+pub struct Vote {
+    /// The label of most of them, or several with equally many of equal distance.
+    pub labels: Vec<String>,
     /// Whether labels are mechanisms, of which several may be joined by `|`; one in common is right.
     pub is_of_mechanisms: bool,
-    /// Mean distance to the training wells of its label over that to all others; `None` where there is no distance.
+    /// Mean distance to the training wells of the well's label over that to all others; `None` where there is no distance.
     pub own_over_other: Option<f64>,
 }
 
@@ -89,21 +81,21 @@ pub fn guesses(
         let is_distance = method != MAJORITY && LAYOUT.iter().all(|(name, _)| *name != method);
         for (&row, distances) in queries.iter().zip(&distances) {
             let guessed = nearest_labels(distances, &of_references, settings.neighbors);
-            let observation = screen.unit(row);
+            let unit = screen.unit(row);
+            let own_over_other =
+                is_distance.then(|| own_over_other(distances, &of_references, label(row), &is_same)).flatten();
             found.push(LabelGuess {
-                plate: observation.plate.clone(),
-                well: observation.well,
-                treatment: observation.treatment(),
+                unit: UnitName::Well { plate: unit.plate.clone(), well: unit.well },
+                treatment: unit.treatment(),
                 fold,
+                part: settings.part,
                 method: method.clone(),
-                label: label(row).to_owned(),
-                guessed: guessed.into_iter().map(str::to_owned).collect(),
-                is_of_mechanisms,
-                own_over_other: if is_distance {
-                    own_over_other(distances, &of_references, label(row), &is_same)
-                } else {
-                    None
+                predicted: Vote {
+                    labels: guessed.into_iter().map(str::to_owned).collect(),
+                    is_of_mechanisms,
+                    own_over_other,
                 },
+                observed: label(row).to_owned(),
             });
         }
     }
@@ -180,7 +172,7 @@ pub(super) fn label_scores(
         }
     }
     let bootstrap = &settings.bootstrap;
-    let labels: BTreeSet<&str> = guesses.iter().map(|guess| guess.label.as_str()).collect();
+    let labels: BTreeSet<&str> = guesses.iter().map(|guess| guess.observed.as_str()).collect();
     let mut rows = Vec::new();
     for (method, own) in &methods {
         let mut row = |subset: &str, metric: &str, of: Vec<(f64, String)>| -> Result<(), EvaluateError> {
@@ -190,13 +182,13 @@ pub(super) fn label_scores(
             Ok(())
         };
         row("all", "accuracy", own.iter().map(|guess| (hit(guess), well_name(guess))).collect())?;
-        let ratios = own.iter().filter_map(|guess| Some((guess.own_over_other?, well_name(guess))));
+        let ratios = own.iter().filter_map(|guess| Some((guess.predicted.own_over_other?, well_name(guess))));
         let ratios: Vec<(f64, String)> = ratios.collect();
         if !ratios.is_empty() {
             row("all", "own/other distance", ratios)?;
         }
         for label in labels.iter().filter(|_| labels.len() <= MOST_SHOWN) {
-            let of_label = own.iter().filter(|guess| guess.label == *label);
+            let of_label = own.iter().filter(|guess| guess.observed == *label);
             row(label, "accuracy", of_label.map(|guess| (hit(guess), well_name(guess))).collect())?;
         }
         rows.push(p_value(method, own, bootstrap));
@@ -208,10 +200,10 @@ pub(super) fn label_scores(
 /// The guess as one whose label may change places with those of its plate and fold.
 fn relabeled(guess: &LabelGuess) -> Guess<'_> {
     Guess {
-        stratum: format!("{} {}", guess.fold, guess.plate),
-        label: &guess.label,
-        guessed: guess.guessed.iter().map(String::as_str).collect(),
-        is_of_mechanisms: guess.is_of_mechanisms,
+        stratum: format!("{} {}", guess.fold, guess.unit.place()),
+        label: &guess.observed,
+        guessed: guess.predicted.labels.iter().map(String::as_str).collect(),
+        is_of_mechanisms: guess.predicted.is_of_mechanisms,
     }
 }
 
@@ -220,9 +212,10 @@ fn hit(guess: &LabelGuess) -> f64 {
 }
 
 fn well_name(guess: &LabelGuess) -> String {
-    match guess.well {
-        Some(well) => format!("{} {well}", guess.plate),
-        None => format!("{} {} {}", guess.plate, guess.treatment, guess.fold),
+    let plate = guess.unit.place();
+    match guess.unit.name() {
+        Some(well) => format!("{plate} {well}"),
+        None => format!("{plate} {} {}", guess.treatment, guess.fold),
     }
 }
 
@@ -299,28 +292,15 @@ fn notes(bootstrap: &Bootstrap, methods: &[(&str, Vec<&LabelGuess>)]) -> Result<
 
 /// Every guess as a table: one row for each held-out well and method.
 pub fn label_table(guesses: &[LabelGuess]) -> Table {
-    let text = |of: &dyn Fn(&LabelGuess) -> Option<String>| Column::Text(guesses.iter().map(of).collect());
+    let text = |of: &dyn Fn(&LabelGuess) -> String| Column::Text(guesses.iter().map(|row| Some(of(row))).collect());
     let number = |of: &dyn Fn(&LabelGuess) -> Option<f64>| Column::Number(guesses.iter().map(of).collect());
-    Table::new()
-        .with("plate", "plate of the well", text(&|row| Some(row.plate.clone())))
-        .with("well", "the well", text(&|row| row.well.map(|well| well.to_string())))
-        .with_interventions(guesses.iter().map(|row| &row.treatment.intervention))
+    answer_table(guesses, |_| 1)
         .with(
-            "fold",
-            "test fold in which the well was held out",
-            Column::Integer(guesses.iter().map(|row| Some(row.fold as i64)).collect()),
+            "predicted",
+            "label of most of its neighbors in the space; several are joined by ` / `",
+            text(&|row| row.predicted.labels.join(" / ")),
         )
-        .with("label", "its label", text(&|row| Some(row.label.clone())))
-        .with(
-            "method",
-            "space in which its neighbors were looked for, or a simple method",
-            text(&|row| Some(row.method.clone())),
-        )
-        .with(
-            "guessed",
-            "label of most of its neighbors; several are joined by ` / `",
-            text(&|row| Some(row.guessed.join(" / "))),
-        )
+        .with("observed", "its label", text(&|row| row.observed.clone()))
         .with(
             "hit",
             "1 if right, the share of the label among several guesses, 0 if wrong",
@@ -329,34 +309,37 @@ pub fn label_table(guesses: &[LabelGuess]) -> Table {
         .with(
             "own_over_other",
             "mean distance to the training wells of its label over that to all others; null where there is no distance",
-            number(&|row| row.own_over_other),
+            number(&|row| row.predicted.own_over_other),
         )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::Intervention;
+    use crate::screen::{Intervention, Treatment};
 
     fn guess(well: &str, method: &str, label: &str, guessed: &[&str]) -> LabelGuess {
         LabelGuess {
-            plate: "p".to_owned(),
-            well: Some(well.parse().unwrap()),
+            unit: UnitName::Well { plate: "p".to_owned(), well: Some(well.parse().unwrap()) },
             treatment: Treatment { intervention: Intervention::untreated(), context: String::new() },
             fold: 0,
+            part: Part::Test,
             method: method.to_owned(),
-            label: label.to_owned(),
-            guessed: guessed.iter().map(|&label| label.to_owned()).collect(),
-            is_of_mechanisms: false,
-            own_over_other: None,
+            predicted: Vote {
+                labels: guessed.iter().map(|&label| label.to_owned()).collect(),
+                is_of_mechanisms: false,
+                own_over_other: None,
+            },
+            observed: label.to_owned(),
         }
     }
 
     #[test]
     fn of_joined_mechanisms_one_in_common_is_a_hit() {
-        let joined = guess("A01", LATENTS, "a|b", &["b", "c"]);
+        let mut joined = guess("A01", LATENTS, "a|b", &["b", "c"]);
         assert_eq!(hit(&joined), 0.0);
-        assert_eq!(hit(&LabelGuess { is_of_mechanisms: true, ..joined }), 0.5);
+        joined.predicted.is_of_mechanisms = true;
+        assert_eq!(hit(&joined), 0.5);
     }
 
     #[test]

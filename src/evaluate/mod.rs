@@ -5,6 +5,7 @@
 //! The independent unit of every interval is the perturbation, not the well.
 
 mod accuracy;
+mod answer;
 mod average_precision;
 mod bootstrap;
 mod ceiling;
@@ -32,6 +33,7 @@ mod well_means;
 mod wells;
 
 pub use accuracy::{Origins, TreatmentAccuracy, accuracy};
+pub use answer::{Answer, UnitName};
 pub use average_precision::{average_precision, expected_average_precision, random_order_p_value};
 pub use bootstrap::{Bootstrap, Claim, Estimate, MIN_UNITS, PairedDifference, UnitDifference};
 pub use ceiling::{ReplicateCeiling, replicate_ceiling, split_halves};
@@ -41,7 +43,7 @@ pub use correlation::{pearson, spearman};
 pub use embeddings::{embedding_scores, well_embedding_scores};
 pub use error::EvaluateError;
 pub use evaluation::{Answers, Evaluation};
-pub use labels::{LATENTS, LabelGuess, Space, guesses, label_table};
+pub use labels::{LATENTS, LabelGuess, Space, Vote, guesses, label_table};
 pub use moa::{Exclude, MoaAccuracy, MoaVector, moa_accuracy, moa_vectors};
 pub use neighbors::{DRAWS, Guess, RelabelingPValue, nearest_labels, relabeling_p_value};
 pub use readout::{ReadoutScore, readout_scores};
@@ -49,7 +51,7 @@ pub use replicate_map::{MapSettings, Negatives, ReplicateMap, ReplicateMaps, Uns
 pub use retrieval::{Distance, Retrieval, RetrievalRank, retrieval};
 pub use scores::{ScoreRow, Scores};
 pub use significance::benjamini_hochberg;
-pub use tracks::{TrackPrediction, trajectory_table};
+pub use tracks::{Course, TrackPrediction, trajectory_table};
 pub use trajectory::{FieldSums, TRAJECTORY_METRICS, TrajectoryScore, trajectory_scores};
 pub use treatments::{TreatmentScore, treatment_scores};
 pub use trust::{Intervals, verdict_sentence};

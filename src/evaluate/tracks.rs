@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::answer::{Answer, UnitName, answer_table};
 use super::{Bootstrap, Direction, EvaluateError, FieldSums, ScoreRow, TrajectoryScore, Verdict, trajectory_scores};
 use crate::predict::{Method, MethodKind};
-use crate::screen::Treatment;
 use crate::table::{Column, Table};
 
 /// What the prediction of trajectories is called in `scores.parquet`.
@@ -13,23 +13,16 @@ pub(super) const TRACKS: &str = "trajectories";
 /// The subset of all conditions together.
 pub(super) const ALL: &str = "all";
 
-/// One track as one method predicts it.
+/// What a method predicts of one track after the part that was seen; the treatment is all that it got.
+pub type TrackPrediction = Answer<Vec<Option<f64>>, Course>;
+
+/// What was measured of a track.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TrackPrediction {
-    /// The field of view.
-    pub field: String,
-    /// The track.
-    pub track: String,
-    /// What the track got over all of its time.
-    pub treatment: Treatment,
-    /// The method.
-    pub method: Method,
+pub struct Course {
     /// Times after those that were seen.
     pub minutes: Vec<f64>,
-    /// What the method predicts.
-    pub predicted: Vec<Option<f64>>,
-    /// What was measured.
-    pub observed: Vec<Option<f64>>,
+    /// The value at each time.
+    pub values: Vec<Option<f64>>,
 }
 
 /// Scores of every method on tracks, of one fold or of all.
@@ -55,7 +48,7 @@ fn score_rows(
     tracks: &[&TrackPrediction],
     bootstrap: &Bootstrap,
 ) -> Result<Vec<ScoreRow>, EvaluateError> {
-    let values = tracks.iter().flat_map(|track| track.observed.iter().flatten());
+    let values = tracks.iter().flat_map(|track| track.observed.values.iter().flatten());
     let (sum, n) = values.fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
     let offset = if n > 0.0 { sum / n } else { 0.0 };
     let mut fields = BTreeMap::<(String, &str), (FieldSums, usize)>::new();
@@ -63,8 +56,8 @@ fn score_rows(
         if track.predicted.iter().all(Option::is_none) {
             continue;
         }
-        let (sums, n_tracks) = fields.entry((track.treatment.to_string(), &track.field)).or_default();
-        sums.add(&track.minutes, &track.observed, &track.predicted, offset)?;
+        let (sums, n_tracks) = fields.entry((track.treatment.to_string(), track.unit.place())).or_default();
+        sums.add(&track.observed.minutes, &track.observed.values, &track.predicted, offset)?;
         *n_tracks += 1;
     }
     let mut subsets: Vec<String> = fields.keys().map(|(condition, _)| condition.clone()).collect();
@@ -105,17 +98,16 @@ pub(super) struct TrackErrors<'a> {
 impl<'a> TrackErrors<'a> {
     pub(super) fn of(tracks: &'a [TrackPrediction]) -> Self {
         let mut found = Self { conditions: Vec::new(), fields: Vec::new(), methods: BTreeMap::new() };
-        let mut positions = BTreeMap::<(&str, &str, String), usize>::new();
+        let mut positions = BTreeMap::<(&UnitName, String), usize>::new();
         for track in tracks {
             let condition = track.treatment.to_string();
             let next = positions.len();
-            let position =
-                *positions.entry((track.field.as_str(), track.track.as_str(), condition.clone())).or_insert(next);
+            let position = *positions.entry((&track.unit, condition.clone())).or_insert(next);
             if position == found.fields.len() {
-                found.fields.push(&track.field);
+                found.fields.push(track.unit.place());
                 found.conditions.push(condition);
             }
-            let pairs = track.observed.iter().zip(&track.predicted);
+            let pairs = track.observed.values.iter().zip(&track.predicted);
             let errors: Vec<f64> =
                 pairs.filter_map(|(observed, predicted)| Some(((*observed)? - (*predicted)?).powi(2))).collect();
             let of_method = found.methods.entry(&track.method).or_default();
@@ -195,45 +187,35 @@ impl<'a> TrackErrors<'a> {
 
 /// `trajectories.parquet`: one row for each track, method and time.
 pub fn trajectory_table(tracks: &[TrackPrediction]) -> Table {
-    let each = || tracks.iter().flat_map(|track| (0..track.minutes.len()).map(move |at| (track, at)));
-    let text =
-        |of: &dyn Fn(&TrackPrediction) -> String| Column::Text(each().map(|(track, _)| Some(of(track))).collect());
     let number = |of: &dyn Fn(&TrackPrediction, usize) -> Option<f64>| {
-        Column::Number(each().map(|(track, at)| of(track, at)).collect())
+        let each = tracks.iter().flat_map(|track| (0..track.observed.minutes.len()).map(move |at| (track, at)));
+        Column::Number(each.map(|(track, at)| of(track, at)).collect())
     };
-    Table::new()
-        .with("field", "field of view of the track", text(&|track| track.field.clone()))
-        .with("track", "the track", text(&|track| track.track.clone()))
-        .with_interventions(each().map(|(track, _)| &track.treatment.intervention))
-        .with(
-            "context",
-            "what stays fixed; empty in a screen of one context",
-            text(&|track| track.treatment.context.clone()),
-        )
-        .with("method", "prediction method", text(&|track| track.method.to_string()))
-        .with("minutes", "time of the value", number(&|track, at| Some(track.minutes[at])))
+    answer_table(tracks, |track| track.observed.minutes.len())
+        .with("minutes", "time of the value", number(&|track, at| Some(track.observed.minutes[at])))
         .with("predicted", "predicted value; null where the method abstains", number(&|track, at| track.predicted[at]))
-        .with("observed", "measured value; null where it is missing", number(&|track, at| track.observed[at]))
+        .with("observed", "measured value; null where it is missing", number(&|track, at| track.observed.values[at]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evaluate::TRAJECTORY_METRICS;
-    use crate::screen::{Intervention, Kind, Micromolar};
+    use crate::pair::Part;
+    use crate::screen::{Intervention, Kind, Micromolar, Treatment};
 
     fn track(number: usize, method: Method, dose: f64, predicted: [Option<f64>; 2]) -> TrackPrediction {
         TrackPrediction {
-            field: format!("field {number}"),
-            track: "1".to_owned(),
+            unit: UnitName::Track { field: format!("field {number}"), track: "1".to_owned() },
+            fold: 0,
+            part: Part::Test,
             treatment: Treatment {
                 intervention: Intervention::single("EGF", Kind::Compound, Micromolar::new(dose)),
                 context: String::new(),
             },
             method,
-            minutes: vec![5.0, 10.0],
             predicted: predicted.to_vec(),
-            observed: vec![Some(1.0), Some(2.0)],
+            observed: Course { minutes: vec![5.0, 10.0], values: vec![Some(1.0), Some(2.0)] },
         }
     }
 

@@ -2,33 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::answer::{Answer, answer_table};
 use super::verdict::Errors;
 use super::{Bootstrap, EvaluateError, MethodScores, ScoreRow, readout_scores};
-use crate::pair::Part;
 use crate::predict::Method;
-use crate::screen::{Treatment, Well};
+use crate::screen::Treatment;
 use crate::table::{Column, Table};
 
-/// The read-out of one well by one method.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WellReadout {
-    /// The plate.
-    pub plate: String,
-    /// The well.
-    pub well: Option<Well>,
-    /// What was done, for all of the lapse.
-    pub treatment: Treatment,
-    /// Fold of the split.
-    pub fold: usize,
-    /// What the well's objects were for in that fold.
-    pub part: Part,
-    /// The method.
-    pub method: Method,
-    /// Ratio of the sums over the well's objects, last frame to first, as the method predicts it.
-    pub predicted: f64,
-    /// The measured ratio.
-    pub observed: f64,
-}
+/// The readout of one well by one method: the ratio of the sums over the well's objects, last frame to first.
+pub type WellReadout = Answer<f64>;
 
 /// Scores of every method over the wells, and of each condition's mean where there are too few for an interval.
 ///
@@ -86,19 +68,8 @@ pub(super) const READOUTS: &str = "readout of wells";
 
 /// Every read-out as a table: one row for each well and method.
 pub fn readout_table(readouts: &[WellReadout]) -> Table {
-    let text = |of: &dyn Fn(&WellReadout) -> Option<String>| Column::Text(readouts.iter().map(of).collect());
     let number = |of: &dyn Fn(&WellReadout) -> f64| Column::Number(readouts.iter().map(|row| Some(of(row))).collect());
-    Table::new()
-        .with("plate", "plate of the well", text(&|row| Some(row.plate.clone())))
-        .with("well", "the well", text(&|row| row.well.map(|well| well.to_string())))
-        .with_interventions(readouts.iter().map(|row| &row.treatment.intervention))
-        .with("fold", "fold of the split", number(&|row| row.fold as f64))
-        .with(
-            "part",
-            "part of the well: train, validation, calibration or test",
-            text(&|row| Some(row.part.name().to_owned())),
-        )
-        .with("method", "prediction method", text(&|row| Some(row.method.to_string())))
+    answer_table(readouts, |_| 1)
         .with("predicted", "predicted ratio, last frame to first", number(&|row| row.predicted))
         .with("observed", "measured ratio, last frame to first", number(&|row| row.observed))
 }
