@@ -61,6 +61,8 @@ impl InspectArgs {
                 "controls": loaded.mapping.controls_why,
                 "dose_unit": loaded.mapping.dose_unit_why,
                 "plate_within": loaded.mapping.plate_within,
+                "features": loaded.screen.features.names(),
+                "left_out": loaded.mapping.left_out,
                 "dropped": loaded.screen.dropped,
                 "findings": findings,
                 "notes": loaded.notes,
@@ -101,6 +103,7 @@ impl InspectArgs {
             line("context", format!("{context}: {count} wells"));
         }
         line("features", format!("{}, scale {:?}", summary.n_features, summary.scale).to_lowercase());
+        line("", loaded.mapping.features_in_words());
         text += "columns understood as\n";
         for mapped in &loaded.mapping.columns {
             text += &format!("  {:<22} {} ({})\n", mapped.role.word(), mapped.column, mapped.why);
@@ -110,6 +113,9 @@ impl InspectArgs {
         if !loaded.mapping.dose_unit_why.is_empty() {
             let unit = loaded.mapping.dose_unit.map(|unit| format!("{}: ", unit.word())).unwrap_or_default();
             text += &format!("  {:<22} {unit}{}\n", "unit of doses", loaded.mapping.dose_unit_why);
+        }
+        for left_out in loaded.mapping.left_out_in_words() {
+            text += &format!("  {:<22} {left_out}\n", "not learned from");
         }
         text +=
             "  if one is wrong, change its line under [columns] in the card (`--write-card dataset.toml` writes one)\n";

@@ -70,6 +70,12 @@ fn say_loaded(loaded: &Loaded) {
         screen.treatments().len(),
         screen.features.n_features()
     );
+    if !loaded.mapping.features.is_empty() {
+        tracing::info!("  features: {}", loaded.mapping.features_in_words());
+    }
+    for left_out in loaded.mapping.left_out_in_words() {
+        tracing::info!("  not learned from: {left_out}");
+    }
     for dropped in &screen.dropped {
         tracing::info!("  left out {} rows: {}", dropped.rows, dropped.reason);
     }
@@ -113,6 +119,7 @@ impl OpenRun {
         if source.card.is_none() {
             source.card = self.config.data.card.clone();
         }
+        source.overrides.wanted_features = Some(self.trained_run.normalizer.input_features().to_vec());
         let loaded = study::load_other(&self.config, &source)?;
         say_loaded(&loaded);
         Ok(self.trained_run.normalizer.apply(&loaded.screen)?)

@@ -60,6 +60,8 @@ pub struct Card {
     pub molar_mass_kda: BTreeMap<String, f64>,
     /// Globs on the names of feature columns; empty for the default rule.
     pub features: Vec<String>,
+    /// Globs on the names of columns that are features though they look like something else.
+    pub include_features: Vec<String>,
     /// Globs on the names of columns that are no features.
     pub exclude_features: Vec<String>,
     /// Which column plays which role.

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! One header line, then one line for each row. The delimiter is the one of comma, tab and semicolon that the header has
-//! most of; fields may be quoted with `"`. Numbers have a decimal point. Blank lines are skipped, `\r\n` and a
+//! most of; fields may be quoted with `"`. Numbers have a decimal point, or are read as [`Notation`] says. Blank lines are skipped, `\r\n` and a
 //! byte-order mark are accepted. Refused, with the line: text that is not UTF-8, lines of more than 16 MiB, rows with more or fewer fields than
 //! the header, a name that stands twice, a feature that is no number, and a header without rows.
 //!
@@ -26,13 +26,14 @@ use polars::prelude::{CsvParseOptions, CsvReadOptions, DataType, Field, NullValu
 use rayon::prelude::*;
 
 use super::error::{LoadError, Place};
-use super::table::{self, ColumnSketch, MISSING, RawColumn, RawTable, RowPlace, Values};
+use super::notation::Notation;
+use super::table::{self, ColumnSketch, MISSING, RawColumn, RawTable, RowPlace, SKETCH_CELLS, Values};
 use super::text::read_bytes;
 
 /// How much of a file the first look takes in; more than any header.
 const SKETCH_BYTES: u64 = 4 << 20;
-/// Cells with a value that the first look wants to see in each column.
-const SKETCH_CELLS: usize = 200;
+/// Rows by which the notation of numbers is told.
+const NOTATION_ROWS: usize = 200;
 
 /// The columns of a file, by a look at its first rows or, with `is_whole`, at all of them.
 pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, LoadError> {
@@ -44,8 +45,8 @@ pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, L
     let end = if is_cut { bytes.iter().rposition(|&byte| byte == b'\n').unwrap_or(bytes.len()) } else { bytes.len() };
     let text = utf8(path, &bytes[..end])?;
     let header = Header::of(path, text)?;
-    let mut sketches: Vec<ColumnSketch> =
-        header.names.iter().map(|name| ColumnSketch { name: name.clone(), n_numbers: 0, n_texts: 0 }).collect();
+    let notation = header.notation(text);
+    let mut sketches: Vec<ColumnSketch> = header.names.iter().map(|name| ColumnSketch::of(name)).collect();
     let mut record = ::csv::StringRecord::new();
     let mut reader = header.reader(text);
     let mut n_rows = 0;
@@ -53,13 +54,9 @@ pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, L
     while let Ok(true) = reader.read_record(&mut record) {
         n_rows += 1;
         for (sketch, cell) in sketches.iter_mut().zip(&record) {
-            match table::present(cell) {
-                Some(text) if text.parse::<f64>().is_ok() => sketch.n_numbers += 1,
-                Some(_) => sketch.n_texts += 1,
-                None => {}
-            }
+            sketch.add(cell, notation);
         }
-        if sketches.iter().all(|sketch| sketch.n_numbers + sketch.n_texts >= SKETCH_CELLS) {
+        if sketches.iter().all(|sketch| sketch.n_cells() >= SKETCH_CELLS) {
             break;
         }
     }
@@ -81,11 +78,13 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, Lo
     if lines.is_empty() {
         return Err(LoadError::NoRows { path: path.to_path_buf() });
     }
-    // polars would read a blank line as a row without values.
-    let fast = if has_blank_lines { None } else { parse_fast(text, &header, numbers, lines.len()) };
+    let notation = header.notation(text);
+    // polars would read a blank line as a row without values, and knows decimal points only.
+    let is_usual = !has_blank_lines && notation == Notation::POINT;
+    let fast = if is_usual { parse_fast(text, &header, numbers, lines.len()) } else { None };
     let columns = match fast {
         Some(columns) => columns,
-        None => parse_strict(path, text, &header, numbers, &lines)?,
+        None => parse_strict(path, text, &header, notation, numbers, &lines)?,
     };
     let rows = lines.into_iter().map(|line| RowPlace { path: 0, line }).collect();
     Ok(RawTable { columns, rows, paths: vec![path.to_path_buf()] })
@@ -131,6 +130,26 @@ impl Header {
         let mut builder = ::csv::ReaderBuilder::new();
         builder.delimiter(self.delimiter).flexible(true);
         builder
+    }
+
+    /// How the numbers of the file are written that `text` is the beginning of, or all.
+    ///
+    /// The same rows tell it to the first look and to the reading.
+    fn notation(&self, text: &str) -> Notation {
+        if self.delimiter == b',' && !text.contains('"') {
+            // No field can hold a comma, and a point is a decimal point.
+            return Notation::POINT;
+        }
+        let mut record = ::csv::StringRecord::new();
+        let mut reader = self.reader(text);
+        let mut cells: Vec<String> = Vec::new();
+        for _ in 0..NOTATION_ROWS {
+            if !matches!(reader.read_record(&mut record), Ok(true)) {
+                break;
+            }
+            cells.extend(record.iter().filter(|cell| cell.contains([',', '.'])).map(str::to_owned));
+        }
+        Notation::of(cells.iter().map(String::as_str), self.delimiter == b';')
     }
 
     /// A reader that stands below the header.
@@ -273,6 +292,7 @@ fn parse_strict(
     path: &Path,
     text: &str,
     header: &Header,
+    notation: Notation,
     numbers: &BTreeSet<&str>,
     lines: &[u32],
 ) -> Result<Vec<RawColumn>, LoadError> {
@@ -290,20 +310,22 @@ fn parse_strict(
     for &line in lines {
         reader.read_record(&mut record).map_err(decode)?;
         for (column, cell) in columns.iter_mut().zip(&record) {
-            match (&mut column.values, table::present(cell)) {
-                (Values::Text(values), cell) => values.push(cell.map(str::to_owned)),
-                (Values::Number(values), None) => values.push(f32::NAN),
-                (Values::Number(values), Some(cell)) => {
-                    values.push(number(cell).ok_or_else(|| not_a_number(path, line as usize, &column.name, cell))?);
-                }
+            match &mut column.values {
+                Values::Text(values) => values.push(table::present(cell).map(str::to_owned)),
+                Values::Number(values) => values.push(match table::present_number(cell) {
+                    None => f32::NAN,
+                    Some(text) => {
+                        notation.number(text).ok_or_else(|| not_a_number(path, line as usize, &column.name, text))?
+                            as f32
+                    }
+                }),
             }
         }
     }
+    if notation != Notation::POINT {
+        columns.iter_mut().for_each(|column| column.write_plainly(notation));
+    }
     Ok(columns)
-}
-
-fn number(text: &str) -> Option<f32> {
-    text.parse::<f64>().ok().map(|value| value as f32)
 }
 
 /// The error for a feature cell that is no number.

@@ -12,9 +12,7 @@ const USUAL_MAX_UM: f64 = 100.0;
 
 /// What the rows of a table say.
 pub(super) struct Rows {
-    /// What each was for.
-    pub roles: Vec<Role>,
-    /// Where each was measured, and what had been done there.
+    /// Where each was measured, what it was for, and what had been done there.
     pub units: Vec<Unit>,
     /// What a user may want to know or change, in sentences.
     pub notes: Vec<String>,
@@ -34,7 +32,7 @@ pub(super) fn read(table: &mut RawTable, mapping: &mut Mapping, card: &Card) -> 
     notes.extend(map_units_by_row(table, mapping, card));
     notes.extend(dose::merge(&mut units));
     notes.extend(stock_note(mapping, card, &units));
-    Ok(Rows { roles, units, notes })
+    Ok(Rows { units, notes })
 }
 
 /// The column whose words tell both roles and kinds, as `pert_type` does with `trt_oe`, where no other tells kinds.

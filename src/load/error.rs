@@ -171,23 +171,31 @@ pub enum LoadError {
     },
     /// Files that are to be one table have different columns.
     #[error(
-        "{}: no column `{column}`, which {} has; tables loaded together need the same columns (list it in `exclude_features` if it is a feature that can be left out)",
+        "{}: no column {}, which {} has; tables loaded together need the same columns (features that can be left out are listed in the card: `exclude_features = [{}]`)",
         lacks.display(),
-        has.display()
+        counted(columns),
+        has.display(),
+        columns.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
     )]
     ColumnsDiffer {
-        /// The column.
-        column: String,
-        /// A file that has it.
+        /// The columns.
+        columns: Vec<String>,
+        /// A file that has them.
         has: PathBuf,
-        /// A file that lacks it.
+        /// A file that lacks them.
         lacks: PathBuf,
     },
     /// No column is a feature.
-    #[error("{}: no numeric feature column found; name them with `features = [\"…\"]` (globs on column names) in a card", path.display())]
+    #[error(
+        "{}: no numeric feature column found; name them with `features = [\"…\"]` (globs on column names) in a card{}",
+        path.display(),
+        left_out.iter().map(|columns| format!("\n  not learned from: {columns}")).collect::<String>()
+    )]
     NoFeatures {
         /// The first file.
         path: PathBuf,
+        /// Columns that look like something else, with the reason.
+        left_out: Vec<String>,
     },
     /// Two rows of one well.
     #[error(
@@ -308,6 +316,14 @@ pub enum LoadError {
         /// The reasons, with counts.
         reasons: String,
     },
+}
+
+/// The first of some columns and how many more there are.
+fn counted(columns: &[String]) -> String {
+    match columns {
+        [first, rest @ ..] if !rest.is_empty() => format!("`{first}` and {} more", rest.len()),
+        columns => columns.first().map(|first| format!("`{first}`")).unwrap_or_default(),
+    }
 }
 
 impl LoadError {

@@ -1,16 +1,35 @@
-//! Which columns are features: the declared globs, or else a rule by name and type.
+//! Which columns are features: the declared globs, or else a rule by name, type and values.
 //!
 //! Where any numeric column begins with a compartment of CellProfiler, features are the numeric columns that do; else they
-//! are the numeric columns without another role that are not called `Metadata_…` and do not merely count rows. A column
-//! counts as numeric if most of its cells are numbers; a cell that then is none is an error of the file.
+//! are the numeric columns without another role that are not called `Metadata_…`. A column counts as numeric if most of
+//! its cells are numbers; a cell that then is none is an error of the file. Of these columns those are left out that are
+//! not measurements: by their names ([`names`]), and in plain tables by their values ([`evidence`]). What is left out is
+//! listed with its reason. `include_features` in a card takes a column back in.
+
+mod evidence;
+mod names;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use self::evidence::reasons_in_values;
+use self::names::{is_compartment, is_dose, reason_in_name};
 use super::card::Card;
 use super::error::LoadError;
-use super::mapping::{Mapping, plain};
-use super::table::ColumnSketch;
+use super::left_out::{LeftOut, Reason, first_few};
+use super::mapping::{ColumnRole, Mapping, plain, untwinned};
+use super::table::{ColumnSketch, RawTable};
+use super::values;
+use crate::screen::Unit;
+
+/// Feature columns that need another look once the table is read.
+#[derive(Debug, Default)]
+pub(super) struct Chosen {
+    /// Columns of `true` and `false`.
+    pub booleans: BTreeSet<String>,
+    /// Columns that were taken because they are numbers.
+    pub open: BTreeSet<String>,
+}
 
 impl Mapping {
     /// Finds the feature columns among `sketches`, the columns of the profile tables; `claimed` are no candidates.
@@ -23,80 +42,180 @@ impl Mapping {
         sketches: &[ColumnSketch],
         claimed: &BTreeSet<String>,
         card: &Card,
-    ) -> Result<(), LoadError> {
-        let declared = patterns(card, &card.features)?;
-        let excluded = patterns(card, &card.exclude_features)?;
-        let mapped: BTreeSet<&str> = self.columns.iter().map(|mapped| mapped.column.as_str()).collect();
-        for pattern in &declared {
-            if !sketches.iter().any(|sketch| pattern.matches(&sketch.name)) {
+    ) -> Result<Chosen, LoadError> {
+        let declared = Globs::of(card, &card.features)?;
+        let included = Globs::of(card, &card.include_features)?;
+        let excluded = Globs::of(card, &card.exclude_features)?;
+        for (globs, key) in [(&declared, "features"), (&included, "include_features")] {
+            if let Some(glob) = globs.unmatched(sketches) {
                 return Err(LoadError::MissingColumn {
                     path: path.to_path_buf(),
-                    column: pattern.to_string(),
-                    mend: "no column matches this glob of `features`".to_owned(),
+                    column: glob.to_owned(),
+                    mend: format!("no column matches this glob of `{key}`"),
                 });
             }
         }
-        let is_numeric = |sketch: &ColumnSketch| sketch.n_numbers > sketch.n_texts;
-        let is_compartment = |name: &str| {
-            ["Cells_", "Nuclei_", "Cytoplasm_", "Image_"].iter().any(|prefix| name.starts_with(prefix))
-                && !name.starts_with("Image_Metadata_")
-        };
-        let has_compartments = sketches.iter().any(|sketch| is_compartment(&sketch.name) && is_numeric(sketch));
-        let is_feature = |sketch: &&ColumnSketch| {
+        let mapped: BTreeSet<&str> = self.columns.iter().map(|mapped| mapped.column.as_str()).collect();
+        let twins: BTreeSet<String> = mapped.iter().map(|name| untwinned(&plain(name)).to_owned()).collect();
+        let is_number = |sketch: &ColumnSketch| sketch.is_numeric() || sketch.is_boolean();
+        let has_compartments = sketches.iter().any(|sketch| is_compartment(&sketch.name) && is_number(sketch));
+        let lacks_dose = self.column(ColumnRole::Dose).is_none() && card.columns.dose.is_none();
+        let mut chosen = Chosen::default();
+        let (mut features, mut left_out, mut n_others) = (Vec::new(), Vec::new(), 0);
+        for sketch in sketches {
             let name = sketch.name.as_str();
-            if mapped.contains(name) || excluded.iter().any(|pattern| pattern.matches(name)) {
-                return false;
+            if mapped.contains(name) || excluded.matches(name) {
+                continue;
             }
-            match (declared.is_empty(), has_compartments) {
-                (false, _) => declared.iter().any(|pattern| pattern.matches(name)),
-                (true, true) => is_compartment(name) && is_numeric(sketch),
-                (true, false) => {
-                    is_numeric(sketch)
-                        && !name.starts_with("Metadata_")
-                        && !name.starts_with("Image_Metadata_")
-                        && !claimed.contains(name)
-                        && !is_index(name)
+            let is_metadata = name.starts_with("Metadata_") || name.starts_with("Image_Metadata_");
+            let is_candidate = match has_compartments {
+                true => is_compartment(name),
+                false => !is_metadata && !claimed.contains(name),
+            };
+            let is_asked_for = declared.matches(name) || included.matches(name);
+            let reason = match () {
+                () if sketch.is_nested => Some(Reason::Nested),
+                () if is_asked_for => None,
+                () if !declared.is_empty() => continue,
+                // A dose that no role was found for pools the doses of a treatment, so it is named wherever it stands.
+                () if !is_candidate
+                    && lacks_dose
+                    && sketch.is_numeric()
+                    && !claimed.contains(name)
+                    && is_dose(name) =>
+                {
+                    Some(Reason::Dose)
+                }
+                () if !is_candidate => {
+                    n_others += usize::from(sketch.is_numeric() && !is_metadata && !claimed.contains(name));
+                    continue;
+                }
+                () if sketch.n_cells() == 0 => match is_compartment(name) {
+                    true => Some(Reason::Empty),
+                    false => continue,
+                },
+                () if is_number(sketch) => {
+                    let is_twin = twins.contains(untwinned(&plain(name)));
+                    let is_bare_flag = sketch.is_boolean() && !has_compartments;
+                    let by_type = is_bare_flag.then_some(Reason::Truth);
+                    if is_twin { Some(Reason::Twin) } else { reason_in_name(name).or(by_type) }
+                }
+                () => match text_for_a_number(sketch) {
+                    Some(example) => Some(Reason::Texts(example)),
+                    None => continue,
+                },
+            };
+            match reason {
+                Some(why) => left_out.push(LeftOut { column: name.to_owned(), why }),
+                None => {
+                    if sketch.is_boolean() {
+                        chosen.booleans.insert(name.to_owned());
+                    }
+                    if !is_asked_for && !has_compartments {
+                        chosen.open.insert(name.to_owned());
+                    }
+                    features.push(name.to_owned());
                 }
             }
-        };
-        self.features = sketches.iter().filter(is_feature).map(|sketch| sketch.name.clone()).collect();
-        self.features_why = match (declared.is_empty(), has_compartments) {
-            (false, _) => format!("columns that match {}", card.features.join(", ")),
-            (true, true) => {
-                let is_other = |sketch: &&ColumnSketch| {
-                    let name = sketch.name.as_str();
-                    let is_free = !mapped.contains(name) && !claimed.contains(name) && !name.starts_with("Metadata_");
-                    is_numeric(sketch) && is_free && !is_compartment(name) && !is_index(name)
-                };
-                let rule = "numeric columns that begin with Cells_, Nuclei_, Cytoplasm_ or Image_";
-                match sketches.iter().filter(is_other).count() {
-                    0 => rule.to_owned(),
-                    n => format!("{rule}; {n} other numeric columns are labels unless named in `features`"),
-                }
-            }
-            (true, false) => "numeric columns without another role".to_owned(),
-        };
-        if self.features.is_empty() {
-            return Err(LoadError::NoFeatures { path: path.to_path_buf() });
         }
-        Ok(())
+        self.features_why = match (declared.is_empty(), has_compartments, n_others) {
+            (false, _, _) => format!("columns that match {}", card.features.join(", ")),
+            (true, true, 0) => "numeric columns that begin with Cells_, Nuclei_, Cytoplasm_ or Image_".to_owned(),
+            (true, true, n) => format!(
+                "numeric columns that begin with Cells_, Nuclei_, Cytoplasm_ or Image_; {n} other numeric columns are \
+                 labels unless named in `include_features`"
+            ),
+            (true, false, _) => "numeric columns without another role".to_owned(),
+        };
+        (self.features, self.left_out) = (features, left_out);
+        if self.features.is_empty() {
+            return Err(LoadError::NoFeatures { path: path.to_path_buf(), left_out: self.left_out_in_words() });
+        }
+        Ok(chosen)
+    }
+
+    /// Leaves out those of the `open` features of which the values say that they are not measurements.
+    pub(super) fn leave_out_by_values(&mut self, table: &RawTable, open: &BTreeSet<String>, observations: &[Unit]) {
+        let judged: Vec<String> = self.features.iter().filter(|name| open.contains(*name)).cloned().collect();
+        let reasons = reasons_in_values(&values::columns(table, &judged), table, observations);
+        for (column, why) in judged.into_iter().zip(reasons) {
+            if let Some(why) = why {
+                self.features.retain(|name| *name != column);
+                self.left_out.push(LeftOut { column, why });
+            }
+        }
+    }
+
+    /// The columns that are left out, grouped by reason: "`a`, `b` and 3 more: positions".
+    pub fn left_out_in_words(&self) -> Vec<String> {
+        let mut groups: Vec<(&Reason, Vec<&str>)> = Vec::new();
+        for LeftOut { column, why } in &self.left_out {
+            let is_group = |reason: &Reason| std::mem::discriminant(reason) == std::mem::discriminant(why);
+            match groups.iter_mut().find(|(reason, _)| is_group(reason)) {
+                Some((_, columns)) => columns.push(column),
+                None => groups.push((why, vec![column])),
+            }
+        }
+        groups.sort_by_key(|(reason, _)| reason.question().is_none());
+        let in_words = |(reason, columns): &(&Reason, Vec<&str>)| {
+            let question = reason.question().map(|question| format!("; {question}")).unwrap_or_default();
+            format!("{}: {reason}{question}", first_few(columns))
+        };
+        groups.iter().map(in_words).collect()
+    }
+
+    /// The first few features.
+    pub fn features_in_words(&self) -> String {
+        first_few(&self.features.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
 
-/// Columns that count rows or name objects; numbers, but no measurements.
-fn is_index(name: &str) -> bool {
-    let name = plain(name);
-    let usual = ["index", "id", "row", "column", "col", "well_row", "well_col", "well_column", "unnamed: 0"];
-    let usual_numbers = ["imagenumber", "objectnumber", "tablenumber"];
-    usual.contains(&name.as_str()) || usual_numbers.contains(&name.as_str()) || name.ends_with("_id")
+/// The text of a column in which numbers could have been meant: some of its cells are numbers, or begin like one.
+fn text_for_a_number(sketch: &ColumnSketch) -> Option<String> {
+    let example = sketch.example.clone()?;
+    let mut letters = example.trim_start_matches(['-', '+', '[', '(', '<', '>', '≤', '≥', ' ']).chars();
+    let begins_as_number = letters.next().is_some_and(|letter| letter.is_ascii_digit());
+    // `12 %`, `3.5 um`, `<0.1`, `[1.5, 2]`, but not `01A`, `4EBP1`, `2024-01-31`, a path.
+    let rest = example.trim_start_matches(|letter: char| letter.is_ascii_digit() || "+-<>≤≥[( .,".contains(letter));
+    let is_measure = begins_as_number
+        && !example.contains(['-', '/', ':'])
+        && rest.chars().count() <= 3
+        && !rest.chars().any(|letter| letter.is_ascii_digit())
+        && (is_compartment(&sketch.name) || rest.is_empty() || !rest.starts_with(char::is_uppercase));
+    let has_numbers = 10 * sketch.n_numbers >= sketch.n_texts && sketch.n_numbers > 0;
+    (is_measure || has_numbers).then_some(example)
 }
 
-fn patterns(card: &Card, globs: &[String]) -> Result<Vec<glob::Pattern>, LoadError> {
-    let parse = |text: &String| {
-        glob::Pattern::new(text).map_err(|error| LoadError::Card {
-            path: card.path.clone(),
-            message: format!("`{text}` is not a glob on column names: {error}"),
-        })
-    };
-    globs.iter().map(parse).collect()
+/// Globs on names of columns. A name that a glob spells out is meant too, whatever its signs: `Dose [µM]`.
+pub(super) struct Globs<'a> {
+    globs: Vec<(&'a str, glob::Pattern)>,
+}
+
+impl<'a> Globs<'a> {
+    pub fn of(card: &Card, globs: &'a [String]) -> Result<Self, LoadError> {
+        let parse = |text: &'a String| match glob::Pattern::new(text) {
+            Ok(pattern) => Ok((text.as_str(), pattern)),
+            Err(error) => Err(LoadError::Card {
+                path: card.path.clone(),
+                message: format!("`{text}` is not a glob on column names: {error}"),
+            }),
+        };
+        Ok(Self { globs: globs.iter().map(parse).collect::<Result<_, _>>()? })
+    }
+
+    pub fn matches(&self, name: &str) -> bool {
+        self.globs.iter().any(|(text, pattern)| *text == name || pattern.matches(name))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.globs.is_empty()
+    }
+
+    /// The first glob that matches none of the columns.
+    fn unmatched(&self, sketches: &[ColumnSketch]) -> Option<&'a str> {
+        let is_matched = |(text, pattern): &(&str, glob::Pattern)| {
+            sketches.iter().any(|sketch| *text == sketch.name || pattern.matches(&sketch.name))
+        };
+        self.globs.iter().find(|glob| !is_matched(glob)).map(|(text, _)| *text)
+    }
 }

@@ -23,7 +23,7 @@ enum Format {
 pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, LoadError> {
     match format_of(path)? {
         Format::Delimited => csv::sketch(path, is_whole),
-        Format::Parquet => parquet::sketch(path),
+        Format::Parquet => parquet::sketch(path, is_whole),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::card::Card;
 use super::error::LoadError;
+use super::features::Globs;
 use super::mapping::{ColumnRole, Mapping};
 use super::table::{RawTable, Values};
 use crate::screen::Label;
@@ -16,8 +17,7 @@ pub(super) fn of_rows(
     let role = |name: &str| mapping.columns.iter().find(|mapped| mapped.column == name).map(|mapped| mapped.role);
     let is_compartment =
         |name: &str| ["Cells_", "Nuclei_", "Cytoplasm_", "Image_"].iter().any(|prefix| name.starts_with(prefix));
-    let excluded: Vec<glob::Pattern> =
-        card.exclude_features.iter().filter_map(|text| glob::Pattern::new(text).ok()).collect();
+    let excluded = Globs::of(card, &card.exclude_features)?;
     let mut labels = Vec::new();
     for column in &table.columns {
         let Values::Text(values) = &column.values else { continue };
@@ -28,7 +28,7 @@ pub(super) fn of_rows(
             (Some(ColumnRole::Context), None) => true,
             (Some(_), None) => false,
             // Measurements that were left out as features are not metadata either.
-            (None, None) => !is_compartment(name) && !excluded.iter().any(|pattern| pattern.matches(name)),
+            (None, None) => !is_compartment(name) && !excluded.matches(name),
         };
         if !is_wanted {
             continue;

@@ -11,6 +11,8 @@ use std::path::Path;
 
 use super::card::{Card, Columns};
 use super::error::LoadError;
+use super::left_out::LeftOut;
+use super::table::RawTable;
 use crate::screen::DoseUnit;
 
 /// What a column can be to a screen.
@@ -74,6 +76,8 @@ pub struct Mapping {
     pub features: Vec<String>,
     /// How the features were told from the rest, in words.
     pub features_why: String,
+    /// Columns that could be taken for features and are not.
+    pub left_out: Vec<LeftOut>,
     /// How the roles of wells were told, in words.
     pub controls_why: String,
     /// Metadata columns kept as labels, under their names in the screen.
@@ -247,6 +251,24 @@ impl Mapping {
         context.map(|mapped| mapped.column.as_str()).collect()
     }
 
+    /// What to know of columns that a merge in pandas doubled, where the two disagree.
+    pub(super) fn twin_notes(&self, table: &RawTable) -> Vec<String> {
+        let mut notes = Vec::new();
+        for MappedColumn { role, column, .. } in &self.columns {
+            let Some(other) = column.strip_suffix("_x").map(|name| format!("{name}_y")) else { continue };
+            let (Some(values), Some(others)) = (table.text(column), table.text(&other)) else { continue };
+            let n_different = values.iter().zip(others).filter(|(value, other)| value != other).count();
+            if n_different > 0 {
+                notes.push(format!(
+                    "`{column}` and `{other}` differ in {n_different} of {} rows, and `{column}` is taken as `{role}`; \
+                     name the right one under [columns]",
+                    table.n_rows()
+                ));
+            }
+        }
+        notes
+    }
+
     /// The roles of the columns called `names`; `card` holds what flags and card declare.
     ///
     /// # Errors
@@ -266,11 +288,11 @@ impl Mapping {
                 // A unit without a dose beside it is one of something else.
                 None if role == ColumnRole::DoseUnit => mapping.map_unit_column(names),
                 None if role == ColumnRole::Context => mapping.map_context(path, names, card)?,
-                None => {
-                    if let Some(column) = usual_column(names, role) {
-                        mapping.infer(role, column);
-                    }
-                }
+                None => match usual_column(names, role) {
+                    Some(column) => mapping.infer(role, column),
+                    None if role == ColumnRole::Dose => mapping.infer_dose(names),
+                    None => {}
+                },
             }
         }
         for column in card.columns.doses.values() {
@@ -308,6 +330,17 @@ impl Mapping {
     fn infer(&mut self, role: ColumnRole, column: &str) {
         let why = format!("a usual name for `{role}`");
         self.columns.push(MappedColumn { role, column: column.to_owned(), why, is_made: false });
+    }
+
+    /// A name that is made of nothing but words for a dose, as `Final conc. [µM]`; of several none is chosen.
+    fn infer_dose(&mut self, names: &[String]) {
+        let is_free = |name: &&String| !self.columns.iter().any(|mapped| mapped.column == **name);
+        let mut doses: Vec<&String> = names.iter().filter(is_free).filter(|name| is_dose_name(name)).collect();
+        doses.dedup_by_key(|name| untwinned(&plain(name)).to_owned());
+        if let [column] = doses[..] {
+            let why = "its name is made of words for a dose".to_owned();
+            self.columns.push(MappedColumn { role: ColumnRole::Dose, column: column.clone(), why, is_made: false });
+        }
     }
 
     fn map_context(&mut self, path: &Path, names: &[String], card: &Card) -> Result<(), LoadError> {
@@ -351,15 +384,67 @@ fn usual_column(names: &[String], role: ColumnRole) -> Option<&str> {
     role.usual_names().iter().find_map(|word| named(names, word))
 }
 
-/// The first column called `word`, apart from case and `Metadata_`.
+/// The first column called `word`, apart from case, blanks and signs, and `Metadata_`; else the first of the two that a
+/// merge in pandas leaves, `…_x` and `…_y`.
 fn named<'a>(names: &'a [String], word: &str) -> Option<&'a str> {
-    names.iter().map(String::as_str).find(|name| plain(name) == word)
+    let squeezed = |text: &str| text.replace('_', "");
+    let (wanted, wanted_x, wanted_y) = (squeezed(word), format!("{word}_x"), format!("{word}_y"));
+    let first = |is_meant: &dyn Fn(&str) -> bool| names.iter().map(String::as_str).find(|name| is_meant(name));
+    first(&|name| plain(name) == word)
+        .or_else(|| first(&|name| squeezed(&plain(name)) == wanted))
+        .or_else(|| first(&|name| plain(name) == wanted_x))
+        .or_else(|| first(&|name| plain(name) == wanted_y))
 }
 
-/// A name in small letters, without `Metadata_`.
+/// A name in small letters, without `Metadata_`, its words joined by `_`: `Dose [µM]` is `dose_um`.
 pub(super) fn plain(name: &str) -> String {
     let name = name.strip_prefix("Image_").filter(|rest| rest.starts_with("Metadata_")).unwrap_or(name);
-    name.strip_prefix("Metadata_").unwrap_or(name).to_lowercase()
+    let name = name.strip_prefix("Metadata_").unwrap_or(name).to_lowercase().replace(['µ', 'μ'], "u");
+    let words: Vec<&str> =
+        name.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    words.join("_")
+}
+
+/// A plain name without the `_x` or `_y` that a merge in pandas appends to columns that both of its sides have.
+pub(super) fn untwinned(name: &str) -> &str {
+    name.strip_suffix("_x").or_else(|| name.strip_suffix("_y")).unwrap_or(name)
+}
+
+/// Whether a name says nothing but that the column holds doses, as `Final conc. [µM]` does.
+fn is_dose_name(name: &str) -> bool {
+    const DOSES: [&str; 6] = ["dose", "doses", "conc", "concentration", "concentrations", "molarity"];
+    const BESIDE: [&str; 26] = [
+        "drug",
+        "compound",
+        "cmpd",
+        "cpd",
+        "treatment",
+        "pert",
+        "perturbation",
+        "final",
+        "nominal",
+        "applied",
+        "assay",
+        "actual",
+        "value",
+        "level",
+        "in",
+        "um",
+        "nm",
+        "mm",
+        "m",
+        "micromolar",
+        "nanomolar",
+        "millimolar",
+        "molar",
+        "ng",
+        "ml",
+        "per",
+    ];
+    let name = plain(name);
+    let words: Vec<&str> = untwinned(&name).split('_').collect();
+    words.iter().any(|word| DOSES.contains(word))
+        && words.iter().all(|word| DOSES.contains(word) || BESIDE.contains(word))
 }
 
 /// The unit of a dose column: declared, or told by its name.
@@ -369,12 +454,14 @@ pub(super) fn unit_of(card: &Card, column: &str) -> Option<DoseUnit> {
 
 fn unit_in_name(column: &str) -> Option<DoseUnit> {
     let name = plain(column);
+    let name = untwinned(&name);
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     match () {
-        () if ends(&["_um", "_µm", "_μm", "micromolar"]) => Some(DoseUnit::Micromolar),
+        () if ends(&["_um", "micromolar"]) => Some(DoseUnit::Micromolar),
         () if ends(&["_nm", "nanomolar"]) => Some(DoseUnit::Nanomolar),
         () if ends(&["_mm", "mmoles_per_liter", "millimolar"]) => Some(DoseUnit::Millimolar),
         () if ends(&["_ng_ml", "_ng_per_ml"]) => Some(DoseUnit::NanogramPerMilliliter),
+        () if ends(&["_m", "_molar"]) && is_dose_name(column) => Some(DoseUnit::Molar),
         () => None,
     }
 }
@@ -415,6 +502,44 @@ mod tests {
         assert_eq!(plain.column(ColumnRole::Well), Some("WELL"));
         assert_eq!(plain.dose_unit, Some(DoseUnit::Nanomolar));
         assert_eq!(plain.context(), ["time_h"]);
+    }
+
+    #[test]
+    fn units_stand_in_headers_in_many_ways() {
+        use DoseUnit::{Micromolar, Millimolar, Molar, NanogramPerMilliliter, Nanomolar};
+        let cases = [
+            ("Concentration (uM)", Micromolar),
+            ("Dose [µM]", Micromolar),
+            ("Final conc. [μM]", Micromolar),
+            ("conc_nM", Nanomolar),
+            ("Drug Concentration (nM)", Nanomolar),
+            ("Metadata_mmoles_per_liter_x", Millimolar),
+            ("dose_um_y", Micromolar),
+            ("Compound concentration / M", Molar),
+            ("Concentration (ng/mL)", NanogramPerMilliliter),
+        ];
+        for (name, unit) in cases {
+            let mapped = mapping(&["Plate", "Well", "Compound", name, "emb_0"], &Card::default()).unwrap();
+            assert_eq!((mapped.column(ColumnRole::Dose), mapped.dose_unit), (Some(name), Some(unit)), "{name}");
+        }
+        // Not a dose, or none that could be chosen.
+        for names in
+            [&["stock concentration", "length_um"][..], &["log10 dose", "dna_conc"], &["drug dose", "final conc"]]
+        {
+            let names = [&["plate", "compound"][..], names].concat();
+            assert_eq!(mapping(&names, &Card::default()).unwrap().column(ColumnRole::Dose), None, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn of_the_twins_of_a_merge_the_first_is_taken_and_a_plain_name_before_both() {
+        let mapped =
+            mapping(&["Plate_y", "Plate_x", "Cell Line", "compound_x", "Compound Name"], &Card::default()).unwrap();
+        assert_eq!(mapped.column(ColumnRole::Plate), Some("Plate_x"));
+        assert_eq!(mapped.column(ColumnRole::Perturbation), Some("compound_x"));
+        assert_eq!(mapped.context(), ["Cell Line"]);
+        let mapped = mapping(&["well_x", "Well", "plate"], &Card::default()).unwrap();
+        assert_eq!(mapped.column(ColumnRole::Well), Some("Well"));
     }
 
     #[test]

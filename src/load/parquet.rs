@@ -1,10 +1,11 @@
 //! Profile tables as Apache parquet.
 //!
-//! One file is one table with named, typed columns. Numeric columns (integers, floats, booleans) can be features, columns
-//! of strings, dictionaries (pandas categoricals), dates and times are metadata and are read as text. pandas' own index
-//! (`__index_level_0__`) is left out, as are nested columns (lists, structs), unless they are called for. A row's place
-//! counts like a text table's: the first row is line 2. Refused: damaged files, compressions other than snappy and zstd,
-//! a name that stands twice, a feature that is no number, a table without rows.
+//! One file is one table with named, typed columns. Numeric columns (integers, floats, decimals) can be features, and so
+//! can columns of strings and dictionaries (pandas categoricals) in which most values are numbers, as some writers store
+//! them, and columns of truth values. Other strings, dates and times are metadata and are read as text. pandas' own index
+//! (`__index_level_0__`) is left out. Nested columns (lists, structs) are not read; a first look names them. A column of
+//! type null has no value. A row's place counts like a text table's: the first row is line 2. Refused: damaged files,
+//! compressions other than snappy and zstd, a name that stands twice, a feature that is no number, a table without rows.
 //!
 //! Columns are decoded some at a time, on all cores, through all row groups of the file: beside the numbers themselves
 //! only the pages of these columns are in memory, however many columns a row group has.
@@ -23,7 +24,8 @@ use rayon::prelude::*;
 
 use super::csv::not_a_number;
 use super::error::LoadError;
-use super::table::{self, ColumnSketch, RawColumn, RawTable, RowPlace, Values};
+use super::notation::Notation;
+use super::table::{self, ColumnSketch, RawColumn, RawTable, RowPlace, SKETCH_CELLS, Values};
 use super::text::{FREE_BYTES, MAX_RATIO};
 use crate::table::quietly;
 
@@ -36,17 +38,54 @@ const COLUMNS: usize = 32;
 /// Tasks of a file, at most.
 const TASKS: usize = 256;
 
-/// The columns of a file, by its schema.
-pub(super) fn sketch(path: &Path) -> Result<Vec<ColumnSketch>, LoadError> {
+/// The columns of a file, by its schema and, of texts, by a look at the first rows or, with `is_whole`, at all of them.
+pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, LoadError> {
     let metadata = metadata(path)?;
     let fields = metadata.schema().fields();
     let mut names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
     table::check_header(path, &mut names)?;
-    let sketches = names.into_iter().zip(fields).filter(|(name, field)| is_kept(name, field.data_type()));
-    Ok(sketches
-        .map(|(name, field)| {
-            let is_number = is_numeric(field.data_type());
-            ColumnSketch { name, n_numbers: usize::from(is_number), n_texts: usize::from(!is_number) }
+    let mut sketches: Vec<ColumnSketch> = names.iter().map(|name| ColumnSketch::of(name)).collect();
+    let mut texts = Vec::new();
+    for (index, (sketch, field)) in sketches.iter_mut().zip(fields).enumerate() {
+        match field.data_type() {
+            data_type if data_type.is_numeric() => sketch.n_numbers = SKETCH_CELLS,
+            DataType::Boolean => sketch.n_booleans = SKETCH_CELLS,
+            DataType::Null => {}
+            data_type if data_type.is_nested() => sketch.is_nested = true,
+            data_type if is_text(data_type) && !is_index(field.name()) => texts.push(index),
+            // Dates, times and bytes.
+            _ => sketch.n_texts = SKETCH_CELLS,
+        }
+    }
+    let columns = first_texts(path, &metadata, &texts, is_whole)?;
+    let notation = Notation::of(columns.iter().flatten().flatten().map(String::as_str), false);
+    for (&index, cells) in texts.iter().zip(&columns) {
+        cells.iter().flatten().for_each(|cell| sketches[index].add(cell, notation));
+    }
+    sketches.retain(|sketch| !is_index(&sketch.name));
+    Ok(sketches)
+}
+
+/// The columns at `places` of the schema as text, `[place][row]`: some rows from the beginning, or all of them.
+fn first_texts(
+    path: &Path,
+    metadata: &ArrowReaderMetadata,
+    places: &[usize],
+    is_whole: bool,
+) -> Result<Vec<Vec<Option<String>>>, LoadError> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let limits = Limits::of(path, metadata, places.len())?;
+    let mut columns: Vec<RawColumn> =
+        places.iter().map(|_| RawColumn { name: String::new(), values: Values::Text(Vec::new()) }).collect();
+    let n_rows = if is_whole { None } else { Some(SKETCH_CELLS) };
+    read_columns(path, metadata, &limits, &mut columns, places, n_rows)?;
+    Ok(columns
+        .into_iter()
+        .map(|column| match column.values {
+            Values::Text(texts) => texts,
+            Values::Number(_) => unreachable!("no column was asked for as numbers"),
         })
         .collect())
 }
@@ -65,8 +104,10 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, Lo
     let limits = Limits::of(path, &metadata, kept.len())?;
     let mut columns: Vec<RawColumn> = names
         .into_iter()
-        .map(|name| {
-            let is_number = numbers.contains(name.as_str());
+        .zip(&kept)
+        .map(|(name, &index)| {
+            // Numbers that are stored as texts are read as such first, since all of them tell how they are written.
+            let is_number = numbers.contains(name.as_str()) && is_numeric(fields[index].data_type());
             RawColumn { name, values: if is_number { Values::Number(Vec::new()) } else { Values::Text(Vec::new()) } }
         })
         .collect();
@@ -74,7 +115,7 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, Lo
     let n_rows: Vec<Result<usize, LoadError>> = columns
         .par_chunks_mut(at_once)
         .zip(kept.par_chunks(at_once))
-        .map(|(columns, places)| read_columns(path, &metadata, &limits, columns, places))
+        .map(|(columns, places)| read_columns(path, &metadata, &limits, columns, places, None))
         .collect();
     // Collected before the first error is looked for, so that the error named is that of the first columns.
     let n_rows: Vec<usize> = n_rows.into_iter().collect::<Result<_, _>>()?;
@@ -84,30 +125,73 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, Lo
     if n_rows == 0 {
         return Err(LoadError::NoRows { path: path.to_path_buf() });
     }
+    let is_text: Vec<bool> = kept.iter().map(|&index| is_text(fields[index].data_type())).collect();
+    numbers_of_texts(path, &mut columns, &is_text, numbers)?;
     let rows = (0..n_rows).map(|row| RowPlace { path: 0, line: row as u32 + 2 }).collect();
     Ok(RawTable { columns, rows, paths: vec![path.to_path_buf()] })
 }
 
-/// Reads the columns at `places` of the schema; how many rows there are.
+/// Makes numbers of the columns of texts that `numbers` names, and writes other numbers plainly.
+///
+/// `is_text` says which columns are stored as texts; numbers that are stored as such do not show how texts are written.
+fn numbers_of_texts(
+    path: &Path,
+    columns: &mut [RawColumn],
+    is_text: &[bool],
+    numbers: &BTreeSet<&str>,
+) -> Result<(), LoadError> {
+    let stored_as_texts = columns.iter().zip(is_text).filter(|(_, is)| **is);
+    let texts = stored_as_texts.filter_map(|(column, _)| match &column.values {
+        Values::Text(texts) => Some(texts.iter().take(SKETCH_CELLS).flatten()),
+        Values::Number(_) => None,
+    });
+    let notation = Notation::of(texts.flatten().map(String::as_str), false);
+    for column in columns {
+        let RawColumn { name, values } = column;
+        let Values::Text(texts) = values else { continue };
+        if !numbers.contains(name.as_str()) {
+            if notation != Notation::POINT {
+                column.write_plainly(notation);
+            }
+            continue;
+        }
+        let number = |(row, text): (usize, &Option<String>)| match text.as_deref().and_then(table::present_number) {
+            None => Ok(f32::NAN),
+            Some(text) => match notation.number(text) {
+                Some(number) => Ok(number as f32),
+                None => Err(not_a_number(path, row + 2, name, text)),
+            },
+        };
+        *values = Values::Number(texts.iter().enumerate().map(number).collect::<Result<_, _>>()?);
+    }
+    Ok(())
+}
+
+/// Reads the columns at `places` of the schema, the first `most_rows` if that is given; how many rows there are.
 fn read_columns(
     path: &Path,
     metadata: &ArrowReaderMetadata,
     limits: &Limits<'_>,
     columns: &mut [RawColumn],
     places: &[usize],
+    most_rows: Option<usize>,
 ) -> Result<usize, LoadError> {
     // Opened anew, since a clone of a file has its position in common with it.
     let file = File::open(path).map_err(|cause| LoadError::io(path, cause))?;
     let mut reader = decoded(path, || {
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
         let mask = ProjectionMask::roots(builder.parquet_schema(), places.iter().copied());
-        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build()
+        let builder = builder.with_projection(mask).with_batch_size(BATCH_ROWS);
+        match most_rows {
+            Some(most_rows) => builder.with_limit(most_rows).build(),
+            None => builder.build(),
+        }
     })?;
     let mut n_rows = 0;
     while let Some(batch) = decoded(path, || reader.next().transpose())? {
         limits.check(n_rows + batch.num_rows(), batch.get_array_memory_size() as u64)?;
         for (column, array) in columns.iter_mut().zip(batch.columns()) {
-            append(path, column, array, n_rows, limits.rows)?;
+            append(path, column, array, most_rows.unwrap_or(limits.rows))?;
         }
         n_rows += batch.num_rows();
     }
@@ -173,61 +257,65 @@ fn decode(path: &Path, error: impl std::fmt::Display) -> LoadError {
 }
 
 fn is_kept(name: &str, data_type: &DataType) -> bool {
-    !name.starts_with("__index_level_") && !data_type.is_nested()
+    !is_index(name) && !data_type.is_nested()
+}
+
+/// Whether a column is the index that pandas stores beside a frame.
+fn is_index(name: &str) -> bool {
+    name.starts_with("__index_level_")
+}
+
+/// Whether values are stored as texts, or as a dictionary of anything.
+fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..))
 }
 
 fn is_numeric(data_type: &DataType) -> bool {
     data_type.is_numeric() || *data_type == DataType::Boolean
 }
 
-/// Appends an array to a column of which `first_row` rows are there, of `n_rows` that are to come.
-fn append(
-    path: &Path,
-    column: &mut RawColumn,
-    array: &ArrayRef,
-    first_row: usize,
-    n_rows: usize,
-) -> Result<(), LoadError> {
-    let RawColumn { name, values } = column;
-    match values {
-        Values::Number(numbers) if is_numeric(array.data_type()) => {
-            if first_row == 0 {
-                // What grows by doubling would take up to twice the memory.
-                numbers.reserve_exact(n_rows);
-            }
-            if let Some(array) = array.as_primitive_opt::<Float32Type>() {
-                numbers.extend(array.iter().map(|value| value.unwrap_or(f32::NAN)));
-                return Ok(());
-            }
-            let array = cast(array, &DataType::Float64).map_err(|error| decode(path, error))?;
-            numbers.extend(
-                array.as_primitive::<Float64Type>().iter().map(|value| value.map_or(f32::NAN, |value| value as f32)),
-            );
+/// Appends an array to a column of which `n_rows` are to come at most.
+fn append(path: &Path, column: &mut RawColumn, array: &ArrayRef, n_rows: usize) -> Result<(), LoadError> {
+    let numbers = match &mut column.values {
+        Values::Number(numbers) => numbers,
+        Values::Text(all) => {
+            all.extend(texts(path, array)?);
+            return Ok(());
         }
-        Values::Number(numbers) => {
-            for (index, cell) in texts(path, array)?.into_iter().enumerate() {
-                let Some(cell) = cell else {
-                    numbers.push(f32::NAN);
-                    continue;
-                };
-                let value: f64 = cell.parse().map_err(|_| not_a_number(path, first_row + index + 2, name, &cell))?;
-                numbers.push(value as f32);
-            }
-        }
-        Values::Text(all) => all.extend(texts(path, array)?),
+    };
+    if numbers.is_empty() {
+        // What grows by doubling would take up to twice the memory.
+        numbers.reserve_exact(n_rows);
     }
+    if let Some(array) = array.as_primitive_opt::<Float32Type>() {
+        numbers.extend(array.iter().map(|value| value.unwrap_or(f32::NAN)));
+        return Ok(());
+    }
+    let array = cast(array, &DataType::Float64).map_err(|error| decode(path, error))?;
+    let array = array.as_primitive::<Float64Type>();
+    numbers.extend(array.iter().map(|value| value.map_or(f32::NAN, |value| value as f32)));
     Ok(())
 }
 
+/// The cells as text: a number without a decimal point that says nothing, so that a plate which pandas made a float for
+/// its gaps, or a category of floats, or a decimal, is `24` and not `24.0`.
 fn texts(path: &Path, array: &ArrayRef) -> Result<Vec<Option<String>>, LoadError> {
-    // arrow would write the float 24.0 as `24.0`; as text of a column that pandas made float for its gaps it is `24`.
+    let as_type = |data_type: &DataType| cast(array, data_type).map_err(|error| decode(path, error));
     match array.data_type() {
+        DataType::Dictionary(_, values) => return texts(path, &as_type(values)?),
         DataType::Float64 => return Ok(float_texts(array.as_primitive::<Float64Type>().iter())),
         DataType::Float32 => return Ok(float_texts(array.as_primitive::<Float32Type>().iter())),
+        DataType::Float16 => return texts(path, &as_type(&DataType::Float32)?),
         _ => {}
     }
-    let array = cast(array, &DataType::Utf8).map_err(|error| decode(path, error))?;
-    Ok(array.as_string::<i32>().iter().map(|value| value.and_then(table::present).map(str::to_owned)).collect())
+    let is_decimal = array.data_type().is_decimal();
+    let array = as_type(&DataType::Utf8)?;
+    let text = |text: &str| {
+        let text =
+            if is_decimal && text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
+        table::present(text).map(str::to_owned)
+    };
+    Ok(array.as_string::<i32>().iter().map(|value| value.and_then(text)).collect())
 }
 
 fn float_texts<F: Into<f64> + ToString + Copy>(values: impl Iterator<Item = Option<F>>) -> Vec<Option<String>> {

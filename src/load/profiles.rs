@@ -17,7 +17,7 @@ use super::{controls, design, format, join, labels, values};
 use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Unit, Units};
 
 /// Loads the screen of profile tables.
-pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
+pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError> {
     if card.reference == Reference::FirstFrame {
         let message = "`reference = \"first_frame\"` is for time lapses, of images or with a section [tracks]; \
                        profile tables take `control_wells` or `relative`";
@@ -26,6 +26,12 @@ pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
     let paths = inputs::tables(&card, &source.files)?;
     let first = paths[0].as_path();
     let sketches = sketch_all(&paths)?;
+    if let Some(wanted) = &source.overrides.wanted_features {
+        let is_there = |name: &&String| sketches.iter().any(|sketch| sketch.name == **name);
+        card.features = wanted.iter().filter(is_there).cloned().collect();
+        (card.include_features, card.exclude_features) = (Vec::new(), Vec::new());
+    }
+    let card = card;
     let sheet = |join| join::Sheet::read(&card, join, first.parent());
     let sheets = card.join.iter().map(sheet).collect::<Result<Vec<_>, _>>()?;
 
@@ -40,10 +46,10 @@ pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
     let sheet_keys: Vec<Vec<String>> =
         sheets.iter().map(|sheet| sheet.key_columns(first, &names, &mapping)).collect::<Result<_, _>>()?;
     let claimed = claimed_columns(&card, &sheets, &sheet_keys);
-    mapping.find_features(first, &sketches, &claimed, &card)?;
+    let chosen = mapping.find_features(first, &sketches, &claimed, &card)?;
 
-    let (mut table, mut inputs) = read_all(&paths, &mapping, &claimed, &card)?;
-    let mut notes = Vec::new();
+    let (mut table, mut inputs) = read_all(&paths, &mapping, &chosen.booleans, &claimed, &card)?;
+    let mut notes: Vec<String> = mapping.twin_notes(&table);
     let mut dropped = Vec::new();
     let mut is_candidate = vec![true; table.n_rows()];
     for (sheet, keys) in sheets.iter().zip(&sheet_keys) {
@@ -69,11 +75,15 @@ pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
         return Err(LoadError::NothingLeft { path: paths[0].clone(), reasons });
     }
 
-    let design::Rows { roles, units: observations, notes: told } = design::read(&mut table, &mut mapping, &card)?;
+    let design::Rows { units: observations, notes: told } = design::read(&mut table, &mut mapping, &card)?;
     notes.extend(told);
     refuse_duplicate_wells(&table, &mapping, &observations)?;
+    mapping.leave_out_by_values(&table, &chosen.open, &observations);
+    if mapping.features.is_empty() {
+        return Err(LoadError::NoFeatures { path: first.to_path_buf(), left_out: mapping.left_out_in_words() });
+    }
     let candidates: Vec<usize> = (0..table.n_rows()).collect();
-    let kept = values::kept(&table, &mapping.features, &candidates, &roles, card.reference)?;
+    let kept = values::kept(&table, &mapping.features, &candidates, &observations, card.reference)?;
     dropped.extend(kept.dropped);
     notes.extend(kept.notes);
     mapping.features = kept.features;
@@ -105,10 +115,7 @@ fn sketch_all(paths: &[PathBuf]) -> Result<Vec<ColumnSketch>, LoadError> {
         for sketches in each {
             for sketch in sketches? {
                 match positions.get(&sketch.name) {
-                    Some(&position) => {
-                        merged[position].n_numbers += sketch.n_numbers;
-                        merged[position].n_texts += sketch.n_texts;
-                    }
+                    Some(&position) => merged[position].merge(sketch),
                     None => {
                         positions.insert(sketch.name.clone(), merged.len());
                         merged.push(sketch);
@@ -121,7 +128,7 @@ fn sketch_all(paths: &[PathBuf]) -> Result<Vec<ColumnSketch>, LoadError> {
     let first = look(false)?;
     // A column without a value in the first rows may be a feature of later ones.
     let is_open =
-        |sketch: &ColumnSketch| sketch.n_numbers + sketch.n_texts == 0 && !sketch.name.starts_with("Metadata_");
+        |sketch: &ColumnSketch| sketch.n_cells() == 0 && !sketch.is_nested && !sketch.name.starts_with("Metadata_");
     if first.iter().any(is_open) { look(true) } else { Ok(first) }
 }
 
@@ -137,12 +144,15 @@ fn claimed_columns(card: &Card, sheets: &[join::Sheet], sheet_keys: &[Vec<String
 fn read_all(
     paths: &[PathBuf],
     mapping: &Mapping,
+    booleans: &BTreeSet<String>,
     claimed: &BTreeSet<String>,
     card: &Card,
 ) -> Result<(RawTable, Vec<InputFile>), LoadError> {
-    let numbers: BTreeSet<&str> = mapping.features.iter().map(String::as_str).collect();
+    let features: BTreeSet<&str> = mapping.features.iter().map(String::as_str).collect();
+    let numbers: BTreeSet<&str> = features.iter().copied().filter(|name| !booleans.contains(*name)).collect();
     let read = |path: &PathBuf| {
-        let table = format::read(path, &numbers)?;
+        let mut table = format::read(path, &numbers)?;
+        table.read_booleans(booleans)?;
         let input = inputs::examined(path, table.n_rows(), card)?;
         Ok((table, input))
     };
@@ -150,7 +160,7 @@ fn read_all(
     let read: Vec<Result<(RawTable, InputFile), LoadError>> = paths.par_iter().map(read).collect();
     let (tables, inputs): (Vec<_>, Vec<_>) = read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let is_needed = |name: &str| {
-        numbers.contains(name) || claimed.contains(name) || mapping.columns.iter().any(|mapped| mapped.column == name)
+        features.contains(name) || claimed.contains(name) || mapping.columns.iter().any(|mapped| mapped.column == name)
     };
     Ok((RawTable::concatenated(tables, is_needed)?, inputs))
 }

@@ -26,6 +26,8 @@ pub struct ColumnOverrides {
     pub dose_unit: Option<DoseUnit>,
     /// Globs on the names of feature columns.
     pub features: Option<Vec<String>>,
+    /// Exactly these features, of those that the tables have: those that a trained model reads.
+    pub wanted_features: Option<Vec<String>>,
     /// Globs on the names of columns that are no features.
     pub exclude_features: Option<Vec<String>>,
     /// What effects are measured against.
@@ -58,8 +60,15 @@ impl Source {
             Some(path) => Card::read(path)?,
             None => Card::default(),
         };
-        let ColumnOverrides { columns, dose_unit, features, exclude_features, reference, negative_controls } =
-            self.overrides.clone();
+        let ColumnOverrides {
+            columns,
+            dose_unit,
+            features,
+            wanted_features: _,
+            exclude_features,
+            reference,
+            negative_controls,
+        } = self.overrides.clone();
         card.columns = columns.or(&card.columns);
         card.dose_unit = dose_unit.or(card.dose_unit);
         card.features = features.unwrap_or(card.features);

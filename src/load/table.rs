@@ -2,18 +2,29 @@
 //!
 //! Every format of `load` becomes a [`RawTable`] first. Metadata stay text, so that a plate `00123` keeps its zeros and a
 //! dose keeps its digits; only features are read as numbers. A missing number is `NaN`, a missing text is `None`. Written
-//! as missing are the empty cell and `NA`, `N/A`, `<NA>`, `NaN`, `nan`, `NULL`, `null`, as pandas and R write them.
+//! as missing are the empty cell and what pandas reads as such (`NA`, `#N/A`, `NaN`, `null` and the like); among numbers
+//! also `-`, `.`, `?`, `None`, `missing` and the errors of a spreadsheet, `#DIV/0!`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::error::{LoadError, Place};
+use super::notation::Notation;
 
 /// Most columns of a table; the widest profiles known have some tens of thousands.
 const MAX_COLUMNS: usize = 200_000;
 
 /// Ways to write "no value".
-pub(super) const MISSING: [&str; 8] = ["", "NA", "N/A", "<NA>", "NaN", "nan", "NULL", "null"];
+pub(super) const MISSING: [&str; 18] = [
+    "", "NA", "N/A", "<NA>", "NaN", "nan", "NULL", "null", "n/a", "#N/A", "#N/A N/A", "#NA", "-NaN", "-nan", "1.#IND",
+    "-1.#IND", "1.#QNAN", "-1.#QNAN",
+];
+
+/// Ways to write "no value" in a column of numbers, in small letters; elsewhere they may be names.
+const MISSING_NUMBERS: [&str; 15] = [
+    "-", "--", ".", "?", "none", "missing", "n.a.", "1.#inf", "-1.#inf", "#div/0!", "#value!", "#ref!", "#num!",
+    "#name?", "#null!",
+];
 
 /// A table with the place of each row.
 #[derive(Debug, Clone)]
@@ -45,18 +56,83 @@ pub(super) struct RowPlace {
     pub line: u32,
 }
 
+/// Cells with a value that the first look wants to see in each column.
+pub(super) const SKETCH_CELLS: usize = 200;
+
 /// What a first look at a file tells of a column: how many of the cells looked at are numbers, how many are not.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ColumnSketch {
     pub name: String,
     pub n_numbers: usize,
+    /// `true` and `false`.
+    pub n_booleans: usize,
     pub n_texts: usize,
+    /// The first text.
+    pub example: Option<String>,
+    /// Whether its cells are lists or records, which are not read.
+    pub is_nested: bool,
+}
+
+impl ColumnSketch {
+    pub fn of(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// Takes in one cell as written.
+    pub fn add(&mut self, cell: &str, notation: Notation) {
+        let Some(text) = present_number(cell) else { return };
+        match () {
+            () if notation.number(text).is_some() => self.n_numbers += 1,
+            () if boolean(text).is_some() => self.n_booleans += 1,
+            () => {
+                self.n_texts += 1;
+                self.example.get_or_insert_with(|| text.to_owned());
+            }
+        }
+    }
+
+    /// Takes in what another file tells of the same column.
+    pub fn merge(&mut self, other: Self) {
+        self.n_numbers += other.n_numbers;
+        self.n_booleans += other.n_booleans;
+        self.n_texts += other.n_texts;
+        self.example = self.example.take().or(other.example);
+        self.is_nested |= other.is_nested;
+    }
+
+    pub fn n_cells(&self) -> usize {
+        self.n_numbers + self.n_booleans + self.n_texts
+    }
+
+    /// Whether most of its cells are numbers.
+    pub fn is_numeric(&self) -> bool {
+        self.n_numbers > self.n_texts + self.n_booleans
+    }
+
+    /// Whether it holds nothing but `true` and `false`.
+    pub fn is_boolean(&self) -> bool {
+        self.n_booleans > 0 && self.n_texts == 0 && self.n_numbers == 0
+    }
 }
 
 /// A text of a cell without outer blanks, or `None` where it says that there is no value.
 pub(super) fn present(text: &str) -> Option<&str> {
     let text = text.trim();
     (!MISSING.contains(&text)).then_some(text)
+}
+
+/// A cell of a column of numbers without outer blanks, or `None` where it says that there is no value.
+pub(super) fn present_number(text: &str) -> Option<&str> {
+    present(text).filter(|text| !MISSING_NUMBERS.iter().any(|missing| text.eq_ignore_ascii_case(missing)))
+}
+
+/// What a cell of a column of truth values says.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" | "TRUE" => Some(true),
+        "false" | "False" | "FALSE" => Some(false),
+        _ => None,
+    }
 }
 
 /// Refuses a name that stands twice or is absent; the first column may be unnamed, as pandas writes an index.
@@ -84,6 +160,22 @@ pub(super) fn check_header(path: &Path, names: &mut [String]) -> Result<(), Load
     Ok(())
 }
 
+impl RawColumn {
+    /// Writes the numbers of a text column, doses say, as programs write them; a column of mostly other texts stays.
+    pub fn write_plainly(&mut self, notation: Notation) {
+        let Values::Text(values) = &mut self.values else { return };
+        let n_numbers = values.iter().flatten().filter(|text| notation.number(text).is_some()).count();
+        if 2 * n_numbers <= values.iter().flatten().count() {
+            return;
+        }
+        for text in values.iter_mut().flatten() {
+            if let Some(plain) = notation.plain(text) {
+                *text = plain.into_owned();
+            }
+        }
+    }
+}
+
 impl RawTable {
     pub fn n_rows(&self) -> usize {
         self.rows.len()
@@ -100,6 +192,32 @@ impl RawTable {
             Values::Text(values) => Some(values.as_slice()),
             Values::Number(_) => None,
         })
+    }
+
+    /// Makes 1 and 0 of the columns of `true` and `false` that `names` has.
+    ///
+    /// # Errors
+    /// If a cell is neither.
+    pub fn read_booleans(&mut self, names: &BTreeSet<String>) -> Result<(), LoadError> {
+        for index in 0..self.columns.len() {
+            let RawColumn { name, values } = &self.columns[index];
+            let Values::Text(texts) = values else { continue };
+            if !names.contains(name) {
+                continue;
+            }
+            let number = |(row, text): (usize, &Option<String>)| match text.as_deref().and_then(present_number) {
+                None => Ok(f32::NAN),
+                Some(text) => boolean(text).map(|is| f32::from(u8::from(is))).ok_or_else(|| LoadError::Cell {
+                    place: self.place(row),
+                    column: name.clone(),
+                    found: text.to_owned(),
+                    expected: "true or false, as in the column's other cells",
+                }),
+            };
+            let numbers = texts.iter().enumerate().map(number).collect::<Result<_, _>>()?;
+            self.columns[index].values = Values::Number(numbers);
+        }
+        Ok(())
     }
 
     /// The rows for which `is_kept` holds.
@@ -143,9 +261,10 @@ impl RawTable {
         }
         for table in &tables {
             let own: BTreeSet<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
-            if let Some((column, has)) = seen.iter().find(|(name, _)| !own.contains(name.as_str()) && is_needed(name)) {
+            let absent = || names.iter().filter(|name| !own.contains(name.as_str()) && is_needed(name));
+            if let Some(has) = absent().next().map(|name| &seen[name]) {
                 return Err(LoadError::ColumnsDiffer {
-                    column: column.clone(),
+                    columns: absent().filter(|name| seen[*name] == *has).cloned().collect(),
                     has: has.clone(),
                     lacks: table.paths[0].clone(),
                 });

@@ -4,11 +4,14 @@
 //! that are missing in more than 5 % of the rows that are left; then rows that still miss a value. Every row that goes is
 //! counted with its reason. Nothing is imputed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rayon::prelude::*;
 
 use super::error::LoadError;
+use super::left_out::first_few;
 use super::table::{RawTable, Values};
-use crate::screen::{Dropped, FeatureMatrix, Reference, Role};
+use crate::screen::{Dropped, FeatureMatrix, Reference, Role, Unit};
 
 /// A feature missing in more than this fraction of the rows is left out.
 const MAX_MISSING: f64 = 0.05;
@@ -31,7 +34,7 @@ pub(super) fn kept(
     table: &RawTable,
     features: &[String],
     candidates: &[usize],
-    roles: &[Role],
+    observations: &[Unit],
     reference: Reference,
 ) -> Result<Kept, LoadError> {
     let columns = columns(table, features);
@@ -41,7 +44,7 @@ pub(super) fn kept(
     let with_values: Vec<usize> =
         candidates.iter().zip(&has_value).filter(|(_, has)| **has).map(|(&row, _)| row).collect();
     let without = |wanted: &dyn Fn(Role) -> bool| {
-        candidates.iter().zip(&has_value).filter(|&(&row, &has)| !has && wanted(roles[row])).count()
+        candidates.iter().zip(&has_value).filter(|&(&row, &has)| !has && wanted(observations[row].role)).count()
     };
     let is_reference = |role| role == Role::NegativeControl && reference == Reference::Relative;
     kept.drop("negative control without values (it is the reference)", without(&is_reference));
@@ -68,6 +71,7 @@ pub(super) fn kept(
         with_values.par_iter().map(|&row| columns.iter().all(|values| values[row].is_finite())).collect();
     kept.rows = with_values.iter().zip(&is_whole).filter(|(_, whole)| **whole).map(|(&row, _)| row).collect();
     kept.drop("a missing or infinite value in some feature", with_values.len() - kept.rows.len());
+    kept.name_lost_plates(&with_values, &columns, observations);
     if kept.rows.is_empty() || kept.features.is_empty() {
         let mut reasons: Vec<String> =
             kept.dropped.iter().map(|dropped| format!("{} rows: {}", dropped.rows, dropped.reason)).collect();
@@ -93,8 +97,9 @@ pub(super) fn matrix(table: &RawTable, features: &[String], rows: &[usize]) -> F
     FeatureMatrix::new(features.to_vec(), values)
 }
 
-fn columns<'a>(table: &'a RawTable, features: &[String]) -> Vec<&'a [f32]> {
-    let by_name: std::collections::BTreeMap<&str, &[f32]> = table
+/// The values of `features`, which are columns of numbers.
+pub(super) fn columns<'a>(table: &'a RawTable, features: &[String]) -> Vec<&'a [f32]> {
+    let by_name: BTreeMap<&str, &[f32]> = table
         .columns
         .iter()
         .filter_map(|column| match &column.values {
@@ -105,17 +110,33 @@ fn columns<'a>(table: &'a RawTable, features: &[String]) -> Vec<&'a [f32]> {
     features.iter().map(|name| by_name[name.as_str()]).collect()
 }
 
-/// At most eight names.
-fn first_few(names: &[&str]) -> String {
-    const SHOWN: usize = 8;
-    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN {
-        text += &format!(" and {} more", names.len() - SHOWN);
-    }
-    text
-}
-
 impl Kept {
+    /// A plate of another pipeline may lack a feature in all of its wells; that they all go for it must be said.
+    fn name_lost_plates(&mut self, with_values: &[usize], columns: &[&[f32]], observations: &[Unit]) {
+        let mut rows_by_plate = BTreeMap::<&str, Vec<usize>>::new();
+        for &row in with_values {
+            rows_by_plate.entry(&observations[row].plate).or_default().push(row);
+        }
+        let kept: BTreeSet<&str> = self.rows.iter().map(|&row| observations[row].plate.as_str()).collect();
+        for (plate, rows) in rows_by_plate.into_iter().filter(|(plate, _)| !kept.contains(plate)) {
+            let is_absent = |values: &&[f32]| rows.iter().all(|&row| !values[row].is_finite());
+            let absent: Vec<&str> = (self.features.iter().zip(columns))
+                .filter(|(_, values)| is_absent(values))
+                .map(|(name, _)| name.as_str())
+                .collect();
+            if !absent.is_empty() {
+                self.notes.push(format!(
+                    "plate `{plate}` has no value in {} of {} features and is left out with all its {} rows; to keep it, \
+                     list them in `exclude_features`: {}",
+                    absent.len(),
+                    self.features.len(),
+                    rows.len(),
+                    first_few(&absent)
+                ));
+            }
+        }
+    }
+
     fn drop(&mut self, reason: &str, rows: usize) {
         if rows > 0 {
             self.dropped.push(Dropped { reason: reason.to_owned(), rows });

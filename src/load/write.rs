@@ -100,6 +100,10 @@ fn card_text(told: Told, folder: &Path) -> String {
     if images.is_none() {
         line(format!("# Features: {} ({} columns).", mapping.features_why, mapping.features.len()));
         line(format!("features = {}", list(&card.features)));
+        for left_out in mapping.left_out_in_words() {
+            line(format!("# Not learned from: {left_out}."));
+        }
+        line(format!("include_features = {}", list(&card.include_features)));
         line(format!("exclude_features = {}", list(&card.exclude_features)));
     }
     line("\n[columns]  # \"\" means that no column has the role".to_owned());

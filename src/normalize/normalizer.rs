@@ -191,6 +191,11 @@ impl Normalizer {
         self.reference
     }
 
+    /// Names of the features that are read from a screen, before components are made of them.
+    pub fn input_features(&self) -> &[String] {
+        &self.inputs
+    }
+
     /// Names of the features that come out, in column order.
     pub fn feature_names(&self) -> &[String] {
         &self.outputs

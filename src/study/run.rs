@@ -157,6 +157,8 @@ fn one_fold(
         manifest.device = Some(format!("{:?}", job.device));
         manifest.dropped = loaded.screen.dropped.clone();
         manifest.notes = loaded.notes.clone();
+        let left_out = loaded.mapping.left_out_in_words().into_iter();
+        manifest.notes.extend(left_out.map(|columns| format!("not learned from: {columns}")));
         manifest.notes.push(prepared.normalizer.statistics().to_owned());
     })?;
     let folder = dir.path().to_owned();

@@ -11,7 +11,8 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 use rayon::prelude::*;
 
-use super::{Header, number};
+use super::Header;
+use crate::load::notation::Notation;
 use crate::load::table::{self, RawColumn, RawTable, RowPlace, Values};
 
 /// Bytes read at once.
@@ -36,6 +37,11 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Option<RawTable> {
         return None;
     }
     let header = Header::of(path, header_text).ok()?;
+    let sample = &block[..block.len().min(super::SKETCH_BYTES as usize)];
+    let whole_lines = sample.iter().rposition(|&byte| byte == b'\n').map_or(sample.len(), |end| end + 1);
+    if header.notation(std::str::from_utf8(&sample[..whole_lines]).ok()?) != Notation::POINT {
+        return None;
+    }
     let is_number: Vec<bool> = header.names.iter().map(|name| numbers.contains(name.as_str())).collect();
     block.drain(..header_end);
 
@@ -180,9 +186,9 @@ fn value(cell: &str) -> Option<f32> {
         let magnitude = mantissa as f64 / POWERS[n_decimals];
         return Some(if is_negative { -magnitude } else { magnitude } as f32);
     }
-    match table::present(cell) {
+    match table::present_number(cell) {
         None => Some(f32::NAN),
-        Some(text) => number(text),
+        Some(text) => Notation::POINT.number(text).map(|number| number as f32),
     }
 }
 
@@ -274,10 +280,10 @@ mod tests {
         {
             assert_eq!(value(cell), expected, "{cell}");
         }
-        for cell in ["", "NA", " nan ", "null"] {
+        for cell in ["", "NA", " nan ", "null", "#N/A", "-", ".", "None", "#DIV/0!", "-1.#IND"] {
             assert!(value(cell).unwrap().is_nan(), "{cell}");
         }
-        for cell in [".", "-", "1,5", "1.2.3", "10uM", "--1"] {
+        for cell in ["n.d.", "+", "1,5", "1.2.3", "10uM", "--1"] {
             assert_eq!(value(cell), None, "{cell}");
         }
         assert_eq!(value("-0").unwrap().to_bits(), (-0.0f32).to_bits());

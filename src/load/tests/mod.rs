@@ -2,6 +2,7 @@
 
 mod bundled;
 mod design;
+mod features;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -225,9 +226,9 @@ fn faults_are_named_with_file_row_and_column() {
 #[test]
 fn a_fault_in_the_second_file_names_that_file() {
     let second =
-        "plate,well,compound,dose_um,moa,cell_line,f1,f2\n009,A1,DMSO,,,A549,1,2\n009,A2,taxol,1,,A549,1,#DIV/0!\n";
+        "plate,well,compound,dose_um,moa,cell_line,f1,f2\n009,A1,DMSO,,,A549,1,2\n009,A2,taxol,1,,A549,1,n.d.\n";
     let error = Folder::new().with("a.csv", PLAIN).with("b.csv", second).load(&["a.csv", "b.csv"]).unwrap_err();
-    assert!(error.starts_with("b.csv:3: column `f2` holds \"#DIV/0!\""), "{error}");
+    assert!(error.starts_with("b.csv:3: column `f2` holds \"n.d.\""), "{error}");
 }
 
 #[test]
