@@ -15,9 +15,11 @@ use crate::screen::{FeatureMatrix, Reference, Role, Screen};
 
 /// No scale is smaller than this part of the feature's typical standard deviation among the controls of one plate.
 ///
-/// Where more than half of a plate's controls share one value the MAD is 0, and dividing by it would explode. The typical
-/// deviation is the mean over the training plates, so it is 0 only where every plate's controls are constant; such
-/// features are left out. One part in a hundred is too small to touch a feature whose MAD means something.
+/// Where more than half of a plate's controls share one value the MAD is 0, and dividing by it would explode; there the
+/// standard deviation takes its place, and where that is 0 too, the scale of the other plates. So what is left for the
+/// floor are scales that are small by chance, of two controls nearly equal. The typical deviation is the mean over the
+/// training plates, so it is 0 only where every plate's controls are constant; such features are left out. One part in a
+/// hundred is too small to touch a feature whose MAD means something.
 const FLOOR: f64 = 0.01;
 
 /// Features that one task summarizes at a time.
@@ -92,8 +94,8 @@ impl PlateStep {
         let mut unusable = Vec::with_capacity(n_features);
         for feature in 0..n_features {
             let of_plates = || summaries.iter().map(|plate| plate[feature]).filter(|summary| summary.scale.is_finite());
-            let mut scales: Vec<f64> = of_plates().map(|summary| summary.scale).collect();
-            let n_plates = scales.len() as f64;
+            let n_plates = of_plates().count() as f64;
+            let mut scales: Vec<f64> = of_plates().map(|summary| summary.scale).filter(|&scale| scale > 0.0).collect();
             let deviation = of_plates().map(|summary| summary.deviation).sum::<f64>() / n_plates;
             let largest = of_plates().map(|summary| summary.largest).fold(0.0, f64::max);
             let constant = "constant in the negative controls of every training plate";
@@ -170,7 +172,9 @@ impl PlateStep {
                         let summaries = summarize(features, rows, *estimator, None, needed);
                         let center = summaries.iter().map(|summary| summary.center).collect();
                         let blended = summaries.iter().enumerate().map(|(feature, summary)| {
-                            let own = if *shrink == 1.0 { 0.0 } else { (1.0 - shrink) * summary.scale };
+                            // Controls that are constant on one plate say nothing of its scale.
+                            let own = if summary.scale == 0.0 { pooled[feature] } else { summary.scale };
+                            let own = if *shrink == 1.0 { 0.0 } else { (1.0 - shrink) * own };
                             let shared = if *shrink == 0.0 { 0.0 } else { shrink * pooled[feature] };
                             (own + shared).max(floor[feature])
                         });
@@ -225,7 +229,7 @@ fn scale_rows(
 #[derive(Debug, Clone, Copy)]
 struct Summary {
     center: f64,
-    /// Standard deviation or 1.4826 MAD, as the estimator says.
+    /// Standard deviation or 1.4826 MAD, as the estimator says; the deviation where the MAD is 0.
     scale: f64,
     /// Standard deviation about the center, whatever the estimator.
     deviation: f64,
@@ -280,7 +284,10 @@ fn summarize_column(values: &mut [f64], estimator: Estimator, origin: Option<f64
             for value in values.iter_mut() {
                 *value = (*value - center).abs();
             }
-            Summary { center, scale: 1.4826 * median(values), deviation, largest }
+            let mad = median(values);
+            // A MAD of rounding errors is 0 as well.
+            let scale = if mad <= f64::from(f32::EPSILON) * largest { deviation } else { 1.4826 * mad };
+            Summary { center, scale, deviation, largest }
         }
     }
 }

@@ -72,11 +72,22 @@ fn shrinkage_goes_half_way_to_the_median_plate() {
 }
 
 #[test]
-fn a_mad_of_zero_meets_the_floor() {
+fn where_most_controls_share_a_value_the_standard_deviation_takes_the_place_of_the_mad() {
     let screen = screen(&[&[1.0, 1.0, 1.0, 2.0], &[1.0, 1.0, 1.0, 2.0]]);
     let normalized = fit(&screen, &robust(0.0)).unwrap().apply(&screen).unwrap();
     let deviation = (0.25f64 * 0.75).sqrt();
-    assert!((f64::from(normalized.features.in_memory().row(4)[0]) - 4.0 / (0.01 * deviation)).abs() < 1e-2);
+    assert!((f64::from(normalized.features.in_memory().row(4)[0]) - 4.0 / deviation).abs() < 1e-5);
+}
+
+#[test]
+fn a_plate_whose_controls_are_constant_has_the_scale_of_the_others() {
+    let screen = screen(&[&[3.0, 3.0, 3.0], &[0.0, 1.0, 2.0]]);
+    for shrink in [0.0, 0.5, 1.0] {
+        let normalized = fit(&screen, &robust(shrink)).unwrap().apply(&screen).unwrap();
+        // The first treated well holds 5, two more than the controls; the other plate's MAD is 1.
+        let found = f64::from(normalized.features.in_memory().row(3)[0]);
+        assert!((found - 2.0 / 1.4826).abs() < 1e-5, "shrink {shrink}: {found}");
+    }
 }
 
 #[test]
