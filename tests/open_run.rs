@@ -104,10 +104,10 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
         assert_eq!(names, ["taxol 0.05 µM", "taxol 0.5 µM"]);
         assert_eq!(ranking.abstained.len(), 1);
     }
-    fs::write(&library, "perturbation,dose_um\ntaxol,0.05 uM\n").unwrap();
+    fs::write(&library, "perturbation,dose_um\ntaxol,0.05 mg\n").unwrap();
     let said = finish(command(&["rank", &run, "--target", target, "--candidates", &library]), 1);
     assert!(
-        said.contains("library.csv:2: column `dose_um` holds \"0.05 uM\", expected a positive number of µM"),
+        said.contains("library.csv:2: column `dose_um` holds \"0.05 mg\", expected a positive number of µM"),
         "{said}"
     );
     let said = finish(command(&["rank", &run, "--target", "moa is best"]), 2);

@@ -178,8 +178,8 @@ mod tests {
             ),
             ("perturbation,dose_um\ntaxol,1\n,1\n", "library.csv:3: column `perturbation` holds \"\", expected a name"),
             (
-                "perturbation,dose_um\ntaxol,0.3uM\n",
-                "library.csv:2: column `dose_um` holds \"0.3uM\", expected a positive number of µM",
+                "perturbation,dose_um\ntaxol,0.3mg\n",
+                "library.csv:2: column `dose_um` holds \"0.3mg\", expected a positive number of µM",
             ),
             (
                 "perturbation,dose_um\ntaxol,0\n",
