@@ -23,6 +23,7 @@ mod paths;
 pub mod pixels;
 mod rxrx1;
 pub(super) mod settings;
+mod shape;
 mod sheet;
 mod sqlite;
 mod stack;
@@ -38,8 +39,9 @@ pub use labels::{LabelImage, objects_of_labels, read_labels};
 pub use objects::read_deep_profiler;
 pub use paths::PathMap;
 pub use settings::{Acquisitions, ImageSettings, Layout, Missing, ObjectSettings, Pages, StackWord, TimeUnit};
+pub use shape::Shape;
 pub use stack::{Stack, read_plane, read_site};
-pub use survey::{Incomplete, Shape, Survey};
+pub use survey::{Incomplete, Survey};
 
 use super::card::Card;
 use super::error::LoadError;

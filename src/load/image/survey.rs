@@ -6,19 +6,9 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::pixels::{self, ImageInfo, Page, SampleType, Samples};
+use super::pixels::{self, ImageInfo, Page, Samples};
+use super::shape::Shape;
 use crate::screen::{ImageScreen, ImageSite, Plane, Selector};
-
-/// Size and type of a plane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Shape {
-    /// Pixels in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// What a pixel is.
-    pub sample_type: SampleType,
-}
 
 /// A site whose images are not all there, with the first reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

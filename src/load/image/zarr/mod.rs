@@ -26,7 +26,7 @@ pub(super) use metadata::read_json;
 use metadata::{Array, Shards};
 
 use super::pixels::{PixelValues, Raster, SampleType, bad, check_size};
-use super::survey::Shape;
+use super::shape::Shape;
 use crate::load::LoadError;
 
 /// Largest chunk, in bytes when unpacked.
