@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cytonaut::config::{Config, ScreenKind};
+use cytonaut::config::{Config, ScreenKind, Written};
 
 use super::support::{cytonaut, finish};
 
@@ -29,12 +29,22 @@ fn keys(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_configuration_parses() {
+fn every_configuration_parses_and_writes_only_what_counts() {
     let mut n_files = 0;
     for entry in fs::read_dir(root("configs")).unwrap() {
         let path = entry.unwrap().path();
         assert_eq!(path.extension().unwrap(), "toml", "{}", path.display());
-        Config::read(&path).unwrap_or_else(|error| panic!("{error}"));
+        let config = Config::read(&path).unwrap_or_else(|error| panic!("{error}"));
+        // The card decides what the sections leave open.
+        let card = config.data.card.as_ref().map(|card| fs::read_to_string(root(&card.to_string_lossy())).unwrap());
+        let card: toml::Table = card.unwrap_or_default().parse().unwrap();
+        let kind = match (ScreenKind::possible(&config)[0], card.get("reference").and_then(toml::Value::as_str)) {
+            (ScreenKind::Images, Some("first_frame")) => ScreenKind::TimeLapse,
+            (ScreenKind::Profiles, Some("relative")) => ScreenKind::RelativeProfiles,
+            (kind, _) => kind,
+        };
+        let written = Written::of(&fs::read_to_string(&path).unwrap());
+        written.check(kind).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         n_files += 1;
     }
     assert!(n_files >= 2, "{n_files} configurations");
