@@ -183,18 +183,20 @@ fn refuse_duplicate_wells(table: &RawTable, mapping: &Mapping, observations: &[U
                 well: site.map_or(well.clone(), |site| format!("{well}, site {site}")),
                 first: Box::new(table.place(first)),
                 second: Box::new(table.place(row)),
-                differ: differences(table, first, row),
+                differ: differences(table, mapping, first, row),
             });
         }
     }
     Ok(())
 }
 
-/// The text columns in which two rows differ, a few of them, in words.
-fn differences(table: &RawTable, first: usize, second: usize) -> String {
+/// The text columns without a role in which two rows differ, a few of them, in words.
+fn differences(table: &RawTable, mapping: &Mapping, first: usize, second: usize) -> String {
     const SHOWN: usize = 3;
     let differ = |column: &&str| table.text(column).is_some_and(|values| values[first] != values[second]);
-    let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).filter(differ).collect();
+    let has_role = |column: &&str| mapping.columns.iter().any(|mapped| mapped.column == **column);
+    let columns = table.columns.iter().map(|column| column.name.as_str()).filter(|column| !has_role(column));
+    let columns: Vec<&str> = columns.filter(differ).collect();
     if columns.is_empty() {
         return String::new();
     }

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_table_lists_candidates_in_any_order() {
         let found = of_file(
-            "hours,perturbation,Metadata_dose_um\n,taxol,0.3\n48,taxol,0.3\n,TP53,\n,new compound,2\n,taxol,0.3\n",
+            "hours,perturbation,Metadata_dose_um\n,taxol,0.3\n48,taxol,0.3\n,TP53,\n,new compound,2\n,taxol,300 nM\n",
         )
         .unwrap();
         let expected = [
