@@ -4,7 +4,7 @@ use super::card::Card;
 use super::error::LoadError;
 use super::mapping::{ColumnRole, MappedColumn, Mapping, plain};
 use super::table::RawTable;
-use super::{controls, dose, identity, kind, plates, rows};
+use super::{cells, controls, dose, identity, kind, plates, rows};
 use crate::screen::{DoseUnit, Role, Unit};
 
 /// Highest dose that screens apply as a rule, in µM.
@@ -25,6 +25,7 @@ pub(super) struct Rows {
 pub(super) fn read(table: &mut RawTable, mapping: &mut Mapping, card: &Card) -> Result<Rows, LoadError> {
     let controls::Roles { roles, why, mut notes } = controls::roles(table, mapping, card)?;
     mapping.controls_why = why;
+    notes.extend(cells::map(table, mapping, card));
     notes.extend(plates::tell_apart(table, mapping, card, &roles)?);
     notes.extend(identity::notes(table, mapping, &roles));
     map_kind(table, mapping, card, &roles);

@@ -70,6 +70,8 @@ pub struct Mapping {
     pub dose_unit: Option<DoseUnit>,
     /// Why this unit, in words; empty without a dose column.
     pub dose_unit_why: String,
+    /// The column that numbers the cells of wells, where rows are cells.
+    pub cells: Option<String>,
     /// Columns within which names of plates count.
     pub plate_within: Vec<String>,
     /// Names of the feature columns, in the order of the file.

@@ -5,6 +5,7 @@
 //! The order of rows in the files does not matter: observations are sorted by plate, well and what was done.
 
 mod card;
+mod cells;
 mod controls;
 mod csv;
 mod design;

@@ -147,15 +147,16 @@ fn named<'a>(table: &'a RawTable, name: &'a str) -> Option<(&'a str, Texts<'a>)>
     Some((name, table.text(name)?))
 }
 
-/// What tells two rows of a plate apart: well, field of view and time; `None` where no well is named.
+/// What tells two rows of a plate apart: well, field of view, time and cell; `None` where no well is named.
 fn positions(table: &RawTable, mapping: &Mapping) -> Vec<Option<String>> {
     let text = |role| mapping.column(role).and_then(|column| table.text(column));
     let (wells, sites, hours) = (text(ColumnRole::Well), text(ColumnRole::Site), text(ColumnRole::Hours));
+    let cells = mapping.cells.as_deref().and_then(|column| table.text(column));
     let position = |row: usize| {
         let of = |cells: Option<Texts<'_>>| cells.and_then(|cells| cells[row].clone()).unwrap_or_default();
         let well = wells?[row].as_deref()?;
         let well = well.parse::<Well>().map_or_else(|_| well.to_owned(), |well| well.to_string());
-        Some(format!("{well}\n{}\n{}", of(sites), of(hours)))
+        Some(format!("{well}\n{}\n{}\n{}", of(sites), of(hours), of(cells)))
     };
     (0..table.n_rows()).map(position).collect()
 }

@@ -171,11 +171,13 @@ fn refuse_duplicate_wells(table: &RawTable, mapping: &Mapping, observations: &[U
     }
     let text = |role| mapping.column(role).and_then(|column| table.text(column));
     let (sites, hours) = (text(ColumnRole::Site), text(ColumnRole::Hours));
+    let cells = mapping.cells.as_deref().and_then(|column| table.text(column));
     let mut seen = BTreeMap::new();
     for (row, unit) in observations.iter().enumerate() {
         let site = sites.and_then(|sites| sites[row].as_deref());
         let hours = hours.and_then(|hours| hours[row].as_deref());
-        let key = (&unit.plate, unit.well, site, hours, &unit.context);
+        let cell = cells.and_then(|cells| cells[row].as_deref());
+        let key = (&unit.plate, unit.well, site, hours, cell, &unit.context);
         if let Some(first) = seen.insert(key, row) {
             let well = unit.well.map(|well| well.to_string()).unwrap_or_default();
             return Err(LoadError::DuplicateRow {

@@ -244,6 +244,27 @@ fn replicates_of_a_layout_and_cell_lines_tell_plates_apart_where_one_well_stands
 }
 
 #[test]
+fn cells_of_a_well_are_rows_of_it() {
+    for header in ["cell_id", "site,ObjectNumber"] {
+        let mut text = format!("plate,well,compound,{header},f1\n");
+        for (well, compound) in [("A1", "DMSO"), ("B1", "a")] {
+            let cells = ["1", "2", "3"].map(|cell| match header {
+                "cell_id" => cell.to_owned(),
+                _ => format!("{},{}", if cell == "3" { "2" } else { "1" }, if cell == "3" { "1" } else { cell }),
+            });
+            cells.iter().enumerate().for_each(|(n, cell)| text += &format!("P,{well},{compound},{cell},{n}.5\n"));
+        }
+        let loaded = of_text(&text).unwrap();
+        assert_eq!((loaded.screen.n_observations(), loaded.screen.wells().len()), (6, 2), "{header}");
+        assert_eq!((plates(&loaded), interventions(&loaded)), (vec!["P"], vec!["a".to_owned()]), "{header}");
+        says(&loaded, &["numbers the cells of wells"]);
+    }
+    // One cell line for each well is a context.
+    let loaded = of_rows("plate,compound,cell_id", &["P,DMSO,A549", "P,a,A549", "P,DMSO,U2OS", "P,a,U2OS"]);
+    assert_eq!(loaded.mapping.column(ColumnRole::Context), Some("cell_id"));
+}
+
+#[test]
 fn two_constructs_under_one_name_are_pointed_at() {
     let rows = ["P,DMSO,,w", "P,BRAF,BRAF,w", "P,BRAF,BRAF_V600E,w", "P,TP53,TP53,w"];
     let loaded = of_rows("plate,pert_iname,gene_or_mutant,note", &rows);
