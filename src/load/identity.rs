@@ -58,8 +58,7 @@ pub(super) fn notes(table: &RawTable, mapping: &Mapping, roles: &[Role]) -> Vec<
         let values = table.text(column)?;
         let mut of_name = BTreeMap::<&str, BTreeSet<&str>>::new();
         let mut names_of = BTreeMap::<&str, BTreeSet<&str>>::new();
-        for (row, role) in roles.iter().enumerate().filter(|(_, role)| role.is_treated()) {
-            debug_assert!(role.is_treated());
+        for (row, _) in roles.iter().enumerate().filter(|(_, role)| role.is_treated()) {
             if let (Some(name), Some(value)) = (names[row].as_deref(), values[row].as_deref()) {
                 of_name.entry(name).or_default().insert(value);
                 names_of.entry(value).or_default().insert(name);
