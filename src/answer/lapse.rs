@@ -432,6 +432,9 @@ mod tests {
             wells.iter().map(|well| (well.well.unwrap().to_string(), well.tracks[0].first())).collect();
         assert_eq!(found, [("A01".to_owned(), 0), ("A02".to_owned(), 4)]);
         assert!(wells.iter().all(|well| well.tracks.len() == 1 && well.part == Part::Train));
-        assert_eq!(wells[0].treatment.to_string(), "taxol, 24 h");
+        assert_eq!(
+            (wells[0].treatment.to_string(), wells[0].treatment.intervention.hours()),
+            ("taxol".to_owned(), Some(24.0))
+        );
     }
 }
