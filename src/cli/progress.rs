@@ -39,7 +39,7 @@ impl Reporter {
         Self { decoding: bar(0, "images"), bar: steps_bar, steps: Mutex::new(vec![0; members]) }
     }
 
-    /// What a job tells its events to.
+    /// What a job sends its events to.
     pub(super) fn listener(&self) -> impl Fn(Event) + Sync + '_ {
         |event| self.tell(event)
     }

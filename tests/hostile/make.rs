@@ -52,7 +52,8 @@ pub fn parquet(n_rows: usize) -> Vec<u8> {
     let texts = |text: &'static str| Arc::new(StringArray::from_iter_values((0..n_rows).map(|_| text))) as ArrayRef;
     let wells: Vec<String> =
         (0..n_rows).map(|row| format!("{}{:02}", (b'A' + (row / 24) as u8) as char, row % 24 + 1)).collect();
-    let numbers = Arc::new(Float64Array::from_iter_values((0..n_rows).map(|row| row as f64 * 0.37))) as ArrayRef;
+    let numbers =
+        Arc::new(Float64Array::from_iter_values((0..n_rows).map(|row| (row * row % 31) as f64 * 0.37))) as ArrayRef;
     let columns = [
         ("plate", texts("P1")),
         ("well", Arc::new(StringArray::from(wells)) as ArrayRef),
