@@ -338,10 +338,10 @@ fn check_sample(path: &Path, sample: u16, samples: u16) -> Result<(), LoadError>
 fn is_painted(colors: &[[u8; 3]]) -> bool {
     let brightness =
         |[red, green, blue]: [u8; 3]| (299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue)) / 1000;
-    // What follows the last color is often one filling.
+    // What follows the last color is often one filling, black mostly.
     let n_filling = colors.iter().rev().take_while(|&color| Some(color) == colors.last()).count();
-    let used: Vec<u32> =
-        colors[..(colors.len() + 1).saturating_sub(n_filling.max(1))].iter().copied().map(brightness).collect();
+    let n_used = if n_filling > 1 { colors.len() - n_filling } else { colors.len() };
+    let used: Vec<u32> = colors[..n_used].iter().copied().map(brightness).collect();
     let n_rises = used.windows(2).filter(|pair| pair[0] < pair[1]).count();
     let n_falls = used.windows(2).filter(|pair| pair[0] > pair[1]).count();
     let has_black = used.iter().any(|&brightness| brightness < 32);

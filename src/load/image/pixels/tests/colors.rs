@@ -169,5 +169,8 @@ fn a_painted_palette_is_told_from_a_scale() {
     );
     // Shades of one color, as programs choose them for a tissue.
     assert!(palette(&|index| [180 + index % 40, 40 + index % 40, 20 + index % 40]), "shades");
+    // Shades without black, the rest of the palette filled with it.
+    let shades = |index| if index < 40 { [180 + index, 40 + index, 20 + index] } else { [0; 3] };
+    assert!(palette(&shades), "shades and a filling");
     assert!(!is_painted(&[]) && !is_painted(&[[1, 2, 3]; 5]));
 }
