@@ -1,7 +1,7 @@
-//! Files -> [`Screen`]: profile tables with their card, or by the usual names of columns.
+//! Files -> [`Screen`](crate::screen::Screen): profile tables with their card, or by the usual names of columns.
 //!
 //! [`load`] resolves which column means what ([`Mapping`]), reads the tables, joins the card's sheets, tells the role of
-//! every well, checks every cell that counts, and hands over a [`Screen`] of which the rest of the crate knows no file.
+//! every well, checks every cell that counts, and hands over the screen; the rest of the crate knows no file.
 //! The order of rows in the files does not matter: observations are sorted by plate, well and what was done.
 
 mod card;
