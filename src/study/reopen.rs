@@ -229,7 +229,11 @@ pub fn treatments_of(
     let contexts: Vec<&str> = trained_run.trained.vocabulary.contexts().iter().map(String::as_str).collect();
     let context = match context {
         Some(context) if !contexts.contains(&context) => {
-            return Err(format!("no context `{context}`; the run knows {}", contexts.join(", ")));
+            let known = match contexts.as_slice() {
+                [""] => "one context without a name, so leave `--context` out".to_owned(),
+                contexts => contexts.join(", "),
+            };
+            return Err(format!("no context `{context}`; the run knows {known}"));
         }
         Some(context) => context,
         None => contexts.first().copied().unwrap_or_default(),
