@@ -44,16 +44,18 @@ pub(super) fn map(table: &RawTable, mapping: &mut Mapping, card: &Card) -> Optio
             |row: usize| seen.insert((at(Some(wells), row), places.map(|place| at(place, row)), at(numbers, row)));
         !(0..table.n_rows()).all(&mut is_new)
     };
-    let numbers_cells = |column: &&str| {
-        let is_number = |value: &Option<String>| {
-            value.as_deref().and_then(|value| value.parse::<f64>().ok()).is_some_and(|number| number.fract() == 0.0)
-        };
+    let is_number = |value: &Option<String>| {
+        value.as_deref().and_then(|value| value.parse::<f64>().ok()).is_some_and(|number| number.fract() == 0.0)
+    };
+    let is_of_numbers = |column: &&str| {
         NUMBERS.contains(&plain(column).as_str())
             && !declared(column)
-            && table.text(column).is_some_and(|values| values.iter().all(is_number) && !is_repeated(Some(values)))
+            && table.text(column).is_some_and(|values| values.iter().all(is_number))
     };
-    let columns = table.columns.iter().map(|column| column.name.as_str());
-    let column = columns.filter(|_| is_repeated(None)).find(numbers_cells)?.to_owned();
+    let mut columns = table.columns.iter().map(|column| column.name.as_str()).filter(is_of_numbers).peekable();
+    // All rows are walked for this; most tables have no such column.
+    columns.peek().filter(|_| is_repeated(None))?;
+    let column = columns.find(|column| !is_repeated(table.text(column)))?.to_owned();
     mapping.columns.retain(|mapped| mapped.column != column);
     let note = format!(
         "`{column}` numbers the cells of wells: each row is a cell, and wells are what is counted as controls and \

@@ -138,12 +138,11 @@ impl Mapping {
     pub(super) fn leave_out_by_values(&mut self, table: &RawTable, open: &BTreeSet<String>, observations: &[Unit]) {
         let judged: Vec<String> = self.features.iter().filter(|name| open.contains(*name)).cloned().collect();
         let reasons = reasons_in_values(&values::columns(table, &judged), table, observations);
-        for (column, why) in judged.into_iter().zip(reasons) {
-            if let Some(why) = why {
-                self.features.retain(|name| *name != column);
-                self.left_out.push(LeftOut { column, why });
-            }
-        }
+        let found = judged.into_iter().zip(reasons).filter_map(|(column, why)| Some(LeftOut { column, why: why? }));
+        let found: Vec<LeftOut> = found.collect();
+        let names: BTreeSet<&str> = found.iter().map(|left_out| left_out.column.as_str()).collect();
+        self.features.retain(|name| !names.contains(name.as_str()));
+        self.left_out.extend(found);
     }
 
     /// The columns that are left out, grouped by reason: "`a`, `b` and 3 more: positions".
