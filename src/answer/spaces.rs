@@ -45,7 +45,7 @@ pub fn spaces(
 ) -> Result<Vec<Space>, AnswerError> {
     let trained = &trained_run.trained;
     let groups = prepared.screen.wells();
-    let of_wells = |crops: FeatureMatrix| averaged(&crops, &groups);
+    let of_wells = |crops: FeatureMatrix| crops.means_of(&groups);
     let training = wells.split.rows(Part::Train);
     let untrained = trained.untrained(config.train.seed, device);
     let mut plain = vec![
@@ -69,11 +69,6 @@ pub fn spaces(
         all.extend(within);
     }
     Ok(all)
-}
-
-fn averaged(crops: &FeatureMatrix, groups: &[Vec<usize>]) -> FeatureMatrix {
-    let values = groups.iter().flat_map(|rows| crops.mean_of(rows)).collect();
-    FeatureMatrix::new(crops.names().to_vec(), values)
 }
 
 /// The first principal components of the pixels of training crops, for all crops; `None` where the crops do not vary.

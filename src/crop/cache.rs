@@ -38,9 +38,9 @@ use super::error::CropError;
 use super::flat_field::FlatField;
 use super::nuclei::find_nuclei;
 use crate::load::image::{Stack, objects_of_labels, read_labels, read_site};
-use crate::load::{InputHash, LoadError};
+use crate::load::{InputHash, LoadError, hexadecimal};
 use crate::screen::{ChannelScale, ImageScreen, ImageSite, MappedFile, Object, StoredRow, StoredRows};
-use crate::table::{sweep_partials, write_atomically};
+use crate::table::{FileError, sweep_partials, write_atomically};
 
 /// Most sites whose crops share a file.
 pub const SITES_PER_SHARD: usize = 32;
@@ -144,7 +144,7 @@ impl CropCache {
         source.check(folder)?;
         let files = files::first_used(screen, settings.centers == Centers::Masks);
         let folder = folder.join(source.key(&files));
-        std::fs::create_dir_all(&folder).map_err(CropError::write(&folder))?;
+        std::fs::create_dir_all(&folder).map_err(FileError::write(&folder))?;
         let (n_channels, size) = (screen.channels.len(), settings.size);
         let (crops, places, shards) = (Vec::new(), Vec::new(), Vec::new());
         let mut cache = Self { folder, n_channels, size, crops, places, shards, files: Vec::new() };
@@ -243,7 +243,7 @@ impl CropCache {
 fn locked(folder: &Path, wait: &dyn Fn() -> Result<(), CropError>) -> Result<File, CropError> {
     let path = folder.join(".lock");
     let open = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = open.map_err(CropError::write(&path))?;
+    let file = open.map_err(FileError::write(&path))?;
     loop {
         match file.try_lock() {
             Ok(()) => break,
@@ -252,7 +252,7 @@ fn locked(folder: &Path, wait: &dyn Fn() -> Result<(), CropError>) -> Result<Fil
                 std::thread::sleep(std::time::Duration::from_millis(100));
             }
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(CropError::write(&path)(error)),
+            Err(TryLockError::Error(error)) => return Err(FileError::write(&path)(error).into()),
         }
     }
     sweep_partials(folder)?;
@@ -333,7 +333,7 @@ impl Source<'_> {
                 take(format!("{:?}", objects.map(|objects| &objects[row])));
             }
         }
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&hash.finalize()[..16])
     }
 
     /// Decodes the sites at `rows` and writes their crops; `files` are those that each of them uses first, and `n_done`

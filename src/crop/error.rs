@@ -1,6 +1,5 @@
 //! Why images could not be cut into crops or scaled.
 
-use std::io;
 use std::path::Path;
 
 use crate::load::LoadError;
@@ -46,16 +45,6 @@ pub enum CropError {
 }
 
 impl CropError {
-    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let error = FileError::write(path);
-        |source| Self::File(error(source))
-    }
-
-    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let error = FileError::read(path);
-        |source| Self::File(error(source))
-    }
-
     pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Self {
         Self::File(FileError::damaged(path, problem))
     }

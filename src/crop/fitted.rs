@@ -10,8 +10,9 @@ use super::cache::fingerprint;
 use super::error::CropError;
 use super::flat_field::FlatField;
 use super::intensity::{IntensityScale, IntensitySettings};
+use crate::load::hexadecimal;
 use crate::screen::ImageScreen;
-use crate::table::write_json;
+use crate::table::{FileError, write_json};
 
 /// The illumination that the sites share, if it is to be divided out; fitted once for these images.
 pub fn fitted_field(
@@ -50,7 +51,7 @@ fn kept<T: Serialize + DeserializeOwned>(
     }
     let value = make()?;
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(CropError::write(folder))?;
+        std::fs::create_dir_all(folder).map_err(FileError::write(folder))?;
     }
     write_json(path, &value)?;
     Ok(value)
@@ -59,5 +60,5 @@ fn kept<T: Serialize + DeserializeOwned>(
 /// A short hash of what a fitted value depends on.
 fn key(of: &impl Serialize) -> String {
     let text = serde_json::to_vec(of).expect("settings are plain values");
-    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(text)[..8])
 }

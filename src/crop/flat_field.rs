@@ -55,12 +55,8 @@ impl FlatField {
     /// If there are fewer than eight sites for a field, their images differ in size, a channel is dark or darker than a
     /// tenth of its mean somewhere, or a site cannot be decoded.
     pub fn fit(screen: &ImageScreen, rows: &[usize], level: IntensityLevel) -> Result<Self, CropError> {
-        let mut groups = BTreeMap::<String, Vec<usize>>::new();
-        for &row in rows {
-            groups.entry(level.group(&screen.table.unit(row).plate).to_owned()).or_default().push(row);
-        }
         let mut fields = BTreeMap::new();
-        for (group, rows) in groups {
+        for (group, rows) in level.groups(screen, rows) {
             let field = Field::fit(screen, &rows).map_err(|problem| {
                 let of = if group.is_empty() { "the screen".to_owned() } else { format!("plate `{group}`") };
                 let message = format!("the illumination of {of} cannot be fitted: {problem}");

@@ -76,17 +76,12 @@ impl IntensityScale {
         if rows.is_empty() {
             return Err(CropError::NoSites { screen: screen.table.name.clone() });
         }
-        let mut groups = BTreeMap::<String, Vec<usize>>::new();
-        for &row in rows {
-            groups.entry(level.group(&screen.table.unit(row).plate).to_owned()).or_default().push(row);
-        }
         let n_channels = screen.channels.len();
         let mut ranges = BTreeMap::new();
-        for (group, rows) in groups {
+        for (group, rows) in level.groups(screen, rows) {
             let share = MAX_SAMPLES.div_ceil(rows.len()).max(1);
             let sampled = |&row: &usize| -> Result<Vec<Vec<f32>>, CropError> {
-                let read = read_site(&screen.sites[row]);
-                let mut stack = read.map_err(|error| CropError::Intensity { message: error.to_string() })?;
+                let mut stack = read_site(&screen.sites[row])?;
                 if let Some(flat_field) = flat_field {
                     flat_field.apply(&screen.table.unit(row).plate, &mut stack)?;
                 }

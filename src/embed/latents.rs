@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::{Embeddings, Level};
-use crate::screen::{FeatureMatrix, Label, Role, RowKind, SITE_LABEL, Screen, Unit, Units, grouped};
+use crate::screen::{Role, RowKind, SITE_LABEL, Screen, Unit, Units, grouped};
 use crate::train::TrainedModel;
 
 /// Latents of a normalized screen at a level.
@@ -66,14 +66,8 @@ impl Embeddings {
 
     /// The means of groups of rows; a label that a group does not share is empty.
     fn averaged(&self, level: Level, groups: &[Vec<usize>], units: Units, n_wells: Vec<usize>) -> Self {
-        let values: Vec<f32> = groups.iter().flat_map(|rows| self.latents.mean_of(rows)).collect();
-        let shared_label = |label: &Label| Label {
-            name: label.name.clone(),
-            values: groups.iter().map(|rows| shared(rows.iter().map(|&row| label.values[row].clone()))).collect(),
-        };
-        let labels = self.labels.iter().map(shared_label).collect();
-        let latents = FeatureMatrix::numbered("latent_", self.latents.n_features(), values);
-        Self::new(level, units, n_wells, labels, latents)
+        let labels = self.labels.iter().map(|label| label.of_groups(groups)).collect();
+        Self::new(level, units, n_wells, labels, self.latents.means_of(groups))
     }
 
     /// What the rows of a group have in common.

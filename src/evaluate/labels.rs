@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{Answer, UnitName, answer_table};
+use super::neighbors::are_same;
 use super::{
     Bootstrap, Claim, DRAWS, EvaluateConfig, EvaluateError, Guess, ScoreRow, nearest_labels, relabeling_p_value,
 };
 use crate::pair::{Part, Split};
-use crate::screen::{Features, Role, Screen, Unit, share_mechanism};
+use crate::screen::{Features, Role, Screen, Unit};
 use crate::table::{Column, Table};
 
 /// The label of a held-out well as its nearest neighbors say it, in one space or by one simple method; and its own.
@@ -70,7 +71,7 @@ pub fn guesses(
     let known: BTreeSet<&str> = references.iter().map(|&row| label(row)).collect();
     let mut queries = of_part(settings.part);
     let is_of_mechanisms = settings.label == "moa";
-    let is_same = |one: &str, other: &str| one == other || is_of_mechanisms && share_mechanism(one, other);
+    let is_same = |one: &str, other: &str| are_same(one, other, is_of_mechanisms);
     queries.retain(|&row| known.iter().any(|known| is_same(known, label(row))));
     if known.len() < 2 || queries.is_empty() {
         return Ok(Vec::new());

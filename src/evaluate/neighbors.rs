@@ -51,10 +51,15 @@ impl Guess<'_> {
     }
 
     fn share_of(&self, label: &str) -> f64 {
-        let is_right = |guessed: &&&str| **guessed == label || self.is_of_mechanisms && share_mechanism(guessed, label);
+        let is_right = |guessed: &&&str| are_same(guessed, label, self.is_of_mechanisms);
         let right = self.guessed.iter().filter(is_right).count();
         right as f64 / self.guessed.len().max(1) as f64
     }
+}
+
+/// Whether two labels say the same; of mechanisms, several of which may be joined by `|`, one in common will do.
+pub(super) fn are_same(one: &str, other: &str, are_mechanisms: bool) -> bool {
+    one == other || are_mechanisms && share_mechanism(one, other)
 }
 
 /// Share of relabelings in which the guesses hit at least as often.

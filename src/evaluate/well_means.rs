@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::pair::Split;
-use crate::screen::{FeatureMatrix, Label, Screen, Treatment};
+use crate::screen::{FeatureMatrix, Screen, Treatment};
 
 /// A screen with one row for each well, the mean of the well's rows.
 pub(super) struct WellMeans {
@@ -24,13 +24,12 @@ impl WellMeans {
             return None;
         }
         let first_rows: Vec<usize> = wells.iter().map(|rows| rows[0]).collect();
-        let of_features = wells.iter().flat_map(|rows| screen.features.mean_of(rows)).collect();
         let of_wells = Screen {
             name: screen.name.clone(),
             design: screen.design.clone(),
             units: screen.units.select(&first_rows),
-            features: FeatureMatrix::new(screen.features.names().to_vec(), of_features).into(),
-            labels: screen.labels.iter().map(|label| shared(label, &wells)).collect(),
+            features: screen.features.means_of(&wells).into(),
+            labels: screen.labels.iter().map(|label| label.of_groups(&wells)).collect(),
             dropped: screen.dropped.clone(),
         };
         Some(Self { screen: of_wells, split: split.select(&first_rows), wells })
@@ -38,8 +37,7 @@ impl WellMeans {
 
     /// The means of a matrix with one row for each observation of the screen of rows.
     pub(super) fn means(&self, matrix: &FeatureMatrix) -> FeatureMatrix {
-        let values = self.wells.iter().flat_map(|rows| matrix.mean_of(rows)).collect();
-        FeatureMatrix::new(matrix.names().to_vec(), values)
+        matrix.means_of(&self.wells)
     }
 
     /// The wells of each treatment's rows.
@@ -73,19 +71,10 @@ pub fn without_replicates(screen: &Screen) -> Option<String> {
     })
 }
 
-/// The value that all rows of a well share; none where they differ.
-fn shared(label: &Label, wells: &[Vec<usize>]) -> Label {
-    let value = |rows: &Vec<usize>| {
-        let first = label.values[rows[0]].as_ref()?;
-        rows.iter().all(|&row| label.values[row].as_ref() == Some(first)).then(|| first.clone())
-    };
-    Label { name: label.name.clone(), values: wells.iter().map(value).collect() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::{Design, Intervention, Kind, Role, Unit, Units};
+    use crate::screen::{Design, Intervention, Kind, Label, Role, Unit, Units};
 
     fn site(well: &str, name: &str) -> Unit {
         Unit {

@@ -64,8 +64,8 @@ impl PrincipalComponents {
     /// # Errors
     /// If a value is missing, or the rows span fewer than `n_components` directions.
     pub fn fit(matrix: &FeatureMatrix, rows: &[usize], n_components: usize) -> Result<Self, PcaError> {
-        refuse_missing(matrix, rows)?;
         if rows.len() < 2 {
+            refuse_missing(matrix, rows)?;
             return Err(PcaError::TooFewRows { found: rows.len() });
         }
         Self::fit_about(matrix, rows, n_components, column_means(matrix, rows), rows.len() - 1)

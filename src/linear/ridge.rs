@@ -4,7 +4,7 @@ use faer::{Mat, MatRef};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::dense::{centered_rows, principal_directions, product};
+use super::dense::{centered_rows, column_means, principal_directions, product};
 use super::numbers::{Numbers, StoredMatrix};
 use crate::screen::FeatureMatrix;
 
@@ -79,7 +79,7 @@ impl Ridge {
         if !error.is_finite() {
             return Err(RidgeError::Singular(lambda));
         }
-        Ok(spectrum.ridge(y, lambda))
+        Ok(spectrum.ridge(lambda))
     }
 
     /// Predicted outputs, `[row, output]`.
@@ -154,8 +154,9 @@ impl<'a> Spectrum<'a> {
         if x.n_rows() < 2 {
             return Err(RidgeError::TooFewRows(x.n_rows()));
         }
-        let (input_means, output_means) = (means(x), means(y));
-        let inputs = all_rows_less(x, &input_means);
+        let rows: Vec<usize> = (0..x.n_rows()).collect();
+        let (input_means, output_means) = (column_means(x, &rows), column_means(y, &rows));
+        let inputs = centered_rows(x, &rows, &input_means);
         let (squares, directions) =
             principal_directions(inputs.as_ref(), 1.0).expect("finite f32 inputs have a finite Gram matrix in f64");
         let scores = product(inputs.as_ref(), directions.as_ref());
@@ -172,9 +173,9 @@ impl<'a> Spectrum<'a> {
         })
     }
 
-    fn ridge(&self, y: &FeatureMatrix, lambda: f64) -> Ridge {
+    fn ridge(&self, lambda: f64) -> Ridge {
         let coefficients = product(self.directions.as_ref(), self.shrunk(lambda).as_ref());
-        Ridge::of(y, coefficients.as_ref(), self.input_means.clone(), self.output_means.clone(), lambda)
+        Ridge::of(self.outputs, coefficients.as_ref(), self.input_means.clone(), self.output_means.clone(), lambda)
     }
 
     /// Mean squared error over all rows and outputs when each row is predicted by a fit without it, one for each λ.
@@ -245,21 +246,6 @@ fn check(x: &FeatureMatrix, y: &FeatureMatrix) -> Result<(), RidgeError> {
 
 fn check_lambda(lambda: f64) -> Result<(), RidgeError> {
     if lambda.is_finite() && lambda >= 0.0 { Ok(()) } else { Err(RidgeError::Lambda(lambda)) }
-}
-
-fn means(table: &FeatureMatrix) -> Vec<f64> {
-    let mut sums = vec![0.0; table.n_features()];
-    for row in 0..table.n_rows() {
-        for (sum, &value) in sums.iter_mut().zip(table.row(row)) {
-            *sum += f64::from(value);
-        }
-    }
-    sums.into_iter().map(|sum| sum / table.n_rows() as f64).collect()
-}
-
-fn all_rows_less(table: &FeatureMatrix, means: &[f64]) -> Mat<f64> {
-    let rows: Vec<usize> = (0..table.n_rows()).collect();
-    centered_rows(table, &rows, means)
 }
 
 #[cfg(test)]

@@ -204,6 +204,11 @@ pub struct DescriptorFile {
 }
 
 impl Card {
+    /// Whether rules say which rows are negative controls.
+    pub(super) fn has_negative_rule(&self) -> bool {
+        self.controls.as_ref().is_some_and(|controls| controls.negative.is_some())
+    }
+
     /// The card at `path`.
     ///
     /// # Errors

@@ -31,8 +31,7 @@ type Texts<'a> = Option<&'a [Option<String>]>;
 pub(super) fn roles(table: &RawTable, mapping: &Mapping, card: &Card) -> Result<Roles, LoadError> {
     let perturbations = mapping.column(ColumnRole::Perturbation).and_then(|column| table.text(column));
     let rules = Declared::of(table, mapping, card)?;
-    let has_negative_rule = card.controls.as_ref().is_some_and(|controls| controls.negative.is_some());
-    if has_negative_rule {
+    if card.has_negative_rule() {
         let roles: Vec<Role> = (0..table.n_rows()).map(|row| rules.role(row).unwrap_or(Role::Treatment)).collect();
         let notes = treated_controls(perturbations, &roles).into_iter().collect();
         return Ok(Roles { roles, why: format!("declared: {}", rules.words), notes });
@@ -54,11 +53,9 @@ pub(super) fn roles(table: &RawTable, mapping: &Mapping, card: &Card) -> Result<
 fn treated_controls(perturbations: Texts<'_>, roles: &[Role]) -> Option<String> {
     let is_usual = |name: &str| matches!(standing(name), Some(Standing::Control | Standing::Nothing));
     let mut names = BTreeMap::<&str, usize>::new();
-    for (name, _) in perturbations?.iter().zip(roles).filter(|(_, role)| role.is_treated()) {
-        if let Some(name) = name.as_deref().filter(|name| is_usual(name)) {
-            *names.entry(name).or_default() += 1;
-        }
-    }
+    let treated = perturbations?.iter().zip(roles).filter(|(_, role)| role.is_treated());
+    treated.filter_map(|(name, _)| name.as_deref()).for_each(|name| *names.entry(name).or_default() += 1);
+    names.retain(|name, _| is_usual(name));
     let named: Vec<String> = names.iter().map(|(name, n_rows)| format!("`{name}` ({n_rows} rows)")).collect();
     (!named.is_empty()).then(|| {
         format!(
@@ -244,9 +241,10 @@ struct Told<'a> {
 
 impl<'a> Told<'a> {
     fn of(names: &BTreeMap<&'a str, Named>, column: &str, card: &Card) -> Self {
-        let with = |wanted: Standing| {
-            let names = names.iter().filter(move |(name, _)| standing(name) == Some(wanted));
-            names.map(|(&name, named)| (name, named)).collect::<Vec<_>>()
+        let standings: Vec<(Standing, &'a str, &Named)> =
+            names.iter().filter_map(|(&name, named)| Some((standing(name)?, name, named))).collect();
+        let with = |wanted: Standing| -> Vec<(&'a str, &Named)> {
+            standings.iter().filter(|found| found.0 == wanted).map(|&(_, name, named)| (name, named)).collect()
         };
         let (clear, unsure) = (with(Standing::Control), [with(Standing::Short), with(Standing::Liquid)].concat());
         let is_of_genes = card.kind.unwrap_or(kind::of_column(column)) != Kind::Compound;

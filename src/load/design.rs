@@ -60,11 +60,10 @@ fn map_units_by_row(table: &RawTable, mapping: &mut Mapping, card: &Card) -> Opt
     let doses = mapping.column(ColumnRole::Dose).and_then(|column| table.text(column))?;
     let units = table.text(&column)?;
     let is_dosed = |row: &usize| doses[*row].as_deref().is_some_and(dose::is_positive);
-    let of_rows: Vec<DoseUnit> =
-        (0..table.n_rows()).filter(is_dosed).filter_map(|row| DoseUnit::parse(units[row].as_deref()?)).collect();
     mapping.dose_unit_why = format!("`{column}` gives it row by row");
     let declared = card.dose_unit?;
-    let others: Vec<DoseUnit> = of_rows.into_iter().filter(|unit| *unit != declared).collect();
+    let of_row = |row: usize| DoseUnit::parse(units[row].as_deref()?).filter(|unit| *unit != declared);
+    let others: Vec<DoseUnit> = (0..table.n_rows()).filter(is_dosed).filter_map(of_row).collect();
     let other = others.first()?;
     Some(format!(
         "`dose_unit` of the card is {}, but `{column}` says {} and the like in {} rows with a dose; each row is read in \

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::screen::Dropped;
 
 /// Longest line of a table, in bytes; the widest profiles known have some 100 KB.
 pub(super) const MAX_LINE_BYTES: usize = 16 << 20;
@@ -327,6 +329,14 @@ fn counted(columns: &[String]) -> String {
 }
 
 impl LoadError {
+    /// [`LoadError::NothingLeft`] with what was left out, and what else there is to say.
+    pub(super) fn nothing_left(path: &Path, dropped: &[Dropped], notes: Vec<String>) -> Self {
+        let mut reasons: Vec<String> =
+            dropped.iter().map(|dropped| format!("{} rows: {}", dropped.rows, dropped.reason)).collect();
+        reasons.extend(notes);
+        Self::NothingLeft { path: path.to_owned(), reasons: reasons.join("; ") }
+    }
+
     /// Whether the request (a flag or a card) is at fault and not a data file; commands exit with 2 then, else with 1.
     pub fn is_request(&self) -> bool {
         matches!(

@@ -13,14 +13,19 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use self::evidence::reasons_in_values;
-use self::names::{is_compartment, is_dose, reason_in_name};
+pub(super) use self::names::is_compartment;
+use self::names::{is_dose, reason_in_name};
 use super::card::Card;
 use super::error::LoadError;
-use super::left_out::{LeftOut, Reason, first_few};
+use super::left_out::{LeftOut, Reason};
 use super::mapping::{ColumnRole, Mapping, plain, untwinned};
 use super::table::{ColumnSketch, RawTable};
 use super::values;
 use crate::screen::Unit;
+use crate::table::first_few;
+
+/// Names of columns that are shown of many.
+const SHOWN: usize = 4;
 
 /// Feature columns that need another look once the table is read.
 #[derive(Debug, Default)]
@@ -136,6 +141,9 @@ impl Mapping {
 
     /// Leaves out those of the `open` features of which the values say that they are not measurements.
     pub(super) fn leave_out_by_values(&mut self, table: &RawTable, open: &BTreeSet<String>, observations: &[Unit]) {
+        if open.is_empty() {
+            return;
+        }
         let judged: Vec<String> = self.features.iter().filter(|name| open.contains(*name)).cloned().collect();
         let reasons = reasons_in_values(&values::columns(table, &judged), table, observations);
         let found = judged.into_iter().zip(reasons).filter_map(|(column, why)| Some(LeftOut { column, why: why? }));
@@ -158,14 +166,14 @@ impl Mapping {
         groups.sort_by_key(|(reason, _)| reason.question().is_none());
         let in_words = |(reason, columns): &(&Reason, Vec<&str>)| {
             let question = reason.question().map(|question| format!("; {question}")).unwrap_or_default();
-            format!("{}: {reason}{question}", first_few(columns))
+            format!("{}: {reason}{question}", first_few(columns, SHOWN))
         };
         groups.iter().map(in_words).collect()
     }
 
     /// The first few features.
     pub fn features_in_words(&self) -> String {
-        first_few(&self.features.iter().map(String::as_str).collect::<Vec<_>>())
+        first_few(&self.features, SHOWN)
     }
 }
 

@@ -41,7 +41,7 @@ impl InputHash {
             bytes += n_read as u64;
         }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { name, bytes, sha256: hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect() })
+        Ok(Self { name, bytes, sha256: hexadecimal(&hasher.finalize()) })
     }
 }
 
@@ -150,6 +150,11 @@ pub(super) fn examined(path: &Path, rows: usize, card: &Card) -> Result<InputFil
         }),
         _ => Ok(InputFile { name, path: path.to_path_buf(), sha256, bytes, rows }),
     }
+}
+
+/// Bytes as people compare them.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

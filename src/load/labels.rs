@@ -2,7 +2,7 @@
 
 use super::card::Card;
 use super::error::LoadError;
-use super::features::Globs;
+use super::features::{Globs, is_compartment};
 use super::mapping::{ColumnRole, Mapping};
 use super::table::{RawTable, Values};
 use crate::screen::Label;
@@ -15,8 +15,6 @@ pub(super) fn of_rows(
     rows: &[usize],
 ) -> Result<Vec<Label>, LoadError> {
     let role = |name: &str| mapping.columns.iter().find(|mapped| mapped.column == name).map(|mapped| mapped.role);
-    let is_compartment =
-        |name: &str| ["Cells_", "Nuclei_", "Cytoplasm_", "Image_"].iter().any(|prefix| name.starts_with(prefix));
     let excluded = Globs::of(card, &card.exclude_features)?;
     let mut labels = Vec::new();
     for column in &table.columns {

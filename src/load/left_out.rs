@@ -94,13 +94,3 @@ impl Reason {
         }
     }
 }
-
-/// At most four names.
-pub(super) fn first_few(names: &[&str]) -> String {
-    const SHOWN: usize = 4;
-    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN {
-        text += &format!(" and {} more", names.len() - SHOWN);
-    }
-    text
-}

@@ -14,6 +14,7 @@ use super::error::LoadError;
 use super::left_out::LeftOut;
 use super::table::RawTable;
 use crate::screen::DoseUnit;
+use crate::table::first_few;
 
 /// What a column can be to a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -276,7 +277,7 @@ impl Mapping {
     /// # Errors
     /// If a declared column is absent, or doses have no unit.
     pub(super) fn of_names(path: &Path, names: &[String], card: &Card) -> Result<Self, LoadError> {
-        let has_negative_rule = card.controls.as_ref().is_some_and(|controls| controls.negative.is_some());
+        let has_negative_rule = card.has_negative_rule();
         let mut mapping = Self::default();
         for role in ColumnRole::ALL {
             match card.columns.get(role) {
@@ -322,7 +323,7 @@ impl Mapping {
             return Err(LoadError::MissingColumn {
                 path: path.to_path_buf(),
                 column: column.to_owned(),
-                mend: format!("it is declared as `{role}`; the columns are {}", shortened(names)),
+                mend: format!("it is declared as `{role}`; the columns are {}", first_few(names, 12)),
             });
         }
         self.columns.push(MappedColumn { role, column: column.to_owned(), why: "declared".to_owned(), is_made: false });
@@ -359,12 +360,14 @@ impl Mapping {
     }
 
     fn map_dose_unit(&mut self, card: &Card) {
-        let columns = self.columns.iter().filter(|mapped| mapped.role == ColumnRole::Dose).rev();
-        for column in columns.map(|mapped| mapped.column.as_str()) {
-            let Some(unit) = unit_of(card, column) else { continue };
-            let why =
-                if card.dose_unit.is_some() { "declared".to_owned() } else { format!("the name `{column}` gives it") };
-            (self.dose_unit, self.dose_unit_why) = (Some(unit), why);
+        let doses = self.columns.iter().filter(|mapped| mapped.role == ColumnRole::Dose);
+        let known = doses.map(|mapped| &mapped.column).find_map(|column| Some((unit_of(card, column)?, column)));
+        if let Some((unit, column)) = known {
+            self.dose_unit_why = match card.dose_unit {
+                Some(_) => "declared".to_owned(),
+                None => format!("the name `{column}` gives it"),
+            };
+            self.dose_unit = Some(unit);
         }
     }
 }
@@ -391,11 +394,12 @@ fn usual_column(names: &[String], role: ColumnRole) -> Option<&str> {
 fn named<'a>(names: &'a [String], word: &str) -> Option<&'a str> {
     let squeezed = |text: &str| text.replace('_', "");
     let (wanted, wanted_x, wanted_y) = (squeezed(word), format!("{word}_x"), format!("{word}_y"));
-    let first = |is_meant: &dyn Fn(&str) -> bool| names.iter().map(String::as_str).find(|name| is_meant(name));
-    first(&|name| plain(name) == word)
-        .or_else(|| first(&|name| squeezed(&plain(name)) == wanted))
-        .or_else(|| first(&|name| plain(name) == wanted_x))
-        .or_else(|| first(&|name| plain(name) == wanted_y))
+    let rank = |name: &str| {
+        let name = plain(name);
+        [name == word, squeezed(&name) == wanted, name == wanted_x, name == wanted_y].iter().position(|is| *is)
+    };
+    let ranked = names.iter().filter_map(|name| Some((rank(name)?, name)));
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, name)| name.as_str())
 }
 
 /// A name in small letters, without `Metadata_`, its words joined by `_`: `Dose [µM]` is `dose_um`.
@@ -466,15 +470,6 @@ fn unit_in_name(column: &str) -> Option<DoseUnit> {
         () if ends(&["_m", "_molar"]) && is_dose_name(column) => Some(DoseUnit::Molar),
         () => None,
     }
-}
-
-fn shortened(names: &[String]) -> String {
-    const SHOWN: usize = 12;
-    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN {
-        text += &format!(" and {} more", names.len() - SHOWN);
-    }
-    text
 }
 
 #[cfg(test)]

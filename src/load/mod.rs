@@ -40,6 +40,7 @@ mod write;
 
 pub use card::{Card, Columns, Controls, DescriptorFile, Join, Rule, Rules};
 pub use error::{LoadError, Place};
+pub(crate) use inputs::hexadecimal;
 pub use inputs::{InputFile, InputHash};
 pub use join_key::JoinKey;
 pub use left_out::{LeftOut, Reason};

@@ -103,7 +103,6 @@ fn read(text: &str, decimal: u8) -> Option<String> {
         Some((whole, decimals)) => (whole, Some(decimals)),
         None => (body, None),
     };
-    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let digits = ungrouped(whole, if decimal == b'.' { ',' } else { '.' })?;
     let decimals = decimals.unwrap_or_default();
     let is_number = is_digits(decimals) && !(digits.is_empty() && decimals.is_empty());
@@ -113,9 +112,12 @@ fn read(text: &str, decimal: u8) -> Option<String> {
     (is_number && is_usual).then_some(plain)
 }
 
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// The digits before the decimal mark without the marks between thousands; `group` or a blank or an apostrophe may be one.
 fn ungrouped(whole: &str, group: char) -> Option<String> {
-    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if is_digits(whole) {
         return Some(whole.to_owned());
     }

@@ -71,8 +71,7 @@ pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError>
     }
     let mut table = if is_candidate.contains(&false) { table.filtered(&is_candidate) } else { table };
     if table.n_rows() == 0 {
-        let reasons = dropped.iter().map(|dropped| format!("{} rows: {}", dropped.rows, dropped.reason)).collect();
-        return Err(LoadError::NothingLeft { path: paths[0].clone(), reasons });
+        return Err(LoadError::nothing_left(&paths[0], &dropped, Vec::new()));
     }
 
     let design::Rows { units: observations, notes: told } = design::read(&mut table, &mut mapping, &card)?;
@@ -82,8 +81,7 @@ pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError>
     if mapping.features.is_empty() {
         return Err(LoadError::NoFeatures { path: first.to_path_buf(), left_out: mapping.left_out_in_words() });
     }
-    let candidates: Vec<usize> = (0..table.n_rows()).collect();
-    let kept = values::kept(&table, &mapping.features, &candidates, &observations, card.reference)?;
+    let kept = values::kept(&table, &mapping.features, &observations, card.reference)?;
     dropped.extend(kept.dropped);
     notes.extend(kept.notes);
     mapping.features = kept.features;

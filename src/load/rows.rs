@@ -1,9 +1,12 @@
 //! Rows of a table -> observations.
 
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
 use rayon::prelude::*;
 
 use super::card::Card;
-use super::dose::{rounded, written};
+use super::dose::{is_zero, rounded, written};
 use super::error::LoadError;
 use super::kind;
 use super::mapping::{ColumnRole, Mapping, unit_of};
@@ -46,6 +49,8 @@ struct RowReader<'a> {
     kind: Option<Cells<'a>>,
     cell_count: Option<Cells<'a>>,
     context: Vec<Cells<'a>>,
+    /// Filled by [`RowReader::undosed_rows`].
+    undosed: OnceLock<BTreeMap<&'a str, (usize, usize)>>,
 }
 
 #[derive(Clone, Copy)]
@@ -98,6 +103,7 @@ impl<'a> RowReader<'a> {
             kind: cells(ColumnRole::Kind),
             cell_count: cells(ColumnRole::CellCount),
             context: mapping.context().into_iter().filter_map(named).collect(),
+            undosed: OnceLock::new(),
         })
     }
 
@@ -225,19 +231,30 @@ impl<'a> RowReader<'a> {
     }
 
     /// The question whether a name is a control, where no row gives it a dose.
-    fn undosed(&self, dose: Cells<'_>, row: usize, name: &str) -> Option<LoadError> {
-        let names = self.perturbation?.values;
-        let of_name = || (0..names.len()).filter(|&row| names[row].as_deref() == Some(name));
-        let is_without = |row: usize| match dose.values[row].as_deref() {
-            None => true,
-            Some(text) => written(text).is_some_and(|(number, _)| number == 0.0),
-        };
-        of_name().all(is_without).then(|| LoadError::Undosed {
+    fn undosed(&self, dose: Cells<'a>, row: usize, name: &str) -> Option<LoadError> {
+        let (n_rows, n_without) = *self.undosed_rows(dose)?.get(name)?;
+        (n_without == n_rows).then(|| LoadError::Undosed {
             place: self.table.place(row),
             column: dose.column.to_owned(),
             name: name.to_owned(),
-            n_rows: of_name().count(),
+            n_rows,
         })
+    }
+
+    /// Rows of each name, and those of them without a dose; counted once, as soon as a dose is missing.
+    fn undosed_rows(&self, dose: Cells<'a>) -> Option<&BTreeMap<&'a str, (usize, usize)>> {
+        let names = self.perturbation?.values;
+        Some(self.undosed.get_or_init(|| {
+            let mut counts = BTreeMap::<&str, (usize, usize)>::new();
+            for (name, text) in names.iter().zip(dose.values) {
+                if let Some(name) = name.as_deref() {
+                    let (n_rows, n_without) = counts.entry(name).or_default();
+                    *n_rows += 1;
+                    *n_without += usize::from(text.as_deref().is_none_or(is_zero));
+                }
+            }
+            counts
+        }))
     }
 
     fn well(&self, row: usize) -> Result<Option<Well>, LoadError> {

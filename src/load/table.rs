@@ -221,18 +221,19 @@ impl RawTable {
     }
 
     /// The rows for which `is_kept` holds.
-    pub fn filtered(&self, is_kept: &[bool]) -> RawTable {
-        fn chosen<T: Clone>(values: &[T], is_kept: &[bool]) -> Vec<T> {
-            values.iter().zip(is_kept).filter(|(_, kept)| **kept).map(|(value, _)| value.clone()).collect()
+    pub fn filtered(self, is_kept: &[bool]) -> RawTable {
+        fn chosen<T>(values: Vec<T>, is_kept: &[bool]) -> Vec<T> {
+            values.into_iter().zip(is_kept).filter(|(_, kept)| **kept).map(|(value, _)| value).collect()
         }
-        let columns = self.columns.iter().map(|column| RawColumn {
-            name: column.name.clone(),
-            values: match &column.values {
+        // Column by column, so that the numbers are not held twice.
+        let columns = self.columns.into_iter().map(|RawColumn { name, values }| RawColumn {
+            name,
+            values: match values {
                 Values::Text(values) => Values::Text(chosen(values, is_kept)),
                 Values::Number(values) => Values::Number(chosen(values, is_kept)),
             },
         });
-        RawTable { columns: columns.collect(), rows: chosen(&self.rows, is_kept), paths: self.paths.clone() }
+        RawTable { columns: columns.collect(), rows: chosen(self.rows, is_kept), paths: self.paths }
     }
 
     /// The text columns alone.

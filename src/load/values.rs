@@ -9,12 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::error::LoadError;
-use super::left_out::first_few;
 use super::table::{RawTable, Values};
 use crate::screen::{Dropped, FeatureMatrix, Reference, Role, Unit};
+use crate::table::first_few;
 
 /// A feature missing in more than this fraction of the rows is left out.
 const MAX_MISSING: f64 = 0.05;
+
+/// Features that are named of many.
+const SHOWN: usize = 4;
 
 /// Which rows and features stay.
 pub(super) struct Kept {
@@ -26,25 +29,23 @@ pub(super) struct Kept {
     pub notes: Vec<String>,
 }
 
-/// Chooses among the rows at `candidates`.
+/// Chooses among the rows of a table.
 ///
 /// # Errors
 /// [`LoadError::NothingLeft`] if no row or no feature stays.
 pub(super) fn kept(
     table: &RawTable,
     features: &[String],
-    candidates: &[usize],
     observations: &[Unit],
     reference: Reference,
 ) -> Result<Kept, LoadError> {
     let columns = columns(table, features);
     let mut kept = Kept { rows: Vec::new(), features: Vec::new(), dropped: Vec::new(), notes: Vec::new() };
     let has_value: Vec<bool> =
-        candidates.par_iter().map(|&row| columns.iter().any(|values| values[row].is_finite())).collect();
-    let with_values: Vec<usize> =
-        candidates.iter().zip(&has_value).filter(|(_, has)| **has).map(|(&row, _)| row).collect();
+        (0..table.n_rows()).into_par_iter().map(|row| columns.iter().any(|values| values[row].is_finite())).collect();
+    let with_values: Vec<usize> = (0..table.n_rows()).filter(|&row| has_value[row]).collect();
     let without = |wanted: &dyn Fn(Role) -> bool| {
-        candidates.iter().zip(&has_value).filter(|&(&row, &has)| !has && wanted(observations[row].role)).count()
+        observations.iter().zip(&has_value).filter(|(unit, has)| !**has && wanted(unit.role)).count()
     };
     let is_reference = |role| role == Role::NegativeControl && reference == Reference::Relative;
     kept.drop("negative control without values (it is the reference)", without(&is_reference));
@@ -62,7 +63,7 @@ pub(super) fn kept(
             "{} of {} features are missing in more than 5 % of the rows and left out: {}",
             left_out.len(),
             features.len(),
-            first_few(&left_out)
+            first_few(&left_out, SHOWN)
         ));
     }
     kept.features = features.iter().zip(&is_kept).filter(|(_, kept)| **kept).map(|(name, _)| name.clone()).collect();
@@ -73,10 +74,7 @@ pub(super) fn kept(
     kept.drop("a missing or infinite value in some feature", with_values.len() - kept.rows.len());
     kept.name_lost_plates(&with_values, &columns, observations);
     if kept.rows.is_empty() || kept.features.is_empty() {
-        let mut reasons: Vec<String> =
-            kept.dropped.iter().map(|dropped| format!("{} rows: {}", dropped.rows, dropped.reason)).collect();
-        reasons.extend(kept.notes);
-        return Err(LoadError::NothingLeft { path: table.paths[0].clone(), reasons: reasons.join("; ") });
+        return Err(LoadError::nothing_left(&table.paths[0], &kept.dropped, kept.notes));
     }
     Ok(kept)
 }
@@ -131,7 +129,7 @@ impl Kept {
                     absent.len(),
                     self.features.len(),
                     rows.len(),
-                    first_few(&absent)
+                    first_few(&absent, SHOWN)
                 ));
             }
         }

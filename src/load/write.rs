@@ -9,7 +9,7 @@ use super::error::LoadError;
 use super::image::{ImageSettings, ImageSource, LoadedImages};
 use super::loaded::Loaded;
 use super::mapping::{ColumnRole, MappedColumn, Mapping};
-use crate::screen::{Reference, Role, Screen};
+use crate::screen::{Role, Screen};
 use crate::table::replace_file;
 
 /// What a card says.
@@ -85,12 +85,7 @@ fn card_text(told: Told, folder: &Path) -> String {
         None => "# \"control_wells\", or \"relative\" if the values are already differences from control.".to_owned(),
         Some(_) => "# \"control_wells\", or \"first_frame\" for a time lapse.".to_owned(),
     });
-    let reference = match screen.reference() {
-        Reference::ControlWells => "control_wells",
-        Reference::Relative => "relative",
-        Reference::FirstFrame => "first_frame",
-    };
-    line(format!("reference = {}", quoted(reference)));
+    line(format!("reference = {}", quoted(screen.reference().word())));
     if let Some(unit) = mapping.dose_unit {
         line(format!("dose_unit = {}  # {}", quoted(unit.word()), mapping.dose_unit_why));
     }

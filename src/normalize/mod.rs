@@ -75,7 +75,7 @@ pub enum NormalizeError {
     },
     /// Features that the normalizer was fitted on are absent.
     #[error("screen `{screen}` lacks {} of the {expected} features that the normalizer was fitted on: {}; \
-             give a table from the same pipeline", names.len(), quoted(names))]
+             give a table from the same pipeline", names.len(), crate::table::first_few(names, 5))]
     MissingFeatures {
         /// Name of the screen.
         screen: String,
@@ -241,11 +241,4 @@ impl From<PcaError> for NormalizeError {
             PcaError::Width { found, expected } => Self::Width { step, found, expected },
         }
     }
-}
-
-/// The first five names in backticks, and how many more there are.
-fn quoted(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(5).map(|name| format!("`{name}`")).collect();
-    let rest = names.len().saturating_sub(5);
-    if rest == 0 { shown.join(", ") } else { format!("{} and {rest} more", shown.join(", ")) }
 }

@@ -7,11 +7,15 @@ use rayon::prelude::*;
 
 use super::{Finding, Severity};
 use crate::screen::{Intervention, Micromolar, Perturbation, Reference, Screen, Unit};
+use crate::table::first_few;
 
 /// Fewer controls than this give no spread that is worth dividing by.
 const MIN_CONTROLS: usize = 4;
 /// Highest dose that screens of cells in culture apply as a rule, in µM.
 const MAX_DOSE_UM: f64 = 100.0;
+
+/// Names that are shown of many.
+const SHOWN: usize = 5;
 /// Doses of one perturbation that differ by less than this share of themselves are hardly steps of a series.
 const NEAR: f64 = 0.05;
 
@@ -61,7 +65,11 @@ fn controls(screen: &Screen) -> Vec<Finding> {
     if !without.is_empty() {
         found.push(finding(
             Severity::Error,
-            format!("no negative control on {} with treated wells: {}", counted(without.len(), "plate"), few(&without)),
+            format!(
+                "no negative control on {} with treated wells: {}",
+                counted(without.len(), "plate"),
+                first_few(&without, SHOWN)
+            ),
             "leave these plates out, or list their control wells under [controls]",
         ));
     }
@@ -70,7 +78,11 @@ fn controls(screen: &Screen) -> Vec<Finding> {
     if !poor.is_empty() {
         found.push(finding(
             Severity::Warning,
-            format!("fewer than {MIN_CONTROLS} negative controls on {}: {}", counted(poor.len(), "plate"), few(&poor)),
+            format!(
+                "fewer than {MIN_CONTROLS} negative controls on {}: {}",
+                counted(poor.len(), "plate"),
+                first_few(&poor, SHOWN)
+            ),
             "scale these plates by pooled controls, and plan more control wells for the next screen",
         ));
     }
@@ -267,7 +279,7 @@ fn features(screen: &Screen) -> Vec<Finding> {
     }
     vec![finding(
         Severity::Note,
-        format!("no variation in {}: {}", counted(constant.len(), "feature"), few(&constant)),
+        format!("no variation in {}: {}", counted(constant.len(), "feature"), first_few(&constant, SHOWN)),
         "leave them out with `exclude_features`; they carry no information",
     )]
 }
@@ -290,16 +302,6 @@ fn grouped<'a, K: Ord, V: Ord>(
 
 fn counted(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
-}
-
-/// At most five names.
-fn few(names: &[&str]) -> String {
-    const SHOWN: usize = 5;
-    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN {
-        text += &format!(" and {} more", names.len() - SHOWN);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -155,11 +155,7 @@ impl Manifest {
 
 /// SHA-256 of a text, in lower-case hexadecimal.
 pub(super) fn sha256(text: &str) -> String {
-    hexadecimal(&Sha256::digest(text))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::load::hexadecimal(&Sha256::digest(text))
 }
 
 /// Enough of a hash to tell two apart by eye.

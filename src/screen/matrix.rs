@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use rayon::prelude::*;
+
 use super::stored::StoredRows;
 
 /// Values of a screen, one row for each observation and one named column for each feature.
@@ -97,6 +99,12 @@ impl Features {
     /// If `rows` is empty: a mean of nothing is not a profile.
     pub fn mean_of(&self, rows: &[usize]) -> Vec<f32> {
         mean(self.n_features(), rows, |row| self.read_row(row))
+    }
+
+    /// The means of groups of rows, one row for each group.
+    pub(crate) fn means_of(&self, groups: &[Vec<usize>]) -> FeatureMatrix {
+        let values = groups.par_iter().flat_map_iter(|rows| self.mean_of(rows)).collect();
+        FeatureMatrix { names: self.names().to_vec(), values }
     }
 
     /// The columns at `columns`, in that order.
@@ -207,6 +215,12 @@ impl FeatureMatrix {
     /// The rows at `rows`, in that order.
     pub fn select_rows(&self, rows: &[usize]) -> Self {
         Self { names: self.names.clone(), values: self.gather(rows) }
+    }
+
+    /// The means of groups of rows, one row for each group.
+    pub(crate) fn means_of(&self, groups: &[Vec<usize>]) -> Self {
+        let values = groups.par_iter().flat_map_iter(|rows| self.mean_of(rows)).collect();
+        Self { names: self.names.clone(), values }
     }
 
     /// The columns at `columns`, in that order.

@@ -33,6 +33,17 @@ pub use units::{Role, Unit, Units};
 pub(crate) use units::{SITE_LABEL, grouped};
 pub use well::{Well, WellError};
 
+impl Label {
+    /// The label of groups of rows: the value that all rows of a group share, none where they differ.
+    pub(crate) fn of_groups(&self, groups: &[Vec<usize>]) -> Self {
+        let shared = |rows: &Vec<usize>| {
+            let first = self.values[*rows.first()?].as_ref()?;
+            rows.iter().all(|&row| self.values[row].as_ref() == Some(first)).then(|| first.clone())
+        };
+        Self { name: self.name.clone(), values: groups.iter().map(shared).collect() }
+    }
+}
+
 /// Rows that were left out while loading, with the reason in words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dropped {

@@ -17,4 +17,5 @@ pub use error::FileError;
 pub use interventions::INTERVENTION_COLUMNS;
 pub(crate) use json::{read_json, write_json};
 pub(crate) use parquet::quietly;
+pub(crate) use text::first_few;
 pub use text::{Side, TextTable};

@@ -63,6 +63,15 @@ impl fmt::Display for TextTable {
     }
 }
 
+/// The first names in backticks, and how many more there are.
+pub(crate) fn first_few(names: &[impl AsRef<str>], shown: usize) -> String {
+    let mut text = names.iter().take(shown).map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ");
+    if names.len() > shown {
+        text += &format!(" and {} more", names.len() - shown);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,8 +9,9 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::crop::CropError;
-use crate::load::InputHash;
+use crate::load::{InputHash, hexadecimal};
 use crate::screen::{ImageScreen, ImageSite, Plane};
+use crate::table::FileError;
 
 /// Folders within folders of a zarr array: one for each axis, and some.
 const MAX_DEPTH: usize = 16;
@@ -57,19 +58,19 @@ pub(crate) fn fingerprint(screen: &ImageScreen, rows: &[usize]) -> String {
         format!("{planes:?} {:?}", files.into_iter().map(stamp).collect::<Vec<_>>())
     };
     let of_sites: Vec<String> = rows.par_iter().map(of_site).collect();
-    Sha256::digest(of_sites.concat()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(of_sites.concat()))
 }
 
 /// Name, length and SHA-256 of a file; of a folder those of what is in it.
 pub(super) fn hash(path: &Path) -> Result<InputHash, CropError> {
     if !path.is_dir() {
-        return InputHash::of(path).map_err(CropError::read(path));
+        return Ok(InputHash::of(path).map_err(FileError::read(path))?);
     }
     let mut files = Vec::new();
-    within(path, Path::new(""), 0, &mut files).map_err(CropError::read(path))?;
+    within(path, Path::new(""), 0, &mut files).map_err(FileError::read(path))?;
     let of_file = |file: &PathBuf| {
         let file = path.join(file);
-        InputHash::of(&file).map_err(CropError::read(&file))
+        InputHash::of(&file).map_err(FileError::read(&file))
     };
     let hashes: Vec<_> = files.par_iter().map(of_file).collect();
     let hashes = hashes.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -84,7 +85,7 @@ pub(super) fn together<'a>(name: &str, files: impl Iterator<Item = (String, &'a 
         all.update(format!("{sha256} {length} {name}\n"));
         bytes += length;
     }
-    let sha256 = all.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hexadecimal(&all.finalize());
     InputHash { name: name.to_owned(), bytes, sha256 }
 }
 

@@ -9,6 +9,7 @@ use crate::crop::CropError;
 use crate::load::InputHash;
 use crate::load::image::pixels::PixelValues;
 use crate::screen::{MappedFile, Object, StoredType};
+use crate::table::FileError;
 
 const MAGIC: &[u8; 8] = b"cytocrop";
 /// Bytes behind the index: its length, and the magic.
@@ -101,11 +102,11 @@ impl Shard {
     pub(super) fn open(path: &Path, n_channels: usize, size: usize) -> Result<Self, CropError> {
         let damaged =
             |problem: &str| CropError::damaged(path, format!("{problem}; remove the file so that it is recreated"));
-        let length = path.metadata().map_err(CropError::read(path))?.len();
+        let length = path.metadata().map_err(FileError::read(path))?.len();
         if length < END + MAGIC.len() as u64 {
             return Err(damaged("is cut short"));
         }
-        let file = MappedFile::open(path).map_err(CropError::read(path))?;
+        let file = MappedFile::open(path).map_err(FileError::read(path))?;
         let end = &file.bytes()[(length - END) as usize..];
         let index_length = u64::from_le_bytes(end[..8].try_into().expect("eight bytes"));
         let is_ours = file.bytes().starts_with(MAGIC) && end[8..] == *MAGIC;

@@ -37,7 +37,7 @@ pub(super) fn reasons_in_values(columns: &[&[f32]], table: &RawTable, observatio
         let values = columns[index];
         match n_distinct[index] {
             0 | 1 => None,
-            n => groups.reason(values).or_else(|| {
+            n => groups.reason(values, n).or_else(|| {
                 let is_few = are_most_rich && n <= FEW.min(observations.len() / 4);
                 is_few.then_some(Reason::Few)
             }),
@@ -69,20 +69,20 @@ struct Groups {
 impl Groups {
     fn of(table: &RawTable, observations: &[Unit]) -> Self {
         let rows = || observations.iter().enumerate().filter(|(_, unit)| unit.role != Role::Empty);
-        let well = |unit: &Unit| unit.well.map(|well| well.to_string()).unwrap_or_default();
-        let is_placed = |unit: &Unit| unit.well.is_some();
         Self {
-            interventions: grouped(rows().map(|(row, own)| ((own.intervention.to_string(), own.context.clone()), row))),
-            plates: grouped(rows().map(|(row, own)| (own.plate.clone(), row))),
-            positions: grouped(rows().filter(|(_, own)| is_placed(own)).map(|(row, own)| (well(own), row))),
+            interventions: grouped(
+                rows().map(|(row, own)| ((own.intervention.to_string(), own.context.as_str()), row)),
+            ),
+            plates: grouped(rows().map(|(row, own)| (own.plate.as_str(), row))),
+            positions: grouped(rows().filter_map(|(row, own)| Some((own.well?, row)))),
             files: grouped(table.rows.iter().enumerate().map(|(row, place)| (place.path, row))),
         }
     }
 
-    fn reason(&self, values: &[f32]) -> Option<Reason> {
+    fn reason(&self, values: &[f32], n_distinct: usize) -> Option<Reason> {
         match () {
             () if is_date(values) => Some(Reason::Time),
-            () if is_counter(values, &self.files, &self.plates) => Some(Reason::Running),
+            () if is_counter(values, n_distinct, &self.files, &self.plates) => Some(Reason::Running),
             () if is_constant_within(values, &self.interventions) => Some(Reason::Applied),
             () if is_constant_within(values, &self.plates) => Some(Reason::PerPlate),
             () if is_constant_within(values, &self.positions) => Some(Reason::PerPosition),
@@ -121,7 +121,7 @@ fn is_constant_within(values: &[f32], groups: &[Vec<usize>]) -> bool {
 
 /// Whole numbers that fill a range without a gap or rise from row to row of every file or plate, or equal steps of any
 /// size, as the mean number of a well's images makes them.
-fn is_counter(values: &[f32], files: &[Vec<usize>], plates: &[Vec<usize>]) -> bool {
+fn is_counter(values: &[f32], n_distinct: usize, files: &[Vec<usize>], plates: &[Vec<usize>]) -> bool {
     let n_free = |parts: &[Vec<usize>]| parts.iter().map(|rows| rows.len() - 1).sum::<usize>();
     let is_stepped = |parts: &[Vec<usize>]| {
         let step = |pair: &[usize]| values[pair[1]] - values[pair[0]];
@@ -136,7 +136,7 @@ fn is_counter(values: &[f32], files: &[Vec<usize>], plates: &[Vec<usize>]) -> bo
         return false;
     }
     let (low, high) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
-    let is_filled = distinct(values) == values.len() && (high - low) as usize + 1 == values.len();
+    let is_filled = n_distinct == values.len() && (high - low) as usize + 1 == values.len();
     let rises = |rows: &Vec<usize>| rows.windows(2).all(|pair| values[pair[0]] < values[pair[1]]);
     let is_rising = |parts: &[Vec<usize>]| n_free(parts) >= ENOUGH && parts.iter().all(rises);
     is_filled || is_rising(files) || is_rising(plates)
@@ -152,12 +152,10 @@ fn is_date(values: &[f32]) -> bool {
         (1990.0..2100.0).contains(&year) && (1.0..=12.0).contains(&month) && day <= 32.0 && value.fract() == 0.0
     };
     let within = |unit: f64| finite.iter().all(|value| (9.4e8..2.6e9).contains(&(value / unit)));
-    let is_narrow = |unit: f64| {
-        let low = finite.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = finite.iter().copied().fold(0.0, f64::max);
-        // Two years at most: a sum of intensities varies more.
-        within(unit) && high - low <= 6.4e7 * unit
-    };
+    let low = finite.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = finite.iter().copied().fold(0.0, f64::max);
+    // Two years at most: a sum of intensities varies more.
+    let is_narrow = |unit: f64| within(unit) && high - low <= 6.4e7 * unit;
     finite.len() >= ENOUGH && (finite.iter().all(is_day) || [1.0, 1e3, 1e6, 1e9].into_iter().any(is_narrow))
 }
 

@@ -10,7 +10,7 @@ use crate::load::left_out::Reason;
 use crate::load::mapping::plain;
 
 /// Whether a column is one of CellProfiler's, by the name of its compartment.
-pub(super) fn is_compartment(name: &str) -> bool {
+pub(in crate::load) fn is_compartment(name: &str) -> bool {
     ["Cells_", "Nuclei_", "Cytoplasm_", "Image_"].iter().any(|prefix| name.starts_with(prefix))
         && !name.starts_with("Image_Metadata_")
 }

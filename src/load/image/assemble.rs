@@ -10,7 +10,7 @@ use crate::load::error::LoadError;
 use crate::load::mapping::{ColumnRole, MappedColumn, Mapping, plain};
 use crate::load::table::{RawColumn, RawTable, Values};
 use crate::load::{design, join, labels};
-use crate::screen::{Design, Dropped, FeatureMatrix, ImageScreen, ImageSite, Mask, Plane, Screen, Units};
+use crate::screen::{Design, Dropped, FeatureMatrix, ImageScreen, ImageSite, Mask, Plane, Screen, Units, grouped};
 
 /// A screen in which sites may still lack planes.
 pub(super) struct Assembled {
@@ -163,9 +163,7 @@ fn groups(table: &RawTable, mapping: &Mapping, listed: &[Row]) -> Vec<Vec<usize>
     let (plates, wells, sites) = (cells(ColumnRole::Plate), cells(ColumnRole::Well), cells(ColumnRole::Site));
     let lab_batches = cells(ColumnRole::LabBatch);
     let is_placed = wells.is_some() || sites.is_some();
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut positions = BTreeMap::new();
-    for (row, listed) in listed.iter().enumerate() {
+    grouped(listed.len(), |row| {
         let text = |cells: Option<&[Option<String>]>| cells.and_then(|cells| cells[row].clone());
         // `a1` and `A01` are one well.
         let well = text(wells).map(|well| match well.parse::<crate::screen::Well>() {
@@ -173,14 +171,8 @@ fn groups(table: &RawTable, mapping: &Mapping, listed: &[Row]) -> Vec<Vec<usize>
             Err(_) => well,
         });
         let alone = (!is_placed).then_some(row);
-        let key = (text(plates), text(lab_batches), well, text(sites), listed.time.map(|time| time.frame), alone);
-        let position = *positions.entry(key).or_insert(groups.len());
-        match groups.get_mut(position) {
-            Some(group) => group.push(row),
-            None => groups.push(vec![row]),
-        }
-    }
-    groups
+        (text(plates), text(lab_batches), well, text(sites), listed[row].time.map(|time| time.frame), alone)
+    })
 }
 
 /// Refuses sites whose rows say different things of the treatment; other columns that differ describe single images.

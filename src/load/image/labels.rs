@@ -28,7 +28,7 @@ pub fn read_labels(mask: &Mask) -> Result<LabelImage, LoadError> {
     let Raster { width, height, values, .. } = read_plane(plane)?;
     if mask.values == MaskValues::Binary {
         let is_object: Vec<bool> = values.to_f32().iter().map(|&value| value != 0.0).collect();
-        return Ok(components(&is_object, height, width, 1));
+        return Ok(components(&is_object, height, width));
     }
     let highest = match &values {
         PixelValues::U8(_) => 255,
@@ -76,7 +76,7 @@ pub fn objects_of_labels(labels: &LabelImage) -> Vec<Object> {
 }
 
 /// Pixels of objects that touch by a side get one label, numbered from 1 in the order of first pixels.
-fn components(is_object: &[bool], height: usize, width: usize, min_area: usize) -> LabelImage {
+fn components(is_object: &[bool], height: usize, width: usize) -> LabelImage {
     let mut labels = vec![0u32; is_object.len()];
     let mut n_objects = 0;
     let mut is_seen = vec![false; is_object.len()];
@@ -98,10 +98,8 @@ fn components(is_object: &[bool], height: usize, width: usize, min_area: usize) 
                 }
             }
         }
-        if members.len() >= min_area {
-            n_objects += 1;
-            members.iter().for_each(|&pixel| labels[pixel] = n_objects);
-        }
+        n_objects += 1;
+        members.iter().for_each(|&pixel| labels[pixel] = n_objects);
     }
     LabelImage { height, width, labels }
 }

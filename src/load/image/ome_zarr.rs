@@ -198,7 +198,7 @@ impl Found {
         let name =
             name.ok_or_else(|| bad(group, format!("names a data set {}, expected a name within it", dataset["path"])))?;
         let array = group.join(&name);
-        let (leading, shape) = zarr::describe(&array)?;
+        let (leading, shape, _) = zarr::describe(&array)?;
         let axes = axes(scales, leading.len() + 2);
         let position = |axis: &str| axes.iter().position(|name| name == axis);
         if axes.len() != leading.len() + 2 || axes[leading.len()..] != ["y", "x"] {
@@ -272,7 +272,7 @@ fn label(group: &Path, sides: (u32, u32), t: u64) -> Option<Plane> {
     let (own, _) = attributes(&labels.join(&name)).ok()?;
     let scales = &own["multiscales"][0];
     let path = labels.join(&name).join(name_of(&scales["datasets"][0]["path"])?);
-    let (leading, shape) = zarr::describe(&path).ok()?;
+    let (leading, shape, _) = zarr::describe(&path).ok()?;
     let axes = axes(scales, leading.len() + 2);
     let index = leading.iter().zip(&axes).map(|(size, axis)| if axis == "t" { t.min(size - 1) } else { 0 });
     ((shape.width, shape.height) == sides).then(|| Plane { path, selector: Selector::Zarr { index: index.collect() } })

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::pixels::{self, ImageInfo, Page, Samples};
 use super::shape::Shape;
+use super::zarr;
 use crate::screen::{ImageScreen, ImageSite, Plane, Selector};
 
 /// A site whose images are not all there, with the first reason.
@@ -49,8 +50,13 @@ fn as_list<S: serde::Serializer>(shapes: &BTreeMap<Shape, usize>, serializer: S)
 /// What a file's headers say, or why they cannot be read.
 pub(super) enum Header {
     Pages(ImageInfo),
-    /// Size of the axes before y and x, and the shape of each plane.
-    Array(Vec<u64>, Shape),
+    Array {
+        /// Size of the axes before y and x.
+        leading: Vec<u64>,
+        /// Of each plane.
+        shape: Shape,
+        array: zarr::Array,
+    },
     Missing,
     Unreadable(String),
 }
@@ -126,14 +132,13 @@ fn header(path: &Path, is_zarr: bool) -> Header {
         return Header::Missing;
     }
     if is_zarr {
-        return match super::zarr::describe(path) {
-            Ok((leading, shape)) => Header::Array(leading, shape),
+        return match zarr::describe(path) {
+            Ok((leading, shape, array)) => Header::Array { leading, shape, array },
             Err(error) => Header::Unreadable(error.to_string()),
         };
     }
     match pixels::probe(path) {
-        // Of OME-TIFF the description is long, and read by then.
-        Ok(info) => Header::Pages(ImageInfo { description: None, ..info }),
+        Ok(info) => Header::Pages(info),
         Err(error) => Header::Unreadable(error.to_string()),
     }
 }
@@ -172,8 +177,8 @@ fn check(site: &ImageSite, channels: &[String], headers: &Headers) -> Result<(),
 /// but a camera has noise: without any chunk an image was not written, or not copied.
 fn without_chunks(site: &ImageSite, channels: &[String], headers: &Headers) -> Option<String> {
     let has_chunk = |plane: &Plane| match (&headers[plane.path.as_path()], &plane.selector) {
+        (Header::Array { array, .. }, Selector::Zarr { index }) => zarr::has_chunk(&plane.path, array, index),
         // What cannot be read has its own fault.
-        (Header::Array(..), Selector::Zarr { index }) => super::zarr::has_chunk(&plane.path, index).unwrap_or(true),
         _ => true,
     };
     let is_empty = |stack: &Vec<Plane>| !stack.is_empty() && !stack.iter().any(has_chunk);
@@ -223,7 +228,7 @@ fn shape_of(plane: &Plane, header: &Header) -> Result<Shape, String> {
             }
             Some(&Page { width, height, sample_type, .. }) => Ok(Shape { width, height, sample_type }),
         },
-        (Header::Array(leading, shape), Selector::Zarr { index }) => {
+        (Header::Array { leading, shape, .. }, Selector::Zarr { index }) => {
             let is_inside = leading.len() == index.len() && leading.iter().zip(index).all(|(size, at)| at < size);
             if is_inside {
                 Ok(*shape)
@@ -231,7 +236,7 @@ fn shape_of(plane: &Plane, header: &Header) -> Result<Shape, String> {
                 Err(format!("{path}: has no plane {index:?}; its axes are {leading:?}"))
             }
         }
-        (Header::Pages(_), Selector::Zarr { .. }) | (Header::Array(..), Selector::Page { .. }) => {
+        (Header::Pages(_), Selector::Zarr { .. }) | (Header::Array { .. }, Selector::Page { .. }) => {
             Err(format!("{path}: is given both as a file and as an array"))
         }
     }

@@ -96,9 +96,7 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
     let mut built = Built::of(&reader, &tracks, window, card.columns.context.as_deref().unwrap_or_default())?;
     dropped.append(&mut built.dropped);
     if built.tracks.is_empty() {
-        let reasons = dropped.iter().map(|dropped| format!("{} rows: {}", dropped.rows, dropped.reason));
-        let reasons = reasons.collect::<Vec<_>>().join("; ");
-        return Err(LoadError::NothingLeft { path: paths[0].clone(), reasons });
+        return Err(LoadError::nothing_left(&paths[0], &dropped, Vec::new()));
     }
     notes.push(format!(
         "{} tracks, every {} min; an observation is a window of {window} times up to its own",

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 use planes::Pixels;
 use roxmltree::Node;
-use set::{Beside, data_files, files, is_companion, metadata_file, text_of};
+use set::{Beside, data_files, files, is_companion, metadata_file};
 
 use super::expand::joined;
 use super::listing::{Listed, Listing, Row, Writer};
@@ -133,7 +133,7 @@ fn described(files: &[PathBuf], beside: &mut Beside) -> Result<(Vec<Described>, 
         if of_others.contains(&file) || !visited.insert(file.clone()) {
             continue;
         }
-        let text = text_of(&file)?;
+        let text = beside.text_of(&file)?;
         let document = xml::parse(&file, &text)?;
         let root = document.root_element();
         if let Some(binary) = xml::all(root, "BinaryOnly").next() {

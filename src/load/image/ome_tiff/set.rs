@@ -43,15 +43,13 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, LoadError> {
     Ok(files)
 }
 
-/// The XML of a companion file, or of a TIFF's first page.
-pub(super) fn text_of(file: &Path) -> Result<String, LoadError> {
+/// The first page of an image, and its XML or that of a companion file.
+fn opened(file: &Path) -> Result<(Option<Page>, Option<String>), LoadError> {
     if is_companion(file) {
-        return xml::read(file);
+        return Ok((None, Some(xml::read(file)?)));
     }
-    let (_, description) = pixels::first_page(file)?;
-    let description = description.filter(|text| text.contains("<OME") || text.contains(":OME"));
-    description
-        .ok_or_else(|| bad(file, "has no OME-XML in the description of its first page; give it in a sheet or folder"))
+    let (page, description) = pixels::first_page(file)?;
+    Ok((Some(page), description.filter(|text| text.contains("<OME") || text.contains(":OME"))))
 }
 
 /// What is known of the files beside the given ones.
@@ -69,6 +67,16 @@ impl Beside {
     pub fn of(given: &[PathBuf]) -> Self {
         let folders = given.iter().map(|file| file.parent().unwrap_or(Path::new("")).to_path_buf()).collect();
         Self { folders, uuids: BTreeMap::new(), by_uuid: None, first_pages: BTreeMap::new() }
+    }
+
+    /// The XML of a companion file, or of a TIFF's first page; what else the file says is kept.
+    pub fn text_of(&mut self, file: &Path) -> Result<String, LoadError> {
+        let (page, text) = opened(file)?;
+        self.first_pages.insert(file.to_path_buf(), page);
+        self.uuids.insert(file.to_path_buf(), text.as_deref().and_then(root_uuid).map(str::to_owned));
+        text.ok_or_else(|| {
+            bad(file, "has no OME-XML in the description of its first page; give it in a sheet or folder")
+        })
     }
 
     /// The file with this UUID: the one that has the name, the document itself, or any other.
@@ -109,7 +117,7 @@ fn uuids_in(folders: &BTreeSet<PathBuf>) -> BTreeMap<String, PathBuf> {
 
 /// The UUID of a file; of one that cannot be read there is none, and its fault is told where it is needed.
 fn uuid_of(file: &Path) -> Option<String> {
-    root_uuid(&text_of(file).ok()?).map(str::to_owned)
+    root_uuid(&opened(file).ok()?.1?).map(str::to_owned)
 }
 
 /// The UUID of the document, read from its first element alone.

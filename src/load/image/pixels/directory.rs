@@ -80,8 +80,6 @@ type List = (u64, u64, u64);
 pub(super) struct Directories {
     pub pages: Vec<Directory>,
     pub length: u64,
-    /// What ImageJ says of its stack.
-    pub imagej: Option<ImageJ>,
 }
 
 struct Walker {
@@ -139,17 +137,31 @@ pub(super) fn read(path: &Path) -> Result<Directories, LoadError> {
     if pages.is_empty() {
         return Err(bad(path, "damaged TIFF: it has no directory"));
     }
-    let description = description(path, &pages[0])?.unwrap_or_default();
-    let imagej =
-        ImageJ::of(&description).map(|imagej| walker.with_labels(imagej, &pages[0])).transpose().map_err(io)?;
     if let [only] = pages.as_slice() {
-        let by_imagej = imagej.as_ref().map(|imagej| ("ImageJ", imagej.images));
+        let description = stack_description(path, only)?;
+        let by_imagej = ImageJ::of(&description).map(|imagej| ("ImageJ", imagej.images));
         let by_tifffile = || Some(("tifffile", imagej::truncated_images(&description, only.n_values())?));
         if let Some((program, n_images)) = by_imagej.or_else(by_tifffile).filter(|(_, n_images)| *n_images > 1) {
             pages = unlisted(path, only, program, n_images, length)?;
         }
     }
-    Ok(Directories { pages, length, imagej })
+    Ok(Directories { pages, length })
+}
+
+/// What ImageJ says of the stack whose first page is `first`.
+pub(super) fn imagej(path: &Path, first: &Directory) -> Result<Option<ImageJ>, LoadError> {
+    let Some(imagej) = ImageJ::of(&stack_description(path, first)?) else { return Ok(None) };
+    let (mut walker, ..) = opened(path)?;
+    walker.with_labels(imagej, first).map(Some).map_err(|cause| cut_off(path, cause))
+}
+
+/// The description of a page if a program describes a stack in it; OME-XML may be long, and is not read for every plane.
+fn stack_description(path: &Path, page: &Directory) -> Result<String, LoadError> {
+    const BEGINNING: u64 = 64;
+    let beginning = text(path, page, BEGINNING)?.unwrap_or_default();
+    let is_of_stack = beginning.starts_with("ImageJ=") || beginning.trim_start().starts_with('{');
+    let description = if is_of_stack { description(path, page)? } else { None };
+    Ok(description.unwrap_or_default())
 }
 
 /// The pages of a stack of which a program lists only the first: the others follow it, each as long as it is.
@@ -189,6 +201,11 @@ fn unlisted(
 
 /// The image description of a page, if it has one.
 pub(super) fn description(path: &Path, directory: &Directory) -> Result<Option<String>, LoadError> {
+    text(path, directory, MAX_DESCRIPTION)
+}
+
+/// At most `most` bytes of the image description.
+fn text(path: &Path, directory: &Directory, most: u64) -> Result<Option<String>, LoadError> {
     let Some((offset, length)) = directory.description.filter(|&(_, length)| length <= MAX_DESCRIPTION) else {
         return Ok(None);
     };
@@ -196,7 +213,7 @@ pub(super) fn description(path: &Path, directory: &Directory) -> Result<Option<S
     let mut file = File::open(path).map_err(io)?;
     file.seek(SeekFrom::Start(offset)).map_err(io)?;
     let mut bytes = Vec::new();
-    file.take(length).read_to_end(&mut bytes).map_err(io)?;
+    file.take(length.min(most)).read_to_end(&mut bytes).map_err(io)?;
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
     Ok(Some(String::from_utf8_lossy(&bytes[..end]).into_owned()))
 }

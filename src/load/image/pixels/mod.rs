@@ -154,8 +154,6 @@ pub struct ImageInfo {
     pub format: ImageFormat,
     /// Its pages; one for PNG and JPEG.
     pub pages: Vec<Page>,
-    /// The image description of the first page (TIFF), where OME-XML stands.
-    pub description: Option<String>,
     /// What ImageJ says of the stack (TIFF).
     pub imagej: Option<ImageJ>,
 }
@@ -165,7 +163,7 @@ pub struct ImageInfo {
 /// # Errors
 /// If the file is no image that this module reads, or its headers are damaged.
 pub fn probe(path: &Path) -> Result<ImageInfo, LoadError> {
-    let single = |format, page| ImageInfo { format, pages: vec![page], description: None, imagej: None };
+    let single = |format, page| ImageInfo { format, pages: vec![page], imagej: None };
     match sniff(path)? {
         ImageFormat::Tiff => tiff::probe(path),
         ImageFormat::Png => png::probe(path).map(|page| single(ImageFormat::Png, page)),

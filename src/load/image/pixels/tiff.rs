@@ -32,8 +32,8 @@ pub(super) fn probe(path: &Path) -> Result<ImageInfo, LoadError> {
         Ok(page)
     });
     let pages = pages.collect::<Result<Vec<_>, LoadError>>()?;
-    let description = directory::description(path, &found.pages[0])?;
-    Ok(ImageInfo { format: ImageFormat::Tiff, pages, description, imagej: found.imagej })
+    let imagej = directory::imagej(path, &found.pages[0])?;
+    Ok(ImageInfo { format: ImageFormat::Tiff, pages, imagej })
 }
 
 /// The first page and its description.

@@ -9,17 +9,17 @@ use crate::load::LoadError;
 use crate::load::image::pixels::{SampleType, bad};
 
 /// An array as its metadata describe it.
-pub(super) struct Array {
-    pub shape: Vec<u64>,
+pub(in crate::load::image) struct Array {
+    pub(super) shape: Vec<u64>,
     /// Of the files; of shards, where there are any.
-    pub chunk: Vec<u64>,
-    pub sample_type: SampleType,
-    pub is_big_endian: bool,
+    pub(super) chunk: Vec<u64>,
+    pub(super) sample_type: SampleType,
+    pub(super) is_big_endian: bool,
     /// The fill value as the bytes of a pixel.
-    pub fill: Vec<u8>,
+    pub(super) fill: Vec<u8>,
     /// How (inner) chunks were packed, in the order of packing.
-    pub codecs: Vec<Codec>,
-    pub shards: Option<Shards>,
+    pub(super) codecs: Vec<Codec>,
+    pub(super) shards: Option<Shards>,
     /// How files of chunks are called: whether `c` comes first, and what stands between the indices. The first way is
     /// the declared one; the others are tried where it finds no file, since older writers do not declare it or declare
     /// another than they use.

@@ -22,8 +22,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use codec::Codec;
+pub(super) use metadata::Array;
+use metadata::Shards;
 pub(super) use metadata::read_json;
-use metadata::{Array, Shards};
 
 use super::pixels::{PixelValues, Raster, SampleType, bad, check_size};
 use super::shape::Shape;
@@ -32,11 +33,12 @@ use crate::load::LoadError;
 /// Largest chunk, in bytes when unpacked.
 const MAX_CHUNK: u64 = 1 << 30;
 
-/// Sizes of the axes before y and x, and the shape of a plane.
-pub(super) fn describe(path: &Path) -> Result<(Vec<u64>, Shape), LoadError> {
+/// Sizes of the axes before y and x, the shape of a plane, and the array as its metadata describe it.
+pub(super) fn describe(path: &Path) -> Result<(Vec<u64>, Shape, Array), LoadError> {
     let array = Array::read(path)?;
     let (leading, [height, width]) = sides(path, &array)?;
-    Ok((leading.to_vec(), Shape { width: width as u32, height: height as u32, sample_type: array.sample_type }))
+    let (leading, sample_type) = (leading.to_vec(), array.sample_type);
+    Ok((leading, Shape { width: width as u32, height: height as u32, sample_type }, array))
 }
 
 /// The plane at `index`, the indices on all axes but the last two.
@@ -84,15 +86,13 @@ pub(super) fn decode(path: &Path, index: &[u64]) -> Result<Raster, LoadError> {
 }
 
 /// Whether a file holds a part of the plane at `index`; without any, all pixels would be the fill value.
-pub(super) fn has_chunk(path: &Path, index: &[u64]) -> Result<bool, LoadError> {
-    let array = Array::read(path)?;
-    let (leading, sides) = sides(path, &array)?;
-    let n_leading = leading.len();
-    let [n_rows, n_columns] = [0, 1].map(|axis| sides[axis].div_ceil(array.chunk[n_leading + axis]));
+pub(super) fn has_chunk(path: &Path, array: &Array, index: &[u64]) -> bool {
+    let n_leading = array.shape.len() - 2;
+    let [n_rows, n_columns] = [n_leading, n_leading + 1].map(|axis| array.shape[axis].div_ceil(array.chunk[axis]));
     let place = |row, column| -> Vec<u64> {
         index.iter().zip(&array.chunk).map(|(at, size)| at / size).chain([row, column]).collect()
     };
-    Ok((0..n_rows).any(|row| (0..n_columns).any(|column| array.file(path, &place(row, column)).is_some())))
+    (0..n_rows).any(|row| (0..n_columns).any(|column| array.file(path, &place(row, column)).is_some()))
 }
 
 /// Sizes of the leading axes, and of y and x.
