@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::options::{DeviceArgs, Overrides};
+use super::options::{DeviceArgs, Overrides, Wanted};
 use super::progress::Reporter;
 use super::{AskedWrongly, STOPPED};
 use crate::answer::{Prepared, TrainedRun};
@@ -18,19 +18,18 @@ use crate::screen::Screen;
 use crate::study::{self, Finished, StudyError};
 use crate::train::Stop;
 
-/// Resolves a configuration, loads its screen and runs it.
-pub(super) fn run_config(
-    path: &Path,
+/// Resolves a configuration, or the settings that suit data, loads the screen and runs it.
+pub(super) fn run_paths(
+    paths: &[PathBuf],
     out: Option<PathBuf>,
     overrides: Overrides,
     device: &DeviceArgs,
     change: impl FnOnce(&mut Config),
 ) -> anyhow::Result<Finished> {
     let device = device.resolve()?;
-    let mut asked = overrides.resolve(path)?;
+    let Wanted { mut asked, loaded, name } = overrides.resolve(paths)?;
     change(&mut asked.config);
     let config = &asked.config;
-    let name = path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
     let folder = out.unwrap_or_else(|| Path::new("runs").join(name));
     let reporter = Reporter::new(config.train.members, config.train.steps);
     let stop = Stop::default();
@@ -39,7 +38,10 @@ pub(super) fn run_config(
     if config.images.is_some() {
         listen()?;
     }
-    let loaded = study::load_screen_until(config, &stop, &reporter.listener())?;
+    let loaded = match loaded {
+        Some(loaded) => loaded,
+        None => study::load_screen_until(config, &stop, &reporter.listener())?,
+    };
     say_loaded(&loaded);
     asked.check(&loaded.screen)?;
     if config.images.is_none() {

@@ -7,8 +7,10 @@ use burn::tensor::Device;
 use clap::Args;
 
 use super::AskedWrongly;
-use crate::config::{Config, ConfigError, ScreenKind, Written};
+use crate::config::{Config, ConfigError, DataConfig, ScreenKind, Written};
+use crate::load::{Loaded, Source};
 use crate::screen::Screen;
+use crate::study::{self, Choice, Proposal};
 
 /// Overrides of the configuration file.
 #[derive(Debug, Args)]
@@ -47,16 +49,75 @@ impl Asked {
     }
 }
 
+/// What a job is asked to do, with the screen where it was read to find that out.
+pub(super) struct Wanted {
+    pub(super) asked: Asked,
+    pub(super) loaded: Option<Loaded>,
+    /// Name of the run folder, if none is given.
+    pub(super) name: String,
+}
+
 impl Overrides {
-    /// The configuration at `path` with these overrides.
-    pub(super) fn resolve(self, path: &Path) -> anyhow::Result<Asked> {
-        let Self { seed, members, steps, files, from, set } = self;
-        let text =
-            crate::load::read_small_text(path).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
+    /// What `paths` ask for, a configuration or data, with these overrides.
+    pub(super) fn resolve(self, paths: &[PathBuf]) -> anyhow::Result<Wanted> {
+        let configuration = match paths {
+            [path] if path.extension().is_some_and(|extension| extension == "toml") => Some((path, text_of(path)?)),
+            _ => None,
+        };
+        match configuration.filter(|(_, text)| !is_card(text)) {
+            Some((path, text)) => {
+                let asked = self.of_configuration(path, &text)?;
+                let name = path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
+                Ok(Wanted { asked, loaded: None, name })
+            }
+            None => self.of_data(paths),
+        }
+    }
+
+    /// The configuration at `path`, which holds `text`, with these overrides.
+    fn of_configuration(self, path: &Path, text: &str) -> anyhow::Result<Asked> {
         // Parsed as it stands first, so that an error names the line that the user wrote.
-        Config::parse(&text).map_err(|error| in_file(path, &error))?;
-        let mut document: toml::Table =
-            toml::from_str(&text).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
+        Config::parse(text).map_err(|error| in_file(path, &error))?;
+        let document: toml::Table =
+            toml::from_str(text).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?;
+        self.put_into(document, path)
+    }
+
+    /// The settings that suit the data at `paths`, with these overrides.
+    fn of_data(mut self, paths: &[PathBuf]) -> anyhow::Result<Wanted> {
+        let mut source = Source::of(paths.iter().cloned());
+        if let Some(files) = self.files.take() {
+            source.files = files;
+        }
+        let Proposal { mut choices, loaded } = study::propose(&source)?;
+        choices.retain(|choice| !self.is_said(choice.key));
+        say_chosen(&choices);
+        let mut document = toml::Table::new();
+        for choice in &choices {
+            put(&mut document, &format!("{}={}", choice.key, choice.value))?;
+        }
+        let first = paths.first().map_or(Path::new("run"), PathBuf::as_path);
+        let mut asked = self.put_into(document, first)?;
+        let name = name_of(&source, first);
+        asked.config.data = DataConfig { card: source.card, files: source.files };
+        Ok(Wanted { asked, loaded, name })
+    }
+
+    /// Whether the user says what becomes of `key`; who splits otherwise needs none of the choices for another split.
+    fn is_said(&self, key: &str) -> bool {
+        let said = self.set.iter().filter_map(|entry| entry.split('=').next()).map(str::trim);
+        let by_flag = match key {
+            "train.members" => self.members.is_some(),
+            "train.steps" => self.steps.is_some(),
+            _ => false,
+        };
+        let is_split = |key: &str| key.starts_with("split.");
+        by_flag || said.into_iter().any(|said| said == key || (is_split(said) && is_split(key)))
+    }
+
+    /// The configuration that `document` is, with these overrides; `path` is named where something is wrong with it.
+    fn put_into(self, mut document: toml::Table, path: &Path) -> anyhow::Result<Asked> {
+        let Self { seed, members, steps, files, from, set } = self;
         for entry in &set {
             put(&mut document, entry)?;
         }
@@ -79,6 +140,45 @@ impl Overrides {
         }
         config.check()?;
         Ok(Asked { config, path: path.to_owned(), written: Written::of(&text) })
+    }
+}
+
+fn text_of(path: &Path) -> anyhow::Result<String> {
+    Ok(crate::load::read_small_text(path).map_err(|error| AskedWrongly(format!("{}: {error}", path.display())))?)
+}
+
+/// Whether a TOML text is a dataset card: it has keys, none of them a section that only configurations have.
+fn is_card(text: &str) -> bool {
+    let Ok(table) = text.parse::<toml::Table>() else { return false };
+    let sections = toml::Table::try_from(Config::default()).expect("a configuration is a table");
+    // `[images]` and `[tracks]` stand in both, and not in a configuration by default.
+    let only_shared = table.keys().all(|key| ["images", "tracks"].contains(&key.as_str()));
+    let has_section = table.keys().any(|key| sections.contains_key(key));
+    !only_shared && !has_section
+}
+
+/// What a run of data is called: the folder of its card, or that of the table without its endings.
+fn name_of(source: &Source, first: &Path) -> String {
+    let folder = match &source.card {
+        Some(card) => card.parent().map(Path::to_path_buf).unwrap_or_default(),
+        None => first.to_path_buf(),
+    };
+    let folder = folder.canonicalize().unwrap_or(folder);
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = if folder.is_dir() { name.as_str() } else { name.split('.').next().unwrap_or_default() };
+    if stem.is_empty() { "run".to_owned() } else { stem.to_owned() }
+}
+
+/// Shows the settings that were chosen, as the lines of a configuration.
+fn say_chosen(choices: &[Choice]) {
+    if choices.is_empty() {
+        return;
+    }
+    tracing::info!("chosen from the data; change one with --set, or write them into a configuration:");
+    let width = choices.iter().map(|choice| choice.key.len() + choice.value.chars().count() + 3).max().unwrap_or(0);
+    for Choice { key, value, why } in choices {
+        let line = format!("{key} = {value}");
+        tracing::info!("  {line:<width$}  # {why}", width = width.min(36));
     }
 }
 

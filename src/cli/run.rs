@@ -1,4 +1,4 @@
-//! `cytonaut run`: the main job from a configuration to a finished run folder.
+//! `cytonaut run`: the main job from a configuration, or from data alone, to a finished run folder.
 
 use std::path::PathBuf;
 
@@ -10,16 +10,20 @@ use crate::study::Finished;
 
 /// Load, train, embed, evaluate and rank in one resumable run
 ///
-/// Reads the screen that CONFIG names, trains the world model, and writes embeddings, predictions, scores and a ranking
-/// to the run folder. A run stopped at any moment is resumed by the same command; Ctrl-C lets it save its step first.
+/// Reads the screen, trains the world model, and writes embeddings, predictions, scores and a ranking to the run folder.
+/// Given data and no configuration, it chooses settings that suit them and says which.
+/// A run stopped at any moment is resumed by the same command; Ctrl-C lets it save its step first.
 ///
-/// Example: cytonaut run configs/quickstart.toml
+/// Examples:
+///   cytonaut run configs/quickstart.toml
+///   cytonaut run datasets/bbbc021
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct RunArgs {
-    /// The configuration
-    config: PathBuf,
-    /// The run folder [default: runs/NAME, from the configuration's file name]
+    /// A configuration, or data: a folder, a dataset card, tables or images, as `inspect` takes them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The run folder [default: runs/NAME, from the name of the configuration or of the data]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -30,8 +34,8 @@ pub(super) struct RunArgs {
 
 impl RunArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { config: path, out, overrides, device } = self;
-        let finished = open_run::run_config(&path, out, overrides, &device, |_| {})?;
+        let Self { paths, out, overrides, device } = self;
+        let finished = open_run::run_paths(&paths, out, overrides, &device, |_| {})?;
         show(&finished)
     }
 }

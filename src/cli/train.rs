@@ -13,9 +13,10 @@ use super::{open_run, print};
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct TrainArgs {
-    /// The configuration
-    config: PathBuf,
-    /// The run folder [default: runs/NAME, from the configuration's file name]
+    /// A configuration, or data: a folder, a dataset card, tables or images, as `inspect` takes them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The run folder [default: runs/NAME, from the name of the configuration or of the data]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -26,8 +27,8 @@ pub(super) struct TrainArgs {
 
 impl TrainArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { config, out, overrides, device } = self;
-        let finished = open_run::run_config(&config, out, overrides, &device, |config| config.rank.target.clear())?;
+        let Self { paths, out, overrides, device } = self;
+        let finished = open_run::run_paths(&paths, out, overrides, &device, |config| config.rank.target.clear())?;
         print(&format!("trained: {}", finished.folder.display()))
     }
 }

@@ -64,6 +64,8 @@ pub struct Card {
     pub include_features: Vec<String>,
     /// Globs on the names of columns that are no features.
     pub exclude_features: Vec<String>,
+    /// Rows that are left out, as a query over plates, wells, interventions and labels; empty leaves out none.
+    pub exclude: String,
     /// Which column plays which role.
     pub columns: Columns,
     /// How controls are told; without it they are inferred from usual words.

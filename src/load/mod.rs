@@ -11,6 +11,7 @@ mod csv;
 mod design;
 mod dose;
 mod error;
+mod exclude;
 mod features;
 mod format;
 pub mod image;

@@ -13,7 +13,7 @@ use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping};
 use super::source::Source;
 use super::table::{ColumnSketch, RawTable};
-use super::{controls, design, format, join, labels, values};
+use super::{controls, design, exclude, format, join, labels, values};
 use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Unit, Units};
 
 /// Loads the screen of profile tables.
@@ -93,7 +93,7 @@ pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError>
     let rows: Vec<usize> = order.iter().map(|&index| kept.rows[index]).collect();
     let labels = labels::of_rows(&table, &mapping, &card, &rows)?;
     mapping.labels = labels.iter().map(|label| label.name.clone()).collect();
-    let screen = Screen {
+    let mut screen = Screen {
         name: card.screen_name(first),
         design: Design::of_reference(card.reference),
         units: Units::of_rows(rows.iter().map(|&row| observations[row].clone()).collect(), &labels),
@@ -101,6 +101,10 @@ pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError>
         labels,
         dropped,
     };
+    if let Some((rows, excluded)) = exclude::kept_rows(&screen, &card, source)? {
+        screen = screen.select(&rows);
+        screen.dropped.push(excluded);
+    }
     Ok(Loaded { screen, mapping, inputs, card: source.card.as_ref().map(|_| card), notes })
 }
 

@@ -45,6 +45,7 @@ pub use survey::{Incomplete, Survey};
 
 use super::card::Card;
 use super::error::LoadError;
+use super::exclude;
 use super::inputs::{self, InputFile};
 use super::mapping::Mapping;
 use super::source::Source;
@@ -137,7 +138,12 @@ pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
     // Other sheets lie beside the one that names the images, or in the folder that is searched for them.
     let sheet = listing.table.paths[0].clone();
     let folder = if layout == Layout::Folder { Some(first.as_path()) } else { sheet.parent() };
-    let assembled = assemble::assemble(listing, &card, folder)?;
+    let mut assembled = assemble::assemble(listing, &card, folder)?;
+    if let Some((rows, excluded)) = exclude::kept_rows(&assembled.screen.table, &card, &source.source)? {
+        assembled.screen = assembled.screen.select(&rows);
+        assembled.screen.table.dropped.push(excluded);
+        assembled.rows = rows.iter().map(|&row| assembled.rows[row]).collect();
+    }
     let declared = settings.objects.as_ref();
     let objects =
         declared.map(|declared| objects::declared_objects(declared, &card, &assembled, folder)).transpose()?;

@@ -37,7 +37,7 @@ use super::loaded::Loaded;
 use super::mapping::{ColumnRole, MappedColumn, Mapping, unit_of};
 use super::source::Source;
 use super::table::RawTable;
-use super::{format, inputs};
+use super::{exclude, format, inputs};
 use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Units};
 
 /// Loads a table of tracks as a time lapse whose observations are windows of the last `window` times.
@@ -115,7 +115,7 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
         mapping.dose_unit_why = "of the sheet of stimuli".to_owned();
     }
     mapping.labels = built.labels.iter().map(|label| label.name.clone()).collect();
-    let screen = Screen {
+    let mut screen = Screen {
         name: card.screen_name(&paths[0]),
         design: Design::Scheduled { tracks: built.tracks, schedules: built.schedules },
         units: Units::of_rows(built.units, &built.labels),
@@ -123,6 +123,10 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
         labels: built.labels,
         dropped,
     };
+    if let Some((rows, excluded)) = exclude::kept_rows(&screen, &card, source)? {
+        screen = screen.select(&rows);
+        screen.dropped.push(excluded);
+    }
     Ok(Loaded { screen, mapping, inputs, card: Some(card), notes })
 }
 
