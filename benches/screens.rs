@@ -122,8 +122,7 @@ pub fn table(name: &str, extension: &str, screen: impl Fn() -> Screen) -> PathBu
     let path = folder().join(format!("{name}.{extension}"));
     if !path.exists() {
         let table = as_table(&screen());
-        let written = if extension == "csv" { table.write_csv(&path) } else { table.write_parquet(&path) };
-        written.expect("a table that can be written");
+        table.write(&path).expect("a table that can be written");
     }
     path
 }

@@ -10,6 +10,7 @@
 //! use cytonaut::answer::TrainedRun;
 //! use cytonaut::config::Config;
 //! use cytonaut::pair::Part;
+//! use cytonaut::plan::Shown;
 //! use cytonaut::predict::Decoder;
 //! use cytonaut::study::{load_screen, prepare, rank_finished};
 //! use cytonaut::train::{Recipe, Stop, train_ensemble};
@@ -41,7 +42,7 @@
 //!
 //! let ranking = rank_finished(&config, &prepared, None, &trained_run, None, &device)?;
 //! assert_eq!(ranking.rows.len(), prepared.screen.treatments().len());
-//! println!("{}", ranking.render(5));
+//! println!("{}", ranking.render(5, Shown::Narrow));
 //! # Ok(())
 //! # }
 //! ```

@@ -8,11 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Crates that only some rooms may name.
-const CONFINED: [(&[&str], &[&str]); 8] = [
+const CONFINED: [(&[&str], &[&str]); 9] = [
     (&["polars", "polars_core", "polars_io"], &["load"]),
     (&["hdf5", "hdf5_metno", "rust_hdf5", "rusqlite", "roxmltree", "calamine"], &["load"]),
     (&["tiff", "zune_jpeg", "zstd", "lz4_flex", "crc32c"], &["load"]),
     (&["csv", "arrow", "parquet"], &["table", "load"]),
+    (&["rust_xlsxwriter"], &["table"]),
     // Names of files and of columns are given as globs.
     (&["glob"], &["load", "descriptor"]),
     // A matrix may lie in files.

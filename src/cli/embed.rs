@@ -8,7 +8,7 @@ use clap::Args;
 use super::open_run::{OpenRun, stop_on_signals};
 use super::options::DeviceArgs;
 use super::progress::Reporter;
-use super::{AskedWrongly, print};
+use super::{AskedWrongly, print, table_path};
 use crate::answer::TrainedRun;
 use crate::embed::{Embeddings, Level, embed_screen};
 use crate::load::Source;
@@ -40,8 +40,8 @@ pub(super) struct EmbedArgs {
     /// Whiten the latents by the negative controls and align lab batches (typical variation normalization)
     #[arg(long)]
     tvn: bool,
-    /// The table to write
-    #[arg(long, value_name = "FILE")]
+    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
+    #[arg(long, value_name = "FILE", value_parser = table_path)]
     out: PathBuf,
     /// Folder for the tiles that published weights need
     #[arg(long, value_name = "DIR", default_value = "runs/cache")]

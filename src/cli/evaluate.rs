@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::{AskedWrongly, Lost, print};
+use super::{AskedWrongly, Lost, print, table_path};
 use crate::evaluate::{Claim, Evaluation};
 use crate::run::Artifact;
 use crate::study;
@@ -29,8 +29,8 @@ pub(super) struct EvaluateArgs {
     /// Show every row of the table, not only the main ones
     #[arg(long)]
     all: bool,
-    /// The table to write
-    #[arg(long, value_name = "FILE")]
+    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
+    #[arg(long, value_name = "FILE", value_parser = table_path)]
     out: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgs,
@@ -49,7 +49,7 @@ impl EvaluateArgs {
             study::evaluate_finished(&open.config, &prepared, other.as_ref(), &open.trained_run, &open.device)?
         };
         if let Some(path) = &out {
-            evaluation.scores.write_parquet(path)?;
+            evaluation.scores.write(path)?;
         }
         let mut text = if all { evaluation.scores.to_text() } else { evaluation.summary() };
         for verdict in evaluation.verdicts() {

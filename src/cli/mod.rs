@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use outcome::{AskedWrongly, Lost, STOPPED, exit_code, is_closed_pipe, sentence};
-use output::print;
+use output::{print, table_path};
 
 /// Learn a world model of cells from perturbation screens, and plan with it
 #[derive(Debug, Parser)]

@@ -1,5 +1,6 @@
 //! What subcommands do with configurations and run folders before they call the library.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -14,18 +15,19 @@ use crate::answer::{Prepared, TrainedRun};
 use crate::config::Config;
 use crate::load::{Loaded, Source};
 use crate::run::{Manifest, RunError};
-use crate::screen::Screen;
+use crate::screen::{RowKind, Screen};
 use crate::study::{self, Finished, StudyError};
 use crate::train::Stop;
 
-/// Resolves a configuration, or the settings that suit data, loads the screen and runs it.
+/// Resolves a configuration, or the settings that suit data, loads the screen and runs it; with the finished run comes a
+/// target that could be ranked toward, if nothing was ranked.
 pub(super) fn run_paths(
     paths: &[PathBuf],
     out: Option<PathBuf>,
     overrides: Overrides,
     device: &DeviceArgs,
     change: impl FnOnce(&mut Config),
-) -> anyhow::Result<Finished> {
+) -> anyhow::Result<(Finished, Option<String>)> {
     let device = device.resolve()?;
     let Wanted { mut asked, loaded, name } = overrides.resolve(paths)?;
     change(&mut asked.config);
@@ -47,7 +49,30 @@ pub(super) fn run_paths(
     if config.images.is_none() {
         listen()?;
     }
-    Ok(study::run(config, &loaded, &folder, &device, &stop, &reporter.listener())?)
+    let finished = study::run(config, &loaded, &folder, &device, &stop, &reporter.listener())?;
+    let is_open = finished.ranking.is_none() && !config.evaluate.all_folds;
+    let target = if is_open { example_of_target(&loaded.screen) } else { None };
+    Ok((finished, target))
+}
+
+/// A query for the mechanism, or else the perturbation, of most wells.
+fn example_of_target(screen: &Screen) -> Option<String> {
+    if screen.row_kind() == RowKind::TrackWindow {
+        return None;
+    }
+    let mechanisms = screen.label("moa");
+    let column = if mechanisms.is_some() { "moa" } else { "perturbation" };
+    let mut counts = BTreeMap::<String, usize>::new();
+    for row in (0..screen.n_observations()).filter(|&row| screen.unit(row).role.is_treated()) {
+        let value = match mechanisms {
+            Some(label) => label.values[row].clone(),
+            None => screen.unit(row).intervention.as_single().map(|member| member.perturbation.name.clone()),
+        };
+        *counts.entry(value.unwrap_or_default()).or_default() += 1;
+    }
+    counts.remove("");
+    let (value, _) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    Some(format!("{column} == \"{value}\""))
 }
 
 /// The first SIGINT or SIGTERM asks to stop, the second ends the process with code 130 as it stands.

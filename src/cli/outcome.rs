@@ -49,6 +49,8 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
                 error if error.is_stop() => STOPPED,
                 StudyError::Config(_)
                 | StudyError::NoTrackConfig
+                | StudyError::NothingTreated { .. }
+                | StudyError::NothingToLearn { .. }
                 | StudyError::TimeLapse { .. }
                 | StudyError::Tracks { .. }
                 | StudyError::Folds { .. }

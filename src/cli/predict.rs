@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::{AskedWrongly, print};
+use super::{AskedWrongly, print, table_path};
 use crate::study;
 
 /// Predict latents and decoded features of interventions
@@ -28,8 +28,8 @@ pub(super) struct PredictArgs {
     /// The context to predict in; by default the screen's first
     #[arg(long, value_name = "CONTEXT")]
     context: Option<String>,
-    /// The table to write
-    #[arg(long, value_name = "FILE")]
+    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
+    #[arg(long, value_name = "FILE", value_parser = table_path)]
     out: PathBuf,
     #[command(flatten)]
     device: DeviceArgs,
@@ -47,7 +47,7 @@ impl PredictArgs {
         for (treatment, reason) in &abstained {
             tracing::warn!("warning: no prediction of {treatment}: {reason}");
         }
-        table.write_parquet(&out)?;
+        table.write(&out)?;
         print(&format!("{} predictions: {}", table.n_rows(), out.display()))
     }
 }

@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::{AskedWrongly, print};
+use super::{AskedWrongly, print, table_path};
 use crate::evaluate::Evaluation;
-use crate::plan::{Candidates, ranker};
+use crate::plan::{Candidates, Shown, ranker};
 use crate::run::Artifact;
 use crate::study;
 
@@ -43,11 +43,14 @@ pub(super) struct RankArgs {
     /// Rank the interventions of this table instead: columns perturbation and dose_um, optionally hours and kind [config: rank.candidates]
     #[arg(long, value_name = "FILE")]
     candidates: Option<PathBuf>,
+    /// Show all columns, in lines longer than 80 characters
+    #[arg(long)]
+    wide: bool,
     /// Rows to show [config: rank.top]
     #[arg(long, value_name = "N")]
     top: Option<usize>,
-    /// The table to write, as .parquet or .csv
-    #[arg(long, value_name = "FILE")]
+    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
+    #[arg(long, value_name = "FILE", value_parser = table_path)]
     out: Option<PathBuf>,
     /// Print one JSON object per line on stdout
     #[arg(long)]
@@ -58,7 +61,7 @@ pub(super) struct RankArgs {
 
 impl RankArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { run, files, target, start, context, by, dose_grid, candidates, top, out, json, device } = self;
+        let Self { run, files, target, start, context, by, dose_grid, candidates, wide, top, out, json, device } = self;
         let mut open = OpenRun::open(&run, &device)?;
         let rank = &mut open.config.rank;
         rank.target = target.unwrap_or(std::mem::take(&mut rank.target));
@@ -92,11 +95,10 @@ impl RankArgs {
             evaluation.as_ref(),
             &open.device,
         )?;
-        match &out {
-            Some(path) if path.extension().is_some_and(|extension| extension == "csv") => ranking.write_csv(path)?,
-            Some(path) => ranking.write_parquet(path)?,
-            None => {}
+        if let Some(path) = &out {
+            ranking.write(path)?;
         }
-        print(&if json { ranking.json_lines(top) } else { ranking.render(top) })
+        let shown = if wide { Shown::Wide } else { Shown::Narrow };
+        print(&if json { ranking.json_lines(top) } else { ranking.render(top, shown) })
     }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::options::{DeviceArgs, Overrides};
 use super::{open_run, print};
+use crate::plan::Shown;
 use crate::study::Finished;
 
 /// Load, train, embed, evaluate and rank in one resumable run
@@ -35,13 +36,13 @@ pub(super) struct RunArgs {
 impl RunArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { paths, out, overrides, device } = self;
-        let finished = open_run::run_paths(&paths, out, overrides, &device, |_| {})?;
-        show(&finished)
+        let (finished, target) = open_run::run_paths(&paths, out, overrides, &device, |_| {})?;
+        show(&finished, target)
     }
 }
 
-/// The folder, the scores and the top of the ranking.
-fn show(finished: &Finished) -> anyhow::Result<()> {
+/// The folder, the scores and the top of the ranking, or how to get one.
+fn show(finished: &Finished, target: Option<String>) -> anyhow::Result<()> {
     let mut text = String::new();
     let summary = finished.evaluation.summary();
     if !summary.is_empty() {
@@ -51,10 +52,13 @@ fn show(finished: &Finished) -> anyhow::Result<()> {
         text.push('\n');
     }
     if let Some(ranking) = &finished.ranking {
-        text += &ranking.render(finished.top);
+        text += &ranking.render(finished.top, Shown::Narrow);
         text.push('\n');
     }
     let state = if finished.was_finished { "was finished already" } else { "finished" };
     text += &format!("run {state}: {}\n", finished.folder.display());
+    if let Some(target) = target {
+        text += &format!("next, what is like X: cytonaut rank {} --target '{target}'\n", finished.folder.display());
+    }
     print(&text)
 }

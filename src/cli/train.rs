@@ -28,7 +28,7 @@ pub(super) struct TrainArgs {
 impl TrainArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { paths, out, overrides, device } = self;
-        let finished = open_run::run_paths(&paths, out, overrides, &device, |config| config.rank.target.clear())?;
+        let (finished, _) = open_run::run_paths(&paths, out, overrides, &device, |config| config.rank.target.clear())?;
         print(&format!("trained: {}", finished.folder.display()))
     }
 }

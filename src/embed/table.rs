@@ -100,12 +100,12 @@ impl Embeddings {
         Self { level, units, n_wells, labels, latents }
     }
 
-    /// Writes the table as parquet.
+    /// Writes the table as the ending of `path` says.
     ///
     /// # Errors
     /// [`FileError::Write`], or [`FileError::Damaged`] where two labels have one name.
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        self.table().write_parquet(path)
+        self.table().write(path)
     }
 
     /// Reads a table that [`Embeddings::write`] wrote.
@@ -324,7 +324,7 @@ mod tests {
     fn read(table: &Table) -> Result<Embeddings, FileError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("embeddings.parquet");
-        table.write_parquet(&path)?;
+        table.write(&path)?;
         Embeddings::read(&path)
     }
 

@@ -68,11 +68,11 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Writes the table as parquet, replacing `path` only when it is complete.
+    /// Writes the table as the ending of `path` says, replacing `path` only when it is complete.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write_parquet(&self, path: &Path) -> Result<(), EvaluateError> {
+    pub fn write(&self, path: &Path) -> Result<(), EvaluateError> {
         let text = |value: fn(&ScoreRow) -> &str| {
             Column::Text(self.rows.iter().map(|row| Some(value(row).to_owned())).collect())
         };
@@ -91,10 +91,10 @@ impl Scores {
             .with("n_items", "items averaged", count(|row| row.n_items))
             .with("n_units", "independent units they belong to", count(|row| row.n_units))
             .with("note", "what a reader has to know about it", text(|row| &row.note));
-        Ok(table.write_parquet(path)?)
+        Ok(table.write(path)?)
     }
 
-    /// Reads what [`Self::write_parquet`] wrote.
+    /// Reads what [`Self::write`] wrote.
     ///
     /// # Errors
     /// When the file is absent, is no parquet, or lacks a column or a value.
@@ -188,7 +188,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("scores.parquet");
         for scores in [scores(), Scores::default()] {
-            scores.write_parquet(&path).unwrap();
+            scores.write(&path).unwrap();
             assert_eq!(Scores::read_parquet(&path).unwrap(), scores);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -203,7 +203,7 @@ mod tests {
         fs::write(&path, "task,value").unwrap();
         assert!(message().contains("scores.parquet"), "{}", message());
         let names = || Column::Text(vec![Some("a".into())]);
-        Table::new().with("task", "", names()).write_parquet(&path).unwrap();
+        Table::new().with("task", "", names()).write(&path).unwrap();
         assert!(message().contains("subset"), "{}", message());
         let mut table = Table::new();
         for name in ["task", "subset", "method", "metric", "note"] {
@@ -215,7 +215,7 @@ mod tests {
         for name in ["n_items", "n_units"] {
             table = table.with(name, "", Column::Integer(vec![Some(-1)]));
         }
-        table.write_parquet(&path).unwrap();
+        table.write(&path).unwrap();
         assert!(message().contains("n_items"), "{}", message());
     }
 

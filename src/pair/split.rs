@@ -147,6 +147,9 @@ impl Split {
                 format!("folds = {} would leave too little to train on; give 0 or at least {least}", config.folds);
             return Err(error(reason));
         }
+        if config.folds == 0 && config.validation == 0.0 && config.calibration == 0.0 {
+            return Ok(Self { parts: vec![Part::Train; screen.n_observations()] });
+        }
         let is_control = |row: usize| screen.unit(row).role == Role::NegativeControl;
         let parts = match config.by {
             SplitBy::Plate => {

@@ -24,4 +24,5 @@ pub use goal::Goal;
 pub use rank::{Trust, rank};
 pub use ranker::{Ranker, Reached};
 pub use ranking::{RankedIntervention, Ranking};
+pub use show::Shown;
 pub use target::{TargetError, rows_of_target};

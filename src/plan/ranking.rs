@@ -77,23 +77,15 @@ pub struct Ranking {
 const ABSTAINED: &str = "abstained";
 
 impl Ranking {
-    /// Writes the ranking as parquet.
+    /// Writes the ranking as the ending of `path` says.
     ///
     /// # Errors
-    /// [`FileError::Write`].
-    pub fn write_parquet(&self, path: &Path) -> Result<(), FileError> {
-        self.table().write_parquet(path)
+    /// [`FileError::Ending`], [`FileError::Write`].
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        self.table().write(path)
     }
 
-    /// Writes the ranking as csv.
-    ///
-    /// # Errors
-    /// [`FileError::Write`].
-    pub fn write_csv(&self, path: &Path) -> Result<(), FileError> {
-        self.table().write_csv(path)
-    }
-
-    /// Reads a ranking that [`Ranking::write_parquet`] wrote.
+    /// Reads a ranking that [`Ranking::write`] wrote.
     ///
     /// # Errors
     /// [`FileError`] with the file and the column or row that is not as it should be.
@@ -292,7 +284,7 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ranking.parquet");
         for ranking in [example(), Ranking { rows: vec![], abstained: vec![], ..example() }] {
-            ranking.write_parquet(&path).unwrap();
+            ranking.write(&path).unwrap();
             assert_eq!(Ranking::read(&path).unwrap(), ranking);
         }
         assert!(example().table().columns().iter().all(|column| !column.doc.is_empty()));
@@ -302,7 +294,7 @@ pub(super) mod tests {
     fn writes_a_csv_for_people() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ranking.csv");
-        example().write_csv(&path).unwrap();
+        example().write(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].starts_with("rank,intervention,perturbation,dose_um,hours,intervention_json,context,score,"));
@@ -314,7 +306,7 @@ pub(super) mod tests {
     fn refuses_a_table_that_is_no_ranking() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ranking.parquet");
-        Table::new().with("rank", "", Column::Integer(vec![Some(1)])).write_parquet(&path).unwrap();
+        Table::new().with("rank", "", Column::Integer(vec![Some(1)])).write(&path).unwrap();
         let error = Ranking::read(&path).unwrap_err().to_string();
         assert!(error.ends_with("is not a ranking (it does not name its verdict)"), "{error}");
     }

@@ -6,27 +6,48 @@ use super::{RankedIntervention, Ranking};
 use crate::predict::Method;
 use crate::table::{Side, TextTable};
 
-/// Longest text in a cell of the table for people, in characters; parquet and csv hold the whole.
+/// Longest text in a cell of the wide table, in characters; parquet and csv hold the whole.
 const MAX_WIDTH: usize = 48;
+
+/// Characters of a line of the narrow table.
+const NARROW: usize = 80;
+
+/// How much of a ranking is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// What decides, in lines of 80 characters.
+    Narrow,
+    /// All columns.
+    Wide,
+}
 
 impl Ranking {
     /// The verdict and the first `top` rows as an aligned table; columns that are empty in all of them are left out.
-    pub fn render(&self, top: usize) -> String {
+    pub fn render(&self, top: usize, how: Shown) -> String {
         let Self { verdict, calibration, start, target, by, rows, abstained } = self;
-        let shown = &rows[..top.min(rows.len())];
+        let rows_shown = &rows[..top.min(rows.len())];
         let mut text =
-            format!("{verdict}\n\n{start} -> {target}, by {by}: {} of {} candidates\n", shown.len(), rows.len());
-        text += "score: fraction of the way from start to target; distance: to the target, in latent units\n";
+            format!("{verdict}\n\n{start} -> {target}, by {by}: {} of {} candidates\n", rows_shown.len(), rows.len());
+        text += match how {
+            Shown::Narrow => "score: fraction of the way from start to target, 1 at the target\n",
+            Shown::Wide => {
+                "score: fraction of the way from start to target; distance: to the target, in latent units\n"
+            }
+        };
         if !calibration.is_empty() {
             text += &format!("{calibration}\n");
         }
-        if !shown.is_empty() {
-            text += &format!("\n{}", table(shown));
+        if !rows_shown.is_empty() {
+            let table = match how {
+                Shown::Narrow => narrow_table(rows_shown),
+                Shown::Wide => wide_table(rows_shown),
+            };
+            text += &format!("\n{table}");
         }
         if let Some(first) = abstained.first() {
             let others =
                 if abstained.len() > 1 { format!(", and {} more", abstained.len() - 1) } else { String::new() };
-            text += &format!("\nnot ranked: {}{others}\n", first.replace(char::is_control, " "));
+            text += &format!("\nnot ranked: {}{others}\n", without_controls(first));
         }
         text
     }
@@ -56,8 +77,41 @@ impl Ranking {
     }
 }
 
-/// The table for people.
-fn table(rows: &[RankedIntervention]) -> TextTable {
+/// What decides, in lines of 80 characters; a context only where there are several.
+fn narrow_table(rows: &[RankedIntervention]) -> TextTable {
+    let mut table = TextTable::new([
+        ("rank", Side::Right),
+        ("intervention", Side::Left),
+        ("context", Side::Left),
+        ("score", Side::Right),
+        ("interval", Side::Right),
+        ("readout", Side::Right),
+        ("flags", Side::Left),
+    ]);
+    let has_several_contexts = rows.iter().any(|row| row.context != rows[0].context);
+    for row in rows {
+        table.push([
+            row.rank.to_string(),
+            without_controls(&row.intervention.to_string()),
+            if has_several_contexts { without_controls(&row.context) } else { String::new() },
+            format!("{:.2}", row.score),
+            interval(row),
+            row.readout.map_or(String::new(), |ratio| format!("{ratio:.2}")),
+            without_controls(&row.flags.join(", ")),
+        ]);
+    }
+    table.without_empty_columns().within(NARROW)
+}
+
+fn interval(row: &RankedIntervention) -> String {
+    match (row.lower, row.upper) {
+        (Some(lower), Some(upper)) => format!("{lower:.2} to {upper:.2}"),
+        _ => String::new(),
+    }
+}
+
+/// All columns.
+fn wide_table(rows: &[RankedIntervention]) -> TextTable {
     let mut table = TextTable::new([
         ("rank", Side::Right),
         ("intervention", Side::Left),
@@ -77,16 +131,12 @@ fn table(rows: &[RankedIntervention]) -> TextTable {
     let ratio = |ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
     let name = |name: &Option<String>| name.as_deref().map_or(String::new(), on_one_line);
     for row in rows {
-        let interval = match (row.lower, row.upper) {
-            (Some(lower), Some(upper)) => format!("{lower:.2} to {upper:.2}"),
-            _ => String::new(),
-        };
         table.push([
             row.rank.to_string(),
             on_one_line(&row.intervention.to_string()),
             on_one_line(&row.context),
             format!("{:.2}", row.score),
-            interval,
+            interval(row),
             significant(row.distance),
             row.measured_distance.map_or(String::new(), significant),
             ratio(row.readout),
@@ -102,9 +152,14 @@ fn table(rows: &[RankedIntervention]) -> TextTable {
 }
 
 /// Names come from files: a line break or an escape sequence in them must not reach the terminal.
+fn without_controls(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+/// As [`without_controls`], cut where it is long.
 fn on_one_line(text: &str) -> String {
-    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    if text.chars().count() <= MAX_WIDTH { clean.collect() } else { clean.take(MAX_WIDTH - 1).chain(['…']).collect() }
+    let clean = without_controls(text);
+    if clean.chars().count() <= MAX_WIDTH { clean } else { clean.chars().take(MAX_WIDTH - 1).chain(['…']).collect() }
 }
 
 /// Three significant digits.
@@ -205,7 +260,7 @@ rank  intervention                 score      interval  distance  measured  read
 
 not ranked: unobtainium 1 µM: `unobtainium` was not in training and has no descriptor
 ";
-        assert_eq!(example().render(10), expected);
+        assert_eq!(example().render(10, Shown::Wide), expected);
     }
 
     #[test]
@@ -213,11 +268,22 @@ not ranked: unobtainium 1 µM: `unobtainium` was not in training and has no desc
         let mut ranking = example();
         ranking.rows[0].lower = None;
         ranking.abstained.clear();
-        let rendered = ranking.render(1);
+        let rendered = ranking.render(1, Shown::Wide);
         assert!(rendered.contains("1 of 2 candidates"));
         assert!(!rendered.contains("  interval") && !rendered.contains("flags") && !rendered.contains("context"));
         assert_eq!(rendered.lines().count(), 8);
-        assert_eq!(ranking.render(0).lines().count(), 5);
+        assert_eq!(ranking.render(0, Shown::Wide).lines().count(), 5);
+    }
+
+    #[test]
+    fn the_narrow_table_keeps_names_whole_in_80_characters() {
+        let mut ranking = example();
+        ranking.rows[0].flags = vec!["defines the target".into(), "held out of training".into(), "one well".into()];
+        let text = ranking.render(10, Shown::Narrow);
+        let table: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("rank")).collect();
+        assert_eq!(table[0], "rank  intervention                 score      interval  readout  flags");
+        assert!(table[1..].iter().take(4).all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("AZ138 10 µM + taxol 0.03 µM  -0.12"), "{text}");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) fn write(answers: &Answers, methods: Option<&Methods>, folder: &Path)
         tables.push((Artifact::Predictions, prediction_table(&methods.all().collect::<Vec<_>>())));
     }
     for (artifact, table) in tables {
-        table.write_parquet(&artifact.path_in(folder))?;
+        table.write(&artifact.path_in(folder))?;
     }
     Ok(())
 }

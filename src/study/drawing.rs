@@ -64,7 +64,7 @@ pub(super) fn draw(config: &Config, lapse: &Lapse, folder: &Path) -> Result<(), 
         }
         picture.write_png(&images.join(file))?;
     }
-    Ok(table(screen, &shown).write_parquet(&Artifact::Images.path_in(folder))?)
+    Ok(table(screen, &shown).write(&Artifact::Images.path_in(folder))?)
 }
 
 fn table(screen: &Screen, shown: &[Shown]) -> Table {

@@ -32,6 +32,14 @@ pub enum StudyError {
         "the card has tracks; set `window` (times per observation) and `seen_minutes` (minutes that are seen) under [tracks] in the configuration"
     )]
     NoTrackConfig,
+    #[error(
+        "{screen}: no well is known to be treated, so there is nothing to learn from; say what was applied, as with a plate map under [[join]] in a card (`cytonaut inspect PATH --write-card dataset.toml` writes one to fill in)"
+    )]
+    NothingTreated { screen: String },
+    #[error(
+        "{screen}: each of its {n} perturbations was measured once, at one dose and in one context, so that a model has nothing to learn beyond what the table says already; add replicates, doses, contexts or a table of descriptors ([descriptors] in a card), or train all the same with a configuration"
+    )]
+    NothingToLearn { screen: String, n: usize },
     #[error("{}: the run is not trained yet; repeat the `cytonaut run` that started it", folder.display())]
     NotTrained { folder: PathBuf },
     #[error(

@@ -41,20 +41,39 @@ impl Choice {
 /// The same files give the same choices.
 ///
 /// # Errors
-/// What loading says.
+/// What loading says, [`StudyError::NothingTreated`] or [`StudyError::NothingToLearn`].
 pub fn propose(source: &Source) -> Result<Proposal, StudyError> {
     if is_image_source(source)? {
         let images = load_images(&ImageSource { source: source.clone(), ..ImageSource::default() })?;
+        refuse_untreated(&images.screen.table)?;
         return Ok(Proposal { choices: pixels::choices(&images)?, loaded: None });
     }
     let loaded = load(source)?;
     if loaded.screen.row_kind() == RowKind::TrackWindow {
         return Ok(Proposal { choices: tracks::choices(&loaded.screen), loaded: None });
     }
+    refuse_untreated(&loaded.screen)?;
     let has_descriptors = loaded.card.as_ref().is_some_and(|card| card.descriptors.is_some());
     let mut choices = split::choices(&loaded.screen, has_descriptors);
+    refuse_single_rows(&loaded.screen, &choices)?;
     choices.extend(narrow(&loaded.screen));
     Ok(Proposal { choices, loaded: Some(loaded) })
+}
+
+/// Refuses a screen of which nobody said what was applied, before its images are decoded.
+fn refuse_untreated(screen: &Screen) -> Result<(), StudyError> {
+    let is_treated = screen.units.by_row().any(|unit| unit.role.is_treated());
+    if is_treated { Ok(()) } else { Err(StudyError::NothingTreated { screen: screen.name.clone() }) }
+}
+
+/// Refuses a table with one row for each perturbation where nothing can be held out either.
+fn refuse_single_rows(screen: &Screen, choices: &[Choice]) -> Result<(), StudyError> {
+    let treatments = screen.treatments();
+    let is_held_out = choices.iter().any(|choice| choice.key == "split.by");
+    match treatments.values().all(|rows| rows.len() == 1) && !is_held_out {
+        true => Err(StudyError::NothingToLearn { screen: screen.name.clone(), n: treatments.len() }),
+        false => Ok(()),
+    }
 }
 
 /// A latent for tables of few features: wider than these, it has nothing to hold.

@@ -139,7 +139,7 @@ fn ranking_of(config: &Config, folder: &Path) -> Result<Option<Ranking>, StudyEr
 
 fn write_evaluation(evaluation: &Evaluation, folder: &Path) -> Result<(), StudyError> {
     if !evaluation.scores.rows.is_empty() {
-        evaluation.scores.write_parquet(&Artifact::Scores.path_in(folder))?;
+        evaluation.scores.write(&Artifact::Scores.path_in(folder))?;
     }
     Ok(evaluation.write(&Artifact::Evaluation.path_in(folder))?)
 }
@@ -273,8 +273,8 @@ fn results(
             Some(lapse) => reopen::rank_lapse(config, lapse, verdict, job.device)?,
             None => reopen::rank_by(config, prepared, None, trained_run, verdict, job.device)?,
         };
-        ranking.write_parquet(&Artifact::Ranking.path_in(&folder))?;
-        ranking.write_csv(&Artifact::RankingCsv.path_in(&folder))?;
+        ranking.write(&Artifact::Ranking.path_in(&folder))?;
+        ranking.write(&Artifact::RankingCsv.path_in(&folder))?;
     }
     Ok((asked.answers, evaluation))
 }

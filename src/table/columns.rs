@@ -42,6 +42,17 @@ impl Column {
         }
     }
 
+    /// One value as a number; `None` where it is missing or not a number.
+    pub(super) fn number(&self, row: usize) -> Option<f64> {
+        match self {
+            Self::Number(values) => values[row],
+            // The shortest digits that give the same 32 bits, and not those that 64 bits would need.
+            Self::Float32(values) => format!("{:?}", values[row]).parse().ok(),
+            Self::Integer(values) => values[row].map(|value| value as f64),
+            Self::Text(_) | Self::Flag(_) => None,
+        }
+    }
+
     /// One value as it stands in csv.
     fn field(&self, row: usize) -> String {
         match self {
@@ -195,10 +206,9 @@ impl Table {
     ///
     /// # Errors
     /// [`FileError::Write`].
-    pub fn write_csv(&self, path: &Path) -> Result<(), FileError> {
-        self.refuse_equal_names(path)?;
+    pub(super) fn write_csv(&self, path: &Path, delimiter: u8) -> Result<(), FileError> {
         write_atomically(path, |file| {
-            let mut writer = csv::Writer::from_writer(file);
+            let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(file);
             writer.write_record(self.columns.iter().map(|column| &column.name))?;
             for row in 0..self.n_rows() {
                 writer.write_record(self.columns.iter().map(|column| column.values.field(row)))?;
@@ -243,7 +253,7 @@ mod tests {
     fn writes_csv_that_spreadsheets_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
-        table().write_csv(&path).unwrap();
+        table().write(&path).unwrap();
         let expected =
             "plate,dose_um,latent_0,n_wells,is_held_out\n\"a, \"\"b\"\"\",0.1,0.1,3,true\n,1e-9,16777216,,false\n";
         assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
@@ -262,7 +272,7 @@ mod tests {
     #[test]
     fn two_columns_of_one_name_are_refused() {
         let table = table().with("plate", "", Column::Flag(vec![true, true]));
-        let error = table.write_csv(Path::new("a.csv")).unwrap_err().to_string();
+        let error = table.write(Path::new("a.csv")).unwrap_err().to_string();
         assert!(error.contains("two columns are called `plate`"), "{error}");
     }
 

@@ -22,6 +22,12 @@ pub enum FileError {
         /// What the system said.
         source: io::Error,
     },
+    /// A table whose file's ending does not say how to write it.
+    #[error("{}: expected a file that ends in .parquet, .csv, .tsv, .xlsx or .json", path.display())]
+    Ending {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file of ours does not hold what it should.
     #[error("{}: {problem}", path.display())]
     Damaged {

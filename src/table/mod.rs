@@ -1,18 +1,21 @@
-//! The tables that Cytonaut writes: named, documented columns, as parquet or CSV, in files that appear whole or not at all.
+//! The tables that Cytonaut writes: named, documented columns, as parquet, CSV, TSV, Excel or JSON, in files that appear whole or not at all.
 //!
 //! Every table that names what was done to cells does it with the same columns, [`INTERVENTION_COLUMNS`].
 
 mod error;
 mod atomic;
 mod columns;
+mod ending;
 mod json;
 mod parquet;
 mod interventions;
 mod text;
+mod xlsx;
 
 pub use atomic::write_atomically;
 pub(crate) use atomic::{is_partial, replace_file, sweep_partials};
 pub use columns::{Column, NamedColumn, Table};
+pub use ending::check_ending;
 pub use error::FileError;
 pub use interventions::INTERVENTION_COLUMNS;
 pub(crate) use json::{read_json, write_json};

@@ -44,9 +44,8 @@ impl Table {
     /// Writes the table as parquet.
     ///
     /// # Errors
-    /// [`FileError::Write`], or [`FileError::Damaged`] where two columns have one name.
-    pub fn write_parquet(&self, path: &Path) -> Result<(), FileError> {
-        self.refuse_equal_names(path)?;
+    /// [`FileError::Write`].
+    pub(super) fn write_parquet(&self, path: &Path) -> Result<(), FileError> {
         write_atomically(path, |file| {
             let schema =
                 Arc::new(Schema::new(self.columns().iter().map(|c| field(&c.name, &c.values)).collect::<Vec<_>>()));
@@ -233,7 +232,7 @@ mod tests {
     fn written(table: &Table) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
-        table.write_parquet(&path).unwrap();
+        table.write(&path).unwrap();
         std::fs::read(path).unwrap()
     }
 

@@ -39,6 +39,45 @@ impl TextTable {
         self
     }
 
+    /// The table in at most `width` characters as far as breaking words apart in columns of words makes it so: the last of
+    /// them is broken first, and none gets narrower than 16.
+    pub fn within(mut self, width: usize) -> Self {
+        const NARROWEST: usize = 16;
+        let gaps = 2 * self.columns.len().saturating_sub(1);
+        let total: usize = (0..self.columns.len()).map(|column| self.width(column)).sum::<usize>() + gaps;
+        let mut excess = total.saturating_sub(width);
+        for column in (0..self.columns.len()).rev() {
+            let present = self.width(column);
+            if excess == 0 || self.columns[column].1 == Side::Right || present <= NARROWEST {
+                continue;
+            }
+            let target = present.saturating_sub(excess).max(NARROWEST);
+            excess -= present - target;
+            self.break_words(column, target);
+        }
+        self
+    }
+
+    /// Breaks the cells of a column into lines of at most `width` characters, each line but the first in a row of its own.
+    fn break_words(&mut self, column: usize, width: usize) {
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for mut row in std::mem::take(&mut self.rows) {
+            let lines = row.get(column).map(|cell| lines_of(cell, width)).unwrap_or_default();
+            let mut lines = lines.into_iter();
+            if let Some(first) = lines.next() {
+                row[column] = first;
+            }
+            // A row that was broken in another column already has lines below it, which begin with an empty cell.
+            rows.push(row);
+            for line in lines {
+                let mut below = vec![String::new(); self.columns.len()];
+                below[column] = line;
+                rows.push(below);
+            }
+        }
+        self.rows = rows;
+    }
+
     fn width(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.get(column));
         cells.chain([&self.columns[column].0]).map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -61,6 +100,21 @@ impl fmt::Display for TextTable {
         }
         Ok(())
     }
+}
+
+/// Lines of at most `width` characters, broken between words; a longer word stays whole.
+fn lines_of(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// The first names in backticks, and how many more there are.
@@ -89,6 +143,24 @@ blend            10.25     -  (3 of them)
 nothing
 ";
         assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_breaks_between_words() {
+        let mut table = TextTable::new([("rank", Side::Right), ("intervention", Side::Left), ("flags", Side::Left)]);
+        table.push(["1", "VX-770 3.2 µM + forskolin 0.8 µM", "defines the target, held out"].map(str::to_owned));
+        table.push(["2", "taxol 1 µM", ""].map(str::to_owned));
+        let expected = "\
+rank  intervention                      flags
+   1  VX-770 3.2 µM + forskolin 0.8 µM  defines the
+                                        target, held out
+   2  taxol 1 µM
+";
+        assert_eq!(table.clone().within(56).to_string(), expected);
+        let narrow = table.clone().within(40).to_string();
+        assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
+        assert!(narrow.contains("VX-770 3.2 µM +\n") || narrow.contains("VX-770 3.2 µM +  "), "{narrow}");
+        assert_eq!(table.clone().within(80).to_string(), table.to_string());
     }
 
     #[test]

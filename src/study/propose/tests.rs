@@ -108,3 +108,15 @@ fn few_features_get_a_narrow_latent() {
         Screen { features: FeatureMatrix::numbered("f", 100, vec![0.0; 100 * one.n_observations()]).into(), ..one };
     assert_eq!(narrow(&wide), None);
 }
+
+#[test]
+fn a_table_with_one_row_for_each_perturbation_leaves_nothing_to_learn() {
+    let one_dose = |compound: usize| vec![vec![(format!("compound {compound}"), 1.0)]];
+    let refused = |n_plates: usize, has_descriptors: bool| {
+        let screen = screen(&of_compounds(&plates(n_plates), one_dose), Design::Relative);
+        refuse_single_rows(&screen, &split::choices(&screen, has_descriptors)).is_err()
+    };
+    assert!(refused(1, false));
+    assert!(!refused(1, true), "descriptors give an unseen perturbation a place");
+    assert!(!refused(2, false), "replicates can be learned from");
+}
