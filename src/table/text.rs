@@ -40,9 +40,9 @@ impl TextTable {
     }
 
     /// The table in at most `width` characters as far as breaking words apart in columns of words makes it so: the last of
-    /// them is broken first, and none gets narrower than 16.
+    /// them is broken first, and none gets narrower than 12.
     pub fn within(mut self, width: usize) -> Self {
-        const NARROWEST: usize = 16;
+        const NARROWEST: usize = 12;
         let gaps = 2 * self.columns.len().saturating_sub(1);
         let total: usize = (0..self.columns.len()).map(|column| self.width(column)).sum::<usize>() + gaps;
         let mut excess = total.saturating_sub(width);
@@ -102,16 +102,24 @@ impl fmt::Display for TextTable {
     }
 }
 
-/// Lines of at most `width` characters, broken between words; a longer word stays whole.
+/// Lines of at most `width` characters, broken between words, and never between a number and its unit; a longer word stays
+/// whole.
 fn lines_of(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
+    let mut words: Vec<String> = Vec::new();
     for word in text.split(' ') {
+        match words.last_mut().filter(|before| before.parse::<f64>().is_ok()) {
+            Some(number) => *number += &format!(" {word}"),
+            None => words.push(word.to_owned()),
+        }
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&word);
             }
-            _ => lines.push(word.to_owned()),
+            _ => lines.push(word),
         }
     }
     lines

@@ -61,7 +61,10 @@ pub fn cases() -> Vec<Case> {
         case("a configuration that is not UTF-8", 2, &["run", "c.toml"], |folder| {
             fs::write(folder.join("c.toml"), b"\xFF\xFE[\0t\0").unwrap();
         }),
-        case("a configuration without end", 2, &["run", "/dev/zero"], |_| {}),
+        case("a configuration without end", 2, &["run", "c.toml"], |folder| {
+            #[cfg(unix)]
+            std::os::unix::fs::symlink("/dev/zero", folder.join("c.toml")).unwrap();
+        }),
         case("a run folder that is a file", 1, &["run", "c.toml", "--out", "t.csv"], |folder| put(folder, DATA)),
         case("a run folder below a file", 1, &["run", "c.toml", "--out", "t.csv/run"], |folder| put(folder, DATA)),
         case("a run folder with somebody's files", 2, &["run", "c.toml", "--out", "."], |folder| put(folder, DATA)),
