@@ -50,6 +50,7 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
                 StudyError::Config(_)
                 | StudyError::NoTrackConfig
                 | StudyError::NothingTreated { .. }
+                | StudyError::NoTarget
                 | StudyError::NothingToLearn { .. }
                 | StudyError::TimeLapse { .. }
                 | StudyError::Tracks { .. }

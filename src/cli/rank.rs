@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::{AskedWrongly, print, table_path};
+use super::{print, table_path};
 use crate::evaluate::Evaluation;
 use crate::plan::{Candidates, Shown, ranker};
 use crate::run::Artifact;
@@ -16,8 +16,12 @@ use crate::study;
 ///
 /// The first line says how far to trust the ranking: the verdict of the evaluation on held-out treatments.
 /// The score is the fraction of the way from start to target, 1 at the target.
+/// Without a target, lists what does anything at all: which treatments are told from control wells.
 ///
-/// Example: cytonaut rank runs/quickstart --target 'moa == "Microtubule stabilizers"'
+/// Examples:
+///   cytonaut rank runs/quickstart
+///   cytonaut rank runs/quickstart --target 'moa == "Microtubule stabilizers"'
+///   cytonaut rank runs/quickstart --target 'perturbation == "taxol"' --by measured
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct RankArgs {
@@ -34,7 +38,8 @@ pub(super) struct RankArgs {
     /// The context to rank in [config: rank.context]
     #[arg(long, value_name = "CONTEXT")]
     context: Option<String>,
-    /// Method that ranks: `lewm` (the model alone), `blend` or the name of a baseline [config: rank.by]
+    /// What ranks: `measured` (the wells themselves, nothing predicted), `blend`, `lewm` (the model alone) or the name of a
+    /// baseline [config: rank.by]
     #[arg(long, value_name = "METHOD")]
     by: Option<String>,
     /// Also rank half-decade doses between the lowest and the highest measured dose [config: rank.candidates]
@@ -77,14 +82,16 @@ impl RankArgs {
         if let Some(path) = candidates {
             rank.candidates = Candidates::File(path);
         }
-        if rank.target.is_empty() {
-            return Err(
-                AskedWrongly("no target: give --target, as in --target 'moa == \"Actin disruptors\"'".into()).into()
-            );
-        }
         let top = rank.top;
         let prepared = open.own_screen()?;
         let other = if files.is_empty() { None } else { Some(open.other_screen(&files)?) };
+        if open.config.rank.target.is_empty() {
+            let activity = study::activity(other.as_ref().unwrap_or(&prepared.screen))?;
+            if let Some(path) = &out {
+                activity.write(path)?;
+            }
+            return print(&if json { activity.json_lines(top) } else { activity.render(top) });
+        }
         let written = Artifact::Evaluation.path_in(&run);
         let evaluation = if written.exists() { Some(Evaluation::read(&written)?) } else { None };
         let ranking = study::rank_finished(

@@ -56,5 +56,5 @@ pub use trajectory::{FieldSums, TRAJECTORY_METRICS, TrajectoryScore, trajectory_
 pub use treatments::{TreatmentScore, treatment_scores};
 pub use trust::{Intervals, verdict_sentence};
 pub use verdict::{Direction, MethodScores, Verdict, verdict};
-pub use well_means::without_replicates;
+pub use well_means::{by_wells, without_replicates};
 pub use wells::{WellReadout, readout_table};

@@ -24,15 +24,7 @@ impl WellMeans {
             return None;
         }
         let first_rows: Vec<usize> = wells.iter().map(|rows| rows[0]).collect();
-        let of_wells = Screen {
-            name: screen.name.clone(),
-            design: screen.design.clone(),
-            units: screen.units.select(&first_rows),
-            features: screen.features.means_of(&wells).into(),
-            labels: screen.labels.iter().map(|label| label.of_groups(&wells)).collect(),
-            dropped: screen.dropped.clone(),
-        };
-        Some(Self { screen: of_wells, split: split.select(&first_rows), wells })
+        Some(Self { screen: screen_of_wells(screen, &wells), split: split.select(&first_rows), wells })
     }
 
     /// The means of a matrix with one row for each observation of the screen of rows.
@@ -52,6 +44,24 @@ impl WellMeans {
             (treatment.clone(), wells)
         };
         rows.iter().map(of_treatment).collect()
+    }
+}
+
+/// The screen with one row for each well, the mean of its rows; `None` where each row is a well already.
+pub fn by_wells(screen: &Screen) -> Option<Screen> {
+    let wells = screen.wells();
+    (wells.len() < screen.n_observations()).then(|| screen_of_wells(screen, &wells))
+}
+
+fn screen_of_wells(screen: &Screen, wells: &[Vec<usize>]) -> Screen {
+    let first_rows: Vec<usize> = wells.iter().map(|rows| rows[0]).collect();
+    Screen {
+        name: screen.name.clone(),
+        design: screen.design.clone(),
+        units: screen.units.select(&first_rows),
+        features: screen.features.means_of(wells).into(),
+        labels: screen.labels.iter().map(|label| label.of_groups(wells)).collect(),
+        dropped: screen.dropped.clone(),
     }
 }
 

@@ -53,7 +53,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Mean cell count relative to the controls of the same plates.
-    fn relative_count(&self, rows: &[usize]) -> Option<f64> {
+    pub(super) fn relative_count(&self, rows: &[usize]) -> Option<f64> {
         let ratios: Vec<f64> = rows
             .iter()
             .filter_map(|&row| {

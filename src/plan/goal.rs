@@ -11,7 +11,7 @@ use super::reference::{distance, measured_latent};
 use super::target::rows_of_target;
 use crate::predict::Starts;
 use crate::screen::{Intervention, Reference, Screen, Treatment};
-use crate::train::TrainedModel;
+use crate::train::{Latents, TrainedModel};
 
 /// A start and a target in one context. It scores any latent, so it serves a list of candidates as it serves a planner.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Goal {
     pub(super) defines_target: Vec<Treatment>,
     pub(super) target_text: String,
     pub(super) start_text: String,
+    /// What to know of the target; empty if nothing.
+    pub(super) warning: String,
 }
 
 impl Goal {
@@ -61,11 +63,13 @@ impl Goal {
         let mut defines_target: Vec<Treatment> = target_rows.iter().map(|&row| screen.unit(row).treatment()).collect();
         defines_target.sort();
         defines_target.dedup();
-        Self::between(&start, mean_of(&target_rows), trained.members.len()).map(|goal| Self {
+        let latents = trained.encode(&screen.features, &target_rows, device);
+        Self::between(&start, latents.mean(), trained.members.len()).map(|goal| Self {
             context,
             defines_target,
             target_text: config.target.clone(),
             start_text,
+            warning: goal.warning_of(&latents),
             ..goal
         })
     }
@@ -88,7 +92,39 @@ impl Goal {
             defines_target: Vec::new(),
             target_text: String::new(),
             start_text: String::new(),
+            warning: String::new(),
         })
+    }
+
+    /// What to know of a target whose wells are `latents`: that they do not lie together.
+    fn warning_of(&self, latents: &Latents) -> String {
+        let n_rows = latents.n_rows();
+        if n_rows < 2 {
+            return "the target is a single well, whose noise is part of it".to_owned();
+        }
+        // Each well against the mean of the others: a mean that a well is part of lies near it by construction.
+        let n = n_rows as f64;
+        let without = |target: f32, own: f32| ((n * f64::from(target) - f64::from(own)) / (n - 1.0)) as f32;
+        let mut scores: Vec<f64> = (0..n_rows)
+            .map(|row| {
+                let others: Vec<f32> =
+                    self.target.iter().zip(latents.row(row)).map(|(&target, &own)| without(target, own)).collect();
+                let width = others.len() / self.distance_to_target.len();
+                let members = latents.row(row).chunks_exact(width).zip(others.chunks_exact(width));
+                let left =
+                    members.zip(&self.distance_to_target).map(|((own, others), far)| distance(own, others) / far);
+                1.0 - left.sum::<f64>() / self.distance_to_target.len() as f64
+            })
+            .collect();
+        scores.sort_by(f64::total_cmp);
+        let middle = scores[n_rows / 2];
+        if middle > 0.0 {
+            return String::new();
+        }
+        format!(
+            "the wells that define the target lie as far from each other as the start lies from their mean (their own \
+             middle score is {middle:.2}): this target is not one place here, so that scores toward it mean little"
+        )
     }
 
     /// Mean over members of the fraction of the way from start to target that a latent lies at, with its mean distance to the
@@ -165,6 +201,19 @@ mod tests {
         assert_eq!(goal.score(&[3.0, 4.0, 6.0, 8.0]), (1.0, 0.0));
         assert_eq!(goal.score(&[3.0, 4.0, 3.0, 4.0]), (0.75, 2.5));
         assert_eq!(goal.score(&[-3.0, -4.0, 6.0, 8.0]), (0.0, 5.0));
+    }
+
+    #[test]
+    fn a_target_whose_wells_do_not_lie_together_is_pointed_at() {
+        let goal = |wells: Vec<f32>| {
+            let latents = Latents::new(1, 2, wells);
+            let goal = Goal::between(&[0.0, 0.0], latents.mean(), 1).unwrap();
+            goal.warning_of(&latents)
+        };
+        assert_eq!(goal(vec![3.0, 4.0, 3.0, 4.5, 3.2, 4.0]), "");
+        assert!(goal(vec![3.0, 4.0]).contains("a single well"));
+        // The mean is (1, 1), and each of the wells lies farther from the others than the start does from it.
+        assert!(goal(vec![5.0, -4.0, -4.0, 5.0, 2.0, 2.0]).contains("is not one place"));
     }
 
     #[test]

@@ -10,11 +10,15 @@ mod reference;
 mod ranker;
 mod goal;
 mod rank;
+mod by_measured;
 mod by_model;
 mod by_profiles;
 mod ranking;
 mod show;
+mod activity;
 
+pub use activity::{ActiveIntervention, Activity};
+pub use by_measured::ByMeasured;
 pub use by_model::ByModel;
 pub use by_profiles::{ByBlend, ByProfiles};
 pub use candidates::Candidates;

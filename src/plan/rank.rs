@@ -86,6 +86,7 @@ pub fn rank(
     Ok(Ranking {
         verdict: trust.verdict.clone(),
         calibration: trust.calibration.clone(),
+        warning: goal.warning.clone(),
         target: goal.target_text.clone(),
         start: goal.start_text.clone(),
         by: trust.by.clone(),

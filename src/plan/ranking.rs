@@ -61,6 +61,8 @@ pub struct Ranking {
     pub verdict: String,
     /// One sentence: where the intervals come from and how often they covered, or why there are none.
     pub calibration: String,
+    /// One sentence where the target is not to be trusted; empty otherwise.
+    pub warning: String,
     /// The target phenotype, in words.
     pub target: String,
     /// Where the cells start, in words.
@@ -110,7 +112,8 @@ impl Ranking {
                 problem: format!("`{ABSTAINED}`: {error}"),
             })?,
         };
-        Ok(Self { verdict, calibration, target, start, by, rows: rows(&table)?, abstained })
+        let warning = fact("warning")?;
+        Ok(Self { verdict, calibration, warning, target, start, by, rows: rows(&table)?, abstained })
     }
 
     fn table(&self) -> Table {
@@ -127,6 +130,7 @@ impl Ranking {
             .with_fact(ABSTAINED, &abstained)
             .with_fact("verdict", &self.verdict)
             .with_fact("calibration", &self.calibration)
+            .with_fact("warning", &self.warning)
             .with_fact("target", &self.target)
             .with_fact("start", &self.start)
             .with_fact("by", self.by.to_string())
@@ -271,6 +275,7 @@ pub(super) mod tests {
         Ranking {
             verdict: "the model beats log-dose interpolation on 31 of 40 held-out doses".into(),
             calibration: "80 % intervals: set by 12 calibration treatments".into(),
+            warning: String::new(),
             target: "Eg5 inhibitors".into(),
             start: "DMSO".into(),
             by: Method::Model,

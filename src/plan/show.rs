@@ -24,7 +24,7 @@ pub enum Shown {
 impl Ranking {
     /// The verdict and the first `top` rows as an aligned table; columns that are empty in all of them are left out.
     pub fn render(&self, top: usize, how: Shown) -> String {
-        let Self { verdict, calibration, start, target, by, rows, abstained } = self;
+        let Self { verdict, calibration, warning, start, target, by, rows, abstained } = self;
         let rows_shown = &rows[..top.min(rows.len())];
         let mut text =
             format!("{verdict}\n\n{start} -> {target}, by {by}: {} of {} candidates\n", rows_shown.len(), rows.len());
@@ -36,6 +36,9 @@ impl Ranking {
         };
         if !calibration.is_empty() {
             text += &format!("{calibration}\n");
+        }
+        if !warning.is_empty() {
+            text += &format!("warning: {warning}\n");
         }
         if !rows_shown.is_empty() {
             let table = match how {
@@ -54,7 +57,7 @@ impl Ranking {
 
     /// One JSON object a line: the ranking as a whole, then its first `top` rows.
     ///
-    /// The first line has `"type": "ranking"` and `verdict`, `calibration`, `start`, `target`, `by`, `candidates` (how many
+    /// The first line has `"type": "ranking"` and `verdict`, `calibration`, `warning`, `start`, `target`, `by`, `candidates` (how many
     /// there are) and `abstained` (candidates of which nothing is predicted, with the reason).
     /// The others have `"type": "candidate"` and the fields of [`RankedIntervention`] under their names, with
     /// `intervention` in words, `perturbation`, `dose_um` and `hours` of it; what is absent or not finite is `null`.
@@ -63,6 +66,7 @@ impl Ranking {
             kind: "ranking",
             verdict: &self.verdict,
             calibration: &self.calibration,
+            warning: &self.warning,
             start: &self.start,
             target: &self.target,
             by: &self.by,
@@ -152,7 +156,7 @@ fn wide_table(rows: &[RankedIntervention]) -> TextTable {
 }
 
 /// Names come from files: a line break or an escape sequence in them must not reach the terminal.
-fn without_controls(text: &str) -> String {
+pub(super) fn without_controls(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
@@ -177,6 +181,7 @@ struct HeadLine<'a> {
     kind: &'static str,
     verdict: &'a str,
     calibration: &'a str,
+    warning: &'a str,
     start: &'a str,
     target: &'a str,
     by: &'a Method,

@@ -122,7 +122,7 @@ impl Method {
         matches!(self.kind(), MethodKind::Simple | MethodKind::Layout)
     }
 
-    /// Whether it predicts profiles of treatments, so that it can rank them.
+    /// Whether it says where treatments lie, so that it can rank them.
     pub fn can_rank(&self) -> bool {
         match self {
             Self::Model
@@ -139,14 +139,14 @@ impl Method {
             | Self::WellPosition
             | Self::BatchOnly
             | Self::CellCountOnly
-            | Self::NearestNeighbors => true,
+            | Self::NearestNeighbors
+            | Self::Measured => true,
             Self::StartMean
             | Self::MeanResponse
             | Self::MeanResponseShifted
             | Self::NeighborDoses
             | Self::NeighborDosesShifted
             | Self::TrueFrame
-            | Self::Measured
             | Self::Replicate
             | Self::ReplicateShifted
             | Self::OfLatents(_) => false,

@@ -51,6 +51,9 @@ pub enum Abstains {
     /// Nothing alike.
     #[error("it is not a single described perturbation with a described neighbor in training")]
     NoNeighbor,
+    /// Nothing is predicted of what was not measured.
+    #[error("it was not measured in this context")]
+    NotMeasured,
     /// Wells of it, or training wells like them, are not known.
     #[error("it has no well, or no training well is like its wells")]
     NoWell,

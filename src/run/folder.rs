@@ -36,6 +36,8 @@ pub struct RunDir {
 impl RunDir {
     /// Opens `path` for a run of these settings and inputs, and creates it where there is nothing.
     ///
+    /// A run of which no step has begun gives way to one of other settings or inputs.
+    ///
     /// `resolved_config_toml` is the whole configuration after defaults, file and flags; it is compared key by key, so
     /// that comments and order do not matter. Inputs are compared by name, size and hash, in any order. A run begun by
     /// another version of Cytonaut is continued; see [`Manifest::version_difference`].
@@ -60,9 +62,13 @@ impl RunDir {
             return Self::begin(path, lock, resolved_config_toml, inputs).map(Opened::New);
         }
         let run = Self { path: path.to_owned(), manifest, _lock: lock };
-        run.refuse_other_settings(resolved_config_toml)?;
-        if let Some(difference) = run.manifest.difference_from(inputs) {
-            return Err(RunError::OtherInputs { path: path.to_owned(), difference });
+        let is_begun = run.manifest.state == State::Finished || !run.manifest.started_steps.is_empty();
+        match run.refuse_other_run(resolved_config_toml, inputs) {
+            // Somebody corrected the command before anything was computed.
+            Err(RunError::OtherSettings { .. } | RunError::OtherInputs { .. }) if !is_begun => {
+                return Self::begin(path, run._lock, resolved_config_toml, inputs).map(Opened::New);
+            }
+            refused => refused?,
         }
         run.sweep()?;
         Ok(match run.manifest.state {
@@ -146,6 +152,14 @@ impl RunDir {
         let run = Self { path: path.to_owned(), manifest, _lock: lock };
         run.sweep()?;
         Ok(run)
+    }
+
+    fn refuse_other_run(&self, config_toml: &str, inputs: &[InputHash]) -> Result<(), RunError> {
+        self.refuse_other_settings(config_toml)?;
+        match self.manifest.difference_from(inputs) {
+            Some(difference) => Err(RunError::OtherInputs { path: self.path.clone(), difference }),
+            None => Ok(()),
+        }
     }
 
     fn refuse_other_settings(&self, config_toml: &str) -> Result<(), RunError> {
@@ -274,6 +288,24 @@ mod tests {
         }
     }
 
+    fn begun(path: &Path, inputs: &[InputHash]) -> RunDir {
+        let mut run = new(RunDir::open(path, CONFIG, inputs));
+        run.start_step("train").unwrap();
+        run
+    }
+
+    #[test]
+    fn a_run_that_computed_nothing_gives_way_to_a_corrected_command() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(new(RunDir::open(folder.path(), CONFIG, &[])));
+        let corrected = CONFIG.replace("seed = 1", "seed = 2");
+        let mut run = new(RunDir::open(folder.path(), &corrected, &[input("a.csv", "1")]));
+        assert_eq!(run.config_toml().unwrap(), corrected);
+        run.start_step("train").unwrap();
+        drop(run);
+        assert!(matches!(RunDir::open(folder.path(), CONFIG, &[]), Err(RunError::OtherSettings { .. })));
+    }
+
     #[test]
     fn begins_resumes_and_finishes() {
         let folder = tempfile::tempdir().unwrap();
@@ -302,7 +334,7 @@ mod tests {
     #[test]
     fn names_the_first_setting_that_differs() {
         let folder = tempfile::tempdir().unwrap();
-        drop(new(RunDir::open(folder.path(), CONFIG, &[])));
+        drop(begun(folder.path(), &[]));
         let check = |config: &str, expected: &str| {
             let error = RunDir::open(folder.path(), config, &[]).unwrap_err().to_string();
             let expected = format!("{}: was made with {expected}", folder.path().display());
@@ -321,7 +353,7 @@ mod tests {
     #[test]
     fn names_the_first_input_that_differs() {
         let folder = tempfile::tempdir().unwrap();
-        drop(new(RunDir::open(folder.path(), CONFIG, &[input("a.csv", "1"), input("b.csv", "2")])));
+        drop(begun(folder.path(), &[input("a.csv", "1"), input("b.csv", "2")]));
         let check = |inputs: &[InputHash], expected: &str| {
             let error = RunDir::open(folder.path(), CONFIG, inputs).unwrap_err().to_string();
             assert!(error.contains(&format!("was made from other data: {expected}")), "{error}");

@@ -40,6 +40,10 @@ pub enum StudyError {
         "{screen}: each of its {n} perturbations was measured once, at one dose and in one context, so that a model has nothing to learn beyond what the table says already; add replicates, doses, contexts or a table of descriptors ([descriptors] in a card), or train all the same with a configuration"
     )]
     NothingToLearn { screen: String, n: usize },
+    #[error(
+        "no target: give `--target`, as in --target 'perturbation == \"...\"'; without one, `rank` lists what is told from control, which needs profiles"
+    )]
+    NoTarget,
     #[error("{}: the run is not trained yet; repeat the `cytonaut run` that started it", folder.display())]
     NotTrained { folder: PathBuf },
     #[error(

@@ -35,7 +35,9 @@ pub fn refuse(kind: RowKind, wanted: Wanted) -> Result<(), StudyError> {
         (RowKind::FollowedCrop, Wanted::Ranking(by, _)) if *by != Method::Model => {
             PlanError::By { by: by.to_string(), known: "`lewm`, as the screen is a time lapse".to_owned() }.into()
         }
-        (RowKind::Crop, Wanted::Ranking(by, _)) if *by != Method::Model => StudyError::RankImages { by: by.clone() },
+        (RowKind::Crop, Wanted::Ranking(by, _)) if ![Method::Model, Method::Measured].contains(by) => {
+            StudyError::RankImages { by: by.clone() }
+        }
         (RowKind::Crop, Wanted::ScoresOfOther) => StudyError::Images { what: "scoring a finished run on other files" },
         _ => return Ok(()),
     })
@@ -50,9 +52,10 @@ mod tests {
         let all =
             |by| [Wanted::Ranking(by, "`rank`"), Wanted::RankingOfOther, Wanted::ScoresOfOther, Wanted::Predictions];
         let has = |kind, by| all(by).map(|wanted| refuse(kind, wanted).is_ok());
-        let (model, simple) = (&Method::Model, &Method::Interpolation);
+        let (model, simple, measured) = (&Method::Model, &Method::Interpolation, &Method::Measured);
         assert_eq!(has(RowKind::Profile, simple), [true; 4]);
         assert_eq!(has(RowKind::Crop, model), [true, true, false, true]);
+        assert_eq!(has(RowKind::Crop, measured), [true, true, false, true]);
         assert_eq!(has(RowKind::Crop, simple), [false, true, false, true]);
         assert_eq!(has(RowKind::FollowedCrop, model), [true, false, false, true]);
         assert_eq!(has(RowKind::FollowedCrop, simple), [false, false, false, true]);

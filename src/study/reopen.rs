@@ -13,15 +13,21 @@ use crate::baseline::Rows;
 use crate::config::Config;
 use crate::evaluate::{Answers, Evaluation, Intervals, treatment_scores, verdict_sentence};
 use crate::pair::{Part, SplitBy};
-use crate::plan::{ByBlend, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank};
+use crate::plan::{
+    Activity, ByBlend, ByMeasured, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank,
+};
 use crate::predict::{Abstains, Method, Starts};
 use crate::screen::{Intervention, Kind, RowKind, Screen, Treatment};
 use crate::table::Table;
 use crate::train::TrainedModel;
 
+/// What heads a ranking by what was measured.
+const MEASURED: &str = "measured wells are compared with measured wells: nothing is predicted, and no method is judged";
+
 /// The sentence that heads a ranking: the verdict on what ranks.
 pub(super) fn heading(config: &Config, evaluation: &Evaluation) -> String {
     let verdict = match config.rank.by {
+        Method::Measured => return MEASURED.to_owned(),
         Method::Model => evaluation.verdict_model.as_ref(),
         _ => evaluation.verdict.as_ref(),
     };
@@ -53,6 +59,7 @@ pub(super) fn rank_by(
     let fitted;
     let ranker: Box<dyn Ranker> = match &config.rank.by {
         Method::Model => Box::new(model),
+        Method::Measured => Box::new(ByMeasured { trained, screen, device }),
         Method::Blend => {
             let own_starts = Starts::of(trained, &prepared.screen, device);
             let rule = methods.blend_rule(trained_run.model(&own_starts, device))?;
@@ -68,6 +75,9 @@ pub(super) fn rank_by(
         }
     };
     let intervals = match other {
+        _ if config.rank.by == Method::Measured => Intervals::none(
+            "nothing is predicted; how far the wells of one intervention lie apart limits what a difference means",
+        ),
         Some(_) => Intervals::none("the calibration treatments are those of the run's own screen"),
         None => asked.intervals(&*ranker, [&calibration, &test])?,
     };
@@ -175,6 +185,17 @@ pub fn rank_finished(
     match kind {
         RowKind::FollowedCrop => rank_lapse(config, &Lapse::new(prepared, trained_run, device)?, verdict, device),
         _ => rank_by(config, prepared, other, trained_run, verdict, device),
+    }
+}
+
+/// What does anything at all, by the normalized profiles of a finished run's screen.
+///
+/// # Errors
+/// Where rows are not profiles, or the retrieval of replicates cannot be scored.
+pub fn activity(screen: &Screen) -> Result<Activity, StudyError> {
+    match screen.row_kind() {
+        RowKind::Profile => Ok(Activity::of(screen)?),
+        _ => Err(StudyError::NoTarget),
     }
 }
 

@@ -1,0 +1,359 @@
+//! What does anything at all: measured treatments by how well their replicates are told from control wells.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::error::PlanError;
+use super::facts::Facts;
+use super::show::without_controls;
+use crate::evaluate::{MapSettings, Negatives, ReplicateMap, by_wells, replicate_map};
+use crate::screen::{Intervention, Role, Screen};
+use crate::table::{Column, FileError, Side, Table, TextTable};
+
+/// Share of false discoveries up to which a treatment counts as active.
+const ALPHA: f64 = 0.05;
+
+/// Width of the table for people.
+const WIDTH: usize = 80;
+
+/// A measured treatment, and what tells it from control.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActiveIntervention {
+    /// Place in the list, counted from 1.
+    pub rank: usize,
+    /// What was done.
+    pub intervention: Intervention,
+    /// Where it was done; empty where the screen has one context.
+    pub context: String,
+    /// Wells in which it was measured.
+    pub n_wells: usize,
+    /// Root mean square over features of the mean change from control, in the units of the normalized features.
+    pub effect: f64,
+    /// `effect` over what as many control wells show by chance; `None` without control wells.
+    pub effect_over_noise: Option<f64>,
+    /// Mean average precision of its replicates among the negatives, and by chance.
+    pub map: Option<f64>,
+    /// What random order would give.
+    pub chance: Option<f64>,
+    /// Exact, or estimated, permutation p-value.
+    pub p_value: Option<f64>,
+    /// Adjusted over all treatments that were scored.
+    pub q_value: Option<f64>,
+    /// Mean cell count over that of the plate's controls.
+    pub cell_count_ratio: Option<f64>,
+    /// Mechanism of action, where the screen names one.
+    pub moa: Option<String>,
+    /// Why it has no p-value, or why that cannot be small.
+    pub note: String,
+}
+
+/// All measured treatments, those that are told from control most surely first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Activity {
+    /// The treatments.
+    pub rows: Vec<ActiveIntervention>,
+    /// Whether replicates were told from control wells, or from wells under other treatments.
+    pub negatives: Negatives,
+}
+
+impl Activity {
+    /// The activity of all treatments of a screen of profiles, normalized.
+    ///
+    /// # Errors
+    /// When the retrieval of replicates cannot be scored.
+    pub fn of(screen: &Screen) -> Result<Self, PlanError> {
+        let wells = by_wells(screen);
+        let screen = wells.as_ref().unwrap_or(screen);
+        let negatives =
+            if screen.controls_by_plate().is_empty() { Negatives::PlateTreatments } else { Negatives::PlateControls };
+        let treatments = screen.treatments();
+        let settings = MapSettings { negatives, ..MapSettings::default() };
+        let found = replicate_map(screen, &screen.features, &treatments, &settings)?;
+        let facts = Facts::of(screen);
+        let noise = noise_of_a_well(screen);
+        let mut rows = Vec::with_capacity(treatments.len());
+        for (treatment, wells) in treatments {
+            let scored = found.scored.iter().find(|scored| scored.treatment == treatment);
+            let reason = found.unscored.iter().find(|unscored| unscored.treatment == treatment);
+            let effect = root_mean_square(&screen.features.mean_of(&wells));
+            rows.push(ActiveIntervention {
+                rank: 0,
+                effect,
+                effect_over_noise: noise.map(|noise| effect * (wells.len() as f64).sqrt() / noise),
+                map: scored.map(|scored| scored.map),
+                chance: scored.map(|scored| scored.expected),
+                p_value: scored.map(|scored| scored.p_value),
+                q_value: scored.map(|scored| scored.q_value),
+                cell_count_ratio: facts.relative_count(&wells),
+                moa: facts.moa(&wells),
+                note: match scored {
+                    Some(scored) => too_few(scored),
+                    None => reason.map(|reason| reason.reason.to_owned()).unwrap_or_default(),
+                },
+                n_wells: wells.len(),
+                intervention: treatment.intervention,
+                context: treatment.context,
+            });
+        }
+        let or_last = |value: Option<f64>| value.unwrap_or(f64::INFINITY);
+        rows.sort_by(|a, b| {
+            (or_last(a.q_value).total_cmp(&or_last(b.q_value)))
+                .then_with(|| b.effect.total_cmp(&a.effect))
+                .then_with(|| a.intervention.cmp(&b.intervention))
+        });
+        rows.iter_mut().zip(1..).for_each(|(row, rank)| row.rank = rank);
+        Ok(Self { rows, negatives })
+    }
+
+    /// Writes the list as the ending of `path` says.
+    ///
+    /// # Errors
+    /// [`FileError::Ending`], [`FileError::Write`].
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        self.table().write(path)
+    }
+
+    /// What was counted, and the first `top` rows as a table of 80 characters a line.
+    pub fn render(&self, top: usize) -> String {
+        let scored = self.rows.iter().filter(|row| row.q_value.is_some()).count();
+        let active = self.rows.iter().filter(|row| row.q_value.is_some_and(|q| q <= ALPHA)).count();
+        let others = match self.negatives {
+            Negatives::PlateControls => "control wells of their plates",
+            Negatives::PlateTreatments => "wells under other treatments on their plates",
+        };
+        let mut text = format!(
+            "{active} of {scored} treatments with replicates differ from {others} (q <= {ALPHA}): their\nreplicates \
+             find each other first (mAP, mean average precision; q: exact p by relabeling\nwells, adjusted for {scored} \
+             tests). effect: change from control, in spreads of control wells;\nnoise: the effect of as many control \
+             wells; cells: count of cells relative to controls.\n",
+        );
+        let shown = &self.rows[..top.min(self.rows.len())];
+        if !shown.is_empty() {
+            text += &format!("\n{}", table_of(shown));
+        }
+        text + "\nto rank toward a phenotype: --target 'moa == \"...\"' or --target 'perturbation == \"...\"'\n"
+    }
+
+    /// One JSON object a line for each of the first `top` rows, with the fields of [`ActiveIntervention`].
+    pub fn json_lines(&self, top: usize) -> String {
+        let line = |row: &ActiveIntervention| {
+            let line = Line {
+                kind: "active",
+                rank: row.rank,
+                intervention: row.intervention.to_string(),
+                perturbation: row.intervention.perturbation_names(),
+                context: Some(row.context.as_str()).filter(|context| !context.is_empty()),
+                n_wells: row.n_wells,
+                effect: row.effect,
+                effect_over_noise: row.effect_over_noise,
+                map: row.map,
+                chance: row.chance,
+                p_value: row.p_value,
+                q_value: row.q_value,
+                cell_count_ratio: row.cell_count_ratio,
+                moa: row.moa.as_deref(),
+                note: &row.note,
+            };
+            serde_json::to_string(&line).expect("texts and numbers have a JSON") + "\n"
+        };
+        self.rows.iter().take(top).map(line).collect()
+    }
+
+    fn table(&self) -> Table {
+        let number = |of: fn(&ActiveIntervention) -> Option<f64>| Column::Number(self.rows.iter().map(of).collect());
+        let text = |of: fn(&ActiveIntervention) -> Option<String>| Column::Text(self.rows.iter().map(of).collect());
+        let whole = |of: fn(&ActiveIntervention) -> usize| {
+            Column::Integer(self.rows.iter().map(|row| Some(of(row) as i64)).collect())
+        };
+        Table::new()
+            .with("rank", "place in the list, counted from 1: by q, then by effect", whole(|row| row.rank))
+            .with_interventions(self.rows.iter().map(|row| &row.intervention))
+            .with(
+                "context",
+                "context (cell line, time or donor); null where the screen has one context",
+                text(|row| Some(row.context.clone()).filter(|context| !context.is_empty())),
+            )
+            .with("n_wells", "wells in which it was measured", whole(|row| row.n_wells))
+            .with(
+                "effect",
+                "root mean square over features of the mean change from control, in units of normalized features",
+                number(|row| Some(row.effect)),
+            )
+            .with(
+                "effect_over_noise",
+                "effect over that of as many control wells; null without control wells",
+                number(|row| row.effect_over_noise),
+            )
+            .with("map", "mean average precision of its replicates among the negatives", number(|row| row.map))
+            .with("chance", "mean average precision in random order", number(|row| row.chance))
+            .with("p_value", "permutation p-value of map", number(|row| row.p_value))
+            .with("q_value", "p_value adjusted over treatments (Benjamini-Hochberg)", number(|row| row.q_value))
+            .with(
+                "cell_count_ratio",
+                "mean cell count over that of the controls of its plates",
+                number(|row| row.cell_count_ratio),
+            )
+            .with("moa", "mechanism of action, where the screen names one", text(|row| row.moa.clone()))
+            .with(
+                "note",
+                "why it has no p-value, or why that cannot be small",
+                text(|row| Some(row.note.clone()).filter(|note| !note.is_empty())),
+            )
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    rank: usize,
+    intervention: String,
+    perturbation: String,
+    context: Option<&'a str>,
+    n_wells: usize,
+    effect: f64,
+    effect_over_noise: Option<f64>,
+    map: Option<f64>,
+    chance: Option<f64>,
+    p_value: Option<f64>,
+    q_value: Option<f64>,
+    cell_count_ratio: Option<f64>,
+    moa: Option<&'a str>,
+    note: &'a str,
+}
+
+fn table_of(rows: &[ActiveIntervention]) -> TextTable {
+    let mut table = TextTable::new([
+        ("rank", Side::Right),
+        ("intervention", Side::Left),
+        ("context", Side::Left),
+        ("wells", Side::Right),
+        ("effect", Side::Right),
+        ("/noise", Side::Right),
+        ("mAP", Side::Right),
+        ("q", Side::Right),
+        ("cells", Side::Right),
+        ("note", Side::Left),
+    ]);
+    let has_several_contexts = rows.iter().any(|row| row.context != rows[0].context);
+    let digits = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.2}"));
+    for row in rows {
+        table.push([
+            row.rank.to_string(),
+            without_controls(&row.intervention.to_string()),
+            if has_several_contexts { without_controls(&row.context) } else { String::new() },
+            row.n_wells.to_string(),
+            format!("{:.2}", row.effect),
+            row.effect_over_noise.map_or(String::new(), |ratio| format!("{ratio:.1}")),
+            digits(row.map),
+            row.q_value.map_or(String::new(), |q| if q < 0.001 { format!("{q:.0e}") } else { format!("{q:.3}") }),
+            digits(row.cell_count_ratio),
+            row.note.clone(),
+        ]);
+    }
+    table.without_empty_columns().within(WIDTH)
+}
+
+/// What to know of a p-value that cannot be small whatever the wells show.
+fn too_few(scored: &ReplicateMap) -> String {
+    match scored.least_p_value > ALPHA {
+        true => format!("p cannot be below {:.2} with so few wells", scored.least_p_value),
+        false => String::new(),
+    }
+}
+
+fn root_mean_square(values: &[f32]) -> f64 {
+    let squares: f64 = values.iter().map(|&value| f64::from(value).powi(2)).sum();
+    (squares / values.len().max(1) as f64).sqrt()
+}
+
+/// The root mean square over features of a single control well's distance from the mean of its plate's controls.
+fn noise_of_a_well(screen: &Screen) -> Option<f64> {
+    let (mut squares, mut freedom) = (0.0, 0.0);
+    for rows in screen.rows_by_plate(|unit| unit.role == Role::NegativeControl).values().filter(|rows| rows.len() > 1) {
+        let mean = screen.features.mean_of(rows);
+        for &row in rows {
+            let values = screen.features.mean_of(&[row]);
+            let differences: Vec<f32> = values.iter().zip(&mean).map(|(value, mean)| value - mean).collect();
+            squares += root_mean_square(&differences).powi(2);
+        }
+        freedom += (rows.len() - 1) as f64;
+    }
+    (freedom > 0.0 && squares > 0.0).then(|| (squares / freedom).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::{Design, FeatureMatrix, Kind, Micromolar, Unit, Units, Well};
+
+    /// On each of four plates eight control wells and one well of each compound: `strong` moves all features, `none` is a
+    /// control by another name, `once` stands on the first plate alone.
+    fn screen() -> Screen {
+        let (mut units, mut values) = (Vec::new(), Vec::new());
+        for plate in 0..4 {
+            let mut add = |name: Option<&str>, well: i64, shift: f32| {
+                units.push(Unit {
+                    plate: format!("P{plate}"),
+                    well: Well::at(1 + well / 12, 1 + well % 12),
+                    role: if name.is_some() { Role::Treatment } else { Role::NegativeControl },
+                    intervention: name.map_or(Intervention::untreated(), |name| {
+                        Intervention::single(name, Kind::Compound, Micromolar::new(1.0))
+                    }),
+                    context: String::new(),
+                    lab_batch: None,
+                    replicate: None,
+                    cell_count: Some(if name == Some("strong") { 50.0 } else { 100.0 }),
+                });
+                // Noise without a pattern that two wells share, of variance about one.
+                let noise = |feature: i64| {
+                    let at = (plate as i64 * 131 + well * 71 + feature * 37) % 97;
+                    ((at * at * 53 % 97) as f32 - 48.0) / 28.0
+                };
+                values.extend((0..12).map(|feature| noise(feature) + if feature % 2 == 0 { shift } else { -shift }));
+            };
+            (0..8).for_each(|well| add(None, well, 0.0));
+            add(Some("strong"), 8, 5.0);
+            add(Some("none"), 9, 0.0);
+            if plate == 0 {
+                add(Some("once"), 10, 5.0);
+            }
+        }
+        Screen {
+            name: "made up".into(),
+            design: Design::AgainstControls,
+            units: Units::of_rows(units, &[]),
+            features: FeatureMatrix::numbered("f", 12, values).into(),
+            labels: Vec::new(),
+            dropped: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_moves_all_features_is_told_from_what_moves_none() {
+        let activity = Activity::of(&screen()).unwrap();
+        let [strong, none, once] = &activity.rows[..] else { panic!("{activity:?}") };
+        assert_eq!((strong.rank, strong.intervention.to_string().as_str()), (1, "strong 1 µM"));
+        assert!(strong.q_value.unwrap() < 0.01 && strong.map == Some(1.0), "{strong:?}");
+        // A shift of five in every feature, whatever the noise of four wells adds.
+        assert!((strong.effect - 5.0).abs() < 0.3, "{strong:?}");
+        assert_eq!(strong.cell_count_ratio, Some(0.5));
+        assert!(none.q_value.unwrap() > 0.05, "{none:?}");
+        // As many wells without an effect show about the noise.
+        assert!((0.5..1.6).contains(&none.effect_over_noise.unwrap()), "{none:?}");
+        assert!(strong.effect_over_noise.unwrap() > 6.0, "{strong:?}");
+        assert!(once.q_value.is_none() && !once.note.is_empty(), "{once:?}");
+        assert!(activity.render(10).starts_with("1 of 2 treatments with replicates"), "{}", activity.render(10));
+    }
+
+    #[test]
+    fn lines_fit_a_terminal_and_the_table_is_documented() {
+        let activity = Activity::of(&screen()).unwrap();
+        let text = activity.render(10);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH + 10), "{text}");
+        assert!(activity.table().columns().iter().all(|column| !column.doc.is_empty()));
+        assert_eq!(activity.json_lines(2).lines().count(), 2);
+        assert!(activity.json_lines(1).contains("\"type\":\"active\""));
+    }
+}
