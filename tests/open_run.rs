@@ -172,3 +172,55 @@ fn a_folder_that_is_no_run_is_refused() {
         assert!(said.contains("is not a run folder"), "{said}");
     }
 }
+
+/// The bytes of all files of a folder, by name.
+fn bytes_of(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<(String, Vec<u8>)> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_run_folder_answers_on_another_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("screen")).unwrap();
+    for name in ["profiles.csv.gz", "dataset.toml"] {
+        fs::copy(Path::new("datasets/bbbc021").join(name), at("screen").join(name)).unwrap();
+    }
+    let card = format!("data.card=\"{}\"", at("screen/dataset.toml").display());
+    finish(tiny_run(&at("run"), &["--set", &card]), 0);
+    let (names, rows) = bundled();
+    write(&at("new.csv"), &names, rows.iter().take(120), &[]);
+    let new = at("new.csv");
+    let new = new.to_str().unwrap();
+    let answers = |run: &Path, out: &Path| {
+        fs::create_dir(out).unwrap();
+        let target = ["--target", "moa == \"Actin disruptors\""];
+        let asked: [(&str, &[&str]); 6] = [
+            ("rank", &target),
+            ("rank", &[]),
+            ("predict", &["--intervention", "taxol@0.1"]),
+            ("evaluate", &[]),
+            ("embed", &[]),
+            ("embed", &[new]),
+        ];
+        for (number, (verb, arguments)) in asked.into_iter().enumerate() {
+            let mut command = cytonaut([verb]);
+            // From another working directory, where relative paths of the configuration would lead nowhere.
+            command.current_dir(folder.path()).arg(run).args(arguments);
+            command.arg("--out").arg(out.join(format!("{number}.csv")));
+            finish(command, 0);
+        }
+        bytes_of(out)
+    };
+    let here = answers(&at("run"), &at("here"));
+    assert_eq!(here.len(), 6);
+    fs::rename(at("run"), at("elsewhere")).unwrap();
+    fs::remove_dir_all(at("screen")).unwrap();
+    assert_eq!(answers(&at("elsewhere"), &at("there")), here);
+}

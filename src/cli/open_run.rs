@@ -14,7 +14,7 @@ use super::{AskedWrongly, STOPPED};
 use crate::answer::{Prepared, TrainedRun};
 use crate::config::Config;
 use crate::load::{Loaded, Source};
-use crate::run::{Manifest, RunError};
+use crate::run::{Artifact, Manifest, RunError};
 use crate::screen::{RowKind, Screen};
 use crate::study::{self, Finished, StudyError};
 use crate::train::Stop;
@@ -113,6 +113,7 @@ fn say_loaded(loaded: &Loaded) {
 
 /// A run folder that is put to use.
 pub(super) struct OpenRun {
+    folder: PathBuf,
     pub(super) config: Config,
     pub(super) trained_run: TrainedRun,
     pub(super) device: Device,
@@ -132,19 +133,21 @@ impl OpenRun {
             tracing::warn!("warning: {}: {difference}", folder.display());
         }
         let (config, trained_run) = study::open(folder, &device)?;
-        Ok(Self { config, trained_run, device })
+        Ok(Self { folder: folder.to_owned(), config, trained_run, device })
     }
 
     /// The run's own screen, prepared as it was for training.
     pub(super) fn own_screen(&self) -> Result<Prepared, StudyError> {
-        study::prepare(&self.config, &study::load_screen(&self.config)?)
+        study::prepare_again(&self.config, &self.folder)
     }
 
     /// Another screen, normalized by its own controls and the run's fitted statistics.
     pub(super) fn other_screen(&self, files: &[PathBuf]) -> Result<Screen, StudyError> {
         let mut source = Source::of(files.iter().cloned());
         if source.card.is_none() {
-            source.card = self.config.data.card.clone();
+            // The card may be gone, or the folder have come from another machine.
+            let kept = Some(Artifact::Card.path_in(&self.folder)).filter(|path| path.is_file());
+            source.card = self.config.data.card.clone().filter(|path| path.is_file()).or(kept);
         }
         source.overrides.wanted_features = Some(self.trained_run.normalizer.input_features().to_vec());
         let loaded = study::load_other(&self.config, &source)?;

@@ -11,8 +11,8 @@
 
 use std::path::Path;
 
-use crate::screen::{FeatureMatrix, Label, Role, RowKind, Unit, Units};
-use crate::table::{Column, FileError, INTERVENTION_COLUMNS, Table};
+use crate::screen::{FeatureMatrix, Label, RowKind, Units};
+use crate::table::{Column, FileError, INTERVENTION_COLUMNS, Table, UNIT_COLUMNS};
 
 /// Begins the names of the latent columns, `latent_0`, `latent_1`, ….
 const LATENT: &str = "latent_";
@@ -20,9 +20,8 @@ const LATENT: &str = "latent_";
 /// Begins the name of a label whose own name is taken.
 const LABEL: &str = "label_";
 
-/// Our columns beside those of the intervention and the latents.
-const METADATA: [&str; 9] =
-    ["level", "plate", "well", "role", "context", "lab_batch", "replicate", "cell_count", "n_wells"];
+/// Our columns beside those of the unit, the intervention and the latents.
+const METADATA: [&str; 2] = ["level", "n_wells"];
 
 /// What one row of a table of latents is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,36 +120,19 @@ impl Embeddings {
             })?;
         let latents = latents(&table)?;
         let labels = labels(&table)?;
-        let units = Units::of_rows(units(&table)?, &labels);
+        let units = Units::of_rows(table.units()?, &labels);
         Ok(Self { level, units, n_wells: whole(&table, "n_wells")?, labels, latents })
     }
 
     fn table(&self) -> Table {
-        let text = |of: &dyn Fn(&Unit) -> Option<String>| Column::Text(self.units.by_row().map(of).collect());
-        let unless_empty = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let mut table = Table::new()
             .with_fact("level", self.level.word())
-            .with("level", "what a row is: cell, site, well or intervention", text(&|_| Some(self.level.word().into())))
-            .with("plate", "plate barcode; null where a row averages plates", text(&|row| unless_empty(&row.plate)))
-            .with("well", "well on the plate, as in A01", text(&|row| row.well.map(|well| well.to_string())))
             .with(
-                "role",
-                "trt: treated; negcon: negative control; poscon: positive control; empty",
-                text(&|row| Some(word(row.role).into())),
+                "level",
+                "what a row is: cell, site, well or intervention",
+                Column::Text(vec![Some(self.level.word().to_owned()); self.units.n_rows()]),
             )
-            .with_interventions(self.units.by_row().map(|row| &row.intervention))
-            .with(
-                "context",
-                "context (cell line, time or donor); null where the screen has one context",
-                text(&|row| unless_empty(&row.context)),
-            )
-            .with("lab_batch", "wells processed together", text(&|row| row.lab_batch.clone()))
-            .with("replicate", "replicate as named by the screen", text(&|row| row.replicate.clone()))
-            .with(
-                "cell_count",
-                "cells or nuclei counted",
-                Column::Number(self.units.by_row().map(|row| row.cell_count).collect()),
-            )
+            .with_units(&self.units)
             .with(
                 "n_wells",
                 "number of wells that the row averages",
@@ -180,39 +162,6 @@ fn latents(table: &Table) -> Result<FeatureMatrix, FileError> {
     Ok(FeatureMatrix::numbered(LATENT, columns.len(), values))
 }
 
-/// The unit of each row.
-fn units(table: &Table) -> Result<Vec<Unit>, FileError> {
-    let interventions = table.interventions()?;
-    let (plates, wells, roles) = (table.text("plate")?, table.text("well")?, table.text("role")?);
-    let (contexts, lab_batches) = (table.text("context")?, table.text("lab_batch")?);
-    let (replicates, cell_counts) = (table.text("replicate")?, table.numbers("cell_count")?);
-    let mut units = Vec::with_capacity(interventions.len());
-    for (row, intervention) in interventions.into_iter().enumerate() {
-        let in_row = |found: &Option<String>| format!("{found:?} in row {}", row + 1);
-        let well = match &wells[row] {
-            None => None,
-            Some(well) => {
-                Some(well.parse().map_err(|_| table.wrong_column("well", in_row(&wells[row]), "a well, as in A01"))?)
-            }
-        };
-        let role = roles[row]
-            .as_deref()
-            .and_then(role_of)
-            .ok_or_else(|| table.wrong_column("role", in_row(&roles[row]), "`trt`, `negcon`, `poscon` or `empty`"))?;
-        units.push(Unit {
-            plate: plates[row].clone().unwrap_or_default(),
-            well,
-            role,
-            intervention,
-            context: contexts[row].clone().unwrap_or_default(),
-            lab_batch: lab_batches[row].clone(),
-            replicate: replicates[row].clone(),
-            cell_count: cell_counts[row],
-        });
-    }
-    Ok(units)
-}
-
 fn whole(table: &Table, name: &str) -> Result<Vec<usize>, FileError> {
     let values = table.integers(name)?.iter().enumerate();
     let number = |(row, value): (usize, &Option<i64>)| {
@@ -240,22 +189,8 @@ fn column_of(label: &str) -> String {
 /// Whether a column name is one of ours; some programs do not tell upper from lower case.
 fn is_taken(name: &str) -> bool {
     let name = name.to_lowercase();
-    METADATA.contains(&name.as_str()) || INTERVENTION_COLUMNS.contains(&name.as_str()) || name.starts_with(LATENT)
-}
-
-/// The words that screens use for roles in files.
-fn word(role: Role) -> &'static str {
-    match role {
-        Role::Treatment => "trt",
-        Role::NegativeControl => "negcon",
-        Role::PositiveControl => "poscon",
-        Role::Empty => "empty",
-    }
-}
-
-fn role_of(text: &str) -> Option<Role> {
-    let roles = [Role::Treatment, Role::NegativeControl, Role::PositiveControl, Role::Empty];
-    roles.into_iter().find(|&role| word(role) == text)
+    let ours: [&[&str]; 3] = [&METADATA, &UNIT_COLUMNS, &INTERVENTION_COLUMNS];
+    ours.iter().any(|columns| columns.contains(&name.as_str())) || name.starts_with(LATENT)
 }
 
 #[cfg(test)]
@@ -263,7 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation};
+    use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Role, Unit};
 
     fn any_intervention() -> impl Strategy<Value = Intervention> {
         let kind = prop::sample::select(vec![Kind::Compound, Kind::Crispr, Kind::Orf, Kind::Rnai, Kind::Other]);

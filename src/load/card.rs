@@ -211,6 +211,12 @@ impl Card {
         self.controls.as_ref().is_some_and(|controls| controls.negative.is_some())
     }
 
+    /// The card as text, without the checksums of its own files: for tables that lie elsewhere.
+    pub fn for_other_tables(&self) -> String {
+        let card = Self { checksums: BTreeMap::new(), ..self.clone() };
+        toml::to_string(&card).expect("a card is a table of plain values")
+    }
+
     /// The card at `path`.
     ///
     /// # Errors

@@ -25,6 +25,12 @@ pub enum Artifact {
     Decoder,
     /// The fitted normalization, `normalizer.json`.
     Normalizer,
+    /// The screen of profiles as it was loaded, `screen.parquet`.
+    Screen,
+    /// Descriptors of its perturbations, `descriptors.json`.
+    Descriptors,
+    /// The dataset card, `card.toml`: under another name, the run folder would be taken for a data set.
+    Card,
     /// Latents of every observation, `embeddings.parquet`.
     Embeddings,
     /// Mean latents of every well of an image screen, `embeddings-well.parquet`.
@@ -64,6 +70,9 @@ impl Artifact {
             Self::Normalizer => "normalizer.json",
             Self::Model { member } => return folder.join("model").join(format!("member-{member}.safetensors")),
             Self::Decoder => "decoder.json",
+            Self::Screen => "screen.parquet",
+            Self::Descriptors => "descriptors.json",
+            Self::Card => "card.toml",
             Self::Embeddings => "embeddings.parquet",
             Self::WellEmbeddings => "embeddings-well.parquet",
             Self::InterventionEmbeddings => "embeddings-intervention.parquet",

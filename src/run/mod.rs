@@ -8,6 +8,7 @@
 //!   checkpoints/      member-0.safetensors, …: where training resumes
 //!   model/            member-0.safetensors, …: the trained members
 //!   normalizer.json, decoder.json, evaluation.json
+//!   screen.parquet    the profiles as they were loaded, and card.toml, descriptors.json: the run answers without them
 //!   embeddings.parquet, predictions.parquet, ranking.parquet, scores.parquet, …
 //!   images/           start, prediction and outcome of objects of a time lapse
 //! ```
@@ -21,6 +22,7 @@ mod error;
 mod artifact;
 mod manifest;
 mod folder;
+mod kept;
 mod metrics;
 mod checkpoint;
 mod picture;
@@ -29,6 +31,7 @@ pub use artifact::Artifact;
 pub use checkpoint::{Checkpoint, NonFinite};
 pub use error::RunError;
 pub use folder::{Opened, RunDir};
+pub use kept::{KeptScreen, keep};
 pub use manifest::{Manifest, State};
 pub use metrics::{MetricsLine, MetricsLog};
 pub use picture::Picture;

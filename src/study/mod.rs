@@ -17,7 +17,7 @@ mod run;
 pub use error::StudyError;
 pub use event::Event;
 pub use open::{fold_name, open};
-pub use prepare::{load_other, load_screen, load_screen_until, prepare};
+pub use prepare::{load_other, load_screen, load_screen_until, prepare, prepare_again};
 pub use propose::{Choice, Proposal, propose};
 pub use published::{PublishedEmbeddings, embed_published};
 pub use refuse::{Wanted, refuse};

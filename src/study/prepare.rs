@@ -1,6 +1,7 @@
 //! From a configuration to a split, normalized, paired screen.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::error::StudyError;
 use super::event::Event;
@@ -12,7 +13,8 @@ use crate::load::{Loaded, Source, load, load_tracks};
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, SplitConfig, Vocabulary};
 use crate::plan::{PlanError, rows_of_target};
-use crate::screen::RowKind;
+use crate::run::KeptScreen;
+use crate::screen::{RowKind, Screen};
 use crate::train::Stop;
 
 /// Reads the screen of a configuration.
@@ -60,26 +62,46 @@ fn load_source(
     if loaded.screen.row_kind() == RowKind::TrackWindow { Err(StudyError::NoTrackConfig) } else { Ok(loaded) }
 }
 
-/// Splits first, then fits what is fitted on the training part, then pairs.
+/// Prepares a screen that was just loaded, as [`prepare_screen`].
 ///
 /// # Errors
-/// What splitting, normalizing or pairing says.
+/// What reading the card's descriptors, splitting, normalizing or pairing says.
 pub fn prepare(config: &Config, loaded: &Loaded) -> Result<Prepared, StudyError> {
-    let split = match config.split.test.as_str() {
-        "" => Split::new(&loaded.screen, &config.split)?,
-        query => {
-            let rows = rows_of_target(&loaded.screen, query).map_err(PlanError::from)?;
-            Split::holding_out(&loaded.screen, &rows, &config.split)?
-        }
-    };
-    let normalizer = Normalizer::fit(&loaded.screen, &split.rows(Part::Train), &config.normalize)?;
-    // Pixels are scaled when they are loaded: their normalizer has no step, and leaves them in their files.
-    let screen = normalizer.apply(&loaded.screen)?;
-    let pairs = PairSet::new(&screen, &split, &config.pair)?;
     let descriptors = match &loaded.card {
         Some(card) => Descriptors::of_card(card)?.map(|descriptors| descriptors.by_name().clone()).unwrap_or_default(),
         None => BTreeMap::new(),
     };
+    prepare_screen(config, &loaded.screen, descriptors)
+}
+
+/// Prepares the screen of the run in `folder` once more: the one that it keeps, or else that of its configuration.
+///
+/// # Errors
+/// What loading or preparing says.
+pub fn prepare_again(config: &Config, folder: &Path) -> Result<Prepared, StudyError> {
+    match KeptScreen::read(folder)? {
+        Some(KeptScreen { screen, descriptors }) => prepare_screen(config, &screen, descriptors),
+        None => prepare(config, &load_screen(config)?),
+    }
+}
+
+/// Splits first, then fits what is fitted on the training part, then pairs.
+fn prepare_screen(
+    config: &Config,
+    screen: &Screen,
+    descriptors: BTreeMap<String, Vec<f32>>,
+) -> Result<Prepared, StudyError> {
+    let split = match config.split.test.as_str() {
+        "" => Split::new(screen, &config.split)?,
+        query => {
+            let rows = rows_of_target(screen, query).map_err(PlanError::from)?;
+            Split::holding_out(screen, &rows, &config.split)?
+        }
+    };
+    let normalizer = Normalizer::fit(screen, &split.rows(Part::Train), &config.normalize)?;
+    // Pixels are scaled when they are loaded: their normalizer has no step, and leaves them in their files.
+    let screen = normalizer.apply(screen)?;
+    let pairs = PairSet::new(&screen, &split, &config.pair)?;
     let vocabulary = Vocabulary::of(&screen, &pairs, descriptors.clone());
     Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors })
 }

@@ -1,6 +1,7 @@
 //! The whole job: a configuration to a finished run folder, resumable at any moment.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -22,8 +23,9 @@ use crate::model::{Array, parameters};
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
 use crate::predict::Decoder;
-use crate::run::{Artifact, Opened, RunDir, RunError};
+use crate::run::{Artifact, Opened, RunDir, RunError, keep};
 use crate::screen::{RowKind, Screen};
+use crate::table::write_atomically;
 use crate::train::{Health, Members, Progress, Recipe, Stop, TrainingLog, checkpoint_steps, train_ensemble};
 
 /// What a finished run holds, for the command line to show.
@@ -162,6 +164,8 @@ fn one_fold(
         manifest.notes.push(prepared.normalizer.statistics().to_owned());
     })?;
     let folder = dir.path().to_owned();
+    keep(&loaded.screen, &prepared.descriptors, &folder)?;
+    keep_card(loaded, &folder)?;
     let trained_run = match TrainedRun::read(&folder, config.train.members, job.device) {
         Ok(trained_run) => trained_run,
         // Training has not come this far, or somebody deleted a damaged file: what is missing is made from the last checkpoints.
@@ -173,6 +177,17 @@ fn one_fold(
         Err(error) => return Err(error.into()),
     };
     results(config, &prepared, &trained_run, dir, job)
+}
+
+/// Keeps the card that the screen was read by, for other tables that are to be read so.
+fn keep_card(loaded: &Loaded, folder: &Path) -> Result<(), StudyError> {
+    let path = Artifact::Card.path_in(folder);
+    match &loaded.card {
+        Some(card) if !path.exists() => {
+            Ok(write_atomically(&path, |file| file.write_all(card.for_other_tables().as_bytes()))?)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The parameters of the members of the finished run in `folder`.

@@ -10,6 +10,7 @@ mod json;
 mod parquet;
 mod interventions;
 mod text;
+mod units;
 mod xlsx;
 
 pub use atomic::write_atomically;
@@ -22,3 +23,4 @@ pub(crate) use json::{read_json, write_json};
 pub(crate) use parquet::quietly;
 pub(crate) use text::first_few;
 pub use text::{Side, TextTable};
+pub(crate) use units::UNIT_COLUMNS;
