@@ -5,6 +5,7 @@
 //! The independent unit of every interval is the perturbation, not the well.
 
 mod accuracy;
+mod activity;
 mod answer;
 mod average_precision;
 mod bootstrap;
@@ -33,6 +34,7 @@ mod well_means;
 mod wells;
 
 pub use accuracy::{Origins, TreatmentAccuracy, accuracy};
+pub use activity::{ActiveIntervention, Activity};
 pub use answer::{Answer, UnitName};
 pub use average_precision::{average_precision, expected_average_precision, random_order_p_value};
 pub use bootstrap::{Bootstrap, Claim, Estimate, MIN_UNITS, PairedDifference, UnitDifference};

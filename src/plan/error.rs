@@ -1,7 +1,6 @@
 //! What cannot be ranked.
 
 use super::target::TargetError;
-use crate::evaluate::EvaluateError;
 use crate::load::LoadError;
 use crate::predict::PredictError;
 
@@ -25,9 +24,6 @@ pub enum PlanError {
     /// A table of candidates that cannot be used.
     #[error(transparent)]
     Candidates(LoadError),
-    /// Activity that cannot be scored.
-    #[error(transparent)]
-    Evaluate(#[from] EvaluateError),
     /// A start that is the target.
     #[error("start and target are the same place: there is no distance to cover")]
     NoWay,

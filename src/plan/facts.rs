@@ -6,7 +6,7 @@ use crate::screen::{Screen, Treatment};
 use crate::train::TrainedModel;
 
 /// Plate-level facts that flags are made of.
-pub(super) struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     screen: &'a Screen,
     /// Mean cell count of each plate's controls.
     control_count: BTreeMap<&'a str, f64>,
@@ -14,7 +14,7 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(screen: &'a Screen) -> Self {
+    pub(crate) fn of(screen: &'a Screen) -> Self {
         let mut control_count = BTreeMap::new();
         for (plate, rows) in screen.controls_by_plate() {
             let counts: Vec<f64> = rows.iter().filter_map(|&row| screen.unit(row).cell_count).collect();
@@ -34,7 +34,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The first mechanism that one of the rows is labeled with.
-    pub(super) fn moa(&self, rows: &[usize]) -> Option<String> {
+    pub(crate) fn moa(&self, rows: &[usize]) -> Option<String> {
         let label = self.screen.label("moa")?;
         rows.iter().find_map(|&row| label.values[row].clone())
     }
@@ -53,7 +53,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Mean cell count relative to the controls of the same plates.
-    pub(super) fn relative_count(&self, rows: &[usize]) -> Option<f64> {
+    pub(crate) fn relative_count(&self, rows: &[usize]) -> Option<f64> {
         let ratios: Vec<f64> = rows
             .iter()
             .filter_map(|&row| {

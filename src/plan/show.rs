@@ -156,7 +156,7 @@ fn wide_table(rows: &[RankedIntervention]) -> TextTable {
 }
 
 /// Names come from files: a line break or an escape sequence in them must not reach the terminal.
-pub(super) fn without_controls(text: &str) -> String {
+pub(crate) fn without_controls(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 

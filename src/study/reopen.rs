@@ -11,11 +11,9 @@ use super::refuse::{Wanted, refuse};
 use crate::answer::{Lapse, Prepared, SimpleMethods, TrainedRun, latent_table, methods, prediction_table};
 use crate::baseline::Rows;
 use crate::config::Config;
-use crate::evaluate::{Answers, Evaluation, Intervals, treatment_scores, verdict_sentence};
+use crate::evaluate::{Activity, Answers, Evaluation, Intervals, treatment_scores, verdict_sentence};
 use crate::pair::{Part, SplitBy};
-use crate::plan::{
-    Activity, ByBlend, ByMeasured, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank,
-};
+use crate::plan::{ByBlend, ByMeasured, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank};
 use crate::predict::{Abstains, Method, Starts};
 use crate::screen::{Intervention, Kind, RowKind, Screen, Treatment};
 use crate::table::Table;

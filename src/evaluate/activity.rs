@@ -4,10 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::error::PlanError;
-use super::facts::Facts;
-use super::show::without_controls;
-use crate::evaluate::{MapSettings, Negatives, ReplicateMap, by_wells, replicate_map};
+use super::{EvaluateError, MapSettings, Negatives, ReplicateMap, by_wells, replicate_map};
+use crate::plan::{Facts, without_controls};
 use crate::screen::{Intervention, Role, Screen};
 use crate::table::{Column, FileError, Side, Table, TextTable};
 
@@ -62,7 +60,7 @@ impl Activity {
     ///
     /// # Errors
     /// When the retrieval of replicates cannot be scored.
-    pub fn of(screen: &Screen) -> Result<Self, PlanError> {
+    pub fn of(screen: &Screen) -> Result<Self, EvaluateError> {
         let wells = by_wells(screen);
         let screen = wells.as_ref().unwrap_or(screen);
         let negatives =
