@@ -16,7 +16,7 @@ use crate::study;
 ///
 /// The first line says how far to trust the ranking: the verdict of the evaluation on held-out treatments.
 /// The score is the fraction of the way from start to target, 1 at the target.
-/// Without a target, lists what does anything at all: which treatments are told from control wells.
+/// Without a target, lists what does anything at all: which treatments differ from control wells.
 ///
 /// Examples:
 ///   cytonaut rank runs/quickstart

@@ -121,16 +121,16 @@ impl Activity {
             Negatives::PlateTreatments => "wells under other treatments on their plates",
         };
         let mut text = format!(
-            "{active} of {scored} treatments with replicates differ from {others} (q <= {ALPHA}): their\nreplicates \
-             find each other first (mAP, mean average precision; q: exact p by relabeling\nwells, adjusted for {scored} \
-             tests). effect: change from control, in spreads of control wells;\nnoise: the effect of as many control \
-             wells; cells: count of cells relative to controls.\n",
+            "{active} of {scored} treatments with replicates differ from {others}\n(q <= {ALPHA}): their replicates find \
+             each other first.\nmAP: mean average precision of that search; q: exact p by relabeling wells,\nadjusted for \
+             {scored} tests; effect: change from control in spreads of control wells;\n/noise: over the effect of as \
+             many control wells; cells: over those of controls.\n",
         );
         let shown = &self.rows[..top.min(self.rows.len())];
         if !shown.is_empty() {
             text += &format!("\n{}", table_of(shown));
         }
-        text + "\nto rank toward a phenotype: --target 'moa == \"...\"' or --target 'perturbation == \"...\"'\n"
+        text + "\nnext, what is like X: --target 'moa == \"...\"' or 'perturbation == \"...\"'\n"
     }
 
     /// One JSON object a line for each of the first `top` rows, with the fields of [`ActiveIntervention`].
@@ -349,7 +349,7 @@ mod tests {
     fn lines_fit_a_terminal_and_the_table_is_documented() {
         let activity = Activity::of(&screen()).unwrap();
         let text = activity.render(10);
-        assert!(text.lines().all(|line| line.chars().count() <= WIDTH + 10), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(activity.table().columns().iter().all(|column| !column.doc.is_empty()));
         assert_eq!(activity.json_lines(2).lines().count(), 2);
         assert!(activity.json_lines(1).contains("\"type\":\"active\""));

@@ -41,7 +41,7 @@ pub enum StudyError {
     )]
     NothingToLearn { screen: String, n: usize },
     #[error(
-        "no target: give `--target`, as in --target 'perturbation == \"...\"'; without one, `rank` lists what is told from control, which needs profiles"
+        "no target: give `--target`, as in --target 'perturbation == \"...\"'; without one, `rank` lists what differs from control, which needs profiles"
     )]
     NoTarget,
     #[error("{}: the run is not trained yet; repeat the `cytonaut run` that started it", folder.display())]
