@@ -12,6 +12,7 @@
 //! well = "well"
 //! perturbation = "compound"
 //! dose = "concentration_um"
+//! hours = { value = 24 }             # one value for all rows
 //!
 //! [controls]
 //! negative = { column = "compound", values = ["DMSO"] }
@@ -29,6 +30,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::declared::ColumnOrValue;
 use super::error::LoadError;
 use super::image::settings::ImageSettings;
 use super::join_key::JoinKey;
@@ -87,44 +89,45 @@ pub struct Card {
     pub path: PathBuf,
 }
 
-/// Which column plays which role; `None` is to be inferred, the empty text means that no column does.
+/// Which column plays which role, or its value where it is one for all rows; `None` is to be inferred, the empty text means
+/// that no column does.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Columns {
     /// Plate barcode.
-    pub plate: Option<String>,
+    pub plate: Option<ColumnOrValue>,
     /// Columns within which names of plates count, as those of RxRx1 do within the experiment; empty where no two plates
     /// share a name. `None` leaves it to what the rows say.
     pub plate_within: Option<Vec<String>>,
     /// Well name.
-    pub well: Option<String>,
+    pub well: Option<ColumnOrValue>,
     /// Field of view.
-    pub site: Option<String>,
+    pub site: Option<ColumnOrValue>,
     /// Wells processed together.
-    pub lab_batch: Option<String>,
+    pub lab_batch: Option<ColumnOrValue>,
     /// Replicate label.
-    pub replicate: Option<String>,
+    pub replicate: Option<ColumnOrValue>,
     /// What was applied.
-    pub perturbation: Option<String>,
+    pub perturbation: Option<ColumnOrValue>,
     /// Its concentration.
-    pub dose: Option<String>,
+    pub dose: Option<ColumnOrValue>,
     /// The unit of each row's concentration.
-    pub dose_unit: Option<String>,
+    pub dose_unit: Option<ColumnOrValue>,
     /// Columns that each hold the dose of one perturbation, by the perturbation's name; what a row's wells received is
     /// the set of those with a dose above 0. Takes the place of `perturbation` and `dose`.
     pub doses: BTreeMap<String, String>,
     /// Its duration in hours.
-    pub hours: Option<String>,
+    pub hours: Option<ColumnOrValue>,
     /// What kind of agent it is.
-    pub kind: Option<String>,
+    pub kind: Option<ColumnOrValue>,
     /// What the well was for.
-    pub role: Option<String>,
+    pub role: Option<ColumnOrValue>,
     /// Mechanism of action.
-    pub moa: Option<String>,
+    pub moa: Option<ColumnOrValue>,
     /// Cells counted.
-    pub cell_count: Option<String>,
-    /// Columns that stay fixed over a transition: cell line, time, donor.
-    pub context: Option<Vec<String>>,
+    pub cell_count: Option<ColumnOrValue>,
+    /// What stays fixed over a transition: cell line, time, donor.
+    pub context: Option<Vec<ColumnOrValue>>,
     /// Metadata columns to keep as labels; `None` keeps every other column.
     pub labels: Option<Vec<String>>,
 }

@@ -35,7 +35,7 @@ pub(super) fn map(table: &RawTable, mapping: &mut Mapping, card: &Card) -> Optio
     let wells = text(ColumnRole::Well)?;
     let places = [text(ColumnRole::Plate), text(ColumnRole::LabBatch), text(ColumnRole::Site), text(ColumnRole::Hours)];
     let declared = |column: &str| {
-        let of_context = card.columns.context.iter().flatten().any(|declared| declared == column);
+        let of_context = card.columns.context.iter().flatten().any(|declared| declared.column() == Some(column));
         of_context || mapping.columns.iter().any(|mapped| mapped.column == column && mapped.role != ColumnRole::Context)
     };
     let is_repeated = |numbers: Texts<'_>| {

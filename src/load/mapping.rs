@@ -10,9 +10,10 @@ use std::fmt;
 use std::path::Path;
 
 use super::card::{Card, Columns};
+use super::declared::ColumnOrValue;
 use super::error::LoadError;
 use super::left_out::LeftOut;
-use super::table::RawTable;
+use super::table::{RawColumn, RawTable, Values};
 use crate::screen::DoseUnit;
 use crate::table::first_few;
 
@@ -73,6 +74,8 @@ pub struct Mapping {
     pub dose_unit_why: String,
     /// The column that numbers the cells of wells, where rows are cells.
     pub cells: Option<String>,
+    /// Columns of one value in all rows, with the value.
+    pub values: Vec<(String, String)>,
     /// Columns within which names of plates count.
     pub plate_within: Vec<String>,
     /// Names of the feature columns, in the order of the file.
@@ -197,29 +200,29 @@ impl fmt::Display for ColumnRole {
 }
 
 impl Columns {
-    /// The column declared for a role that has one column; empty text for "none".
-    pub fn get(&self, role: ColumnRole) -> Option<&str> {
+    /// What is declared for a role that has one column; empty text for "none".
+    pub fn get(&self, role: ColumnRole) -> Option<&ColumnOrValue> {
         match role {
-            ColumnRole::Plate => self.plate.as_deref(),
-            ColumnRole::Well => self.well.as_deref(),
-            ColumnRole::Site => self.site.as_deref(),
-            ColumnRole::LabBatch => self.lab_batch.as_deref(),
-            ColumnRole::Replicate => self.replicate.as_deref(),
-            ColumnRole::Perturbation => self.perturbation.as_deref(),
-            ColumnRole::Dose => self.dose.as_deref(),
-            ColumnRole::DoseUnit => self.dose_unit.as_deref(),
-            ColumnRole::Hours => self.hours.as_deref(),
-            ColumnRole::Kind => self.kind.as_deref(),
-            ColumnRole::Role => self.role.as_deref(),
-            ColumnRole::Moa => self.moa.as_deref(),
-            ColumnRole::CellCount => self.cell_count.as_deref(),
+            ColumnRole::Plate => self.plate.as_ref(),
+            ColumnRole::Well => self.well.as_ref(),
+            ColumnRole::Site => self.site.as_ref(),
+            ColumnRole::LabBatch => self.lab_batch.as_ref(),
+            ColumnRole::Replicate => self.replicate.as_ref(),
+            ColumnRole::Perturbation => self.perturbation.as_ref(),
+            ColumnRole::Dose => self.dose.as_ref(),
+            ColumnRole::DoseUnit => self.dose_unit.as_ref(),
+            ColumnRole::Hours => self.hours.as_ref(),
+            ColumnRole::Kind => self.kind.as_ref(),
+            ColumnRole::Role => self.role.as_ref(),
+            ColumnRole::Moa => self.moa.as_ref(),
+            ColumnRole::CellCount => self.cell_count.as_ref(),
             ColumnRole::Context => None,
         }
     }
 
     /// What these columns say, and what `weaker` says where these say nothing.
     pub fn or(&self, weaker: &Columns) -> Columns {
-        let pick = |a: &Option<String>, b: &Option<String>| a.clone().or_else(|| b.clone());
+        let pick = |a: &Option<ColumnOrValue>, b: &Option<ColumnOrValue>| a.clone().or_else(|| b.clone());
         Columns {
             plate: pick(&self.plate, &weaker.plate),
             plate_within: self.plate_within.clone().or_else(|| weaker.plate_within.clone()),
@@ -281,8 +284,8 @@ impl Mapping {
         let mut mapping = Self::default();
         for role in ColumnRole::ALL {
             match card.columns.get(role) {
-                Some("") => {}
-                Some(column) => mapping.declare(path, names, role, column)?,
+                Some(ColumnOrValue::Column(column)) if column.is_empty() => {}
+                Some(declared) => mapping.declare(path, names, role, declared)?,
                 // Declared rules tell the roles; a column called `control_type` is a label then.
                 None if role == ColumnRole::Role && has_negative_rule => {}
                 // One column for each perturbation's dose leaves nothing to these two.
@@ -299,7 +302,7 @@ impl Mapping {
             }
         }
         for column in card.columns.doses.values() {
-            mapping.declare(path, names, ColumnRole::Dose, column)?;
+            mapping.declare_column(path, names, ColumnRole::Dose, column)?;
         }
         mapping.map_dose_unit(card);
         Ok(mapping)
@@ -318,16 +321,62 @@ impl Mapping {
         }
     }
 
-    fn declare(&mut self, path: &Path, names: &[String], role: ColumnRole, column: &str) -> Result<(), LoadError> {
+    fn declare(
+        &mut self,
+        path: &Path,
+        names: &[String],
+        role: ColumnRole,
+        declared: &ColumnOrValue,
+    ) -> Result<(), LoadError> {
+        match declared {
+            ColumnOrValue::Column(column) => self.declare_column(path, names, role, column),
+            ColumnOrValue::Value(value) => {
+                self.declare_value(names, role, value);
+                Ok(())
+            }
+        }
+    }
+
+    fn declare_column(
+        &mut self,
+        path: &Path,
+        names: &[String],
+        role: ColumnRole,
+        column: &str,
+    ) -> Result<(), LoadError> {
         if !names.iter().any(|name| name == column) {
             return Err(LoadError::MissingColumn {
                 path: path.to_path_buf(),
                 column: column.to_owned(),
-                mend: format!("it is declared as `{role}`; the columns are {}", first_few(names, 12)),
+                mend: format!(
+                    "it is declared as `{role}`; the columns are {} (for one value in all rows: `{role} = {{ value = \
+                     \"…\" }}`)",
+                    first_few(names, 12)
+                ),
             });
         }
         self.columns.push(MappedColumn { role, column: column.to_owned(), why: "declared".to_owned(), is_made: false });
         Ok(())
+    }
+
+    /// A column that the table gets once it is read, by a name that it does not have yet.
+    fn declare_value(&mut self, names: &[String], role: ColumnRole, value: &str) {
+        let is_taken = |name: &String| names.contains(name) || self.columns.iter().any(|mapped| mapped.column == *name);
+        let mut column = role.word().to_owned();
+        while is_taken(&column) {
+            column += "_of_card";
+        }
+        let why = format!("{value:?} in all rows, as declared");
+        self.columns.push(MappedColumn { role, column: column.clone(), why, is_made: true });
+        self.values.push((column, value.to_owned()));
+    }
+
+    /// Adds the columns of the values that are declared for all rows.
+    pub(super) fn add_values(&self, table: &mut RawTable) {
+        for (column, value) in &self.values {
+            let values = Values::Text(vec![Some(value.clone()); table.n_rows()]);
+            table.columns.push(RawColumn { name: column.clone(), values });
+        }
     }
 
     fn infer(&mut self, role: ColumnRole, column: &str) {
@@ -545,7 +594,7 @@ mod tests {
         assert_eq!(unit(&["plate", "compound", "dose"], &Card::default()), None);
         let declared = Card { dose_unit: Some(DoseUnit::Nanomolar), ..Card::default() };
         assert_eq!(mapping(&["plate", "compound", "dose"], &declared).unwrap().dose_unit_why, "declared");
-        let columns = Columns { dose: Some(String::new()), ..Columns::default() };
+        let columns = Columns { dose: Some("".into()), ..Columns::default() };
         let without = Card { columns, ..Card::default() };
         assert_eq!(mapping(&["plate", "compound", "dose", "dose_unit"], &without).unwrap().columns.len(), 2);
         let beside =
@@ -559,7 +608,7 @@ mod tests {
 
     #[test]
     fn a_declared_column_that_is_absent_is_named() {
-        let columns = Columns { well: Some("position".to_owned()), ..Columns::default() };
+        let columns = Columns { well: Some("position".into()), ..Columns::default() };
         let error = mapping(&["plate", "well"], &Card { columns, ..Card::default() }).unwrap_err().to_string();
         assert!(error.contains("no column `position`") && error.contains("`plate`, `well`"), "{error}");
     }

@@ -8,6 +8,7 @@ mod card;
 mod cells;
 mod controls;
 mod csv;
+mod declared;
 mod design;
 mod dose;
 mod error;
@@ -40,6 +41,7 @@ mod vehicle;
 mod write;
 
 pub use card::{Card, Columns, Controls, DescriptorFile, Join, Rule, Rules};
+pub use declared::ColumnOrValue;
 pub use error::{LoadError, Place};
 pub(crate) use inputs::hexadecimal;
 pub use inputs::{InputFile, InputHash};

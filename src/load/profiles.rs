@@ -43,12 +43,15 @@ pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError>
         }
     }
     let mut mapping = Mapping::of_names(first, &all_names, &card)?;
+    let mut names = names;
+    names.extend(mapping.values.iter().map(|(column, _)| column.clone()));
     let sheet_keys: Vec<Vec<String>> =
         sheets.iter().map(|sheet| sheet.key_columns(first, &names, &mapping)).collect::<Result<_, _>>()?;
     let claimed = claimed_columns(&card, &sheets, &sheet_keys);
     let chosen = mapping.find_features(first, &sketches, &claimed, &card)?;
 
     let (mut table, mut inputs) = read_all(&paths, &mapping, &chosen.booleans, &claimed, &card)?;
+    mapping.add_values(&mut table);
     let mut notes: Vec<String> = mapping.twin_notes(&table);
     let mut dropped = Vec::new();
     let mut is_candidate = vec![true; table.n_rows()];

@@ -74,7 +74,7 @@ impl<'a> RowReader<'a> {
         if plate.is_none() && card.reference == Reference::ControlWells {
             return Err(missing(
                 ColumnRole::Plate,
-                "name the plate column with `plate = \"…\"` under [columns], or set `reference = \"relative\"` if \
+                "name the plate column with `plate = \"…\"` under [columns], put all rows on one plate with `plate = { value = \"P1\" }`, or set `reference = \"relative\"` if \
                  the values are already relative to control",
             ));
         }

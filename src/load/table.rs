@@ -194,6 +194,17 @@ impl RawTable {
         })
     }
 
+    /// Adds a column that holds `value` in all rows, called `word` or, where that is a column already, a longer name.
+    pub fn add_value(&mut self, word: &str, value: &str) -> String {
+        let mut name = word.to_owned();
+        while self.columns.iter().any(|column| column.name == name) {
+            name += "_of_card";
+        }
+        let values = Values::Text(vec![Some(value.to_owned()); self.n_rows()]);
+        self.columns.push(RawColumn { name: name.clone(), values });
+        name
+    }
+
     /// Makes 1 and 0 of the columns of `true` and `false` that `names` has.
     ///
     /// # Errors

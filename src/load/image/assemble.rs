@@ -99,6 +99,7 @@ fn join_and_map(
         }
     }
     let mapping = Mapping::of_names(&path, &all_names, card)?;
+    mapping.add_values(table);
     let mut joined = Vec::new();
     for sheet in &sheets {
         // Each sheet may give the next one its key: a plate list before the plate maps that it names.

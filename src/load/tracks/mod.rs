@@ -32,6 +32,7 @@ use reader::TrackReader;
 pub use settings::{ExcludeSettings, OneOrMore, StimulusSettings, TrackKey, TrackSettings};
 use sheet::{Cells, key_text, keys_of_rows};
 
+use super::declared::ColumnOrValue;
 use super::error::LoadError;
 use super::loaded::Loaded;
 use super::mapping::{ColumnRole, MappedColumn, Mapping, unit_of};
@@ -62,7 +63,7 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
     for (path, table) in paths.iter().zip(&tables) {
         inputs.push(inputs::examined(path, table.n_rows(), &card)?);
     }
-    let table = RawTable::concatenated(tables, |_| true)?;
+    let mut table = RawTable::concatenated(tables, |_| true)?;
 
     let mut notes = Vec::new();
     let (path, sheet) = sheet::read(&card, &settings.stimuli.file, "stimuli", &paths)?;
@@ -91,9 +92,16 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
         }
     }
 
-    let reader = TrackReader::of(&table, &settings, card.columns.plate.as_deref(), &stimuli, &keys)?;
+    let mut column = |role: ColumnRole, declared: &ColumnOrValue| match declared {
+        ColumnOrValue::Column(name) => name.clone(),
+        ColumnOrValue::Value(value) => table.add_value(role.word(), value),
+    };
+    let plate = card.columns.plate.as_ref().map(|declared| column(ColumnRole::Plate, declared));
+    let context: Vec<String> =
+        card.columns.context.iter().flatten().map(|declared| column(ColumnRole::Context, declared)).collect();
+    let reader = TrackReader::of(&table, &settings, plate.as_deref(), &stimuli, &keys)?;
     let tracks = reader.tracks(&is_kept)?;
-    let mut built = Built::of(&reader, &tracks, window, card.columns.context.as_deref().unwrap_or_default())?;
+    let mut built = Built::of(&reader, &tracks, window, &context)?;
     dropped.append(&mut built.dropped);
     if built.tracks.is_empty() {
         return Err(LoadError::nothing_left(&paths[0], &dropped, Vec::new()));
@@ -106,9 +114,9 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
     let mut mapping = Mapping { features: settings.values.clone(), ..Mapping::default() };
     mapping.features_why = format!("`values` under [tracks], each at {window} times");
     mapping.controls_why = "rows up to the first stimulus of their track".to_owned();
-    if let Some(plate) = &card.columns.plate {
+    if let Some(column) = plate {
         let why = "named in the card".to_owned();
-        mapping.columns.push(MappedColumn { role: ColumnRole::Plate, column: plate.clone(), why, is_made: false });
+        mapping.columns.push(MappedColumn { role: ColumnRole::Plate, column, why, is_made: false });
     }
     if let Some(dose) = &settings.stimuli.dose {
         mapping.dose_unit = unit_of(&card, dose);
