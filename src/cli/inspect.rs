@@ -1,22 +1,26 @@
 //! `cytonaut inspect`: what is in the files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{inspect_images, print};
+use super::lines::Lines;
+use super::{AskedWrongly, command_of, inspect_images, inspect_tables, print};
 use crate::load::image::{ImageSource, PathMap, is_image_source};
-use crate::load::{Source, load, write_card};
-use crate::qc::{Severity, findings, summary};
+use crate::load::{Candidate, Description, Gap, Mapping, SeenColumn, Source};
+use crate::qc::{Finding, Severity};
 use crate::study::StudyError;
 
 /// Show what the files hold, how the columns were understood, and what limits the conclusions
+///
+/// Lists all that a card has to say before the screen can be run, each with the line to write.
+/// Exits with 0 if it can be run, 2 if something is to be filled in, and 1 if data are wrong.
 ///
 /// Example: cytonaut inspect datasets/bbbc021
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct InspectArgs {
-    /// Profile tables, image sheets, folders of images, index files of instruments, globs or a dataset card
+    /// Profile tables, image sheets, images, folders of these, index files of instruments, globs or a dataset card
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// Translate the paths of another machine in an image sheet to paths here
@@ -28,7 +32,7 @@ pub(super) struct InspectArgs {
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
-    /// Write the mapping that was understood as a dataset card to edit
+    /// Write what was understood as a dataset card to edit, with what is to be filled in marked TODO
     #[arg(long, value_name = "FILE")]
     write_card: Option<PathBuf>,
 }
@@ -36,103 +40,191 @@ pub(super) struct InspectArgs {
 impl InspectArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { paths, path_maps, root, json, write_card: card } = self;
-        let source = Source::of(paths);
-        if is_image_source(&source).map_err(StudyError::from)? {
-            return inspect_images::inspect(&ImageSource { source, root, path_maps }, card.as_deref(), json);
+        let source = Source::of(paths.clone());
+        let asked = Asked { paths: &paths, card: card.as_deref(), json };
+        match is_image_source(&source).map_err(StudyError::from)? {
+            true => inspect_images::inspect(&ImageSource { source, root, path_maps }, &asked),
+            false => inspect_tables::inspect(&source, &asked),
         }
-        let loaded = load(&source).map_err(StudyError::from)?;
-        if let Some(path) = &card {
-            write_card(&loaded, path).map_err(StudyError::from)?;
-        }
-        let inputs: Vec<PathBuf> = loaded.inputs.iter().map(|input| input.path.clone()).collect();
-        let summary = summary(&loaded.screen, inputs.iter().map(PathBuf::as_path));
-        let findings = findings(&loaded.screen);
-        if json {
-            let mapping: Vec<_> = loaded
-                .mapping
-                .columns
-                .iter()
-                .map(|mapped| serde_json::json!({ "role": mapped.role.word(), "column": mapped.column, "why": mapped.why }))
-                .collect();
-            let object = serde_json::json!({
-                "name": loaded.screen.name,
-                "summary": summary,
-                "mapping": mapping,
-                "controls": loaded.mapping.controls_why,
-                "dose_unit": loaded.mapping.dose_unit_why,
-                "plate_within": loaded.mapping.plate_within,
-                "features": loaded.screen.features.names(),
-                "left_out": loaded.mapping.left_out,
-                "dropped": loaded.screen.dropped,
-                "findings": findings,
-                "notes": loaded.notes,
-            });
-            return print(&object.to_string());
-        }
-        let spread = |spread: Option<crate::qc::Spread>| {
-            spread.map_or_else(|| "-".to_owned(), |s| format!("{} to {}, median {}", s.min, s.max, s.median))
-        };
-        let mut text = format!("{}\n", loaded.screen.name);
-        let mut line = |name: &str, value: String| text += &format!("  {name:<22} {value}\n");
-        let n_wells = loaded.screen.wells().len();
-        let wells = match summary.n_observations == n_wells {
-            true => n_wells.to_string(),
-            false => format!("{} rows of {n_wells} wells", summary.n_observations),
-        };
-        line("wells", format!("{wells} on {} plates in {} lab batches", summary.n_plates, summary.n_lab_batches));
-        line(
-            "roles",
-            format!(
-                "{} treated, {} negative controls, {} positive controls, {} empty",
-                summary.n_treatment, summary.n_negative_controls, summary.n_positive_controls, summary.n_empty
-            ),
-        );
-        line("controls per plate", spread(summary.controls_per_plate));
-        for (kind, count) in &summary.perturbations {
-            line("perturbations", format!("{count} {kind:?}").to_lowercase());
-        }
-        line(
-            "interventions",
-            format!("{} (doses per perturbation: {})", summary.n_interventions, spread(summary.doses_per_perturbation)),
-        );
-        if let Some((low, high)) = summary.dose_range_um {
-            line("doses", format!("{low} to {high} µM"));
-        }
-        line("wells per treatment", spread(summary.replicates));
-        for (context, count) in summary.contexts.iter().filter(|(context, _)| !context.is_empty()) {
-            line("context", format!("{context}: {count} wells"));
-        }
-        line("features", format!("{}, scale {:?}", summary.n_features, summary.scale).to_lowercase());
-        line("", loaded.mapping.features_in_words());
-        text += "columns understood as\n";
-        for mapped in &loaded.mapping.columns {
-            text += &format!("  {:<22} {} ({})\n", mapped.role.word(), mapped.column, mapped.why);
-        }
-        text += &format!("  {:<22} {}\n", "features", loaded.mapping.features_why);
-        text += &format!("  {:<22} {}\n", "controls", loaded.mapping.controls_why);
-        if !loaded.mapping.dose_unit_why.is_empty() {
-            let unit = loaded.mapping.dose_unit.map(|unit| format!("{}: ", unit.word())).unwrap_or_default();
-            text += &format!("  {:<22} {unit}{}\n", "unit of doses", loaded.mapping.dose_unit_why);
-        }
-        for left_out in loaded.mapping.left_out_in_words() {
-            text += &format!("  {:<22} {left_out}\n", "not learned from");
-        }
-        text +=
-            "  if one is wrong, change its line under [columns] in the card (`--write-card dataset.toml` writes one)\n";
-        for dropped in &loaded.screen.dropped {
-            text += &format!("left out {} rows: {}\n", dropped.rows, dropped.reason);
-        }
-        for note in &loaded.notes {
-            text += &format!("note: {note}\n");
-        }
-        for finding in &findings {
-            let word = match finding.severity {
-                Severity::Note => "note",
-                Severity::Warning => "warning",
-                Severity::Error => "problem",
-            };
-            text += &format!("{word}: {}\n         {}\n", finding.message, finding.advice);
-        }
-        print(&text)
     }
+}
+
+/// What was asked for.
+pub(super) struct Asked<'a> {
+    paths: &'a [PathBuf],
+    pub(super) card: Option<&'a Path>,
+    pub(super) json: bool,
+}
+
+impl Asked<'_> {
+    /// Prints `text` or, if asked for, `object`, and says how it ends: well, or with something to fill in, or wrong.
+    pub(super) fn end<T>(
+        &self,
+        description: Description<T>,
+        mut text: Lines,
+        mut object: serde_json::Value,
+        findings: &[Finding],
+    ) -> anyhow::Result<()> {
+        let fault = findings.iter().find(|finding| finding.severity == Severity::Error).map(|finding| &finding.message);
+        let is_blank = description.is_blank();
+        let Description { files, columns, gaps, outcome, .. } = description;
+        if self.json {
+            object["error"] = outcome.as_ref().err().map(ToString::to_string).into();
+            object["files"] = serde_json::to_value(&files)?;
+            object["columns"] = serde_json::to_value(&columns)?;
+            object["gaps"] = serde_json::to_value(&gaps)?;
+            print(&object.to_string())?;
+        } else if !is_blank {
+            append_gaps(&mut text, &gaps);
+            self.append_next(&mut text, gaps.len(), outcome.is_ok() && fault.is_none());
+            print(&text.finish())?;
+        }
+        match outcome {
+            // Of what is asked for, all is said above.
+            Err(error) if gaps.is_empty() || !error.is_request() => return Err(StudyError::from(error).into()),
+            _ => {}
+        }
+        match gaps.len() {
+            0 => match fault {
+                Some(fault) => Err(anyhow::anyhow!("this screen cannot be run: {fault}")),
+                None => Ok(()),
+            },
+            1 => Err(AskedWrongly("one line is to be filled in before this screen can be run".to_owned()).into()),
+            n => Err(AskedWrongly(format!("{n} lines are to be filled in before this screen can be run")).into()),
+        }
+    }
+
+    /// The card that was written, and the command to type next.
+    fn append_next(&self, text: &mut Lines, n_gaps: usize, is_sound: bool) {
+        let is_card = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "toml");
+        let given = self.paths.iter().find(is_card);
+        let card = self.card.map(Path::to_path_buf).or_else(|| given.cloned());
+        if let Some(path) = self.card {
+            text.line(&format!("wrote {}", path.display()));
+        }
+        let paths = || self.paths.iter().map(|path| path.to_string_lossy().into_owned());
+        let command = |words: &[&str], paths: Vec<String>| {
+            let words = words.iter().map(|word| (*word).to_owned());
+            command_of(words.chain(paths))
+        };
+        let next = match (n_gaps, card, is_sound) {
+            (0, _, false) => return,
+            (0, Some(card), true) => command(&["cytonaut", "run"], vec![card.to_string_lossy().into_owned()]),
+            (0, None, true) => command(&["cytonaut", "run"], paths().collect()),
+            (_, Some(card), _) => {
+                let inspect = command(&["cytonaut", "inspect"], vec![card.to_string_lossy().into_owned()]);
+                format!("fill in {}, then\n      {inspect}", card.display())
+            }
+            (_, None, _) => {
+                let card = ["--write-card".to_owned(), "dataset.toml".to_owned()];
+                command(&["cytonaut", "inspect"], paths().chain(card).collect())
+            }
+        };
+        text.line(&format!("next: {next}"));
+    }
+}
+
+/// What is to be filled in, with the lines to write.
+pub(super) fn append_gaps(text: &mut Lines, gaps: &[Gap]) {
+    if gaps.is_empty() {
+        return;
+    }
+    text.line(&format!("to fill in ({})", gaps.len()));
+    for (index, gap) in gaps.iter().enumerate() {
+        text.hanging(&format!("  {}. ", index + 1), &gap.what);
+        let section = match gap.section {
+            "" => "at the top of the card".to_owned(),
+            section => format!("under [{section}]"),
+        };
+        for (index, line) in gap.lines.iter().enumerate() {
+            let start = format!("       {}", line.text);
+            let place = if index == 0 { section.as_str() } else { "" };
+            let parts = [place, line.when.as_str()];
+            let about: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            match start.chars().count() {
+                _ if about.is_empty() => text.line(&start),
+                0..42 => text.hanging(&format!("{start:<42} # "), &about.join(": ")),
+                _ => {
+                    text.line(&start);
+                    text.hanging("         # ", &about.join(": "));
+                }
+            }
+        }
+        if !gap.otherwise.is_empty() {
+            text.hanging("     ", &gap.otherwise);
+        }
+        if !gap.candidates.is_empty() {
+            let named = |Candidate { name, examples }: &Candidate| match examples.as_slice() {
+                [] => name.clone(),
+                examples => format!("{name} ({})", examples.join(", ")),
+            };
+            text.hanging("     candidates: ", &gap.candidates.iter().map(named).collect::<Vec<_>>().join("; "));
+        }
+        if !gap.assumed.is_empty() {
+            text.hanging("     assumed above: ", &gap.assumed);
+        }
+    }
+}
+
+/// The columns with a role, with their first values.
+pub(super) fn append_mapping(text: &mut Lines, mapping: &Mapping, columns: &[SeenColumn]) {
+    text.line("columns understood as");
+    for mapped in &mapping.columns {
+        let seen = columns.iter().find(|column| column.name == mapped.column && !mapped.is_made);
+        let examples = seen.map(|seen| examples(seen, 3)).unwrap_or_default();
+        let examples = if examples.is_empty() { examples } else { format!(": {examples}") };
+        text.item(mapped.role.word(), &format!("{} ({}){examples}", mapped.column, mapped.why));
+    }
+}
+
+/// The columns without a role that are kept beside the measurements.
+pub(super) fn append_labels(text: &mut Lines, columns: &[SeenColumn]) {
+    const SHOWN: usize = 8;
+    let labels: Vec<&SeenColumn> = columns.iter().filter(|column| column.taken_as == "label").collect();
+    let named = labels.iter().take(SHOWN).map(|column| match examples(column, 2) {
+        examples if examples.is_empty() => column.name.clone(),
+        examples => format!("{} ({examples})", column.name),
+    });
+    let mut named: Vec<String> = named.collect();
+    if labels.len() > SHOWN {
+        named.push(format!("and {} more", labels.len() - SHOWN));
+    }
+    if !named.is_empty() {
+        text.item("other columns", &named.join("; "));
+    }
+}
+
+/// The first values of a column.
+fn examples(column: &SeenColumn, n: usize) -> String {
+    const LONGEST: usize = 24;
+    let short = |value: &String| match value.chars().count() > LONGEST {
+        true => format!("{}…", value.chars().take(LONGEST).collect::<String>()),
+        false => value.clone(),
+    };
+    let mut shown: Vec<String> = column.examples.iter().take(n).map(short).collect();
+    if column.examples.len() > n {
+        shown.push("…".to_owned());
+    }
+    shown.join(", ")
+}
+
+/// Findings of the design, with what to do about each; where gaps are open, not those that come of them.
+pub(super) fn append_findings(text: &mut Lines, findings: &[Finding], gaps: &[Gap]) {
+    for finding in findings.iter().filter(|finding| gaps.is_empty() || finding.severity != Severity::Error) {
+        let word = match finding.severity {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "problem",
+        };
+        text.hanging(&format!("{word}: "), &finding.message);
+        text.hanging("         ", &finding.advice);
+    }
+}
+
+/// Roles with their columns, as JSON.
+pub(super) fn mapping_object(mapping: &Mapping) -> serde_json::Value {
+    let columns = mapping.columns.iter();
+    let mapped = columns
+        .map(|mapped| serde_json::json!({ "role": mapped.role.word(), "column": mapped.column, "why": mapped.why }));
+    mapped.collect()
 }

@@ -1,29 +1,37 @@
 //! `cytonaut inspect` of images.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use super::print;
-use crate::load::image::{ImageSource, LoadedImages, Missing, Shape, load_images};
-use crate::load::{InputFile, write_image_card};
-use crate::qc::{Finding, Severity, Summary, findings, summary};
+use super::inspect::{Asked, append_findings, append_mapping, mapping_object};
+use super::inspect_tables::append_files;
+use super::lines::Lines;
+use crate::load::image::{ImageSource, LoadedImages, Missing, Shape};
+use crate::load::{Description, InputFile, Mapping, describe_images, write_image_card};
+use crate::qc::{Finding, Summary, findings, summary};
 use crate::screen::Screen;
 use crate::study::StudyError;
 
 /// What is in a screen of images.
-pub(super) fn inspect(source: &ImageSource, card: Option<&Path>, json: bool) -> anyhow::Result<()> {
-    let loaded = load_images(source).map_err(StudyError::from)?;
-    if let Some(path) = card {
-        write_image_card(&loaded, source, path).map_err(StudyError::from)?;
+pub(super) fn inspect(source: &ImageSource, asked: &Asked) -> anyhow::Result<()> {
+    let description = describe_images(source).map_err(StudyError::from)?;
+    if let (Some(path), false) = (asked.card, description.is_blank()) {
+        write_image_card(&description, source, path).map_err(StudyError::from)?;
     }
+    let Ok(loaded) = &description.outcome else {
+        let mut text = Lines::default();
+        text.line(&description.name);
+        append_files(&mut text, &description.files);
+        append_mapping(&mut text, &description.mapping, &description.columns);
+        let object = serde_json::json!({ "name": description.name, "modality": "image" });
+        return asked.end(description, text, object, &[]);
+    };
     // One row for each well: sites and frames of a well are no replicates of its treatment.
     let wells = wells(&loaded.screen.table);
     let counted = summary(&wells, std::iter::empty());
     let findings = findings(&wells);
-    match json {
-        true => print(&object(&loaded, &counted, &findings).to_string()),
-        false => print(&text(&loaded, &counted, &findings)),
-    }
+    let object = object(loaded, &description.mapping, &counted, &findings);
+    let text = text(&description, loaded, &counted, &findings);
+    asked.end(description, text, object, &findings)
 }
 
 /// The first row of each well; every row where wells are not named.
@@ -50,13 +58,7 @@ fn shape_text(shape: &Shape) -> String {
     format!("{} x {} {}", shape.width, shape.height, format!("{:?}", shape.sample_type).to_lowercase())
 }
 
-fn object(loaded: &LoadedImages, counted: &Summary, findings: &[Finding]) -> serde_json::Value {
-    let mapping: Vec<_> = loaded
-        .mapping
-        .columns
-        .iter()
-        .map(|mapped| serde_json::json!({ "role": mapped.role.word(), "column": mapped.column, "why": mapped.why }))
-        .collect();
+fn object(loaded: &LoadedImages, mapping: &Mapping, counted: &Summary, findings: &[Finding]) -> serde_json::Value {
     serde_json::json!({
         "name": loaded.screen.table.name,
         "modality": "image",
@@ -68,16 +70,22 @@ fn object(loaded: &LoadedImages, counted: &Summary, findings: &[Finding]) -> ser
         "n_objects": loaded.objects.as_ref().map(|objects| objects.iter().map(Vec::len).sum::<usize>()),
         "images": loaded.survey,
         "wells": counted,
-        "mapping": mapping,
+        "mapping": mapping_object(mapping),
         "dropped": loaded.screen.table.dropped,
         "findings": findings,
         "notes": loaded.notes,
     })
 }
 
-fn text(loaded: &LoadedImages, counted: &Summary, findings: &[Finding]) -> String {
-    let mut text = format!("{}\n", loaded.screen.table.name);
-    let mut line = |name: &str, value: String| text += &format!("  {name:<22} {value}\n");
+fn text(
+    description: &Description<LoadedImages>,
+    loaded: &LoadedImages,
+    counted: &Summary,
+    findings: &[Finding],
+) -> Lines {
+    let mut text = Lines::default();
+    text.line(&description.name);
+    let mut line = |name: &str, value: String| text.item(name, &value);
     let layout = serde_json::to_value(loaded.layout).expect("a layout is a word");
     line("modality", format!("image, read as {}", layout.as_str().unwrap_or_default()));
     line(
@@ -145,39 +153,29 @@ fn text(loaded: &LoadedImages, counted: &Summary, findings: &[Finding]) -> Strin
     if let Some(spread) = counted.replicates {
         line("replicate wells", format!("{} to {}, median {}", spread.min, spread.max, spread.median));
     }
-    text += "columns understood as\n";
-    for mapped in &loaded.mapping.columns {
-        text += &format!("  {:<22} {} ({})\n", mapped.role.word(), mapped.column, mapped.why);
-    }
-    text += &format!("  {:<22} {}\n", "controls", loaded.mapping.controls_why);
-    text += "  if one is wrong, change its line in the card (`--write-card dataset.toml` writes one)\n";
+    append_mapping(&mut text, &description.mapping, &description.columns);
+    text.item("controls", &description.mapping.controls_why);
+    text.hanging("  ", "if one is wrong, change its line in the card (`--write-card dataset.toml` writes one)");
     for InputFile { path, .. } in &loaded.inputs {
-        text += &format!("read {}\n", path.display());
+        text.line(&format!("read {}", path.display()));
     }
     for dropped in &loaded.screen.table.dropped {
-        text += &format!("left out {} rows: {}\n", dropped.rows, dropped.reason);
+        text.hanging("left out ", &format!("{} rows: {}", dropped.rows, dropped.reason));
     }
-    text += &incomplete(loaded);
+    append_incomplete(&mut text, loaded);
     for note in &loaded.notes {
-        text += &format!("note: {note}\n");
+        text.hanging("note: ", note);
     }
-    for finding in findings {
-        let word = match finding.severity {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Error => "problem",
-        };
-        text += &format!("{word}: {}\n         {}\n", finding.message, finding.advice);
-    }
+    append_findings(&mut text, findings, &description.gaps);
     text
 }
 
 /// The first sites that cannot be decoded, and what becomes of them.
-fn incomplete(loaded: &LoadedImages) -> String {
+fn append_incomplete(text: &mut Lines, loaded: &LoadedImages) {
     const SHOWN: usize = 5;
     let incomplete = &loaded.survey.incomplete;
     if incomplete.is_empty() {
-        return String::new();
+        return;
     }
     let rule =
         loaded.card.as_ref().and_then(|card| card.images.as_ref()).map(|images| images.missing).unwrap_or_default();
@@ -187,16 +185,12 @@ fn incomplete(loaded: &LoadedImages) -> String {
             "training refuses them; put the images there, choose `channels`, or set `missing = \"drop\"` under [images]"
         }
     };
-    let mut text = format!(
-        "problem: {} of {} sites and times cannot be decoded; {rule}\n",
-        incomplete.len(),
-        loaded.screen.n_sites()
-    );
+    let (n, n_sites) = (incomplete.len(), loaded.screen.n_sites());
+    text.hanging("problem: ", &format!("{n} of {n_sites} sites and times cannot be decoded; {rule}"));
     for incomplete in incomplete.iter().take(SHOWN) {
-        text += &format!("         {}\n", incomplete.reason);
+        text.hanging("         ", &incomplete.reason);
     }
-    if incomplete.len() > SHOWN {
-        text += &format!("         and {} more\n", incomplete.len() - SHOWN);
+    if n > SHOWN {
+        text.line(&format!("         and {} more", n - SHOWN));
     }
-    text
 }

@@ -4,6 +4,8 @@ mod embed;
 mod evaluate;
 mod inspect;
 mod inspect_images;
+mod inspect_tables;
+mod lines;
 mod options;
 mod outcome;
 mod output;
@@ -79,10 +81,15 @@ pub fn main() -> ExitCode {
 
 /// What was typed, for a shell to take again.
 fn this_command() -> String {
+    command_of(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()))
+}
+
+/// Words as a shell takes them.
+fn command_of(words: impl Iterator<Item = String>) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
     let quoted = |argument: String| match argument.chars().all(is_plain) && !argument.is_empty() {
         true => argument,
         false => format!("'{}'", argument.replace('\'', "'\\''")),
     };
-    std::env::args_os().map(|argument| quoted(argument.to_string_lossy().into_owned())).collect::<Vec<_>>().join(" ")
+    words.map(quoted).collect::<Vec<_>>().join(" ")
 }

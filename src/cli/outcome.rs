@@ -48,6 +48,7 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
             return match error {
                 error if error.is_stop() => STOPPED,
                 StudyError::Config(_)
+                | StudyError::Gaps { .. }
                 | StudyError::NoTrackConfig
                 | StudyError::NothingTreated { .. }
                 | StudyError::NoTarget

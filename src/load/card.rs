@@ -22,7 +22,8 @@
 //! on = ["plate", "well"]
 //! ```
 //!
-//! Paths stay within the card's folder: absolute paths and `..` are refused. Unknown keys are refused, so that a
+//! Paths stay within the card's folder, or within the one `folder` that it names: absolute paths and `..` are refused in
+//! all others. Unknown keys are refused, so that a
 //! misspelled one does not go unheard.
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use super::declared::ColumnOrValue;
 use super::error::LoadError;
+use super::gap::Assumed;
 use super::image::settings::ImageSettings;
 use super::join_key::JoinKey;
 use super::text::read_small_text;
@@ -50,7 +52,9 @@ pub struct Card {
     pub license: String,
     /// What to cite, and where the files come from.
     pub citation: String,
-    /// The profile tables: globs relative to the card.
+    /// Where the files lie if not beside the card: a folder, absolute or relative to the card's own.
+    pub folder: Option<PathBuf>,
+    /// The profile tables: globs relative to the folder.
     pub files: Vec<String>,
     /// What effects are measured against.
     pub reference: Reference,
@@ -87,6 +91,9 @@ pub struct Card {
     /// Where the card was read from.
     #[serde(skip)]
     pub path: PathBuf,
+    /// What is assumed while gaps are looked for.
+    #[serde(skip)]
+    pub(super) assumed: Assumed,
 }
 
 /// Which column plays which role, or its value where it is one for all rows; `None` is to be inferred, the empty text means
@@ -256,9 +263,10 @@ impl Card {
         Ok(card)
     }
 
-    /// The folder that the card's paths are relative to.
-    pub fn folder(&self) -> &Path {
-        self.path.parent().unwrap_or(Path::new(""))
+    /// The folder that the card's paths are relative to: its own, unless it names another.
+    pub fn folder(&self) -> PathBuf {
+        let beside = self.path.parent().unwrap_or(Path::new(""));
+        self.folder.as_ref().map_or_else(|| beside.to_path_buf(), |folder| beside.join(folder))
     }
 
     /// The screen's name; that of its first file where the card gives none.
@@ -333,6 +341,14 @@ mod tests {
         assert!(read("[[join]]\nfile = '../x.csv'\non = ['plate']").unwrap_err().contains("leaves"));
         assert!(read("[checksums]\n'../x.csv' = '00'").unwrap_err().contains("leaves"));
         assert!(read("files = ['./plates/*.csv']").is_ok());
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_folder_that_is_named() {
+        let card = |folder: &str| read(&format!("folder = '{folder}'\nfiles = ['t.csv']")).unwrap();
+        assert_eq!(card("/data/screen").resolve("t.csv").unwrap(), Path::new("/data/screen/t.csv"));
+        assert!(card("plates").resolve("t.csv").unwrap().ends_with("plates/t.csv"));
+        assert!(read("folder = '/data'\nfiles = ['../t.csv']").unwrap_err().contains("leaves the card's folder"));
     }
 
     #[test]

@@ -31,8 +31,14 @@ type Texts<'a> = Option<&'a [Option<String>]>;
 pub(super) fn roles(table: &RawTable, mapping: &Mapping, card: &Card) -> Result<Roles, LoadError> {
     let perturbations = mapping.column(ColumnRole::Perturbation).and_then(|column| table.text(column));
     let rules = Declared::of(table, mapping, card)?;
+    let is_assumed = |row: usize| {
+        let name = perturbations.and_then(|perturbations| perturbations[row].as_deref());
+        name.is_some_and(|name| card.assumed.controls.iter().any(|control| control == name))
+    };
+    let assumed = |row: usize| is_assumed(row).then_some(Role::NegativeControl);
     if card.has_negative_rule() {
-        let roles: Vec<Role> = (0..table.n_rows()).map(|row| rules.role(row).unwrap_or(Role::Treatment)).collect();
+        let role = |row: usize| rules.role(row).or(assumed(row)).unwrap_or(Role::Treatment);
+        let roles: Vec<Role> = (0..table.n_rows()).map(role).collect();
         let notes = treated_controls(perturbations, &roles).into_iter().collect();
         return Ok(Roles { roles, why: format!("declared: {}", rules.words), notes });
     }
@@ -41,7 +47,7 @@ pub(super) fn roles(table: &RawTable, mapping: &Mapping, card: &Card) -> Result<
         None => by_name(table, mapping, card, perturbations)?,
     };
     for (row, role) in told.roles.iter_mut().enumerate() {
-        *role = rules.role(row).unwrap_or(*role);
+        *role = rules.role(row).or(assumed(row)).unwrap_or(*role);
     }
     if mapping.column(ColumnRole::Role).is_some() {
         told.notes.extend(treated_controls(perturbations, &told.roles));

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::walk;
 use crate::screen::Dropped;
 
 /// Longest line of a table, in bytes; the widest profiles known have some 100 KB.
@@ -41,6 +42,14 @@ pub enum LoadError {
         /// The path or glob as given.
         pattern: String,
     },
+    /// A folder in which there is not one thing to load.
+    #[error("{}: no table lies in this folder; it holds {holds}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What it holds instead, in words.
+        holds: String,
+    },
     /// Neither a path nor a card says what to load.
     #[error("no profile table is named; give paths or a card (`data.files` or `data.card` in a configuration)")]
     NothingNamed,
@@ -74,7 +83,7 @@ pub enum LoadError {
         most: usize,
     },
     /// A container that this loader does not read.
-    #[error("{}: {found} is not a profile table; expected CSV, TSV (plain or .gz) or parquet", path.display())]
+    #[error("{}: {found} is not a profile table; expected CSV, TSV (plain or .gz) or parquet{}", path.display(), converted(path))]
     Format {
         /// The file.
         path: PathBuf,
@@ -214,6 +223,8 @@ pub enum LoadError {
         second: Box<Place>,
         /// Columns in which the two differ, in words; empty where they do not.
         differ: String,
+        /// Columns without a role that distinguish all rows of a well.
+        distinguishing: Box<[String]>,
     },
     /// A dose column without a unit.
     #[error(
@@ -239,6 +250,8 @@ pub enum LoadError {
         name: String,
         /// Rows of that name.
         n_rows: usize,
+        /// All names without a dose, controls among them.
+        names: Box<[String]>,
     },
     /// A card that is not written as a card.
     #[error("{}: {message}", path.display())]
@@ -320,6 +333,11 @@ pub enum LoadError {
     },
 }
 
+/// How the file becomes a table, where that is known.
+fn converted(path: &Path) -> String {
+    walk::conversion(path).map(|how| format!("; {how}")).unwrap_or_default()
+}
+
 /// The first of some columns and how many more there are.
 fn counted(columns: &[String]) -> String {
     match columns {
@@ -342,6 +360,7 @@ impl LoadError {
         matches!(
             self,
             Self::NoFiles { .. }
+                | Self::Folder { .. }
                 | Self::NothingNamed
                 | Self::MissingColumn { .. }
                 | Self::DoseUnit { .. }
@@ -349,6 +368,7 @@ impl LoadError {
                 | Self::Card { .. }
                 | Self::CardPath { .. }
                 | Self::NoFeatures { .. }
+                | Self::ColumnsDiffer { .. }
         )
     }
 

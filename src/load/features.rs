@@ -14,7 +14,8 @@ use std::path::Path;
 
 use self::evidence::reasons_in_values;
 pub(super) use self::names::is_compartment;
-use self::names::{is_dose, reason_in_name};
+pub(super) use self::names::is_dose;
+use self::names::reason_in_name;
 use super::card::Card;
 use super::error::LoadError;
 use super::left_out::{LeftOut, Reason};
@@ -133,7 +134,7 @@ impl Mapping {
             (true, false, _) => "numeric columns without another role".to_owned(),
         };
         (self.features, self.left_out) = (features, left_out);
-        if self.features.is_empty() {
+        if self.features.is_empty() && !card.assumed.is_without_features {
             return Err(LoadError::NoFeatures { path: path.to_path_buf(), left_out: self.left_out_in_words() });
         }
         Ok(chosen)

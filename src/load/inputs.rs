@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::card::Card;
 use super::error::LoadError;
+use super::walk;
 
 /// What an input file was, without the place it lay in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -105,7 +106,10 @@ pub(super) fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
         let mut tables: Vec<PathBuf> =
             entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| is_table(path)).collect();
         tables.sort();
-        return if tables.is_empty() { Err(none()) } else { Ok(tables) };
+        return match tables.is_empty() {
+            true => Err(LoadError::Folder { folder: pattern.to_path_buf(), holds: walk::holdings(pattern) }),
+            false => Ok(tables),
+        };
     }
     if pattern.exists() {
         return Ok(vec![pattern.to_path_buf()]);
@@ -120,7 +124,13 @@ pub(super) fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
     if tables.is_empty() { Err(none()) } else { Ok(tables) }
 }
 
-fn is_table(path: &Path) -> bool {
+/// Whether tables lie in a folder.
+pub(super) fn has_tables(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries.map(|entry| entry.path()).any(|path| is_table(&path))
+}
+
+pub(super) fn is_table(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let endings = [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet"];
     path.is_file() && !name.starts_with('.') && endings.iter().any(|ending| name.ends_with(ending))

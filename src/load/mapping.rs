@@ -220,6 +220,27 @@ impl Columns {
         }
     }
 
+    /// Declares what has a role that one column has.
+    pub(super) fn set(&mut self, role: ColumnRole, declared: Option<ColumnOrValue>) {
+        let place = match role {
+            ColumnRole::Plate => &mut self.plate,
+            ColumnRole::Well => &mut self.well,
+            ColumnRole::Site => &mut self.site,
+            ColumnRole::LabBatch => &mut self.lab_batch,
+            ColumnRole::Replicate => &mut self.replicate,
+            ColumnRole::Perturbation => &mut self.perturbation,
+            ColumnRole::Dose => &mut self.dose,
+            ColumnRole::DoseUnit => &mut self.dose_unit,
+            ColumnRole::Hours => &mut self.hours,
+            ColumnRole::Kind => &mut self.kind,
+            ColumnRole::Role => &mut self.role,
+            ColumnRole::Moa => &mut self.moa,
+            ColumnRole::CellCount => &mut self.cell_count,
+            ColumnRole::Context => return,
+        };
+        *place = declared;
+    }
+
     /// What these columns say, and what `weaker` says where these say nothing.
     pub fn or(&self, weaker: &Columns) -> Columns {
         let pick = |a: &Option<ColumnOrValue>, b: &Option<ColumnOrValue>| a.clone().or_else(|| b.clone());

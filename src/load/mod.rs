@@ -9,12 +9,14 @@ mod cells;
 mod controls;
 mod csv;
 mod declared;
+mod describe;
 mod design;
 mod dose;
 mod error;
 mod exclude;
 mod features;
 mod format;
+mod gap;
 pub mod image;
 mod identity;
 mod inputs;
@@ -38,11 +40,14 @@ mod text_table;
 mod tracks;
 mod values;
 mod vehicle;
+mod walk;
 mod write;
 
 pub use card::{Card, Columns, Controls, DescriptorFile, Join, Rule, Rules};
 pub use declared::ColumnOrValue;
+pub use describe::{Description, SeenColumn, SeenFile, describe, describe_images};
 pub use error::{LoadError, Place};
+pub use gap::{Candidate, Gap, Line};
 pub(crate) use inputs::hexadecimal;
 pub use inputs::{InputFile, InputHash};
 pub use join_key::JoinKey;
@@ -61,7 +66,11 @@ pub use write::{write_card, write_image_card};
 /// # Errors
 /// If a file, the card or a cell is wrong; see [`LoadError`].
 pub fn load(source: &Source) -> Result<Loaded, LoadError> {
-    let card = source.effective_card()?;
+    load_with(source, source.effective_card()?)
+}
+
+/// The same with a card in place of the source's.
+fn load_with(source: &Source, card: Card) -> Result<Loaded, LoadError> {
     if card.tracks.is_some() {
         // To look at them, single times will do; a job says how many times an observation spans.
         return load_tracks(source, 1);

@@ -57,6 +57,14 @@ pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, L
             _ => sketch.n_texts = SKETCH_CELLS,
         }
     }
+    // Numbers beside the measurements are shown; those of wide tables are too many to be looked at.
+    let is_shown = |index: &usize| {
+        is_numeric(fields[*index].data_type()) && (fields.len() <= 64 || names[*index].starts_with("Metadata_"))
+    };
+    let shown: Vec<usize> = (0..fields.len()).filter(is_shown).collect();
+    for (&index, cells) in shown.iter().zip(first_texts(path, &metadata, &shown, false)?) {
+        cells.iter().flatten().for_each(|cell| sketches[index].show(cell));
+    }
     let columns = first_texts(path, &metadata, &texts, is_whole)?;
     let notation = Notation::of(columns.iter().flatten().flatten().map(String::as_str), false);
     for (&index, cells) in texts.iter().zip(&columns) {

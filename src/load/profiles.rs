@@ -16,7 +16,7 @@ use super::table::{ColumnSketch, RawTable};
 use super::{controls, design, exclude, format, join, labels, values};
 use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Unit, Units};
 
-/// Loads the screen of profile tables.
+/// Loads the screen of profile tables; `card` is that of `source` or stands in its place.
 pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError> {
     if card.reference == Reference::FirstFrame {
         let message = "`reference = \"first_frame\"` is for time lapses, of images or with a section [tracks]; \
@@ -81,10 +81,13 @@ pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError>
     notes.extend(told);
     refuse_duplicate_wells(&table, &mapping, &observations)?;
     mapping.leave_out_by_values(&table, &chosen.open, &observations);
-    if mapping.features.is_empty() {
+    if mapping.features.is_empty() && !card.assumed.is_without_features {
         return Err(LoadError::NoFeatures { path: first.to_path_buf(), left_out: mapping.left_out_in_words() });
     }
-    let kept = values::kept(&table, &mapping.features, &observations, card.reference)?;
+    let kept = match card.assumed.is_without_features {
+        true => values::Kept::all_rows(&table),
+        false => values::kept(&table, &mapping.features, &observations, card.reference)?,
+    };
     dropped.extend(kept.dropped);
     notes.extend(kept.notes);
     mapping.features = kept.features;
@@ -191,10 +194,31 @@ fn refuse_duplicate_wells(table: &RawTable, mapping: &Mapping, observations: &[U
                 first: Box::new(table.place(first)),
                 second: Box::new(table.place(row)),
                 differ: differences(table, mapping, first, row),
+                distinguishing: distinguishing(table, mapping, observations, first, row),
             });
         }
     }
     Ok(())
+}
+
+/// The text columns without a role that distinguish all rows of one plate, well and context.
+fn distinguishing(
+    table: &RawTable,
+    mapping: &Mapping,
+    observations: &[Unit],
+    first: usize,
+    second: usize,
+) -> Box<[String]> {
+    let has_role = |column: &str| mapping.columns.iter().any(|mapped| mapped.column == column);
+    let distinguishes = |column: &&str| {
+        let Some(values) = table.text(column) else { return false };
+        let mut seen = BTreeSet::new();
+        values[first] != values[second]
+            && (observations.iter().zip(values))
+                .all(|(unit, value)| seen.insert((&unit.plate, unit.well, &unit.context, value)))
+    };
+    let columns = table.columns.iter().map(|column| column.name.as_str()).filter(|column| !has_role(column));
+    columns.filter(distinguishes).map(str::to_owned).collect()
 }
 
 /// The text columns without a role in which two rows differ, a few of them, in words.

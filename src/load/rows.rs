@@ -232,12 +232,15 @@ impl<'a> RowReader<'a> {
 
     /// The question whether a name is a control, where no row gives it a dose.
     fn undosed(&self, dose: Cells<'a>, row: usize, name: &str) -> Option<LoadError> {
-        let (n_rows, n_without) = *self.undosed_rows(dose)?.get(name)?;
+        let counts = self.undosed_rows(dose)?;
+        let (n_rows, n_without) = *counts.get(name)?;
+        let undosed = || counts.iter().filter(|(_, (rows, without))| rows == without);
         (n_without == n_rows).then(|| LoadError::Undosed {
             place: self.table.place(row),
             column: dose.column.to_owned(),
             name: name.to_owned(),
             n_rows,
+            names: undosed().map(|(name, _)| (*name).to_owned()).collect(),
         })
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::card::{Card, Columns, Rule, Rules};
 use super::error::LoadError;
+use super::walk;
 use crate::screen::{DoseUnit, Reference};
 
 /// Which files to load and how to read them; flags fill it.
@@ -38,10 +39,14 @@ pub struct ColumnOverrides {
 
 impl Source {
     /// The source that paths on a command line mean: a `.toml` file is the card, a folder with a `dataset.toml` is that
-    /// card, everything else is a profile table.
+    /// card, a folder above the one thing that can be loaded is that thing, everything else is a profile table.
     pub fn of(paths: impl IntoIterator<Item = PathBuf>) -> Self {
         let mut source = Self::default();
         for path in paths {
+            let path = match path.is_dir().then(|| walk::loadable(&path)).as_deref() {
+                Some([one]) => one.path.clone(),
+                _ => path,
+            };
             let card = path.join("dataset.toml");
             if path.extension().is_some_and(|extension| extension == "toml") {
                 source.card = Some(path);

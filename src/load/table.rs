@@ -59,6 +59,9 @@ pub(super) struct RowPlace {
 /// Cells with a value that the first look wants to see in each column.
 pub(super) const SKETCH_CELLS: usize = 200;
 
+/// Distinct values that the first look keeps of each column, to show.
+pub(super) const SHOWN_VALUES: usize = 12;
+
 /// What a first look at a file tells of a column: how many of the cells looked at are numbers, how many are not.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ColumnSketch {
@@ -69,6 +72,8 @@ pub(super) struct ColumnSketch {
     pub n_texts: usize,
     /// The first text.
     pub example: Option<String>,
+    /// The first distinct values, as they are written.
+    pub values: Vec<String>,
     /// Whether its cells are lists or records, which are not read.
     pub is_nested: bool,
 }
@@ -81,6 +86,9 @@ impl ColumnSketch {
     /// Takes in one cell as written.
     pub fn add(&mut self, cell: &str, notation: Notation) {
         let Some(text) = present_number(cell) else { return };
+        if self.values.len() < SHOWN_VALUES && self.n_cells() < SKETCH_CELLS {
+            self.show(text);
+        }
         match () {
             () if notation.number(text).is_some() => self.n_numbers += 1,
             () if boolean(text).is_some() => self.n_booleans += 1,
@@ -91,8 +99,16 @@ impl ColumnSketch {
         }
     }
 
+    /// Keeps a value to show, if it is new.
+    pub fn show(&mut self, value: &str) {
+        if self.values.len() < SHOWN_VALUES && !self.values.iter().any(|known| known == value) {
+            self.values.push(value.to_owned());
+        }
+    }
+
     /// Takes in what another file tells of the same column.
     pub fn merge(&mut self, other: Self) {
+        other.values.iter().for_each(|value| self.show(value));
         self.n_numbers += other.n_numbers;
         self.n_booleans += other.n_booleans;
         self.n_texts += other.n_texts;

@@ -85,7 +85,7 @@ pub(super) fn matrix(table: &RawTable, features: &[String], rows: &[usize]) -> F
     const BLOCK: usize = 64;
     let columns = columns(table, features);
     let mut values = vec![0f32; rows.len() * features.len()];
-    values.par_chunks_mut(BLOCK * features.len()).zip(rows.par_chunks(BLOCK)).for_each(|(block, rows)| {
+    values.par_chunks_mut(BLOCK * features.len().max(1)).zip(rows.par_chunks(BLOCK)).for_each(|(block, rows)| {
         for (feature, column) in columns.iter().enumerate() {
             for (index, &row) in rows.iter().enumerate() {
                 block[index * features.len() + feature] = column[row];
@@ -109,6 +109,11 @@ pub(super) fn columns<'a>(table: &'a RawTable, features: &[String]) -> Vec<&'a [
 }
 
 impl Kept {
+    /// All rows, of a table without features.
+    pub fn all_rows(table: &RawTable) -> Self {
+        Self { rows: (0..table.n_rows()).collect(), features: Vec::new(), dropped: Vec::new(), notes: Vec::new() }
+    }
+
     /// A plate of another pipeline may lack a feature in all of its wells; that they all go for it must be said.
     fn name_lost_plates(&mut self, with_values: &[usize], columns: &[&[f32]], observations: &[Unit]) {
         let mut rows_by_plate = BTreeMap::<&str, Vec<usize>>::new();

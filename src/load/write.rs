@@ -5,49 +5,71 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::card::Card;
+use super::declared::ColumnOrValue;
+use super::describe::Description;
 use super::error::LoadError;
+use super::gap::Gap;
 use super::image::{ImageSettings, ImageSource, LoadedImages};
 use super::loaded::Loaded;
-use super::mapping::{ColumnRole, MappedColumn, Mapping};
+use super::mapping::{ColumnRole, Mapping};
 use crate::screen::{Role, Screen};
 use crate::table::replace_file;
 
+/// Most features that a card lists; of more, it says by which rule they were chosen.
+const MAX_LISTED: usize = 12;
+
+/// Most labels that a card lists.
+const MAX_LABELS: usize = 40;
+
 /// What a card says.
 struct Told<'a> {
-    screen: &'a Screen,
+    name: &'a str,
     mapping: &'a Mapping,
+    gaps: &'a [Gap],
     /// The tables, or what images are read from.
-    files: Vec<PathBuf>,
-    card: Card,
+    files: &'a [PathBuf],
+    card: &'a Card,
     notes: &'a [String],
-    images: Option<&'a ImageSettings>,
+    n_controls: Option<usize>,
+    images: Option<ImageSettings>,
 }
 
-/// Writes a commented card that says what `loaded` was read as; the file appears whole or not at all.
+/// Writes a commented card that says what the files were read as, each gap as a `TODO` at its place; the file appears
+/// whole or not at all.
 ///
 /// # Errors
 /// If `path` exists already or cannot be written.
-pub fn write_card(loaded: &Loaded, path: &Path) -> Result<(), LoadError> {
-    let Loaded { screen, mapping, inputs, card, notes } = loaded;
-    let card = card.clone().unwrap_or_default();
-    let is_joined = |path: &Path| card.join.iter().any(|join| path.ends_with(&join.file));
-    let files = inputs.iter().map(|input| input.path.clone()).filter(|path| !is_joined(path)).collect();
-    write(Told { screen, mapping, files, card, notes, images: None }, path)
+pub fn write_card(description: &Description<Loaded>, path: &Path) -> Result<(), LoadError> {
+    let Description { name, mapping, gaps, outcome, given, card, .. } = description;
+    let loaded = outcome.as_ref().ok();
+    let notes = loaded.map(|loaded| loaded.notes.as_slice()).unwrap_or_default();
+    let n_controls = loaded.map(|loaded| n_controls(&loaded.screen));
+    write(Told { name, mapping, gaps, files: given, card, notes, n_controls, images: None }, path)
 }
 
-/// The same for images that were loaded from `source`.
+/// The same for images that were looked for in `source`.
 ///
 /// # Errors
 /// As [`write_card`].
-pub fn write_image_card(loaded: &LoadedImages, source: &ImageSource, path: &Path) -> Result<(), LoadError> {
-    let LoadedImages { screen, mapping, paths, card, notes, settings, .. } = loaded;
-    let card = card.clone().unwrap_or_default();
-    let mut notes = notes.clone();
+pub fn write_image_card(
+    description: &Description<LoadedImages>,
+    source: &ImageSource,
+    path: &Path,
+) -> Result<(), LoadError> {
+    let Description { name, mapping, gaps, outcome, given, card, .. } = description;
+    let loaded = outcome.as_ref().ok();
+    let mut notes = loaded.map(|loaded| loaded.notes.clone()).unwrap_or_default();
     if source.root.is_some() || !source.path_maps.is_empty() {
         notes.push("it was read with `--root` or `--path-map`; give them with this card too".to_owned());
     }
-    let files = paths.clone();
-    write(Told { screen: &screen.table, mapping, files, card, notes: &notes, images: Some(settings) }, path)
+    let settings = loaded.map(|loaded| loaded.settings.clone());
+    let images = settings.or_else(|| card.images.clone()).unwrap_or_default();
+    let n_controls = loaded.map(|loaded| n_controls(&loaded.screen.table));
+    write(Told { name, mapping, gaps, files: given, card, notes: &notes, n_controls, images: Some(images) }, path)
+}
+
+fn n_controls(screen: &Screen) -> usize {
+    screen.units.by_row().filter(|row| row.role == Role::NegativeControl).count()
 }
 
 fn write(told: Told, path: &Path) -> Result<(), LoadError> {
@@ -61,83 +83,228 @@ fn write(told: Told, path: &Path) -> Result<(), LoadError> {
 }
 
 fn card_text(told: Told, folder: &Path) -> String {
-    let Told { screen, mapping, files, card, notes, images } = told;
+    let Told { name, mapping, gaps, files, card, notes, n_controls, images } = told;
     let mut text = String::new();
     let mut line = |content: String| {
         text.push_str(&content);
         text.push('\n');
     };
+    let open = |section: &str| -> Vec<String> {
+        gaps.iter().filter(|gap| gap.section == section).flat_map(todo_lines).collect()
+    };
     line(
         "# Card of a data set: the content of its files and the meaning of their columns. Edit what is wrong."
             .to_owned(),
     );
+    if !gaps.is_empty() {
+        line("# Where it says TODO, write one of the lines below it without the sign in front.".to_owned());
+    }
     for note in notes {
         line(format!("# Note: {}", note.replace('\n', " ")));
     }
-    line(format!("name = {}", quoted(&screen.name)));
-    line(format!("description = {}", quoted(&card.description)));
-    line(format!("license = {}", quoted(&card.license)));
-    line(format!("citation = {}", quoted(&card.citation)));
-    let files: Vec<String> = files.iter().map(|path| relative(path, folder)).filter(|path| !path.is_empty()).collect();
-    line("# Globs relative to this card; files elsewhere are given as arguments.".to_owned());
-    line(format!("files = {}", list(&files)));
+    line(format!("name = {}", quoted(name)));
+    for (key, value) in [("description", &card.description), ("license", &card.license), ("citation", &card.citation)] {
+        line(format!("{key} = {}", quoted(value)));
+    }
+    let Placed { base, entries } = Placed::of(files, card, folder);
+    if let Some(base) = base {
+        line("# Where the files lie; without this line, beside the card.".to_owned());
+        line(format!("folder = {}", quoted(&base)));
+    }
+    if !entries.is_empty() {
+        line(format!("files = {}", list(&entries)));
+    }
     line(match images {
         None => "# \"control_wells\", or \"relative\" if the values are already differences from control.".to_owned(),
         Some(_) => "# \"control_wells\", or \"first_frame\" for a time lapse.".to_owned(),
     });
-    line(format!("reference = {}", quoted(screen.reference().word())));
-    if let Some(unit) = mapping.dose_unit {
+    line(format!("reference = {}", quoted(card.reference.word())));
+    if let Some(unit) = mapping.dose_unit.or(card.dose_unit) {
         line(format!("dose_unit = {}  # {}", quoted(unit.word()), mapping.dose_unit_why));
     }
     if let Some(kind) = card.kind {
         line(format!("kind = {}", toml::Value::try_from(kind).expect("a kind is a word")));
     }
-    if images.is_none() {
-        line(format!("# Features: {} ({} columns).", mapping.features_why, mapping.features.len()));
-        line(format!("features = {}", list(&card.features)));
-        for left_out in mapping.left_out_in_words() {
-            line(format!("# Not learned from: {left_out}."));
-        }
-        line(format!("include_features = {}", list(&card.include_features)));
-        line(format!("exclude_features = {}", list(&card.exclude_features)));
+    if !card.exclude.is_empty() {
+        line(format!("exclude = {}", quoted(&card.exclude)));
     }
-    line("\n[columns]  # \"\" means that no column has the role".to_owned());
+    open("").into_iter().for_each(&mut line);
+    if images.is_none() {
+        append_features(&mut line, mapping, gaps, card);
+    }
+    line(
+        "\n[columns]  # \"\" means that no column has the role, { value = \"…\" } that it is the same in all rows"
+            .to_owned(),
+    );
     // Where each perturbation has a column of its doses, the one column of doses is made of them.
     let is_made = |role: ColumnRole| role == ColumnRole::Dose && !card.columns.doses.is_empty();
     for role in ColumnRole::ALL.into_iter().filter(|role| *role != ColumnRole::Context && !is_made(*role)) {
         let word = role.word();
-        match mapping.columns.iter().find(|mapped| mapped.role == role) {
+        let mapped = mapping.columns.iter().find(|mapped| mapped.role == role);
+        match (card.columns.get(role), mapped) {
+            (Some(ColumnOrValue::Value(value)), _) => line(format!("{word} = {{ value = {} }}", quoted(value))),
+            (Some(ColumnOrValue::Column(none)), None) if none.is_empty() => line(format!("{word} = \"\"")),
             // Of rows and columns, or of a declaration, it is made again.
-            Some(MappedColumn { is_made: true, why, .. }) => line(format!("# {word} = \"…\"  # {why}")),
-            Some(MappedColumn { column, why, .. }) => line(format!("{word} = {}  # {why}", quoted(column))),
-            None => line(format!("{word} = \"\"  # none found")),
+            (_, Some(mapped)) if mapped.is_made => line(format!("# {word} = \"…\"  # {}", mapped.why)),
+            (_, Some(mapped)) => line(format!("{word} = {}  # {}", quoted(&mapped.column), mapped.why)),
+            (_, None) => {}
         }
     }
+    open("columns").into_iter().for_each(&mut line);
     if card.columns.plate_within.is_some() || !mapping.plate_within.is_empty() {
         line("# Names of plates count within these.".to_owned());
         line(format!("plate_within = {}", list(&mapping.plate_within)));
     }
-    line("# Besides the plate, these stay fixed over a transition.".to_owned());
-    line(format!("context = {}", list(&mapping.context())));
-    line("# Metadata to keep; without this line every other column is kept.".to_owned());
+    let context = match &card.columns.context {
+        Some(context) => toml::Value::try_from(context).expect("a context is names and values").to_string(),
+        None => list(&mapping.context()),
+    };
+    if context != "[]" || card.columns.context.is_some() {
+        line("# Besides the plate, these stay fixed over a transition.".to_owned());
+        line(format!("context = {context}"));
+    }
     match &card.columns.labels {
         Some(labels) => line(format!("labels = {}", list(labels))),
-        None => line(format!("# labels = {}", list(&mapping.labels))),
+        None if mapping.labels.is_empty() => {}
+        None => {
+            line("# Metadata to keep; without this line every other column is kept.".to_owned());
+            line(match mapping.labels.len() {
+                0..=MAX_LABELS => format!("# labels = {}", list(&mapping.labels)),
+                n => format!("# labels = {}  # the first {MAX_LABELS} of {n}", list(&mapping.labels[..MAX_LABELS])),
+            });
+        }
     }
     for (perturbation, column) in &card.columns.doses {
         line(format!("doses.{} = {}", quoted(perturbation), quoted(column)));
     }
-    let n_controls = screen.units.by_row().filter(|row| row.role == Role::NegativeControl).count();
-    line(format!("\n# Roles: {}; {n_controls} negative controls among the loaded rows.", mapping.controls_why));
-    line("# [controls]".to_owned());
-    line("# negative = { column = \"compound\", values = [\"DMSO\"], empty = false }".to_owned());
-    line("# positive = { column = \"control_type\", values = [\"poscon*\"] }".to_owned());
-    line("# empty_wells = { column = \"compound\", empty = true }".to_owned());
-    append_declared(&mut text, &card);
-    if let Some(images) = images {
+    let counted = n_controls.map(|n| format!("; {n} negative controls among the loaded rows")).unwrap_or_default();
+    let why = if mapping.controls_why.is_empty() { "not known yet" } else { &mapping.controls_why };
+    line(format!("\n# Roles: {why}{counted}."));
+    let (asked, kinds) = (open("controls"), open("kinds"));
+    // A section that the card has is written below, and has its open lines above it.
+    if !asked.is_empty() && card.controls.is_none() {
+        line("[controls]".to_owned());
+    }
+    match asked.is_empty() {
+        false => asked.into_iter().for_each(&mut line),
+        true if card.controls.is_none() => {
+            line("# [controls]".to_owned());
+            line("# negative = { column = \"compound\", values = [\"DMSO\"], empty = false }".to_owned());
+            line("# positive = { column = \"control_type\", values = [\"poscon*\"] }".to_owned());
+            line("# empty_wells = { column = \"compound\", empty = true }".to_owned());
+        }
+        true => {}
+    }
+    if !kinds.is_empty() {
+        if card.kinds.is_empty() {
+            line("\n[kinds]".to_owned());
+        }
+        kinds.into_iter().for_each(&mut line);
+    }
+    append_declared(&mut text, card);
+    if let Some(images) = &images {
         append_images(&mut text, images);
     }
     text
+}
+
+/// A gap as lines of comment: what is missing, what it could be, and the lines of which one is to be written.
+fn todo_lines(gap: &Gap) -> Vec<String> {
+    let mut lines = vec![format!("# TODO {}.", gap.what)];
+    if !gap.candidates.is_empty() {
+        let candidate = |candidate: &super::gap::Candidate| match candidate.examples.as_slice() {
+            [] => candidate.name.clone(),
+            examples => format!("{} ({})", candidate.name, examples.join(", ")),
+        };
+        lines.push(format!("#   candidates: {}", gap.candidates.iter().map(candidate).collect::<Vec<_>>().join("; ")));
+    }
+    for line in &gap.lines {
+        let when = if line.when.is_empty() { String::new() } else { format!("  # {}", line.when) };
+        lines.push(format!("# {}{when}", line.text));
+    }
+    if !gap.otherwise.is_empty() {
+        lines.push(format!("#   {}", gap.otherwise));
+    }
+    lines.into_iter().map(|line| line.replace('\n', " ")).collect()
+}
+
+/// The features: listed where they are few, else the rule by which they were told.
+fn append_features(line: &mut impl FnMut(String), mapping: &Mapping, gaps: &[Gap], card: &Card) {
+    line(format!("# Features: {} ({} columns).", mapping.features_why, mapping.features.len()));
+    for left_out in mapping.left_out_in_words() {
+        line(format!("# Not learned from: {left_out}."));
+    }
+    let is_short = gaps.is_empty() && (1..=MAX_LISTED).contains(&mapping.features.len());
+    if !card.features.is_empty() {
+        line(format!("features = {}", list(&card.features)));
+    } else if is_short && card.include_features.is_empty() {
+        line(format!("features = {}", list(&mapping.features)));
+    }
+    for (key, globs) in [("include_features", &card.include_features), ("exclude_features", &card.exclude_features)] {
+        if !globs.is_empty() {
+            line(format!("{key} = {}", list(globs)));
+        }
+    }
+}
+
+/// Where a card finds its files.
+struct Placed {
+    /// The folder, if it is not the card's own.
+    base: Option<String>,
+    /// The files relative to it; none where the folder itself is read.
+    entries: Vec<String>,
+}
+
+impl Placed {
+    /// The places of `files` for a card in `folder`; those of a card that was read stay as they are.
+    fn of(files: &[PathBuf], card: &Card, folder: &Path) -> Self {
+        let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let folder = absolute(folder);
+        let has_card = !card.path.as_os_str().is_empty();
+        let files: Vec<PathBuf> = files.iter().map(|path| absolute(path)).collect();
+        let is_within = |base: &Path| files.iter().all(|path| path.starts_with(base));
+        let of_card = absolute(&card.folder());
+        let base = match () {
+            () if has_card && is_within(&of_card) => of_card,
+            () if is_within(&folder) => folder.clone(),
+            () => {
+                let parents = files.iter().map(|path| if path.is_dir() { path } else { path.parent().unwrap_or(path) });
+                parents.map(Path::to_path_buf).reduce(|a, b| common(&a, &b)).unwrap_or_else(|| folder.clone())
+            }
+        };
+        let slashed = |path: &Path| path.to_string_lossy().replace('\\', "/");
+        let entries = match has_card && !card.files.is_empty() && is_within(&base) {
+            true => card.files.clone(),
+            false => {
+                let inside = files.iter().filter_map(|path| path.strip_prefix(&base).ok());
+                shortened(inside.map(slashed).filter(|entry| !entry.is_empty()).collect(), &base)
+            }
+        };
+        Self { base: (base != folder).then(|| slashed(&base)), entries }
+    }
+}
+
+/// The longest path that both begin with.
+fn common(a: &Path, b: &Path) -> PathBuf {
+    a.components().zip(b.components()).take_while(|(a, b)| a == b).map(|(part, _)| part).collect()
+}
+
+/// A glob in place of many files of one folder that are all of their kind there.
+fn shortened(entries: Vec<String>, base: &Path) -> Vec<String> {
+    const MANY: usize = 4;
+    let Some((folder, ending)) = entries.first().map(|entry| {
+        let (folder, name) = entry.rsplit_once('/').map_or(("", entry.as_str()), |(folder, name)| (folder, name));
+        (folder.to_owned(), name.split_once('.').map(|(_, ending)| ending.to_owned()))
+    }) else {
+        return entries;
+    };
+    let Some(ending) = ending.filter(|_| entries.len() >= MANY) else { return entries };
+    let glob = if folder.is_empty() { format!("*.{ending}") } else { format!("{folder}/*.{ending}") };
+    let pattern = format!("{}/{glob}", glob::Pattern::escape(&base.to_string_lossy()));
+    let matched = glob::glob(&pattern).into_iter().flatten().filter_map(Result::ok);
+    let matched: std::collections::BTreeSet<PathBuf> = matched.filter(|path| path.is_file()).collect();
+    let wanted: std::collections::BTreeSet<PathBuf> = entries.iter().map(|entry| base.join(entry)).collect();
+    if matched == wanted { vec![glob] } else { entries }
 }
 
 /// The parts of a card that are declared and never inferred.
@@ -181,15 +348,6 @@ fn append_images(text: &mut String, images: &ImageSettings) {
     let body = toml::to_string(&table).expect("settings of images are plain values");
     let about = "# Where the pixels are and how they are read, as declared or recognized.";
     write!(text, "\n{about}\n{body}").expect("writing to a text does not fail");
-}
-
-fn relative(path: &Path, folder: &Path) -> String {
-    let inside = match (path.canonicalize(), folder.canonicalize()) {
-        (Ok(path), Ok(folder)) => path.strip_prefix(folder).ok().map(Path::to_path_buf),
-        _ => None,
-    };
-    let inside = inside.unwrap_or_else(|| path.file_name().unwrap_or_default().into());
-    inside.to_string_lossy().replace('\\', "/")
 }
 
 fn quoted(text: &str) -> String {

@@ -9,7 +9,7 @@ use crate::crop::CropError;
 use crate::descriptor::DescriptorError;
 use crate::evaluate::EvaluateError;
 use crate::linear::{PcaError, RidgeError};
-use crate::load::LoadError;
+use crate::load::{Gap, LoadError, Source, describe};
 use crate::normalize::NormalizeError;
 use crate::pair::PairError;
 use crate::plan::PlanError;
@@ -62,6 +62,8 @@ pub enum StudyError {
         "`rank.by` is `{by}`, and a screen of images is ranked by its model alone, because simple methods predict features, and pixels are not features; set `rank.by = \"lewm\"` (`--by lewm`)"
     )]
     RankImages { by: Method },
+    #[error("{first}{}", in_words(gaps, paths))]
+    Gaps { first: Box<LoadError>, gaps: Vec<Gap>, paths: Vec<PathBuf> },
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -96,7 +98,34 @@ pub enum StudyError {
     Stopped { next: &'static str },
 }
 
+/// Gaps with their lines, and the command that writes them into a card.
+fn in_words(gaps: &[Gap], paths: &[PathBuf]) -> String {
+    let mut text = format!("\nto fill in ({})", gaps.len());
+    for (index, gap) in gaps.iter().enumerate() {
+        let place = if gap.section.is_empty() { "at the top".to_owned() } else { format!("under [{}]", gap.section) };
+        let lines: Vec<&str> = gap.lines.iter().map(|line| line.text.as_str()).collect();
+        text += &format!("\n  {}. {}\n     {place}: {}", index + 1, gap.what, lines.join(" or "));
+    }
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let paths = paths.join(" ");
+    text + &format!("\nnext: cytonaut inspect {paths} --write-card dataset.toml, which shows and writes all of it")
+}
+
 impl StudyError {
+    /// What stops the loading of a table, with all that a card would have to say.
+    pub(super) fn of_table(first: LoadError, source: &Source) -> Self {
+        if !first.is_request() && !matches!(first, LoadError::Cell { .. } | LoadError::DuplicateRow { .. }) {
+            return first.into();
+        }
+        match describe(source) {
+            Ok(description) if !description.gaps.is_empty() => {
+                let paths = source.card.iter().chain(&source.files).cloned().collect();
+                Self::Gaps { first: Box::new(first), gaps: description.gaps, paths }
+            }
+            _ => first.into(),
+        }
+    }
+
     /// Whether nothing is wrong but that somebody asked to stop.
     pub fn is_stop(&self) -> bool {
         matches!(

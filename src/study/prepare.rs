@@ -58,7 +58,7 @@ fn load_source(
     if let Some(tracks) = &config.tracks {
         return Ok(load_tracks(source, tracks.window)?);
     }
-    let loaded = load(source)?;
+    let loaded = load(source).map_err(|error| StudyError::of_table(error, source))?;
     if loaded.screen.row_kind() == RowKind::TrackWindow { Err(StudyError::NoTrackConfig) } else { Ok(loaded) }
 }
 

@@ -48,7 +48,7 @@ pub fn propose(source: &Source) -> Result<Proposal, StudyError> {
         refuse_untreated(&images.screen.table)?;
         return Ok(Proposal { choices: pixels::choices(&images)?, loaded: None });
     }
-    let loaded = load(source)?;
+    let loaded = load(source).map_err(|error| StudyError::of_table(error, source))?;
     if loaded.screen.row_kind() == RowKind::TrackWindow {
         return Ok(Proposal { choices: tracks::choices(&loaded.screen), loaded: None });
     }

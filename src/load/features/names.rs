@@ -173,7 +173,7 @@ fn is_place(words: &[&str]) -> bool {
 }
 
 /// A name in which a concentration is spoken of, or that ends in the unit of one.
-pub(super) fn is_dose(name: &str) -> bool {
+pub(in crate::load) fn is_dose(name: &str) -> bool {
     const DOSES: [&str; 10] = [
         "dose",
         "doses",

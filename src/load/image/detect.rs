@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::settings::Layout;
-use super::{imagexpress, load_data, sheet};
+use super::{folder, imagexpress, load_data, sheet};
 use crate::load::card::Card;
 use crate::load::error::LoadError;
 use crate::load::source::Source;
@@ -84,6 +84,7 @@ fn layout_of_path(path: &Path) -> Option<Layout> {
             () if [".companion.ome", ".ome.tif", ".ome.tiff", ".ome.xml"].iter().any(|end| name.ends_with(end)) => {
                 Some(Layout::OmeTiff)
             }
+            () if sheet::is_image_name(&name) => Some(Layout::Folder),
             () => None,
         };
     }
@@ -131,7 +132,7 @@ fn is_sheet_of_images(path: &Path) -> bool {
 /// What was given, with globs resolved; the card's files, or its folder if it names none.
 fn paths(given: &[PathBuf], card: &Card) -> Result<Vec<PathBuf>, LoadError> {
     if given.is_empty() && card.files.is_empty() {
-        return Ok(vec![card.folder().to_path_buf()]);
+        return Ok(vec![card.folder()]);
     }
     let named: Vec<PathBuf> = match given {
         [] => card.files.iter().map(|entry| card.resolve(entry)).collect::<Result<_, _>>()?,
@@ -149,16 +150,14 @@ fn tables_in(folder: &Path) -> Vec<PathBuf> {
     tables
 }
 
-/// Whether a folder or the folders in it hold an image.
-fn has_images(folder: &Path) -> bool {
-    let is_image = |path: &Path| sheet::is_image_name(&path.to_string_lossy());
-    let inside = |folder: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-        entries.map(|entry| entry.path()).collect()
-    };
-    let first = inside(folder);
-    first.iter().any(|path| is_image(path))
-        || first.iter().filter(|path| path.is_dir()).any(|path| inside(path).iter().any(|path| is_image(path)))
+/// Whether an image lies in a folder or below it.
+pub(in crate::load) fn has_images(folder: &Path) -> bool {
+    folder::first_image_files(folder, 1).is_ok_and(|found| !found.is_empty())
+}
+
+/// Whether a folder is the export of an instrument or a container of images.
+pub(in crate::load) fn has_layout(folder: &Path) -> bool {
+    layout_of_path(folder).is_some()
 }
 
 fn is_harmony_name(name: &str) -> bool {

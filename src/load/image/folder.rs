@@ -27,10 +27,13 @@ use crate::screen::{Plane, Time};
 /// Deepest nesting of folders.
 const MAX_DEPTH: usize = 32;
 
-/// The images in a folder and what the pattern says of them.
-pub(super) fn list(folder: &Path, settings: &ImageSettings) -> Result<Listing, LoadError> {
+/// The images in a folder, or those that are given, and what the pattern says of them.
+pub(super) fn list(given: &[PathBuf], settings: &ImageSettings) -> Result<Listing, LoadError> {
+    let first = given[0].as_path();
+    let is_of_files = first.is_file();
+    let folder = if is_of_files { first.parent().unwrap_or(first) } else { first };
     let pattern = settings.pattern.as_deref().map(|text| compiled(folder, text)).transpose()?;
-    let files = image_files(folder)?;
+    let files = if is_of_files { given.to_vec() } else { image_files(folder)? };
     let mut columns = BTreeMap::<String, Vec<Option<String>>>::new();
     let names: Vec<&str> = match &pattern {
         Some(pattern) => pattern.capture_names().flatten().collect(),

@@ -34,6 +34,7 @@ mod zarr;
 use std::path::PathBuf;
 
 pub use detect::is_image_source;
+pub(super) use detect::{has_images, has_layout};
 pub(crate) use labels::sides;
 pub use labels::{LabelImage, objects_of_labels, read_labels};
 pub use objects::read_deep_profiler;
@@ -102,7 +103,11 @@ pub struct UsableImages {
 /// If a sheet, an index, the card or a cell is wrong; images that are missing or damaged are in
 /// [`LoadedImages::survey`].
 pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
-    let card = source.source.effective_card()?;
+    load_images_with(source, source.source.effective_card()?)
+}
+
+/// The same with a card in place of the source's.
+pub(super) fn load_images_with(source: &ImageSource, card: Card) -> Result<LoadedImages, LoadError> {
     let mut settings = card.images.clone().unwrap_or_default();
     let found = detect::detect(&source.source.files, &card)?;
     let roots = |path: &PathBuf| -> Result<paths::Roots, LoadError> {
@@ -122,7 +127,7 @@ pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
         Layout::LoadData => load_data::list(&found.paths, &roots, &settings)?,
         Layout::Bbbc021 => load_data::list_bbbc021(&found.paths, &roots, &settings)?,
         Layout::Rxrx1 => rxrx1::list(first)?,
-        Layout::Folder => folder::list(first, &settings)?,
+        Layout::Folder => folder::list(&found.paths, &settings)?,
         Layout::Harmony => harmony::list(&found.paths)?,
         Layout::ImageXpress => imagexpress::list(first)?,
         Layout::Cv8000 => cv8000::list(&found.paths)?,
@@ -175,6 +180,12 @@ pub fn load_images(source: &ImageSource) -> Result<LoadedImages, LoadError> {
         card: source.source.card.as_ref().map(|_| card),
         notes,
     })
+}
+
+/// The tables among what a source of images is read from.
+pub(super) fn tables_of(source: &ImageSource, card: &Card) -> Vec<PathBuf> {
+    let paths = detect::detect(&source.source.files, card).map(|detected| detected.paths).unwrap_or_default();
+    paths.into_iter().filter(|path| inputs::is_table(path)).collect()
 }
 
 impl LoadedImages {

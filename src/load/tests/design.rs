@@ -209,7 +209,7 @@ fn a_card_says_within_what_plates_count() {
     let folder = with("plate_within = [\"experiment\"]");
     let loaded = folder.load(&[""]).unwrap();
     assert_eq!(plates(&loaded), ["E1/1", "E2/1"]);
-    write_card(&loaded, &folder.path("again.toml")).unwrap();
+    write_card(&folder.describe(&[""]), &folder.path("again.toml")).unwrap();
     assert!(is_same(&folder.load(&["again.toml"]).unwrap().screen, &loaded.screen));
     let error = with("plate_within = [\"week\"]").load(&[""]).unwrap_err();
     assert!(error.starts_with("t.csv: no column `week`; `plate_within` under [columns] names it"), "{error}");

@@ -3,6 +3,7 @@
 mod bundled;
 mod design;
 mod features;
+mod gaps;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -44,6 +45,10 @@ impl Folder {
     fn load(&self, names: &[&str]) -> Result<Loaded, String> {
         let paths = names.iter().map(|name| self.path(name));
         load(&Source::of(paths)).map_err(|error| self.short(&error))
+    }
+
+    fn describe(&self, names: &[&str]) -> Description<Loaded> {
+        describe(&Source::of(names.iter().map(|name| self.path(name)))).unwrap()
     }
 
     /// The message without the folder's path.
@@ -315,14 +320,15 @@ fn a_written_card_loads_the_same_screen() {
         if let Some(card) = card {
             folder = folder.with("dataset.toml", card);
         }
-        let first = folder.load(&[if card.is_some() { "" } else { "t.csv" }]).unwrap();
+        let given = if card.is_some() { "" } else { "t.csv" };
+        let (first, description) = (folder.load(&[given]).unwrap(), folder.describe(&[given]));
         let path = folder.path("again.toml");
-        write_card(&first, &path).unwrap();
+        write_card(&description, &path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let second = folder.load(&["again.toml"]).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert!(is_same(&first.screen, &second.screen), "{text}");
         assert_eq!(first.mapping.features, second.mapping.features);
-        assert!(write_card(&first, &path).unwrap_err().to_string().contains("the file exists"));
+        assert!(write_card(&description, &path).unwrap_err().to_string().contains("the file exists"));
     }
 }
 

@@ -1,0 +1,248 @@
+//! What lies in files, told to the end even where a card has something to add.
+//!
+//! [`describe`] and [`describe_images`] load as a run would. Where a card has to say something first, the gap is noted,
+//! an answer is assumed, and the rest is described under it; where data are wrong, files and columns are described.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::card::Card;
+use super::error::LoadError;
+use super::gap::{Filled, Gap, fill};
+use super::image::{self, ImageSource, LoadedImages};
+use super::loaded::Loaded;
+use super::mapping::{ColumnRole, Mapping};
+use super::source::Source;
+use super::table::ColumnSketch;
+use super::{format, inputs, load_with};
+use crate::screen::{Reference, Role, Screen};
+
+/// What lies in the files of a screen.
+#[derive(Debug)]
+pub struct Description<T> {
+    /// The screen's name.
+    pub name: String,
+    /// The tables, sheets and indices.
+    pub files: Vec<SeenFile>,
+    /// Their columns, each once.
+    pub columns: Vec<SeenColumn>,
+    /// Which column means what; under the assumptions where there are gaps.
+    pub mapping: Mapping,
+    /// What a card has to say before the screen can be run.
+    pub gaps: Vec<Gap>,
+    /// The screen, under the assumptions where there are gaps, or what is wrong with the data.
+    pub outcome: Result<T, LoadError>,
+    /// The tables, sheets, indices or folders as they were given, without joined sheets.
+    pub(super) given: Vec<PathBuf>,
+    /// The card as it is written; empty if there is none.
+    pub(super) card: Card,
+}
+
+impl<T> Description<T> {
+    /// Whether nothing could be looked into, so that what is wrong is all there is to say.
+    pub fn is_blank(&self) -> bool {
+        self.outcome.is_err() && self.columns.is_empty()
+    }
+}
+
+/// A file that was looked into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SeenFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Rows below the header, where all of it was read.
+    pub rows: Option<usize>,
+    /// Columns of a table.
+    pub columns: Option<usize>,
+    /// Why it could not be read, in words; empty if it could.
+    pub problem: String,
+}
+
+/// A column of the tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SeenColumn {
+    /// Its name.
+    pub name: String,
+    /// The word of its role, `feature`, `not learned from` or `label`.
+    pub taken_as: String,
+    /// Its first distinct values, where the first look shows them.
+    pub examples: Vec<String>,
+}
+
+/// Describes the screen of profile tables or of tracks.
+///
+/// # Errors
+/// If the card cannot be read.
+pub fn describe(source: &Source) -> Result<Description<Loaded>, LoadError> {
+    let card = source.effective_card()?;
+    let paths = inputs::tables(&card, &source.files).unwrap_or_default();
+    let (mut files, sketches) = look_into(&paths);
+    let Filled { outcome, mut gaps, card: assumed } = fill(&card, &sketches, |card| load_with(source, card));
+    if let Ok(loaded) = &outcome {
+        for file in &mut files {
+            file.rows = loaded.inputs.iter().find(|input| input.path == file.path).map(|input| input.rows);
+        }
+        let is_joined = |path: &Path| !files.iter().any(|file| file.path == path);
+        let joined: Vec<SeenFile> = (loaded.inputs.iter().filter(|input| is_joined(&input.path)))
+            .map(|input| SeenFile {
+                path: input.path.clone(),
+                rows: Some(input.rows),
+                columns: format::sketch(&input.path, false).ok().map(|columns| columns.len()),
+                problem: String::new(),
+            })
+            .collect();
+        files.extend(joined);
+        gaps.extend(controls_gap(&loaded.screen, &gaps));
+    }
+    let mapping = match &outcome {
+        Ok(loaded) => loaded.mapping.clone(),
+        Err(_) => by_names(&sketches, &assumed),
+    };
+    let mapping = without_assumptions(mapping, &card, &assumed);
+    let name = match &outcome {
+        Ok(loaded) => loaded.screen.name.clone(),
+        Err(_) => {
+            card.screen_name(paths.first().or(source.files.first()).map_or(Path::new("screen"), PathBuf::as_path))
+        }
+    };
+    let columns = seen_columns(&sketches, &mapping);
+    Ok(Description { name, files, columns, mapping, gaps, outcome, given: paths, card })
+}
+
+/// Describes a screen of images.
+///
+/// # Errors
+/// If the card cannot be read.
+pub fn describe_images(source: &ImageSource) -> Result<Description<LoadedImages>, LoadError> {
+    let card = source.source.effective_card()?;
+    let paths = image::tables_of(source, &card);
+    let (files, sketches) = look_into(&paths);
+    let load = |card: Card| image::load_images_with(source, card);
+    let Filled { outcome, mut gaps, card: assumed } = fill(&card, &sketches, load);
+    if let Ok(loaded) = &outcome {
+        let is_named = card.columns.perturbation.is_some() || !card.columns.doses.is_empty();
+        let mapped = loaded.mapping.columns.iter().find(|mapped| mapped.role == ColumnRole::Perturbation);
+        if !is_named && mapped.is_some_and(|mapped| mapped.is_made) {
+            let folder =
+                loaded.paths.first().map(|path| if path.is_dir() { path } else { path.parent().unwrap_or(path) });
+            let sheets = folder.map(|folder| sheets_beside(folder, &paths, &sketches)).unwrap_or_default();
+            gaps.push(Gap::of_image_perturbations(&sketches, &sheets));
+        } else {
+            gaps.extend(controls_gap(&loaded.screen.table, &gaps));
+        }
+    }
+    let (mapping, name) = match &outcome {
+        Ok(loaded) => (loaded.mapping.clone(), loaded.screen.table.name.clone()),
+        Err(_) => {
+            let first = source.source.files.first().map_or(Path::new("screen"), PathBuf::as_path);
+            (by_names(&sketches, &assumed), card.screen_name(first))
+        }
+    };
+    let given = match &outcome {
+        Ok(loaded) => loaded.paths.clone(),
+        Err(_) => source.source.files.clone(),
+    };
+    let mapping = without_assumptions(mapping, &card, &assumed);
+    let columns = seen_columns(&sketches, &mapping);
+    Ok(Description { name, files, columns, mapping, gaps, outcome, given, card })
+}
+
+/// The files with their columns, and the columns of all of them.
+fn look_into(paths: &[PathBuf]) -> (Vec<SeenFile>, Vec<ColumnSketch>) {
+    let mut columns: Vec<ColumnSketch> = Vec::new();
+    let mut positions = BTreeMap::<String, usize>::new();
+    let mut files = Vec::new();
+    for path in paths {
+        let sketches = format::sketch(path, false);
+        let problem = sketches.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let sketches = sketches.unwrap_or_default();
+        let n_columns = problem.is_empty().then_some(sketches.len());
+        files.push(SeenFile { path: path.clone(), rows: None, columns: n_columns, problem });
+        for sketch in sketches {
+            match positions.get(&sketch.name) {
+                Some(&position) => columns[position].merge(sketch),
+                None => {
+                    positions.insert(sketch.name.clone(), columns.len());
+                    columns.push(sketch);
+                }
+            }
+        }
+    }
+    (files, columns)
+}
+
+/// The tables in a folder that name perturbations and share a column with the sheet of images, with that column.
+fn sheets_beside(folder: &Path, sheets: &[PathBuf], columns: &[ColumnSketch]) -> Vec<(String, String)> {
+    let beside = inputs::matching(folder).unwrap_or_default();
+    let shared = |path: &PathBuf| {
+        let found = format::sketch(path, false).ok()?;
+        let names: Vec<String> = found.iter().map(|sketch| sketch.name.clone()).collect();
+        let mapping = Mapping::of_names(path, &names, &Card::default()).ok()?;
+        mapping.column(ColumnRole::Perturbation)?;
+        let key = columns.iter().map(|sketch| &sketch.name).find(|name| names.contains(name))?;
+        Some((path.file_name()?.to_string_lossy().into_owned(), key.clone()))
+    };
+    beside.iter().filter(|path| !sheets.contains(path)).filter_map(shared).collect()
+}
+
+/// What the names of columns alone tell.
+fn by_names(sketches: &[ColumnSketch], card: &Card) -> Mapping {
+    let names: Vec<String> = sketches.iter().map(|sketch| sketch.name.clone()).collect();
+    let mut mapping = Mapping::of_names(Path::new(""), &names, card).unwrap_or_default();
+    // Where none is found, the mapping has none; the error is told already.
+    let _ = mapping.find_features(Path::new(""), sketches, &Default::default(), card);
+    mapping
+}
+
+/// A mapping that says nothing of what was assumed.
+fn without_assumptions(mut mapping: Mapping, card: &Card, assumed: &Card) -> Mapping {
+    let is_assumed = |role: ColumnRole| card.columns.get(role) != assumed.columns.get(role);
+    mapping.columns.retain(|mapped| !(mapped.is_made && is_assumed(mapped.role)));
+    if card.dose_unit != assumed.dose_unit {
+        (mapping.dose_unit, mapping.dose_unit_why) = (None, String::new());
+    }
+    mapping
+}
+
+fn seen_columns(sketches: &[ColumnSketch], mapping: &Mapping) -> Vec<SeenColumn> {
+    let features: std::collections::BTreeSet<&str> = mapping.features.iter().map(String::as_str).collect();
+    let left_out: std::collections::BTreeSet<&str> =
+        mapping.left_out.iter().map(|left_out| left_out.column.as_str()).collect();
+    let seen = |sketch: &ColumnSketch| {
+        let name = sketch.name.as_str();
+        let role = mapping.columns.iter().find(|mapped| mapped.column == name && !mapped.is_made);
+        let taken_as = match role {
+            Some(mapped) => mapped.role.word(),
+            None if features.contains(name) => "feature",
+            None if left_out.contains(name) => "not learned from",
+            None => "label",
+        };
+        SeenColumn { name: name.to_owned(), taken_as: taken_as.to_owned(), examples: sketch.values.clone() }
+    };
+    sketches.iter().map(seen).collect()
+}
+
+/// The gap of a screen in which effects are measured against control wells and none is known.
+///
+/// Where what was applied is unknown, controls are not asked for: a usual name of theirs may be among the names.
+fn controls_gap(screen: &Screen, gaps: &[Gap]) -> Option<Gap> {
+    let has_controls = || screen.units.by_row().any(|unit| unit.role == Role::NegativeControl);
+    let asks = |role: ColumnRole| {
+        let start = format!("{role} = ");
+        gaps.iter().any(|gap| gap.lines.iter().any(|line| line.text.starts_with(&start)))
+    };
+    if screen.reference() != Reference::ControlWells || asks(ColumnRole::Perturbation) || has_controls() {
+        return None;
+    }
+    let mut wells = BTreeMap::<String, usize>::new();
+    for unit in screen.units.by_row() {
+        if let [member] = unit.intervention.members() {
+            *wells.entry(member.perturbation.name.clone()).or_default() += 1;
+        }
+    }
+    let mut wells: Vec<(String, usize)> = wells.into_iter().collect();
+    wells.sort_by_key(|(_, n_wells)| std::cmp::Reverse(*n_wells));
+    Some(Gap::of_controls(&wells))
+}

@@ -1,0 +1,166 @@
+//! Folders that lie above the data: what there is to load in them.
+//!
+//! ```text
+//! screen/README.md                    screen/a/plate1.csv
+//! screen/export/MeasurementData.mlf   screen/b/Index.idx.xml
+//! ```
+//!
+//! In the first there is one thing to load, and the folder stands for it; in the second the user is asked which. Two levels
+//! are looked at, hidden folders and links to folders are passed over. Images are one thing with all below their folder.
+
+use std::path::{Path, PathBuf};
+
+use super::image;
+use super::inputs;
+
+/// Levels below the folder that was given.
+const LEVELS: usize = 2;
+
+/// Folders that are looked into.
+const MAX_FOLDERS: usize = 2_000;
+
+/// Something that can be loaded by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Loadable {
+    pub path: PathBuf,
+    pub what: &'static str,
+}
+
+/// A card in a folder.
+const CARD: &str = "a card";
+const IMAGES: &str = "images";
+
+/// What lies in a folder or below it that can be loaded by itself.
+pub(super) fn loadable(folder: &Path) -> Vec<Loadable> {
+    let mut n_left = MAX_FOLDERS;
+    at(folder, 0, &mut n_left)
+}
+
+fn at(folder: &Path, level: usize, n_left: &mut usize) -> Vec<Loadable> {
+    let one = |what| vec![Loadable { path: folder.to_path_buf(), what }];
+    if *n_left == 0 {
+        return Vec::new();
+    }
+    *n_left -= 1;
+    match () {
+        () if folder.join("dataset.toml").is_file() => return one(CARD),
+        () if image::has_layout(folder) => return one("an export or a container of images"),
+        () if inputs::has_tables(folder) => return one("tables"),
+        () => {}
+    }
+    let below: Vec<Loadable> = match level < LEVELS {
+        true => folders_in(folder).iter().flat_map(|inner| at(inner, level + 1, n_left)).collect(),
+        false => Vec::new(),
+    };
+    let is_of_images = below.iter().all(|found| found.what == IMAGES);
+    if is_of_images && image::has_images(folder) { one(IMAGES) } else { below }
+}
+
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let is_folder = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let is_hidden = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with('.');
+    let mut folders: Vec<PathBuf> =
+        entries.filter(|entry| is_folder(entry) && !is_hidden(entry)).map(|entry| entry.path()).collect();
+    folders.sort();
+    folders
+}
+
+/// What lies in a folder that is not loaded as it is, in words.
+pub(super) fn holdings(folder: &Path) -> String {
+    const SHOWN: usize = 12;
+    let found = loadable(folder);
+    if !found.is_empty() {
+        let named = found.iter().take(SHOWN).map(|found| format!("{} ({})", found.path.display(), found.what));
+        let more = if found.len() > SHOWN { format!(" and {} more", found.len() - SHOWN) } else { String::new() };
+        return format!("{}{more}; give one of them", named.collect::<Vec<_>>().join(", "));
+    }
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let mut others: Vec<PathBuf> = entries.filter(|path| path.is_file() && conversion(path).is_some()).collect();
+    others.sort();
+    match others.first() {
+        None => {
+            "nothing that is read: expected tables (.csv, .tsv, .parquet), images (.tif, .png, .jpg) or the export \
+                 of an instrument"
+                .to_owned()
+        }
+        Some(first) => {
+            let more =
+                if others.len() > 1 { format!(" and {} more of such files", others.len() - 1) } else { String::new() };
+            format!("{}{more}, which is not read as it is; {}", first.display(), conversion(first).unwrap_or_default())
+        }
+    }
+}
+
+/// How a file that is not read becomes a table, by its name.
+pub(super) fn conversion(path: &Path) -> Option<String> {
+    let ending = path.extension()?.to_string_lossy().to_lowercase();
+    let file = path.file_name()?.to_string_lossy().into_owned();
+    let stem = path.file_stem()?.to_string_lossy().into_owned();
+    let python = |code: String| format!("convert it with\n  python -c '{code}'");
+    Some(match ending.as_str() {
+        "h5ad" => python(format!(
+            "import anndata; a = anndata.read_h5ad(\"{file}\"); a.obs.join(a.to_df()).to_parquet(\"{stem}.parquet\")"
+        )),
+        "gct" | "gctx" => python(format!(
+            "from cmapPy.pandasGEXpress.parse import parse; g = parse(\"{file}\"); \
+             g.col_metadata_df.join(g.data_df.T).to_csv(\"{stem}.csv\")"
+        )),
+        "h5" => python(format!(
+            "import scanpy; a = scanpy.read_10x_h5(\"{file}\"); a.obs.join(a.to_df()).to_parquet(\"{stem}.parquet\")"
+        )),
+        "sqlite" | "sqlite3" | "db" => format!(
+            "list its tables with `sqlite3 {file} .tables`, and convert one with\n  sqlite3 -header -csv {file} \
+             \"SELECT * FROM Per_Image\" > {stem}.csv"
+        ),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "plate,well\n").unwrap();
+        }
+        folder
+    }
+
+    #[track_caller]
+    fn check(files: &[&str], expected: &[(&str, &str)]) {
+        let folder = tree(files);
+        let found: Vec<(String, &str)> = loadable(folder.path())
+            .into_iter()
+            .map(|found| (found.path.strip_prefix(folder.path()).unwrap().to_string_lossy().into_owned(), found.what))
+            .collect();
+        let expected: Vec<(String, &str)> = expected.iter().map(|(path, what)| ((*path).to_owned(), *what)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn one_thing_below_a_folder_is_what_it_stands_for() {
+        check(&["README.md", "a/t.csv"], &[("a", "tables")]);
+        check(&["a/b/dataset.toml", "a/b/t.csv"], &[("a/b", CARD)]);
+        check(&["run/MeasurementData.mlf", "run/x.tif", "trace.log"], &[("run", "an export or a container of images")]);
+        // Images are one thing however they are nested, with what is deeper than tables are looked for.
+        check(&["p1/Well-A01/x/y/FITC.jpeg", "p2/Well-A01/FITC.jpeg"], &[("", IMAGES)]);
+        check(&["t.csv", "a/t.csv"], &[("", "tables")]);
+        check(&["a/b/c/t.csv", ".hidden/t.csv"], &[]);
+    }
+
+    #[test]
+    fn several_things_are_named() {
+        let files = ["conf/plates.csv", "source/p1/A01.jpeg"];
+        check(&files, &[("conf", "tables"), ("source", IMAGES)]);
+        let folder = tree(&files);
+        let told = holdings(folder.path()).replace(&format!("{}/", folder.path().display()), "");
+        assert_eq!(told, "conf (tables), source (images); give one of them");
+        assert!(holdings(tree(&["x.h5ad"]).path()).contains("anndata.read_h5ad(\"x.h5ad\")"));
+        assert!(holdings(tree(&["x.md"]).path()).starts_with("nothing that is read"));
+    }
+}
