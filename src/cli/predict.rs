@@ -7,14 +7,14 @@ use clap::Args;
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
 use super::{AskedWrongly, print, table_path};
-use crate::study;
+use crate::study::{self, AskedTreatments};
 
 /// Predict latents and decoded features of interventions
 ///
-/// Write an intervention as `PERTURBATION` or `PERTURBATION@DOSE` in µM, and join members of a combination by ` + `.
-/// Without any, all interventions of the screen are predicted.
+/// Write an intervention as it is printed, `taxol 0.1 µM` or `HN 6 µM + RO 3.5 µM`, or as `taxol@0.1` or `HN@6+RO@3.5`,
+/// in µM or with a unit (`100nM`). Without any, all interventions of the screen are predicted.
 ///
-/// Example: cytonaut predict runs/quickstart --intervention 'taxol@0.1' --out taxol.parquet
+/// Example: cytonaut predict runs/quickstart --intervention 'taxol 0.1 µM' --out taxol.parquet
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct PredictArgs {
@@ -41,11 +41,18 @@ impl PredictArgs {
         let open = OpenRun::open(&run, &device)?;
         study::refuse(open.trained_run.row_kind(), study::Wanted::Predictions)?;
         let screen = open.screen(&files)?;
-        let treatments = study::treatments_of(&open.trained_run, &screen, &intervention, context.as_deref())
-            .map_err(AskedWrongly)?;
+        let AskedTreatments { treatments, remarks } =
+            study::treatments_of(&open.trained_run, &screen, &intervention, context.as_deref())
+                .map_err(AskedWrongly)?;
+        for remark in &remarks {
+            tracing::warn!("note: {remark}");
+        }
         let (table, abstained) = study::predict_table(&open.trained_run, &screen, &treatments, &open.device)?;
         for (treatment, reason) in &abstained {
             tracing::warn!("warning: no prediction of {treatment}: {reason}");
+        }
+        if table.n_rows() == 0 {
+            return Err(AskedWrongly(format!("nothing was predicted, and {} is not written", out.display())).into());
         }
         table.write(&out)?;
         print(&format!("{} predictions: {}", table.n_rows(), out.display()))

@@ -45,8 +45,10 @@ pub(super) struct RankArgs {
     /// Also rank half-decade doses between the lowest and the highest measured dose [config: rank.candidates]
     #[arg(long, conflicts_with = "candidates")]
     dose_grid: bool,
-    /// Rank the interventions of this table instead: columns perturbation and dose_um, optionally hours and kind [config: rank.candidates]
-    #[arg(long, value_name = "FILE")]
+    /// Rank other interventions instead: `pairs`, all pairs of measured members at their measured doses; or those of a table,
+    /// by a column intervention, by perturbation and dose_um, or by drug_1, dose_1_um, drug_2, …; optionally hours and
+    /// kind [config: rank.candidates]
+    #[arg(long, value_name = "pairs|FILE")]
     candidates: Option<PathBuf>,
     /// Show all columns, in lines longer than 80 characters
     #[arg(long)]
@@ -79,8 +81,11 @@ impl RankArgs {
         if dose_grid {
             rank.candidates = Candidates::DoseGrid;
         }
-        if let Some(path) = candidates {
-            rank.candidates = Candidates::File(path);
+        if let Some(candidates) = candidates {
+            rank.candidates = match candidates.to_str() {
+                Some("pairs") => Candidates::Pairs,
+                _ => Candidates::File(candidates),
+            };
         }
         let top = rank.top;
         let prepared = open.own_screen()?;
@@ -102,10 +107,15 @@ impl RankArgs {
             evaluation.as_ref(),
             &open.device,
         )?;
+        let shown = if wide { Shown::Wide } else { Shown::Narrow };
+        let text = if json { ranking.json_lines(top) } else { ranking.render(top, shown) };
+        if ranking.rows.is_empty() {
+            print(&text)?;
+            return Err(AskedWrongly("no candidate could be ranked".to_owned()).into());
+        }
         if let Some(path) = &out {
             ranking.write(path)?;
         }
-        let shown = if wide { Shown::Wide } else { Shown::Narrow };
-        print(&if json { ranking.json_lines(top) } else { ranking.render(top, shown) })
+        print(&text)
     }
 }

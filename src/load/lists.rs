@@ -1,21 +1,23 @@
 //! Lists that are written beside a screen: of interventions, and of wells.
 //!
 //! ```text
-//! perturbation,dose_um,hours          plate,well
-//! taxol,0.3,24                        P1,B02
-//! colchicine,0.05,24                  P1,C02
+//! perturbation,dose_um,hours    intervention           drug_1,dose_1_um,drug_2,dose_2_um    plate,well
+//! taxol,0.3,24                  taxol 0.3 µM           HN,6,RO,3.5                          P1,B02
+//! colchicine,0.05,24            HN@6 + RO@3.5          HN,6,,                               P1,C02
 //! ```
 //!
-//! One intervention a row; a dose may have another unit than µM behind it (`300 nM`). `hours` and `kind` (`compound`, `crispr`, `orf`, `rnai`, `other`) may be absent. An empty dose
-//! is none, as of a genetic perturbation. Names of columns may begin with `Metadata_`, in upper or lower case.
+//! One intervention a row, in one of three forms; a dose may have another unit than µM behind it (`300 nM`). `hours` and
+//! `kind` (`compound`, `crispr`, `orf`, `rnai`, `other`) may be absent. An empty dose is none, as of a genetic
+//! perturbation. Names of columns may begin with `Metadata_`, in upper or lower case.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::dose::{rounded, written};
 use super::error::{LoadError, Place};
+use super::mapping::unit_in_name;
+use super::numbered::{NumberedColumns, numbered_columns};
 use super::text_table::{TextTable, read_text_table};
-use crate::screen::{DoseUnit, Intervention, Kind, Micromolar, Well};
+use crate::screen::{Application, DoseUnit, Intervention, InterventionError, Lexicon, Micromolar, Well};
 
 /// A well of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,65 +47,142 @@ pub fn read_wells(path: &Path) -> Result<Vec<ListedWell>, LoadError> {
     plates.iter().zip(wells).zip(&table.places).map(of_row).collect()
 }
 
-/// The interventions that the table at `path` lists, by row; `usual_hours` where it names none. `kinds` are those under which
-/// a name is known, which a row need not repeat.
+/// The interventions that the table at `path` lists, by row; `usual_hours` where it names none. `lexicon` has the
+/// perturbations that need neither their kind nor, where they were never dosed, a dose.
 ///
 /// # Errors
 /// [`LoadError`] with the file and the row or column that is not as it should be.
 pub fn read_interventions(
     path: &Path,
     usual_hours: Option<f64>,
-    kinds: &BTreeMap<&str, Vec<Kind>>,
+    lexicon: &Lexicon,
 ) -> Result<Vec<Intervention>, LoadError> {
     let table = read_text_table(path)?;
-    let column = |name: &str| needed(path, &table, name, "list candidates by `perturbation` and `dose_um`");
-    let (perturbations, doses) = (column("perturbation")?, column("dose_um")?);
+    let members = Members::of(path, &table)?;
     let optional = |name: &str| position(&table, name).map(|column| table.columns[column].as_slice());
-    let (hours, written_kinds) = (optional("hours"), optional("kind"));
+    let hours = optional("hours");
     let mut interventions = Vec::with_capacity(table.places.len());
     for (row, place) in table.places.iter().enumerate() {
-        let wrong = |column: &str, found: &str, expected| LoadError::Cell {
-            place: place.clone(),
-            column: column.to_owned(),
-            found: found.to_owned(),
-            expected,
-        };
-        let name = perturbations[row].as_deref().ok_or_else(|| wrong("perturbation", "", "a name"))?;
-        let dose = match doses[row].as_deref() {
-            None => None,
-            Some(text) => {
-                let dose = written(text).and_then(|(number, unit)| {
-                    Micromolar::new(rounded(number * unit.unwrap_or(DoseUnit::Micromolar).in_micromolar(None)?))
-                });
-                Some(dose.ok_or_else(|| wrong("dose_um", text, "a positive number of µM"))?)
-            }
-        };
-        let kind = match (written_kinds.and_then(|kinds| kinds[row].as_deref()), kinds.get(name).map(Vec::as_slice)) {
-            (Some(text), _) => serde_json::from_value(text.to_lowercase().into())
-                .map_err(|_| wrong("kind", text, "one of compound, crispr, orf, rnai, other"))?,
-            (None, None | Some([])) => Kind::default(),
-            (None, Some([kind])) => *kind,
-            (None, Some(kinds)) => {
-                let n_kinds = kinds.len();
-                let problem =
-                    format!("`{name}` is known as {n_kinds} kinds of perturbation; give the kind in a column `kind`");
-                return Err(LoadError::Listed { place: place.clone(), problem });
-            }
-        };
+        let intervention = members.intervention(row, place, lexicon)?;
         let hours = match hours.and_then(|hours| hours[row].as_deref()) {
             None => usual_hours,
             Some(text) => {
                 let hours = text.parse::<f64>().ok().filter(|hours| (0.0..1e6).contains(hours));
-                Some(hours.ok_or_else(|| wrong("hours", text, "a number of hours from 0"))?)
+                Some(hours.ok_or_else(|| wrong(place, "hours", text, "a number of hours from 0"))?)
             }
         };
-        let intervention = Intervention::single(name, kind, dose);
         interventions.push(match hours {
             Some(hours) => intervention.lasting(hours),
             None => intervention,
         });
     }
     Ok(interventions)
+}
+
+type Cells<'t> = &'t [Option<String>];
+
+/// Where the members of a row's set are written.
+enum Members<'t> {
+    /// All in one cell, as they are printed or typed.
+    Together { column: &'t str, cells: Cells<'t> },
+    /// One in a pair of columns, with its kind; or several, each with its pair.
+    Apart { slots: Vec<Slot<'t>>, kinds: Option<Cells<'t>> },
+}
+
+/// The columns of one member.
+struct Slot<'t> {
+    names: (&'t str, Cells<'t>),
+    doses: Option<(&'t str, Cells<'t>, DoseUnit)>,
+}
+
+impl<'t> Members<'t> {
+    fn of(path: &Path, table: &'t TextTable) -> Result<Self, LoadError> {
+        let named = |name: &str| {
+            let column = position(table, name)?;
+            Some((table.names[column].as_str(), table.columns[column].as_slice()))
+        };
+        let kinds = named("kind").map(|(_, cells)| cells);
+        if let Some((column, cells)) = named("intervention") {
+            return Ok(Self::Together { column, cells });
+        }
+        if named("perturbation").is_some() {
+            let mend = "list candidates by `intervention`, or by `perturbation` and `dose_um`";
+            needed(path, table, "dose_um", mend)?;
+            let doses = named("dose_um").map(|(column, cells)| (column, cells, DoseUnit::Micromolar));
+            let slots = named("perturbation").map(|names| Slot { names, doses });
+            return Ok(Self::Apart { slots: slots.into_iter().collect(), kinds });
+        }
+        let numbered = numbered_columns(&table.names);
+        let Some(NumberedColumns { perturbations, doses, .. }) = numbered else {
+            return Err(LoadError::MissingColumn {
+                path: path.to_path_buf(),
+                column: "intervention".to_owned(),
+                mend:
+                    "list candidates by `intervention` (`HN 6 µM + RO 3.5 µM`), by `perturbation` and `dose_um`, or by \
+                       numbered columns (`drug_1`, `dose_1_um`, `drug_2`, `dose_2_um`)"
+                        .to_owned(),
+            });
+        };
+        let cells =
+            |name: &'t str| table.columns[position(table, name).expect("it is a column of the table")].as_slice();
+        let slot = |(index, name): (usize, &&'t str)| Slot {
+            names: (*name, cells(name)),
+            doses: doses
+                .get(index)
+                .map(|dose| (*dose, cells(dose), unit_in_name(dose).unwrap_or(DoseUnit::Micromolar))),
+        };
+        Ok(Self::Apart { slots: perturbations.iter().enumerate().map(slot).collect(), kinds })
+    }
+
+    fn intervention(&self, row: usize, place: &Place, lexicon: &Lexicon) -> Result<Intervention, LoadError> {
+        let listed =
+            |problem: InterventionError| LoadError::Listed { place: place.clone(), problem: problem.to_string() };
+        match self {
+            Self::Together { column, cells } => {
+                let text = cells[row].as_deref().ok_or_else(|| wrong(place, column, "", "an intervention"))?;
+                Ok(lexicon.read_or_new(text).map_err(listed)?.intervention)
+            }
+            Self::Apart { slots, kinds } => {
+                let kind = match kinds.and_then(|kinds| kinds[row].as_deref()) {
+                    None => None,
+                    Some(text) => Some(
+                        serde_json::from_value(text.to_lowercase().into())
+                            .map_err(|_| wrong(place, "kind", text, "one of compound, crispr, orf, rnai, other"))?,
+                    ),
+                };
+                let mut applications = Vec::<Application>::new();
+                for (index, Slot { names: (column, names), doses }) in slots.iter().enumerate() {
+                    let dose =
+                        match doses.and_then(|(column, doses, unit)| Some((column, doses[row].as_deref()?, unit))) {
+                            None => None,
+                            Some((column, text, unit)) => {
+                                let dose = written(text).and_then(|(number, behind)| {
+                                    let unit = behind.unwrap_or(unit).in_micromolar(None)?;
+                                    Micromolar::new(rounded(number * unit))
+                                });
+                                Some(dose.ok_or_else(|| wrong(place, column, text, "a positive number of µM"))?)
+                            }
+                        };
+                    let Some(name) = names[row].as_deref() else {
+                        match index {
+                            0 => return Err(wrong(place, column, "", "a name")),
+                            _ => continue,
+                        }
+                    };
+                    let (application, _) = lexicon.member(name, kind, dose).map_err(listed)?;
+                    if applications.iter().any(|other| other.perturbation == application.perturbation) {
+                        return Err(listed(InterventionError::Twice { name: application.perturbation.name }));
+                    }
+                    applications.push(application);
+                }
+                Ok(Intervention::of(applications))
+            }
+        }
+    }
+}
+
+fn wrong(place: &Place, column: &str, found: &str, expected: &'static str) -> LoadError {
+    LoadError::Cell { place: place.clone(), column: column.to_owned(), found: found.to_owned(), expected }
 }
 
 fn position(table: &TextTable, name: &str) -> Option<usize> {

@@ -130,7 +130,7 @@ impl ColumnRole {
     }
 
     /// Usual names, most telling first, in small letters and without `Metadata_`.
-    fn usual_names(self) -> &'static [&'static str] {
+    pub(super) fn usual_names(self) -> &'static [&'static str] {
         match self {
             Self::Plate => &["plate", "assay_plate_barcode", "plate_barcode", "barcode", "plate_id", "plate_name"],
             Self::Well => &["well", "well_name", "well_position", "address"],
@@ -487,7 +487,7 @@ pub(super) fn untwinned(name: &str) -> &str {
 }
 
 /// Whether a name says nothing but that the column holds doses, as `Final conc. [µM]` does.
-fn is_dose_name(name: &str) -> bool {
+pub(super) fn is_dose_name(name: &str) -> bool {
     const DOSES: [&str; 6] = ["dose", "doses", "conc", "concentration", "concentrations", "molarity"];
     const BESIDE: [&str; 26] = [
         "drug",
@@ -528,7 +528,7 @@ pub(super) fn unit_of(card: &Card, column: &str) -> Option<DoseUnit> {
     card.dose_unit.or_else(|| unit_in_name(column))
 }
 
-fn unit_in_name(column: &str) -> Option<DoseUnit> {
+pub(super) fn unit_in_name(column: &str) -> Option<DoseUnit> {
     let name = plain(column);
     let name = untwinned(&name);
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));

@@ -29,6 +29,7 @@ mod lists;
 mod loaded;
 mod mapping;
 mod notation;
+mod numbered;
 mod parquet;
 mod plates;
 mod profiles;

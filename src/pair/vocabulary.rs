@@ -95,6 +95,11 @@ impl Vocabulary {
         &self.perturbations
     }
 
+    /// The names of perturbations that are described, met in training or not.
+    pub fn described(&self) -> impl Iterator<Item = &str> {
+        self.descriptors.keys().map(String::as_str)
+    }
+
     /// The contexts met in training.
     pub fn contexts(&self) -> &[String] {
         &self.contexts

@@ -2,7 +2,7 @@
 //!
 //! Whether the model knows a perturbation is not asked here: ranking says from which candidates it abstains.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use rayon::prelude::*;
@@ -12,7 +12,10 @@ use super::error::PlanError;
 use super::measured::{Measured, measured_in};
 use crate::load::read_interventions;
 use crate::pair::Vocabulary;
-use crate::screen::{Application, Intervention, Kind, Micromolar, Screen, Treatment};
+use crate::screen::{Application, Intervention, Lexicon, Micromolar, Screen, Treatment};
+
+/// Most pairs that are ranked at once; each is a prediction of every model.
+const MOST_PAIRS: usize = 200_000;
 
 /// Which interventions are candidates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -24,7 +27,10 @@ pub enum Candidates {
     /// These, and for each perturbation, alone or beside the same others, half-decade steps between its lowest and highest
     /// measured dose.
     DoseGrid,
-    /// Those of a table with the columns `perturbation` and `dose_um`, in place of the screen's own.
+    /// All pairs of measured members, each at the doses at which it was measured, alone or within a set.
+    Pairs,
+    /// Those of a table, in place of the screen's own: by `intervention`, by `perturbation` and `dose_um`, or by numbered
+    /// columns.
     File(PathBuf),
 }
 
@@ -51,9 +57,11 @@ impl Candidates {
         match self {
             Self::Measured => Ok(measured.keys().cloned().collect()),
             Self::DoseGrid => Ok(dose_grid(measured)),
+            Self::Pairs => pairs(measured, context),
             Self::File(path) => {
-                let hours = measured.keys().next().and_then(|treatment| treatment.intervention.hours());
-                let listed = read_interventions(path, hours, &kinds_by_name(vocabulary));
+                let interventions = measured.keys().map(|treatment| &treatment.intervention);
+                let lexicon = Lexicon::of(interventions).with(vocabulary.perturbations());
+                let listed = read_interventions(path, usual_hours(measured), &lexicon);
                 let interventions = listed.map_err(PlanError::Candidates)?;
                 let treatment = |intervention| Treatment { intervention, context: context.to_owned() };
                 let mut treatments: Vec<Treatment> = interventions.into_iter().map(treatment).collect();
@@ -65,13 +73,36 @@ impl Candidates {
     }
 }
 
-/// The kinds under which the model knows each name.
-fn kinds_by_name(vocabulary: &Vocabulary) -> BTreeMap<&str, Vec<Kind>> {
-    let mut kinds = BTreeMap::<&str, Vec<Kind>>::new();
-    for perturbation in vocabulary.perturbations() {
-        kinds.entry(&perturbation.name).or_default().push(perturbation.kind);
+/// The duration of interventions that name none.
+fn usual_hours(measured: &Measured) -> Option<f64> {
+    measured.keys().next().and_then(|treatment| treatment.intervention.hours())
+}
+
+/// All pairs of different perturbations among the measured members.
+fn pairs(measured: &Measured, context: &str) -> Result<Vec<Treatment>, PlanError> {
+    let members = measured.keys().flat_map(|treatment| treatment.intervention.members());
+    let members: Vec<&Application> = members.collect::<BTreeSet<_>>().into_iter().collect();
+    let partners = |member: usize| {
+        // They are sorted by perturbation, so that its own other doses come next.
+        let behind = &members[member + 1..];
+        let n_own = behind.iter().take_while(|other| other.perturbation == members[member].perturbation).count();
+        &behind[n_own..]
+    };
+    let n_pairs: usize = (0..members.len()).map(|member| partners(member).len()).sum();
+    if n_pairs > MOST_PAIRS {
+        return Err(PlanError::Pairs { n_members: members.len(), n_pairs, most: MOST_PAIRS });
     }
-    kinds
+    let hours = usual_hours(measured);
+    let treatment = |one: &Application, other: &Application| {
+        let pair = Intervention::of([one.clone(), other.clone()]);
+        let intervention = hours.map_or(pair.clone(), |hours| pair.lasting(hours));
+        Treatment { intervention, context: context.to_owned() }
+    };
+    let of_member = |member: usize| partners(member).iter().map(move |other| (member, *other));
+    let mut pairs: Vec<Treatment> =
+        (0..members.len()).flat_map(of_member).map(|(member, other)| treatment(members[member], other)).collect();
+    pairs.par_sort();
+    Ok(pairs)
 }
 
 /// The measured interventions, and half-decade steps between the lowest and the highest dose of each perturbation beside
@@ -132,7 +163,7 @@ fn nearly_same_doses(one: &Treatment, other: &Treatment) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::Perturbation;
+    use crate::screen::{Kind, Perturbation};
 
     fn treatment(name: &str, kind: Kind, dose: f64, hours: f64) -> Treatment {
         let intervention = Intervention::single(name, kind, Micromolar::new(dose)).lasting(hours);

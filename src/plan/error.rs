@@ -24,6 +24,18 @@ pub enum PlanError {
     /// A table of candidates that cannot be used.
     #[error(transparent)]
     Candidates(LoadError),
+    /// More pairs than can be ranked at once.
+    #[error(
+        "{n_members} measured members make {n_pairs} pairs, more than {most}; list those of interest in a table (`--candidates FILE`)"
+    )]
+    Pairs {
+        /// Members, each at each of its doses.
+        n_members: usize,
+        /// Pairs of different perturbations.
+        n_pairs: usize,
+        /// The limit.
+        most: usize,
+    },
     /// A start that is the target.
     #[error("start and target are the same place: there is no distance to cover")]
     NoWay,

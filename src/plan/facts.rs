@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::screen::{Screen, Treatment};
+use crate::screen::{Application, Micromolar, Screen, Treatment};
 use crate::train::TrainedModel;
 
 /// Plate-level facts that flags are made of.
@@ -11,7 +11,12 @@ pub(crate) struct Facts<'a> {
     /// Mean cell count of each plate's controls.
     control_count: BTreeMap<&'a str, f64>,
     moa_by_name: BTreeMap<String, String>,
+    /// What was applied, alone or in a set.
+    applied: BTreeSet<Application>,
 }
+
+/// How far beyond the measured doses a dose may lie without a warning: half a decade, the step of most series.
+const NEAR: f64 = 3.2;
 
 impl<'a> Facts<'a> {
     pub(crate) fn of(screen: &'a Screen) -> Self {
@@ -30,7 +35,24 @@ impl<'a> Facts<'a> {
                 }
             }
         }
-        Self { screen, control_count, moa_by_name }
+        let treatments = screen.treatments();
+        let members = treatments.keys().flat_map(|treatment| treatment.intervention.members());
+        Self { screen, control_count, moa_by_name, applied: members.cloned().collect() }
+    }
+
+    /// Whether this perturbation was measured at this dose, alone or in a set.
+    fn is_measured(&self, member: &Application) -> bool {
+        self.applied.contains(member)
+    }
+
+    /// Whether the dose lies far outside those at which the perturbation was measured.
+    fn is_far_beyond(&self, member: &Application) -> bool {
+        let of_it = self.applied.iter().filter(|applied| applied.perturbation == member.perturbation);
+        let doses: Vec<f64> = of_it.filter_map(|applied| Some(applied.dose?.get())).collect();
+        let Some(dose) = member.dose.map(Micromolar::get).filter(|_| !doses.is_empty()) else { return false };
+        let (low, high) =
+            doses.iter().fold((f64::MAX, f64::MIN), |(low, high), dose| (low.min(*dose), high.max(*dose)));
+        dose > NEAR * high || dose * NEAR < low
     }
 
     /// The first mechanism that one of the rows is labeled with.
@@ -82,7 +104,15 @@ pub(super) fn flags(
         flags.push("perturbation not in training".to_owned());
     }
     if rows.is_empty() {
-        flags.push("dose not measured".to_owned());
+        let members = treatment.intervention.members();
+        let n_known = members.iter().filter(|member| facts.is_measured(member)).count();
+        match members {
+            [_, _, ..] if n_known == members.len() => flags.push("combination not measured".to_owned()),
+            _ => flags.push("dose not measured".to_owned()),
+        }
+        if members.iter().any(|member| facts.is_far_beyond(member)) {
+            flags.push("dose far beyond those measured".to_owned());
+        }
     } else if !trained.treatments.contains(treatment) {
         flags.push("held out of training".to_owned());
     }

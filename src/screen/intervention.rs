@@ -6,6 +6,8 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
+use super::written::as_member;
+
 /// The kind of agent a perturbation is; the same gene knocked out and over-expressed is two perturbations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
@@ -173,8 +175,9 @@ pub struct Application {
 }
 
 impl fmt::Display for Application {
+    /// As [`Lexicon`](super::Lexicon) reads it: the name, in quotes where it could be read as more than a name, and its dose.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.perturbation.name)?;
+        f.write_str(&as_member(&self.perturbation.name))?;
         match (self.dose, self.perturbation.kind) {
             (Some(dose), _) => write!(f, " {dose}"),
             (None, Kind::Crispr) => write!(f, " (CRISPR)"),
@@ -195,16 +198,6 @@ pub struct Intervention {
     minutes: Option<u32>,
 }
 
-/// A dose that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{member}`: `{dose}` is not a dose (expected a positive number of µM)")]
-pub struct DoseError {
-    /// What it was written in.
-    pub member: String,
-    /// The dose as written.
-    pub dose: String,
-}
-
 impl Intervention {
     /// Nothing applied.
     pub fn untreated() -> Self {
@@ -222,26 +215,6 @@ impl Intervention {
         members.sort_by(|a, b| a.perturbation.cmp(&b.perturbation).then(b.dose.cmp(&a.dose)));
         members.dedup_by(|later, first| later.perturbation == first.perturbation);
         Self { members, minutes: None }
-    }
-
-    /// A set written as `NAME`, `NAME@DOSE` (µM) or several of these joined by ` + `; `kind_of` tells the kind of each name.
-    ///
-    /// # Errors
-    /// When a dose is not a positive number.
-    pub fn parse(text: &str, kind_of: &dyn Fn(&str) -> Kind) -> Result<Self, DoseError> {
-        let member = |text: &str| {
-            let text = text.trim();
-            let (name, dose) = match text.rsplit_once('@') {
-                None => (text, None),
-                Some((name, dose)) => {
-                    let wrong = || DoseError { member: text.to_owned(), dose: dose.to_owned() };
-                    let dose = dose.trim().parse().ok().and_then(Micromolar::new);
-                    (name.trim(), Some(dose.ok_or_else(wrong)?))
-                }
-            };
-            Ok(Application { perturbation: Perturbation { name: name.to_owned(), kind: kind_of(name) }, dose })
-        };
-        Ok(Self::of(text.split(" + ").map(member).collect::<Result<Vec<_>, _>>()?))
     }
 
     /// The same set, present for `hours` (rounded to the minute).
@@ -333,19 +306,6 @@ mod tests {
         assert_eq!(Micromolar::new(0.0), None);
         assert_eq!(Micromolar::new(f64::NAN), None);
         assert_eq!(Micromolar::new(f64::INFINITY), None);
-    }
-
-    #[test]
-    fn sets_are_read_as_they_are_asked_for() {
-        let kind_of = |name: &str| if name == "TP53" { Kind::Crispr } else { Kind::Compound };
-        let set = Intervention::parse("taxol@0.3 + TP53", &kind_of).unwrap();
-        assert_eq!(set.to_string(), "TP53 (CRISPR) + taxol 0.3 µM");
-        assert_eq!(set.members()[0].perturbation.kind, Kind::Crispr);
-        for (text, dose) in [("taxol@10uM", "10uM"), ("taxol@0", "0"), ("TP53 + taxol@-1", "-1")] {
-            let error = Intervention::parse(text, &kind_of).unwrap_err();
-            assert_eq!(error.dose, dose);
-            assert!(error.to_string().starts_with("`taxol@"), "{error}");
-        }
     }
 
     #[test]

@@ -7,21 +7,25 @@ mod design;
 mod image;
 mod intervention;
 mod label;
+mod lexicon;
 mod matrix;
 mod mechanism;
+mod nearest;
 mod query;
 mod spread;
 mod stored;
 mod treatment;
 mod units;
 mod well;
+mod written;
 
 use std::collections::BTreeMap;
 
 pub use design::{Design, Reference, RowKind, Schedule, Track};
 pub use image::{ImageScreen, ImageSite, Mask, MaskValues, Object, Plane, Projection, Selector, Time};
-pub use intervention::{Application, DoseError, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
+pub use intervention::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
 pub use label::Label;
+pub use lexicon::{InterventionError, Lexicon, Read};
 pub use matrix::{FeatureMatrix, Features};
 pub use mechanism::share_mechanism;
 pub use query::{Query, QueryError};

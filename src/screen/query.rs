@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 
 use super::Screen;
 use super::mechanism::mechanisms;
+use super::nearest::{nearest, nearest_in_words};
 
 /// A query that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,13 +54,6 @@ pub enum QueryError {
         /// Values of that column that resemble the one asked for.
         nearest: Vec<String>,
     },
-}
-
-fn nearest_in_words(nearest: &[String]) -> String {
-    if nearest.is_empty() {
-        return String::new();
-    }
-    format!("; did you mean {}?", nearest.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or "))
 }
 
 /// A parsed query.
@@ -117,9 +111,6 @@ const MECHANISM: &str = "moa";
 
 /// Most values of a column that an error lists.
 const MOST_LISTED: usize = 12;
-
-/// Most similar names that an error proposes.
-const MOST_PROPOSED: usize = 3;
 
 impl Query {
     /// Reads a query.
@@ -268,23 +259,6 @@ fn value(screen: &Screen, row: usize, column: &str) -> Option<String> {
             }
         },
     }
-}
-
-/// Names that are `wanted` but for case or a few letters, or that hold it; nearest first.
-fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let wanted = wanted.to_lowercase();
-    let most = wanted.chars().count() / 3;
-    let mut near: Vec<(usize, &str)> = names
-        .filter_map(|name| {
-            let lower = name.to_lowercase();
-            let distance = strsim::levenshtein(&wanted, &lower);
-            let is_near = distance <= most || wanted.chars().count() >= 3 && lower.contains(&wanted);
-            is_near.then_some((distance, name))
-        })
-        .collect();
-    near.sort_unstable();
-    near.dedup();
-    near.into_iter().take(MOST_PROPOSED).map(|(_, name)| name.to_owned()).collect()
 }
 
 /// A query that is being read from its left.

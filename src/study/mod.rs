@@ -21,5 +21,5 @@ pub use prepare::{load_other, load_screen, load_screen_until, prepare, prepare_a
 pub use propose::{Choice, Proposal, propose};
 pub use published::{PublishedEmbeddings, embed_published};
 pub use refuse::{Wanted, refuse};
-pub use reopen::{activity, evaluate_finished, predict_table, rank_finished, treatments_of};
+pub use reopen::{AskedTreatments, activity, evaluate_finished, predict_table, rank_finished, treatments_of};
 pub use run::{Finished, run};

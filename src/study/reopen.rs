@@ -15,7 +15,7 @@ use crate::evaluate::{Activity, Answers, Evaluation, Intervals, treatment_scores
 use crate::pair::{Part, SplitBy};
 use crate::plan::{ByBlend, ByMeasured, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank};
 use crate::predict::{Abstains, Method, Starts};
-use crate::screen::{Intervention, Kind, RowKind, Screen, Treatment};
+use crate::screen::{Kind, Lexicon, Perturbation, Read, RowKind, Screen, Treatment};
 use crate::table::Table;
 use crate::train::TrainedModel;
 
@@ -234,18 +234,28 @@ pub fn evaluate_finished(
     Ok(Evaluation::of(&config.evaluate, config.split.by, &answers)?)
 }
 
-/// Treatments written as `NAME`, `NAME@DOSE` (µM) or several joined by ` + `; all of the screen's when none is given.
+/// Interventions that were asked for in words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskedTreatments {
+    /// In the order in which they were asked for.
+    pub treatments: Vec<Treatment>,
+    /// How they were understood, where that is not what was written, and doses far from those that were measured.
+    pub remarks: Vec<String>,
+}
+
+/// The treatments that `texts` mean, each as [`Lexicon::read`] reads it; all of the screen's when none is given.
 ///
 /// # Errors
-/// In words, when a dose is no positive number or the context is unknown.
+/// In words, when a text has no meaning or several, or the context is unknown.
 pub fn treatments_of(
     trained_run: &TrainedRun,
     screen: &Screen,
     texts: &[String],
     context: Option<&str>,
-) -> Result<Vec<Treatment>, String> {
+) -> Result<AskedTreatments, String> {
     let measured = screen.treatments();
-    let contexts: Vec<&str> = trained_run.trained.vocabulary.contexts().iter().map(String::as_str).collect();
+    let vocabulary = &trained_run.trained.vocabulary;
+    let contexts: Vec<&str> = vocabulary.contexts().iter().map(String::as_str).collect();
     let context = match context {
         Some(context) if !contexts.contains(&context) => {
             let known = match contexts.as_slice() {
@@ -258,23 +268,26 @@ pub fn treatments_of(
         None => contexts.first().copied().unwrap_or_default(),
     };
     if texts.is_empty() {
-        return Ok(measured.into_keys().collect());
+        return Ok(AskedTreatments { treatments: measured.into_keys().collect(), remarks: Vec::new() });
     }
-    let known: BTreeMap<&str, Kind> =
-        trained_run.trained.vocabulary.perturbations().iter().map(|p| (p.name.as_str(), p.kind)).collect();
+    let lexicon =
+        Lexicon::of(measured.keys().map(|treatment| &treatment.intervention)).with(vocabulary.perturbations());
+    let described = vocabulary.described().filter(|name| !lexicon.has_name(name));
+    let described: Vec<Perturbation> =
+        described.map(|name| Perturbation { name: name.to_owned(), kind: Kind::default() }).collect();
+    let lexicon = lexicon.with(&described);
     let hours = measured.keys().find(|treatment| treatment.context == context).and_then(|t| t.intervention.hours());
-    texts
-        .iter()
-        .map(|text| {
-            let kind_of = |name: &str| known.get(name).copied().unwrap_or_default();
-            let intervention = Intervention::parse(text, &kind_of).map_err(|error| error.to_string())?;
-            let intervention = match hours {
-                Some(hours) => intervention.lasting(hours),
-                None => intervention,
-            };
-            Ok(Treatment { intervention, context: context.to_owned() })
-        })
-        .collect()
+    let mut asked = AskedTreatments { treatments: Vec::with_capacity(texts.len()), remarks: Vec::new() };
+    for text in texts {
+        let Read { intervention, remarks } = lexicon.read(text).map_err(|error| error.to_string())?;
+        let intervention = match hours {
+            Some(hours) => intervention.lasting(hours),
+            None => intervention,
+        };
+        asked.treatments.push(Treatment { intervention, context: context.to_owned() });
+        asked.remarks.extend(remarks);
+    }
+    Ok(asked)
 }
 
 /// Predictions as a table: the intervention, each member's latents, and decoded features where features are no pixels; and
