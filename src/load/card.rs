@@ -116,6 +116,9 @@ pub struct Columns {
     pub replicate: Option<ColumnOrValue>,
     /// What was applied.
     pub perturbation: Option<ColumnOrValue>,
+    /// What stands between perturbations that one cell names together, as in `A + B`; empty where every name is whole.
+    /// `None` leaves it to what the names say.
+    pub separator: Option<String>,
     /// Its concentration.
     pub dose: Option<ColumnOrValue>,
     /// The unit of each row's concentration.

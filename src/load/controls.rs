@@ -11,7 +11,7 @@ use super::dose;
 use super::error::LoadError;
 use super::kind;
 use super::mapping::{ColumnRole, Mapping};
-use super::table::RawTable;
+use super::table::{RawTable, boolean};
 use super::vehicle::{Standing, Word, standing, word};
 use crate::screen::{Kind, Role};
 
@@ -70,6 +70,13 @@ fn treated_controls(perturbations: Texts<'_>, roles: &[Role]) -> Option<String> 
             named.join(", ")
         )
     })
+}
+
+/// Whether a card's rules speak of this name of a perturbation, letter by letter.
+pub(super) fn is_declared(card: &Card, name: &str) -> bool {
+    let Some(controls) = &card.controls else { return false };
+    let rules = [&controls.negative, &controls.positive, &controls.empty_wells];
+    rules.into_iter().flatten().flat_map(|rules| rules.list()).any(|rule| rule.values.iter().any(|value| value == name))
 }
 
 /// The columns that a card's rules look at.
@@ -373,7 +380,7 @@ fn by_doses(table: &RawTable, card: &Card) -> Roles {
     let columns: Vec<&[Option<String>]> = card.columns.doses.values().filter_map(|column| table.text(column)).collect();
     let is_dose = |text: &Option<String>| {
         // What is no number is named as such when doses are read.
-        text.as_deref().is_some_and(|text| !dose::is_zero(text))
+        text.as_deref().is_some_and(|text| !dose::is_zero(text) && boolean(text) != Some(false))
     };
     let role = |row: usize| match columns.iter().any(|values| is_dose(&values[row])) {
         true => Role::Treatment,

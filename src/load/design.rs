@@ -3,6 +3,7 @@
 use super::card::Card;
 use super::error::LoadError;
 use super::mapping::{ColumnRole, MappedColumn, Mapping, plain};
+use super::sets::Sets;
 use super::table::RawTable;
 use super::{cells, controls, dose, identity, kind, plates, rows};
 use crate::screen::{DoseUnit, Role, Unit};
@@ -23,13 +24,25 @@ pub(super) struct Rows {
 /// # Errors
 /// If a cell is wrong, or a column that the card names is absent.
 pub(super) fn read(table: &mut RawTable, mapping: &mut Mapping, card: &Card) -> Result<Rows, LoadError> {
-    let controls::Roles { roles, why, mut notes } = controls::roles(table, mapping, card)?;
+    let (sets, unsure) = Sets::of(table, mapping, card)?;
+    let controls::Roles { roles: told, why, mut notes } = match &sets {
+        Some(sets) => sets.roles(table, mapping, card)?,
+        None => controls::roles(table, mapping, card)?,
+    };
+    let roles = sets.as_ref().map_or_else(|| told.clone(), |sets| sets.row_roles(&told));
     mapping.controls_why = why;
+    notes.extend(unsure);
     notes.extend(cells::map(table, mapping, card));
     notes.extend(plates::tell_apart(table, mapping, card, &roles)?);
-    notes.extend(identity::notes(table, mapping, &roles));
+    if sets.is_none() {
+        notes.extend(identity::notes(table, mapping, &roles));
+    }
     map_kind(table, mapping, card, &roles);
-    let mut units = rows::observations(table, mapping, card, &roles)?;
+    let mut units = match &sets {
+        Some(sets) => sets.observations(table, mapping, card, &told)?,
+        None => rows::observations(table, mapping, card, &roles)?,
+    };
+    notes.extend(sets.iter().flat_map(|sets| sets.notes(&units)));
     notes.extend(map_units_by_row(table, mapping, card));
     notes.extend(dose::merge(&mut units));
     notes.extend(stock_note(mapping, card, &units));

@@ -13,6 +13,7 @@ use super::card::{Card, Columns};
 use super::declared::ColumnOrValue;
 use super::error::LoadError;
 use super::left_out::LeftOut;
+use super::numbered::{NumberedColumns, numbered_columns};
 use super::table::{RawColumn, RawTable, Values};
 use crate::screen::DoseUnit;
 use crate::table::first_few;
@@ -252,6 +253,7 @@ impl Columns {
             lab_batch: pick(&self.lab_batch, &weaker.lab_batch),
             replicate: pick(&self.replicate, &weaker.replicate),
             perturbation: pick(&self.perturbation, &weaker.perturbation),
+            separator: self.separator.clone().or_else(|| weaker.separator.clone()),
             dose: pick(&self.dose, &weaker.dose),
             dose_unit: pick(&self.dose_unit, &weaker.dose_unit),
             doses: if self.doses.is_empty() { weaker.doses.clone() } else { self.doses.clone() },
@@ -312,6 +314,9 @@ impl Mapping {
                 // One column for each perturbation's dose leaves nothing to these two.
                 None if matches!(role, ColumnRole::Perturbation | ColumnRole::Dose)
                     && !card.columns.doses.is_empty() => {}
+                // The doses of members are found with them.
+                None if role == ColumnRole::Perturbation => mapping.infer_perturbations(names, card),
+                None if role == ColumnRole::Dose && mapping.column(ColumnRole::Dose).is_some() => {}
                 // A unit without a dose beside it is one of something else.
                 None if role == ColumnRole::DoseUnit => mapping.map_unit_column(names),
                 None if role == ColumnRole::Context => mapping.map_context(path, names, card)?,
@@ -405,6 +410,33 @@ impl Mapping {
         self.columns.push(MappedColumn { role, column: column.to_owned(), why, is_made: false });
     }
 
+    /// The column of perturbations; or several with a number in their names, where each holds a member of a set.
+    fn infer_perturbations(&mut self, names: &[String], card: &Card) {
+        let usual = usual_column(names, ColumnRole::Perturbation);
+        let numbered = numbered_columns(names).filter(|numbered| {
+            let has_doses_apart = !numbered.doses.is_empty() && usual_column(names, ColumnRole::Dose).is_none();
+            usual.is_none_or(|usual| numbered.perturbations.contains(&usual)) || has_doses_apart
+        });
+        let Some(NumberedColumns { perturbations, doses }) = numbered else {
+            if let Some(column) = usual {
+                self.infer(ColumnRole::Perturbation, column);
+            }
+            return;
+        };
+        let doses = if card.columns.dose.is_none() { doses } else { Vec::new() };
+        let of_role = |role: ColumnRole, columns: Vec<&str>| {
+            let mapped = columns.into_iter().enumerate().map(move |(index, column)| MappedColumn {
+                role,
+                column: column.to_owned(),
+                why: format!("member {} of what was applied together, by its name", index + 1),
+                is_made: false,
+            });
+            mapped.collect::<Vec<_>>()
+        };
+        self.columns.extend(of_role(ColumnRole::Perturbation, perturbations));
+        self.columns.extend(of_role(ColumnRole::Dose, doses));
+    }
+
     /// A name that is made of nothing but words for a dose, as `Final conc. [µM]`; of several none is chosen.
     fn infer_dose(&mut self, names: &[String]) {
         let is_free = |name: &&String| !self.columns.iter().any(|mapped| mapped.column == **name);
@@ -429,7 +461,7 @@ impl Mapping {
         Ok(())
     }
 
-    fn map_dose_unit(&mut self, card: &Card) {
+    pub(super) fn map_dose_unit(&mut self, card: &Card) {
         let doses = self.columns.iter().filter(|mapped| mapped.role == ColumnRole::Dose);
         let known = doses.map(|mapped| &mapped.column).find_map(|column| Some((unit_of(card, column)?, column)));
         if let Some((unit, column)) = known {

@@ -34,6 +34,7 @@ mod parquet;
 mod plates;
 mod profiles;
 mod rows;
+mod sets;
 mod source;
 mod table;
 mod text;

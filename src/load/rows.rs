@@ -1,6 +1,6 @@
 //! Rows of a table -> observations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
@@ -10,7 +10,7 @@ use super::dose::{is_zero, rounded, written};
 use super::error::LoadError;
 use super::kind;
 use super::mapping::{ColumnRole, Mapping, unit_of};
-use super::table::RawTable;
+use super::table::{RawTable, boolean};
 use crate::screen::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation, Reference, Role, Unit, Well};
 
 /// Longest duration that is believed: a century.
@@ -32,6 +32,16 @@ pub(super) fn observations(
     results.into_iter().collect()
 }
 
+/// Whether a cell of 0 and 1, or of truth values, says that something was applied; `None` for anything else.
+fn flag(text: &str) -> Option<bool> {
+    match text.parse::<f64>() {
+        Ok(0.0) => Some(false),
+        Ok(1.0) => Some(true),
+        Ok(_) => None,
+        Err(_) => boolean(text),
+    }
+}
+
 struct RowReader<'a> {
     table: &'a RawTable,
     card: &'a Card,
@@ -43,6 +53,8 @@ struct RowReader<'a> {
     /// `None` where each perturbation has a dose column of its own.
     perturbation: Option<Cells<'a>>,
     doses: Vec<(&'a str, Cells<'a>)>,
+    /// Those of these columns that say whether the perturbation was applied, and not how much of it.
+    flags: BTreeSet<&'a str>,
     dose: Option<Cells<'a>>,
     dose_unit: Option<Cells<'a>>,
     hours: Option<Cells<'a>>,
@@ -81,6 +93,11 @@ impl<'a> RowReader<'a> {
         let perturbation = cells(ColumnRole::Perturbation);
         let doses = card.columns.doses.iter();
         let doses: Vec<_> = doses.filter_map(|(name, column)| Some((name.as_str(), named(column)?))).collect();
+        let is_flag = |cells: &Cells<'_>| {
+            let is_yes_or_no = |text: &Option<String>| text.as_deref().is_none_or(|text| flag(text).is_some());
+            unit_of(card, cells.column).is_none() && cells.values.iter().all(is_yes_or_no)
+        };
+        let flags = doses.iter().map(|(_, cells)| *cells).filter(is_flag).map(|cells| cells.column).collect();
         if perturbation.is_none() && doses.is_empty() {
             return Err(missing(
                 ColumnRole::Perturbation,
@@ -97,6 +114,7 @@ impl<'a> RowReader<'a> {
             replicate: cells(ColumnRole::Replicate),
             perturbation,
             doses,
+            flags,
             dose: cells(ColumnRole::Dose),
             dose_unit: cells(ColumnRole::DoseUnit),
             hours: cells(ColumnRole::Hours),
@@ -152,12 +170,17 @@ impl<'a> RowReader<'a> {
         let mut applications = Vec::new();
         for &(name, cells) in &self.doses {
             const EXPECTED: &str = "a dose, 0 or more (0 or nothing where the perturbation was not applied)";
+            let perturbation = || Perturbation { name: name.to_owned(), kind };
+            if self.flags.contains(cells.column) {
+                let is_applied = cells.values[row].as_deref().is_some_and(|text| flag(text) == Some(true));
+                applications.extend(is_applied.then(|| Application { perturbation: perturbation(), dose: None }));
+                continue;
+            }
             let unit = unit_of(self.card, cells.column).or(self.mapping.dose_unit);
             let unit = unit.ok_or_else(|| self.without_unit(cells))?;
             let dose = self.number(Some(cells), row, EXPECTED, |dose| dose >= 0.0)?.unwrap_or(0.0);
             if let Some(dose) = Micromolar::new(rounded(dose * self.card.in_micromolar(unit, name)?)) {
-                let perturbation = Perturbation { name: name.to_owned(), kind };
-                applications.push(Application { perturbation, dose: Some(dose) });
+                applications.push(Application { perturbation: perturbation(), dose: Some(dose) });
             }
         }
         Ok(applications)

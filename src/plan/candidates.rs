@@ -205,7 +205,7 @@ mod tests {
         let cases = [
             (
                 "perturbation\ntaxol\n",
-                "library.csv: no column `dose_um`; list candidates by `perturbation` and `dose_um`",
+                "library.csv: no column `dose_um`; list candidates by `intervention`, or by `perturbation` and `dose_um`",
             ),
             ("perturbation,dose_um\ntaxol,1\n,1\n", "library.csv:3: column `perturbation` holds \"\", expected a name"),
             (
@@ -226,13 +226,58 @@ mod tests {
             ),
             (
                 "perturbation,dose_um\nMYC,\n",
-                "library.csv:2: `MYC` is known as 2 kinds of perturbation; give the kind in a column `kind`",
+                "library.csv:2: `MYC` is known as 2 kinds of perturbation; write the kind behind it, as in `MYC (CRISPR)`, or in a column `kind`",
             ),
         ];
         for (text, expected) in cases {
             assert_eq!(of_file(text).unwrap_err(), expected);
         }
         assert!(of_file("perturbation,dose_um\n").unwrap_err().starts_with("library.csv"));
+    }
+
+    #[test]
+    fn a_table_lists_sets_as_they_are_written_or_in_columns_of_their_own() {
+        let member = |name: &str, kind, dose| Application {
+            perturbation: Perturbation { name: name.into(), kind },
+            dose: Micromolar::new(dose),
+        };
+        let pair = |dose: f64| {
+            let members = [member("taxol", Kind::Compound, dose), member("TP53", Kind::Crispr, 0.0)];
+            Treatment { intervention: Intervention::of(members).lasting(24.0), context: "U2OS".into() }
+        };
+        assert_eq!(
+            of_file("intervention\ntaxol@1 + TP53\nTP53 (CRISPR) + taxol 0.3 µM\n").unwrap(),
+            [pair(0.3), pair(1.0)]
+        );
+        let numbered = "drug_1,dose_1_um,drug_2,dose_2_um\ntaxol,1,TP53,\ntaxol,0.3,TP53,\ntaxol,300 nM,TP53,\n";
+        assert_eq!(of_file(numbered).unwrap(), [pair(0.3), pair(1.0)]);
+        let single = of_file("drug_1,dose_1_nm,drug_2,dose_2_nm\ntaxol,1000,,\n").unwrap();
+        assert_eq!(single, [treatment("taxol", Kind::Compound, 1.0, 24.0)]);
+        let twice = of_file("drug_1,dose_1_um,drug_2,dose_2_um\ntaxol,1,taxol,2\n").unwrap_err();
+        assert!(twice.starts_with("library.csv:2: `taxol` stands twice"), "{twice}");
+    }
+
+    #[test]
+    fn pairs_are_all_pairs_of_measured_members_at_their_doses() {
+        let measured = [("a", 1.0), ("a", 3.0), ("b", 2.0), ("c", 0.0)];
+        let mut measured: Measured =
+            measured.iter().map(|&(name, dose)| (treatment(name, Kind::Compound, dose, 24.0), vec![0])).collect();
+        let texts = |measured: &Measured| -> Vec<String> {
+            let pairs = pairs(measured, "U2OS").unwrap();
+            pairs.iter().map(|pair| pair.intervention.to_string()).collect()
+        };
+        let expected = ["a 1 µM + b 2 µM", "a 1 µM + c", "a 3 µM + b 2 µM", "a 3 µM + c", "b 2 µM + c"];
+        assert_eq!(texts(&measured), expected);
+        // A member that was measured within a set only is one too.
+        measured.remove(&treatment("b", Kind::Compound, 2.0, 24.0));
+        let members = [("a", 3.0), ("b", 2.0)].map(|(name, dose)| treatment(name, Kind::Compound, dose, 24.0));
+        let set = Intervention::of(members.iter().flat_map(|member| member.intervention.members().to_vec()));
+        measured.insert(Treatment { intervention: set.lasting(24.0), context: "U2OS".into() }, vec![1]);
+        assert_eq!(texts(&measured), expected);
+        let many: Measured =
+            (0..700).map(|number| (treatment(&format!("d{number}"), Kind::Compound, 1.0, 24.0), vec![0])).collect();
+        let error = pairs(&many, "U2OS").unwrap_err().to_string();
+        assert!(error.starts_with("700 measured members make 244650 pairs"), "{error}");
     }
 
     #[test]

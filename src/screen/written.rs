@@ -54,7 +54,8 @@ impl WrittenDose {
 /// Where the unit behind a number begins.
 fn unit_at(text: &str) -> Option<usize> {
     let behind = |&(at, letter): &(usize, char)| {
-        (letter.is_alphabetic() || letter == 'µ') && text[..at].trim().parse::<f64>().is_ok()
+        let is_unit = || DoseUnit::parse(&text[at..]).is_some();
+        (letter.is_alphabetic() || letter == 'µ') && text[..at].trim().parse::<f64>().is_ok() && is_unit()
     };
     text.char_indices().find(behind).map(|(at, _)| at)
 }
@@ -79,8 +80,11 @@ pub(super) fn members(text: &str) -> Vec<Written> {
     let (mut parts, mut start) = (Vec::new(), 0);
     let mut quotes = Quotes::default();
     for (at, letter) in text.char_indices() {
+        if at < start {
+            continue;
+        }
         let begins_member = text[start..at].trim().is_empty();
-        if !quotes.pass(letter, begins_member) && at >= start && text[at..].starts_with(BETWEEN) {
+        if !quotes.pass(letter, begins_member) && text[at..].starts_with(BETWEEN) {
             parts.push(&text[start..at]);
             start = at + BETWEEN.len();
         }
@@ -168,8 +172,7 @@ pub(super) fn behind_name(text: &str) -> (&str, Option<Kind>, Option<WrittenDose
         .collect();
     for at in words.iter().rev().take(2) {
         let dose = &text[*at..];
-        let has_unit = unit_at(dose).is_some_and(|unit| DoseUnit::parse(&dose[unit..]).is_some());
-        if has_unit {
+        if unit_at(dose).is_some() {
             return (text[..*at].trim_end(), None, Some(WrittenDose::of(dose)));
         }
     }

@@ -4,6 +4,7 @@ mod bundled;
 mod design;
 mod features;
 mod gaps;
+mod sets;
 
 use std::collections::BTreeSet;
 use std::io::Write;
