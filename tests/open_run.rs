@@ -75,10 +75,25 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     };
     let said = finish(predict("taxol@0.5"), 0);
     assert!(said.contains("1 predictions"), "{said}");
-    let said = finish(predict("taxol@10uM"), 2);
-    assert!(said.contains("`taxol@10uM`: `10uM` is not a dose (expected a positive number of µM)"), "{said}");
-    let said = finish(predict("no such compound@1"), 0);
-    assert!(said.contains("no prediction of no such compound 1 µM"), "{said}");
+    // What is printed is read, and so is much of what is typed.
+    finish(predict("taxol 0.5 µM"), 0);
+    let said = finish(predict("TAXOL@500nM"), 0);
+    assert!(said.contains("`TAXOL` is read as `taxol`"), "{said}");
+    let said = finish(predict("taxol@100000"), 0);
+    assert!(said.contains("100000 µM is far beyond"), "{said}");
+    // An unmeasured pair is predicted; what cannot be is a question, and the file stays.
+    finish(predict("taxol@0.5+colchicine@0.7"), 0);
+    let good = fs::read(&predictions).unwrap();
+    for (intervention, expected) in [
+        ("taxol@10 parsec", "`10 parsec` of `taxol` is not a dose"),
+        ("taxol", "`taxol` needs a dose; measured are"),
+        ("taxl@0.5", "no perturbation is called `taxl`; did you mean `taxol`?"),
+        ("no such compound@1", "no perturbation is called `no such compound`; there are `"),
+    ] {
+        let said = finish(predict(intervention), 2);
+        assert!(said.contains(expected), "{said}");
+        assert!(fs::read(&predictions).unwrap() == good, "the file was replaced");
+    }
 
     let target = "moa == \"Actin disruptors\"";
     finish(command(&["rank", &run, &unseen_csv, "--target", target, "--out", &text("ranking.parquet")]), 0);
@@ -105,6 +120,8 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
         assert_eq!(ranking.abstained.len(), 1);
     }
     fs::write(&library, "perturbation,dose_um\ntaxol,0.05 mg\n").unwrap();
+    let pairs = command(&["rank", &run, "--target", target, "--candidates", "pairs", "--by", "lewm", "--top", "1"]);
+    assert!(finish(pairs, 0).contains("combination not measured"));
     let said = finish(command(&["rank", &run, "--target", target, "--candidates", &library]), 1);
     assert!(
         said.contains("library.csv:2: column `dose_um` holds \"0.05 mg\", expected a positive number of µM"),
