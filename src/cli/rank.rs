@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::{print, table_path};
+use super::{AskedWrongly, print, table_path};
 use crate::evaluate::Evaluation;
 use crate::plan::{Candidates, Shown, ranker};
 use crate::run::Artifact;

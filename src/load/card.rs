@@ -36,6 +36,7 @@ use super::error::LoadError;
 use super::gap::Assumed;
 use super::image::settings::ImageSettings;
 use super::join_key::JoinKey;
+use super::mapping::ColumnRole;
 use super::text::read_small_text;
 use super::tracks::settings::TrackSettings;
 use crate::screen::{DoseUnit, Kind, Reference};
@@ -260,10 +261,38 @@ impl Card {
         if let Some((name, mass)) = card.molar_mass_kda.iter().find(|(_, mass)| !(mass.is_finite() && **mass > 0.0)) {
             return Err(error(format!("the molar mass of `{name}` is {mass}, expected a positive number of kDa")));
         }
+        if let Some(message) = card.fault_of_columns() {
+            return Err(error(message));
+        }
         if let Some(join) = card.join.iter().find(|join| join.on.is_empty()) {
             return Err(error(format!("the join of `{}` has no key; give `on = [\"plate\", \"well\"]`", join.file)));
         }
         Ok(card)
+    }
+
+    /// What is wrong with roles of several columns, in words.
+    fn fault_of_columns(&self) -> Option<String> {
+        let columns_of = |role: ColumnRole| match self.columns.get(role) {
+            Some(ColumnOrValue::Columns(columns)) => columns.len(),
+            _ => 0,
+        };
+        let is_of_members = |role: ColumnRole| matches!(role, ColumnRole::Perturbation | ColumnRole::Dose);
+        let wrong = ColumnRole::ALL.into_iter().find(|role| {
+            columns_of(*role) > 0 && (!is_of_members(*role) || self.tracks.is_some() || self.images.is_some())
+        });
+        if let Some(role) = wrong {
+            return Some(format!(
+                "`{role}` has several columns; only `perturbation` and `dose` of profile tables may have a column for each \
+                 member of a set"
+            ));
+        }
+        let (n_names, n_doses) = (columns_of(ColumnRole::Perturbation), columns_of(ColumnRole::Dose));
+        (n_doses > 0 && n_doses != n_names).then(|| {
+            format!(
+                "`dose` has {n_doses} columns and `perturbation` {}; name as many, in the same order",
+                n_names.max(1)
+            )
+        })
     }
 
     /// The folder that the card's paths are relative to: its own, unless it names another.

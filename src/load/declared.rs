@@ -6,19 +6,24 @@
 //! lab_batch = ""                     # no column
 //! perturbation = { value = "taxol" } # one value for all rows
 //! hours = { value = 48 }
+//!
+//! perturbation = ["drug_1", "drug_2"] # a column for each member of a set
+//! dose = ["dose_1_um", "dose_2_um"]
 //! ```
 
 use std::fmt;
 
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A column, or one value for all rows.
+/// A column, several, or one value for all rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ColumnOrValue {
     /// The name of a column; empty where no column has the role.
     Column(String),
+    /// The columns of what was applied together, or of its doses.
+    Columns(Vec<String>),
     /// The same in all rows.
     Value(String),
 }
@@ -28,7 +33,7 @@ impl ColumnOrValue {
     pub fn column(&self) -> Option<&str> {
         match self {
             Self::Column(name) => Some(name),
-            Self::Value(_) => None,
+            Self::Columns(_) | Self::Value(_) => None,
         }
     }
 }
@@ -49,6 +54,7 @@ impl Serialize for ColumnOrValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Column(name) => serializer.serialize_str(name),
+            Self::Columns(names) => names.serialize(serializer),
             Self::Value(value) => {
                 let mut map = serializer.serialize_map(Some(1))?;
                 map.serialize_entry("value", value)?;
@@ -92,6 +98,18 @@ impl<'de> Visitor<'de> for Reader {
         Ok(ColumnOrValue::Column(name.to_owned()))
     }
 
+    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<ColumnOrValue, A::Error> {
+        let mut columns = Vec::new();
+        while let Some(name) = names.next_element::<String>()? {
+            columns.push(name);
+        }
+        match columns.len() {
+            0 => Err(A::Error::custom("expected the names of columns, or \"\" where no column has the role")),
+            1 => Ok(ColumnOrValue::Column(columns.remove(0))),
+            _ => Ok(ColumnOrValue::Columns(columns)),
+        }
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ColumnOrValue, A::Error> {
         let mut value = None;
         while let Some(key) = map.next_key::<String>()? {
@@ -124,6 +142,15 @@ mod tests {
         assert_eq!(context, ["cell_line".into(), ColumnOrValue::Value("24 h".to_owned())]);
         let written = toml::to_string(&Columns { plate: value("P1"), ..Columns::default() }).unwrap();
         assert_eq!(read(&written).unwrap().plate, value("P1"));
+    }
+
+    #[test]
+    fn what_was_applied_together_may_have_several_columns() {
+        let columns = read("perturbation = [\"drug_1\", \"drug_2\"]\ndose = [\"dose_um\"]").unwrap();
+        let several = ColumnOrValue::Columns(vec!["drug_1".to_owned(), "drug_2".to_owned()]);
+        assert_eq!((columns.perturbation.clone(), columns.dose.clone()), (Some(several), Some("dose_um".into())));
+        assert_eq!(read(&toml::to_string(&columns).unwrap()).unwrap(), columns);
+        assert!(read("dose = []").unwrap_err().contains("expected the names of columns"));
     }
 
     #[test]

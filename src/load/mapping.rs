@@ -317,6 +317,7 @@ impl Mapping {
                 // The doses of members are found with them.
                 None if role == ColumnRole::Perturbation => mapping.infer_perturbations(names, card),
                 None if role == ColumnRole::Dose && mapping.column(ColumnRole::Dose).is_some() => {}
+                None if role == ColumnRole::Dose && mapping.infer_doses_of_members(names) => {}
                 // A unit without a dose beside it is one of something else.
                 None if role == ColumnRole::DoseUnit => mapping.map_unit_column(names),
                 None if role == ColumnRole::Context => mapping.map_context(path, names, card)?,
@@ -356,6 +357,9 @@ impl Mapping {
     ) -> Result<(), LoadError> {
         match declared {
             ColumnOrValue::Column(column) => self.declare_column(path, names, role, column),
+            ColumnOrValue::Columns(columns) => {
+                columns.iter().try_for_each(|column| self.declare_column(path, names, role, column))
+            }
             ColumnOrValue::Value(value) => {
                 self.declare_value(names, role, value);
                 Ok(())
@@ -435,6 +439,19 @@ impl Mapping {
         };
         self.columns.extend(of_role(ColumnRole::Perturbation, perturbations));
         self.columns.extend(of_role(ColumnRole::Dose, doses));
+    }
+
+    /// The doses beside several columns of perturbations that are declared; whether there are such.
+    fn infer_doses_of_members(&mut self, names: &[String]) -> bool {
+        let of_perturbations = self.columns.iter().filter(|mapped| mapped.role == ColumnRole::Perturbation);
+        let declared: Vec<&str> = of_perturbations.map(|mapped| mapped.column.as_str()).collect();
+        let numbered = numbered_columns(names);
+        let Some(NumberedColumns { doses, .. }) = numbered.filter(|numbered| numbered.perturbations == declared) else {
+            return false;
+        };
+        let doses: Vec<String> = doses.into_iter().map(str::to_owned).collect();
+        doses.iter().for_each(|column| self.infer(ColumnRole::Dose, column));
+        !doses.is_empty()
     }
 
     /// A name that is made of nothing but words for a dose, as `Final conc. [µM]`; of several none is chosen.

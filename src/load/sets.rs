@@ -81,9 +81,10 @@ impl Sets {
         let mut members = Vec::with_capacity(table.n_rows());
         for row in 0..table.n_rows() {
             let n_before = members.len();
+            let together = if doses.len() == 1 { cell(&doses[0], row) } else { None };
             for (slot, column) in perturbations.iter().enumerate() {
                 let name = cell(column, row);
-                let dose = doses.get(slot).and_then(|column| cell(column, row));
+                let dose = doses.get(slot).filter(|_| doses.len() > 1).and_then(|column| cell(column, row));
                 if name.is_some() {
                     members.push(Member { row, slot, name, dose });
                 } else if dose.as_deref().is_some_and(|dose| !dose::is_zero(dose)) {
@@ -97,6 +98,12 @@ impl Sets {
             }
             if members.len() == n_before {
                 members.push(Member { row, slot: 0, name: None, dose: None });
+            }
+            if let Some(text) = together {
+                let set: Vec<NamedDose> =
+                    members[n_before..].iter().map(|member| (member.name.clone().unwrap_or_default(), None)).collect();
+                let of_set = doses_of_set(&set, &text).ok_or_else(|| not_of_each(table, row, &doses[0], text))?;
+                members[n_before..].iter_mut().zip(of_set).for_each(|(member, dose)| member.dose = dose);
             }
         }
         let columns = perturbations.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ");
@@ -136,17 +143,7 @@ impl Sets {
             let doses_of_set = match dose {
                 _ if signs.has_doses => set.iter().map(|(_, dose)| dose.clone()).collect(),
                 None => vec![None; set.len()],
-                Some(dose) => match doses_of_set(set, &dose) {
-                    Some(doses) => doses,
-                    None => {
-                        return Err(LoadError::Cell {
-                            place: table.place(row),
-                            column: doses[0].clone(),
-                            found: dose,
-                            expected: "a dose for each member of the set, in the same order, as in `3 + 0.5`",
-                        });
-                    }
-                },
+                Some(dose) => doses_of_set(set, &dose).ok_or_else(|| not_of_each(table, row, &doses[0], dose))?,
             };
             for (slot, ((name, _), dose)) in set.iter().zip(doses_of_set).enumerate() {
                 members.push(Member { row, slot, name: Some(name.clone()), dose });
@@ -276,8 +273,9 @@ impl Sets {
             .filter(|(places, unit)| unit.role.is_treated() && is_twice(places.clone()));
         let n_twice = n_twice.count();
         if n_twice > 0 {
+            let rows = if n_twice == 1 { "1 row names" } else { &format!("{n_twice} rows name") };
             notes.push(format!(
-                "{n_twice} rows name a perturbation twice; it counts once, with the sum of its doses where there are any"
+                "{rows} a perturbation twice; it counts once, with the sum of its doses where there are any"
             ));
         }
         notes
@@ -315,10 +313,19 @@ impl Sets {
             ColumnRole::Dose => !is_of_another(&self.doses, column),
             _ => true,
         });
-        if let Some(unit) = self.doses.get(slot).and_then(|column| unit_of(card, column)) {
+        if let Some(unit) = self.doses.get(slot).or(self.doses.first()).and_then(|column| unit_of(card, column)) {
             of_slot.dose_unit = Some(unit);
         }
         of_slot
+    }
+}
+
+fn not_of_each(table: &RawTable, row: usize, column: &str, found: String) -> LoadError {
+    LoadError::Cell {
+        place: table.place(row),
+        column: column.to_owned(),
+        found,
+        expected: "a dose for each member of the set, in the same order, as in `3 + 0.5`",
     }
 }
 

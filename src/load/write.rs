@@ -138,17 +138,28 @@ fn card_text(told: Told, folder: &Path) -> String {
     );
     // Where each perturbation has a column of its doses, the one column of doses is made of them.
     let is_made = |role: ColumnRole| role == ColumnRole::Dose && !card.columns.doses.is_empty();
+    let columns_of = |role: ColumnRole| -> Vec<&str> {
+        let of_role = mapping.columns.iter().filter(|mapped| mapped.role == role);
+        of_role.map(|mapped| mapped.column.as_str()).collect()
+    };
     for role in ColumnRole::ALL.into_iter().filter(|role| *role != ColumnRole::Context && !is_made(*role)) {
         let word = role.word();
         let mapped = mapping.columns.iter().find(|mapped| mapped.role == role);
         match (card.columns.get(role), mapped) {
             (Some(ColumnOrValue::Value(value)), _) => line(format!("{word} = {{ value = {} }}", quoted(value))),
             (Some(ColumnOrValue::Column(none)), None) if none.is_empty() => line(format!("{word} = \"\"")),
+            // Columns of one member each.
+            (_, Some(mapped)) if columns_of(role).len() > 1 => {
+                line(format!("{word} = {}  # {}", list(&columns_of(role)), mapped.why));
+            }
             // Of rows and columns, or of a declaration, it is made again.
             (_, Some(mapped)) if mapped.is_made => line(format!("# {word} = \"…\"  # {}", mapped.why)),
             (_, Some(mapped)) => line(format!("{word} = {}  # {}", quoted(&mapped.column), mapped.why)),
             (_, None) => {}
         }
+    }
+    if let Some(separator) = &card.columns.separator {
+        line(format!("separator = {}", quoted(separator)));
     }
     open("columns").into_iter().for_each(&mut line);
     if card.columns.plate_within.is_some() || !mapping.plate_within.is_empty() {

@@ -66,6 +66,24 @@ fn sets_in_numbered_columns_are_read_with_their_doses() {
 }
 
 #[test]
+fn columns_of_members_are_declared() {
+    let rows = ["DMSO,,,", "DMSO,,,", "HN,6,,", "RO,3.5,,", "HN,6,RO,3.5", "RO,3.5,HN,6"];
+    let card = "[columns]\nperturbation = [\"anchor\", \"library\"]\ndose = [\"x_um\", \"y_um\"]";
+    let loaded = check(of_card(&table("anchor,x_um,library,y_um", rows), card), SINGLES_AND_A_PAIR);
+    let text = {
+        let folder = tempfile::tempdir().unwrap();
+        write_card(&loaded, &folder.path().join("dataset.toml")).unwrap();
+        std::fs::read_to_string(folder.path().join("dataset.toml")).unwrap()
+    };
+    assert!(text.contains("perturbation = [\"anchor\", \"library\"]"), "{text}");
+    assert!(text.contains("dose = [\"x_um\", \"y_um\"]"), "{text}");
+    let error = of_card(&table("anchor,x_um,library,y_um", rows), "[columns]\nwell = [\"a\", \"b\"]").unwrap_err();
+    assert!(error.contains("`well` has several columns"), "{error}");
+    let error = of_card(&table("anchor,x_um,library,y_um", rows), &card.replace("\"anchor\", ", "")).unwrap_err();
+    assert!(error.contains("`dose` has 2 columns and `perturbation` 1"), "{error}");
+}
+
+#[test]
 fn pairs_of_genes_are_sets_without_doses_and_controls_fall_away() {
     let expected = ["untreated", "untreated", "KLF1", "MAP2K6", "KLF1 + MAP2K6", "KLF1 + MAP2K6"];
     let rows = ["ctrl", "ctrl", "KLF1", "MAP2K6", "KLF1_MAP2K6", "MAP2K6_KLF1"];
@@ -82,7 +100,7 @@ fn pairs_of_genes_are_sets_without_doses_and_controls_fall_away() {
     // A pair of a gene with itself is the gene.
     let rows = ["negative,negative", "negative,", "KLF1,KLF1", "negative,MAP2K6", "KLF1,MAP2K6", "MAP2K6,KLF1"];
     let loaded = check(of_text(&table("gene_a,gene_b", rows)), expected);
-    assert!(loaded.notes.iter().any(|note| note.starts_with("1 rows name a perturbation twice")), "{:?}", loaded.notes);
+    assert!(loaded.notes.iter().any(|note| note.starts_with("1 row names a perturbation twice")), "{:?}", loaded.notes);
 }
 
 #[test]

@@ -94,6 +94,7 @@ pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> 
 
     let mut column = |role: ColumnRole, declared: &ColumnOrValue| match declared {
         ColumnOrValue::Column(name) => name.clone(),
+        ColumnOrValue::Columns(_) => unreachable!("a card refuses several columns of one role for tracks"),
         ColumnOrValue::Value(value) => table.add_value(role.word(), value),
     };
     let plate = card.columns.plate.as_ref().map(|declared| column(ColumnRole::Plate, declared));
