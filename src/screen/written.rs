@@ -66,6 +66,7 @@ pub(super) fn as_member(name: &str) -> Cow<'_, str> {
         && !name.is_empty()
         && name != UNTREATED
         && !name.starts_with('"')
+        && !name.ends_with('@')
         && !name.ends_with(" +")
         && !name.contains(BETWEEN)
         && member(name) == Written { name: name.to_owned(), kind: None, dose: None };
@@ -160,7 +161,7 @@ pub(super) fn behind_name(text: &str) -> (&str, Option<Kind>, Option<WrittenDose
     if let Some((name, dose)) = text.rsplit_once('@') {
         // A word behind `@` belongs to the name, a number with an unknown unit is a dose that cannot be read.
         let is_number = dose.trim_start().starts_with(|letter: char| letter.is_ascii_digit() || "+-.".contains(letter));
-        if is_number {
+        if is_number && !name.trim().is_empty() {
             return (name.trim_end(), None, Some(WrittenDose::of(dose)));
         }
     }
@@ -172,7 +173,7 @@ pub(super) fn behind_name(text: &str) -> (&str, Option<Kind>, Option<WrittenDose
         .collect();
     for at in words.iter().rev().take(2) {
         let dose = &text[*at..];
-        if unit_at(dose).is_some() {
+        if *at > 0 && unit_at(dose).is_some() {
             return (text[..*at].trim_end(), None, Some(WrittenDose::of(dose)));
         }
     }
