@@ -69,12 +69,11 @@ fn sets_in_numbered_columns_are_read_with_their_doses() {
 fn columns_of_members_are_declared() {
     let rows = ["DMSO,,,", "DMSO,,,", "HN,6,,", "RO,3.5,,", "HN,6,RO,3.5", "RO,3.5,HN,6"];
     let card = "[columns]\nperturbation = [\"anchor\", \"library\"]\ndose = [\"x_um\", \"y_um\"]";
-    let loaded = check(of_card(&table("anchor,x_um,library,y_um", rows), card), SINGLES_AND_A_PAIR);
-    let text = {
-        let folder = tempfile::tempdir().unwrap();
-        write_card(&loaded, &folder.path().join("dataset.toml")).unwrap();
-        std::fs::read_to_string(folder.path().join("dataset.toml")).unwrap()
-    };
+    check(of_card(&table("anchor,x_um,library,y_um", rows), card), SINGLES_AND_A_PAIR);
+    let folder = Folder::new().with("t.csv", table("anchor,x_um,library,y_um", rows));
+    let folder = folder.with("dataset.toml", format!("files = [\"t.csv\"]\n{card}"));
+    write_card(&folder.describe(&[""]), &folder.path("again.toml")).unwrap();
+    let text = std::fs::read_to_string(folder.path("again.toml")).unwrap();
     assert!(text.contains("perturbation = [\"anchor\", \"library\"]"), "{text}");
     assert!(text.contains("dose = [\"x_um\", \"y_um\"]"), "{text}");
     let error = of_card(&table("anchor,x_um,library,y_um", rows), "[columns]\nwell = [\"a\", \"b\"]").unwrap_err();
