@@ -37,7 +37,9 @@
 //! let members = train_ensemble(prepared.training_data(), recipe, None, None, &device, &stop, &|_progress| {})?;
 //!
 //! let training_rows = prepared.split.rows(Part::Train);
-//! let decoder = Decoder::fit(&members.trained, &prepared.screen, &training_rows, &config.decoder, &device)?;
+//! let unseen = prepared.split.rows(Part::Validation);
+//! let decoder =
+//!     Decoder::fit(&members.trained, &prepared.screen, &training_rows, &unseen, &config.decoder, &device)?;
 //! let trained_run = TrainedRun { trained: members.trained, decoder, normalizer: prepared.normalizer.clone() };
 //!
 //! let ranking = rank_finished(&config, &prepared, None, &trained_run, None, &device)?;

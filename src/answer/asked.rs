@@ -4,15 +4,13 @@ use super::error::AnswerError;
 use super::lapse::Lapse;
 use super::methods::Methods;
 use crate::config::Config;
-use crate::evaluate::{Answers, Evaluation, ScoreRow};
+use crate::evaluate::{Answers, Evaluation};
 
 /// Answers with what else came of asking.
 #[derive(Default)]
 pub struct Asked<'a> {
     /// What was answered of held-out units.
     pub answers: Answers,
-    /// Scores of latents as an embedding; they are of one model, and folds are not pooled.
-    pub of_embeddings: Vec<ScoreRow>,
     /// Predictions of held-out treatments.
     pub methods: Option<Methods>,
     /// The time lapse that was read out.
@@ -25,6 +23,6 @@ impl Asked<'_> {
     /// # Errors
     /// When a score is not finite.
     pub fn evaluation(&self, config: &Config) -> Result<Evaluation, AnswerError> {
-        Ok(Evaluation::of(&config.evaluate, config.split.by, &self.answers)?.with_scores(self.of_embeddings.clone()))
+        Ok(Evaluation::of(&config.evaluate, config.split.by, &self.answers)?)
     }
 }

@@ -82,7 +82,7 @@ impl<'a> SimpleMethods<'a> {
             Method::MeanShift,
             Method::NearestDose,
             Method::Interpolation,
-            Method::PcaInterpolation,
+            Method::DenoisedInterpolation,
             Method::Additive,
             Method::Ridge,
             Method::OtherContext,
@@ -107,17 +107,19 @@ impl<'a> SimpleMethods<'a> {
         if !self.applicable().contains(method) {
             return Ok(None);
         }
-        let Self { config, prepared, training, profiles } = self;
+        let Self { prepared, training, profiles, .. } = self;
         let Prepared { screen, descriptors, .. } = prepared;
         Ok(Some(match method {
             Method::NoChange => baseline::no_change(profiles),
             Method::MeanShift => baseline::mean_shift(profiles),
             Method::NearestDose => baseline::nearest_dose(profiles),
             Method::Interpolation => baseline::interpolation(profiles),
-            Method::PcaInterpolation => match baseline::choose_pca_interpolation(profiles, &config.evaluate.pca)? {
-                Some(settings) => baseline::pca_interpolation(profiles, settings)?,
-                None => return Ok(None),
-            },
+            Method::DenoisedInterpolation => {
+                match baseline::denoised_interpolation(profiles, screen, &prepared.split)? {
+                    Some(fitted) => fitted,
+                    None => return Ok(None),
+                }
+            }
             Method::Additive => baseline::additive(profiles),
             Method::Ridge => baseline::ridge(profiles, asked, Some(descriptors).filter(|all| !all.is_empty()))?,
             Method::OtherContext => baseline::other_context(profiles),
@@ -138,6 +140,7 @@ impl<'a> SimpleMethods<'a> {
             | Method::NeighborDosesShifted
             | Method::TrueFrame
             | Method::Measured
+            | Method::Perfect
             | Method::Replicate
             | Method::ReplicateShifted
             | Method::OfLatents(_) => return Ok(None),
@@ -186,7 +189,7 @@ mod tests {
 
     use super::*;
     use crate::plan::{ByBlend, ByModel, ByProfiles, Ranker};
-    use crate::predict::Starts;
+    use crate::predict::{Decoder, Starts};
     use crate::screen::{Application, Intervention, Micromolar};
     use crate::study::{load_screen, prepare};
     use crate::train::{Recipe, Stop, train_ensemble};
@@ -238,6 +241,97 @@ mod tests {
         let reached = ByBlend { model, simple, weight: 0.25 }.reach(&proposed).unwrap();
         assert_eq!(reached.predicted.latents.row(0), alone);
         assert_eq!(reached.caveats[&0], "the model alone, as additive abstains");
+    }
+
+    fn bbbc021(text: &str) -> Config {
+        let mut config = Config::parse(text).unwrap();
+        config.data.card = Some(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/bbbc021/dataset.toml"));
+        config
+    }
+
+    /// From the table to what predicts, nothing may depend on what was measured of the treatments that are scored.
+    #[test]
+    fn scrambling_the_test_rows_changes_no_weight_no_blend_and_no_decoder() {
+        let config = bbbc021("[train]\nmembers = 2\nsteps = 3\n");
+        let device = Device::flex();
+        let fit = |scrambles: bool| {
+            let mut loaded = load_screen(&config).unwrap();
+            let tested = crate::pair::Split::new(&loaded.screen, &config.split).unwrap().rows(Part::Test);
+            assert!(tested.len() >= 30, "{} rows", tested.len());
+            if scrambles {
+                let values = loaded.screen.features.in_memory_mut();
+                for (index, &row) in tested.iter().enumerate() {
+                    let other = values.row(tested[(index + 7) % tested.len()]).to_vec();
+                    let noisy = other.iter().enumerate().map(|(at, value)| 3.0 * value + (at % 5) as f32);
+                    values.row_mut(row).copy_from_slice(&noisy.collect::<Vec<_>>());
+                }
+            }
+            let prepared = prepare(&config, &loaded).unwrap();
+            let sizes = prepared.sizes(&config.model);
+            let recipe = Recipe { model: &config.model, sizes: &sizes, pair: &config.pair, train: &config.train };
+            let data = prepared.training_data();
+            let trained = train_ensemble(data, recipe, None, None, &device, &Stop::default(), &|_| {}).unwrap().trained;
+            let parts = [Part::Train, Part::Validation].map(|part| prepared.split.rows(part));
+            let decoder =
+                Decoder::fit(&trained, &prepared.screen, &parts[0], &parts[1], &config.decoder, &device).unwrap();
+            let weights: Vec<_> = trained.members.iter().map(|(model, _)| crate::model::parameters(model)).collect();
+            let rule = {
+                let starts = Starts::of(&trained, &prepared.screen, &device);
+                let model = Model { trained: &trained, decoder: &decoder, starts: &starts, device: &device };
+                SimpleMethods::of(&config, &prepared).blend_rule(model).unwrap()
+            };
+            let targets = prepared.treatments(Part::Test);
+            let simple = {
+                let methods = SimpleMethods::of(&config, &prepared);
+                let asked: Vec<Treatment> = targets.keys().cloned().collect();
+                let said = |method: Method| {
+                    methods.fit(&method, &targets).unwrap().unwrap().ask(&asked).profiles.values().to_vec()
+                };
+                [said(Method::DenoisedInterpolation), said(Method::Ridge), said(Method::MeanShift)]
+            };
+            let measured = baseline::measured(&prepared.screen.features, &targets).profiles.values().to_vec();
+            (weights, decoder, rule, prepared.normalizer, simple, measured)
+        };
+        let (plain, scrambled) = (fit(false), fit(true));
+        assert_ne!(plain.5, scrambled.5, "the truth was scrambled");
+        assert!(plain.0 == scrambled.0, "weights");
+        assert!(plain.1 == scrambled.1, "decoder");
+        assert_eq!(plain.2, scrambled.2, "blend");
+        assert!(plain.3 == scrambled.3, "normalizer");
+        assert!(plain.4 == scrambled.4, "simple methods");
+    }
+
+    /// The errors of `docs/benchmarks/bbbc021.md`, over every dose that is held out once.
+    #[test]
+    fn simple_methods_have_the_errors_that_are_published() {
+        let mut config = bbbc021(include_str!("../../configs/bbbc021-leave-one-dose-out.toml"));
+        let loaded = load_screen(&config).unwrap();
+        let mut errors = std::collections::BTreeMap::<Method, Vec<f64>>::new();
+        for fold in 0..config.split.folds {
+            config.split.fold = fold;
+            let prepared = prepare(&config, &loaded).unwrap();
+            let (methods, targets) = (SimpleMethods::of(&config, &prepared), prepared.treatments(Part::Test));
+            let truth = baseline::measured(&prepared.screen.features, &targets);
+            for method in [Method::Interpolation, Method::DenoisedInterpolation, Method::Ridge, Method::NoChange] {
+                let found = methods.fit(&method, &targets).unwrap().unwrap().ask(&truth.treatments);
+                assert_eq!(found.treatments, truth.treatments, "{method}");
+                let of_row = |row: usize| {
+                    let pairs = truth.profiles.row(row).iter().zip(found.profiles.row(row));
+                    pairs.map(|(&m, &p)| f64::from(m - p).powi(2)).sum::<f64>() / truth.profiles.n_features() as f64
+                };
+                errors.entry(method).or_default().extend((0..truth.treatments.len()).map(of_row));
+            }
+        }
+        let mean = |method: Method| errors[&method].iter().sum::<f64>() / errors[&method].len() as f64;
+        assert_eq!(errors[&Method::Interpolation].len(), 53);
+        let check = |method: Method, published: f64| {
+            let found = mean(method.clone());
+            assert!((found - published).abs() < 0.003, "{method}: {found}, published {published}");
+        };
+        check(Method::Interpolation, 0.442);
+        check(Method::DenoisedInterpolation, 0.387);
+        check(Method::Ridge, 0.472);
+        check(Method::NoChange, 4.161);
     }
 
     #[test]

@@ -2,8 +2,6 @@
 //!
 //! Each is made crop by crop and averaged over the crops of a well. What is fitted sees training rows alone.
 
-use std::collections::BTreeMap;
-
 use burn::tensor::Device;
 
 use super::error::AnswerError;
@@ -12,10 +10,10 @@ use super::trained_run::TrainedRun;
 use crate::config::Config;
 use crate::embed::{Level, embed};
 use crate::evaluate::{LATENTS, Space};
-use crate::linear::{PcaError, PrincipalComponents};
-use crate::normalize::{NormalizeError, Sphering, Whitening};
+use crate::linear::PrincipalComponents;
+use crate::normalize::{NormalizeError, Scatter, Sphering};
 use crate::pair::Part;
-use crate::screen::{FeatureMatrix, Features, Role, Screen};
+use crate::screen::{FeatureMatrix, Features, Screen};
 
 /// Ends the name of a space in which the spread of replicates is whitened.
 const WITHIN: &str = "_within";
@@ -76,14 +74,8 @@ fn pixel_components(prepared: &Prepared, wanted: usize) -> Result<Option<Feature
     let pixels = &prepared.screen.features;
     let training = prepared.split.rows(Part::Train);
     let fitted: Vec<usize> = training.iter().copied().step_by(training.len().div_ceil(MOST_FITTED).max(1)).collect();
-    let wanted = wanted.min(fitted.len().saturating_sub(1));
     let (training, all) = (pixels.gather_matrix(&fitted), (0..fitted.len()).collect::<Vec<_>>());
-    let fit = |n_components: usize| PrincipalComponents::fit(&training, &all, n_components);
-    let components = match fit(wanted) {
-        Err(PcaError::TooManyComponents { spanned, .. }) if spanned > 0 => fit(spanned)?,
-        Err(PcaError::TooManyComponents { .. } | PcaError::TooFewRows { .. }) => return Ok(None),
-        fitted => fitted?,
-    };
+    let components = PrincipalComponents::leading(&training, &all, wanted)?;
     let rows: Vec<usize> = (0..pixels.n_rows()).collect();
     let mut values = Vec::with_capacity(rows.len() * components.n_components());
     for rows in rows.chunks(AT_ONCE) {
@@ -139,23 +131,8 @@ fn whitened_within(
     matrix: &FeatureMatrix,
     training: &[usize],
 ) -> Result<Option<FeatureMatrix>, AnswerError> {
-    let mut groups = BTreeMap::<_, Vec<usize>>::new();
-    for &row in training.iter().filter(|&&row| wells.unit(row).role != Role::Empty) {
-        let unit = wells.unit(row);
-        groups.entry((unit.role, unit.treatment())).or_default().push(row);
-    }
-    groups.retain(|_, rows| rows.len() > 1);
-    let mut residuals = Vec::new();
-    for rows in groups.values() {
-        let mean = matrix.mean_of(rows);
-        residuals.extend(rows.iter().flat_map(|&row| matrix.row(row).iter().zip(&mean).map(|(v, mean)| v - mean)));
-    }
-    let residuals = FeatureMatrix::new(matrix.names().to_vec(), residuals);
-    let rows: Vec<usize> = (0..residuals.n_rows()).collect();
-    if rows.len() < groups.len() + 2 {
-        return Ok(None);
-    }
-    let sphering = match Sphering::fit(&residuals, &rows, Whitening::Zca, EPSILON) {
+    let Some(scatter) = Scatter::of(wells, matrix, training) else { return Ok(None) };
+    let sphering = match Sphering::of_scatter(&scatter, EPSILON) {
         Err(NormalizeError::NoVariance { .. }) => return Ok(None),
         fitted => fitted?,
     };

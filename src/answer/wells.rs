@@ -99,6 +99,6 @@ pub fn well_answers<'a>(
     }
     let spaces = spaces(config, prepared, trained_run, &wells.prepared, device)?;
     answers.labels = guesses(settings, screen, split, config.split.fold, &spaces)?;
-    let of_embeddings = well_embedding_scores(settings, screen, split, &spaces)?;
-    Ok(Some(Asked { answers, of_embeddings, methods, lapse: None }))
+    answers.embeddings = well_embedding_scores(settings, screen, split, &spaces)?;
+    Ok(Some(Asked { answers, methods, lapse: None }))
 }

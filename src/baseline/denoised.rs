@@ -1,186 +1,356 @@
-//! Interpolation of denoised, shrunken profiles, so that denoising alone is not sold as learning.
+//! Interpolation of denoised profiles, so that denoising alone is not sold as learning.
+//!
+//! Every step looks at training rows alone. Their first principal components are whitened by the scatter of replicates
+//! (wells treated alike, and the controls of a context), so that one well has noise of variance 1 in every direction and the
+//! consensus of r wells has 1/r. In the directions in which treatments differ, with variance s beyond that noise, the
+//! consensus is pulled toward the mean treatment of its context by s / (s + 1/r): the posterior mean of a normal effect
+//! (empirical Bayes). Beyond the last dose of a series the effect is shrunk once more, by one factor for all lower edges
+//! and one for all upper ones, fitted to training treatments that are each predicted from the other doses.
 
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use faer::{Mat, MatRef};
 
 use super::consensus::shifted;
-use super::dose::mix;
 use super::{BaselineError, Fitted, Profiles};
 use crate::linear::PrincipalComponents;
-use crate::pair::interpolation_weights;
+use crate::linear::dense::{centered_rows, principal_directions, product};
+use crate::normalize::Scatter;
+use crate::pair::{Edge, Part, Split, WellMeans, edge_of, interpolation_weights};
 use crate::predict::{Abstains, Method};
-use crate::screen::{FeatureMatrix, Treatment};
+use crate::screen::{FeatureMatrix, Screen, Treatment};
 
-/// Folds in which the settings are chosen; the components are fitted once for each.
+/// Principal components kept, at most.
+const MOST_COMPONENTS: usize = 120;
+
+/// Added to every eigenvalue when whitening, as a multiple of the mean eigenvalue.
+const FLOOR: f64 = 0.1;
+
+/// Folds in which training treatments are left out to fit the factors at the edges.
 const N_FOLDS: usize = 10;
 
-/// Settings of [`pca_interpolation`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PcaInterpolation {
-    /// Principal components kept; more than there are keeps all.
-    pub components: usize,
-    /// Factor on the effect, 1 for none: how far toward the prediction the control state is moved.
-    pub shrink: f64,
-}
+/// Fewer edges than this fit no factor, and the effect is left as it is.
+const LEAST_EDGES: usize = 3;
 
-impl Default for PcaInterpolation {
-    fn default() -> Self {
-        Self { components: 64, shrink: 0.9 }
-    }
-}
-
-/// Settings that [`choose_pca_interpolation`] tries, each number of components with each shrinkage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PcaGrid {
-    /// Numbers of components.
-    pub components: Vec<usize>,
-    /// Factors on the effect.
-    pub shrinks: Vec<f64>,
-}
-
-impl Default for PcaGrid {
-    fn default() -> Self {
-        Self { components: vec![8, 16, 24, 32, 48, 64, 100], shrinks: vec![0.8, 0.85, 0.9, 0.95, 1.0] }
-    }
-}
-
-/// [`interpolation`](super::interpolation) of consensus profiles rebuilt from their first principal components, with
-/// the effect multiplied by `shrink`.
+/// [`interpolation`](super::interpolation) of profiles that the noise of replicates was taken out of.
 ///
-/// The components are those of the training treatments' consensus profiles, one row each, so that no treatment counts
-/// more for having more wells. Abstains where interpolation does, and in contexts without a control state.
+/// Abstains where interpolation does, and beyond the last dose in contexts without a control state, which effects are
+/// shrunk toward there. `None` where training holds no replicates that differ.
 ///
 /// # Errors
-/// When a training profile is not finite or the components cannot be found.
-pub fn pca_interpolation(profiles: &Profiles, settings: PcaInterpolation) -> Result<Fitted<'_>, BaselineError> {
-    let components = components_of(profiles.training.values())?;
-    Ok(profiles.fitted(Method::PcaInterpolation, move |target| {
-        let control = profiles.control(&target.context)?;
+/// When a training profile is not finite.
+pub fn denoised_interpolation<'a>(
+    profiles: &'a Profiles,
+    screen: &Screen,
+    split: &Split,
+) -> Result<Option<Fitted<'a>>, BaselineError> {
+    if let Some(wells) = WellMeans::of(screen, split) {
+        return denoised_interpolation(profiles, &wells.screen, &wells.split);
+    }
+    let Some(whitened) = Whitened::of(profiles, screen, split)? else { return Ok(None) };
+    let Some(signal) = Signal::of(&whitened, |_| true) else { return Ok(None) };
+    let shrinks = edge_shrinks(profiles, &whitened)?;
+    Ok(Some(profiles.fitted(Method::DenoisedInterpolation, move |target| {
         let weights = interpolation_weights(target, profiles.training.keys());
-        let mixed = mix(&weights, profiles).ok_or(Abstains::NoDose)?;
-        // Rebuilding is affine and the weights sum to 1, so the mixture may be rebuilt instead of its parts.
-        Ok(shifted(control, settings.shrink as f32, &components.denoise(&mixed, settings.components), control))
-    }))
+        let denoised = whitened.mix(&signal, &weights).ok_or(Abstains::NoDose)?;
+        let shrink = edge_of(target, profiles.training.keys()).and_then(|edge| shrinks.get(&edge));
+        let Some(&shrink) = shrink else { return Ok(denoised) };
+        let control = profiles.control(&target.context)?;
+        Ok(shifted(control, shrink as f32, &denoised, control))
+    })))
 }
 
-/// The settings of least mean squared error when each training treatment in turn is left out and predicted.
-///
-/// Looks at training treatments only. The components are fitted in ten folds without the treatments that are predicted
-/// there, the interpolation without the one treatment. Of equal settings the first of the grid wins. `None` when no
-/// training treatment can be predicted from another dose, or the grid is empty.
-///
-/// # Errors
-/// When a training profile is not finite or the components cannot be found.
-pub fn choose_pca_interpolation(
-    profiles: &Profiles,
-    grid: &PcaGrid,
-) -> Result<Option<PcaInterpolation>, BaselineError> {
-    let training = &profiles.training;
-    let cases: Vec<(&Treatment, &[f32], Vec<f32>)> = training
-        .iter()
-        .filter_map(|(treatment, profile)| {
-            let others = training.keys().filter(|other| *other != treatment);
-            let mixed = mix(&interpolation_weights(treatment, others), profiles)?;
-            profiles.control(&treatment.context).ok()?;
-            Some((treatment, profile.as_slice(), mixed))
-        })
-        .collect();
-    let settings: Vec<_> = grid
-        .components
-        .iter()
-        .flat_map(|&components| grid.shrinks.iter().map(move |&shrink| PcaInterpolation { components, shrink }))
-        .collect();
-    if cases.is_empty() || settings.is_empty() {
-        return Ok(None);
+/// Training treatments in coordinates in which the noise of one well has variance 1 in every direction.
+struct Whitened {
+    components: PrincipalComponents,
+    /// From whitened coordinates back to components, `[component, component]`.
+    color: Mat<f64>,
+    /// Consensus of each treatment and the variance of its noise, 1 / replicates.
+    treatments: BTreeMap<Treatment, (Vec<f64>, f64)>,
+}
+
+impl Whitened {
+    fn of(profiles: &Profiles, screen: &Screen, split: &Split) -> Result<Option<Self>, BaselineError> {
+        let training = split.rows(Part::Train);
+        let values = screen.features.in_memory();
+        let components = PrincipalComponents::leading(&values, &training, MOST_COMPONENTS)?;
+        let Some(scatter) = Scatter::of(screen, &components.apply(&values)?, &training) else { return Ok(None) };
+        let Some((whiten, color)) = whitening(&scatter) else { return Ok(None) };
+        let (names, consensus): (Vec<_>, Vec<_>) = profiles.training.iter().unzip();
+        let consensus = FeatureMatrix::new(values.names().to_vec(), consensus.into_iter().flatten().copied().collect());
+        let coordinates = components.apply(&consensus)?;
+        let rows: Vec<usize> = (0..coordinates.n_rows()).collect();
+        let origin = vec![0.0; coordinates.n_features()];
+        let coordinates = product(centered_rows(&coordinates, &rows, &origin).as_ref(), whiten.as_ref());
+        let wells = split.treatments(screen, Part::Train);
+        let treatments = names.into_iter().zip(coordinates.row_iter()).map(|(treatment, row)| {
+            let noise = 1.0 / wells.get(treatment).map_or(1.0, |rows| rows.len() as f64);
+            (treatment.clone(), (row.iter().copied().collect(), noise))
+        });
+        let treatments = treatments.collect();
+        Ok(Some(Self { components, color, treatments }))
     }
-    let n_folds = N_FOLDS.min(cases.len());
-    let by_fold: Vec<Vec<f64>> = (0..n_folds)
-        .into_par_iter()
-        .map(|fold| {
-            let left_out: Vec<_> = cases.iter().skip(fold).step_by(n_folds).collect();
-            let is_kept = |treatment: &Treatment| !left_out.iter().any(|(left_out, ..)| *left_out == treatment);
-            let kept = training.iter().filter(|(treatment, _)| is_kept(treatment));
-            let components = components_of(kept.map(|(_, profile)| profile))?;
-            let errors = settings.iter().map(|settings| {
-                let cases = left_out.iter().map(|(treatment, truth, mixed)| {
-                    let control = profiles.control(&treatment.context).expect("cases have one");
-                    let rebuilt = components.denoise(mixed, settings.components);
-                    mean_squared_error(truth, &shifted(control, settings.shrink as f32, &rebuilt, control))
-                });
-                cases.sum()
-            });
-            Ok(errors.collect())
-        })
-        .collect::<Result<_, BaselineError>>()?;
-    let total = |index: usize| by_fold.iter().map(|fold| fold[index]).sum::<f64>();
-    let best = (0..settings.len()).min_by(|&left, &right| total(left).total_cmp(&total(right)));
-    Ok(best.map(|index| settings[index]))
+
+    /// The weighted mean of the denoised profiles; `None` of nothing.
+    fn mix(&self, signal: &Signal, weights: &[(&Treatment, f64)]) -> Option<Vec<f32>> {
+        let mut mixed = vec![0.0; self.color.nrows()];
+        for (treatment, weight) in weights {
+            let (coordinates, noise) = &self.treatments[*treatment];
+            let denoised = signal.denoise(coordinates, *noise, &treatment.context);
+            mixed.iter_mut().zip(denoised).for_each(|(sum, value)| *sum += weight * value);
+        }
+        let colored = product(MatRef::from_row_major_slice(&mixed, 1, mixed.len()), self.color.as_ref());
+        (!weights.is_empty()).then(|| self.components.rebuild(&colored.row(0).iter().copied().collect::<Vec<_>>()))
+    }
 }
 
-/// The principal components of some profiles, all that they span.
-fn components_of<'a>(profiles: impl Iterator<Item = &'a Vec<f32>>) -> Result<PrincipalComponents, BaselineError> {
-    let profiles: Vec<&[f32]> = profiles.map(Vec::as_slice).collect();
-    let n_features = profiles.first().map_or(0, |profile| profile.len());
-    Ok(PrincipalComponents::spanned(&FeatureMatrix::numbered("f", n_features, profiles.concat()))?)
+/// The map that whitens the scatter and the one that undoes it; `None` where nothing scatters.
+fn whitening(scatter: &Scatter) -> Option<(Mat<f64>, Mat<f64>)> {
+    let Scatter { residuals, degrees } = scatter;
+    let (rows, width) = ((0..residuals.n_rows()).collect::<Vec<_>>(), residuals.n_features());
+    let centered = centered_rows(residuals, &rows, &vec![0.0; width]);
+    let (variances, directions) = principal_directions(centered.as_ref(), *degrees as f64)?;
+    let floor = FLOOR * variances.iter().sum::<f64>() / width as f64;
+    if floor <= 0.0 {
+        return None;
+    }
+    // Directions in which no replicates differ have the floor as their variance.
+    let map = |of: &dyn Fn(f64) -> f64| {
+        let excess = Mat::from_fn(width, variances.len(), |row, column| {
+            directions[(row, column)] * (of(variances[column] + floor) - of(floor))
+        });
+        let seen = product(excess.as_ref(), directions.as_ref().transpose());
+        Mat::from_fn(width, width, |row, column| seen[(row, column)] + if row == column { of(floor) } else { 0.0 })
+    };
+    Some((map(&|variance| 1.0 / variance.sqrt()), map(&|variance| variance.sqrt())))
 }
 
-fn mean_squared_error(truth: &[f32], predicted: &[f32]) -> f64 {
-    let squares =
-        truth.iter().zip(predicted).map(|(&truth, &predicted)| (f64::from(truth) - f64::from(predicted)).powi(2));
-    squares.sum::<f64>() / truth.len() as f64
+/// What treatments differ by beyond noise.
+struct Signal {
+    /// Mean treatment of each context.
+    means: BTreeMap<String, Vec<f64>>,
+    /// Unit directions, `[component, direction]`.
+    directions: Mat<f64>,
+    /// Variance of treatments along each.
+    variances: Vec<f64>,
+}
+
+impl Signal {
+    /// The signal of the treatments that are `kept`; `None` of none, or where a value is too large to compute with.
+    fn of(whitened: &Whitened, is_kept: impl Fn(&Treatment) -> bool) -> Option<Self> {
+        let kept: Vec<_> = whitened.treatments.iter().filter(|(treatment, _)| is_kept(treatment)).collect();
+        let mut sums = BTreeMap::<String, (Vec<f64>, f64)>::new();
+        for (treatment, (coordinates, _)) in &kept {
+            let (sum, n) = sums.entry(treatment.context.clone()).or_insert_with(|| (vec![0.0; coordinates.len()], 0.0));
+            sum.iter_mut().zip(coordinates).for_each(|(sum, value)| *sum += value);
+            *n += 1.0;
+        }
+        let means: BTreeMap<_, Vec<f64>> = sums
+            .into_iter()
+            .map(|(context, (sum, n))| (context, sum.into_iter().map(|sum| sum / n).collect()))
+            .collect();
+        let centered = Mat::from_fn(kept.len(), whitened.color.nrows(), |row, column| {
+            let (treatment, (coordinates, _)) = kept[row];
+            coordinates[column] - means[&treatment.context][column]
+        });
+        let degrees = kept.len().checked_sub(means.len())?.max(1) as f64;
+        let (totals, directions) = principal_directions(centered.as_ref(), degrees)?;
+        let noise = kept.iter().map(|(_, (_, noise))| noise).sum::<f64>() / kept.len() as f64;
+        let variances = totals.into_iter().map(|total| (total - noise).max(0.0)).collect();
+        Some(Self { means, directions, variances })
+    }
+
+    /// What is expected of a treatment whose consensus is given, with noise of variance `noise` in every direction; a
+    /// context without any treatment is taken as it is.
+    fn denoise(&self, coordinates: &[f64], noise: f64, context: &str) -> Vec<f64> {
+        let Some(mean) = self.means.get(context) else { return coordinates.to_vec() };
+        let mut denoised = mean.clone();
+        for (direction, &variance) in self.directions.col_iter().zip(&self.variances) {
+            let centered = coordinates.iter().zip(mean).map(|(value, mean)| value - mean);
+            let along: f64 = centered.zip(direction.iter()).map(|(value, weight)| value * weight).sum();
+            let kept = along * variance / (variance + noise);
+            denoised.iter_mut().zip(direction.iter()).for_each(|(value, weight)| *value += kept * weight);
+        }
+        denoised
+    }
+}
+
+/// The factors on effects beyond the last doses, 0 to 1, by least squares over the training treatments that lie there when
+/// they are left out; the signal is fitted without the treatments of a fold. No factor where too few lie there.
+fn edge_shrinks(profiles: &Profiles, whitened: &Whitened) -> Result<BTreeMap<Edge, f64>, BaselineError> {
+    let all: Vec<&Treatment> = profiles.training.keys().collect();
+    let mut sums = BTreeMap::<Edge, (usize, f64, f64)>::new();
+    for fold in 0..N_FOLDS.min(all.len()) {
+        let left_out: Vec<&Treatment> = all.iter().copied().skip(fold).step_by(N_FOLDS).collect();
+        let Some(signal) = Signal::of(whitened, |treatment| !left_out.contains(&treatment)) else { continue };
+        for target in left_out {
+            let others = || all.iter().copied().filter(|other| *other != target);
+            let Some(edge) = edge_of(target, others()) else { continue };
+            let Ok(control) = profiles.control(&target.context) else { continue };
+            let Some(denoised) = whitened.mix(&signal, &interpolation_weights(target, others())) else { continue };
+            let (n, along, square) = sums.entry(edge).or_default();
+            *n += 1;
+            for ((&control, &denoised), &measured) in control.iter().zip(&denoised).zip(&profiles.training[target]) {
+                let effect = f64::from(denoised) - f64::from(control);
+                *along += effect * (f64::from(measured) - f64::from(control));
+                *square += effect * effect;
+            }
+        }
+    }
+    sums.retain(|_, (n, _, square)| *n >= LEAST_EDGES && *square > 0.0);
+    Ok(sums.into_iter().map(|(edge, (_, along, square))| (edge, (along / square).clamp(0.0, 1.0))).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::consensus::fixture::*;
-    use super::*;
-    use crate::screen::Screen;
+    use serde::Deserialize;
 
-    /// Effects lie on the line (1, 1); each dose's own noise lies across it.
-    fn ladder() -> Screen {
-        let mut rows = vec![("p", "A01", treatment(&[], ""), [0.0, 0.0])];
-        for (perturbation, size) in [("a", 1.0f32), ("b", -3.0), ("c", 2.0)] {
-            for (index, dose) in [1.0, 10.0, 100.0, 1000.0].into_iter().enumerate() {
-                let noise = if index % 2 == 0 { 0.3 } else { -0.3 };
-                let effect = size * index as f32;
-                rows.push(("p", "A02", treatment(&[(perturbation, dose)], ""), [effect + noise, effect - noise]));
+    use super::super::consensus::fixture::treatment;
+    use super::super::{control_states, interpolation};
+    use super::*;
+    use crate::screen::{Design, Role, Unit, Units};
+
+    const N_FEATURES: usize = 12;
+    const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+    const DOSES: [f64; 4] = [1.0, 10.0, 100.0, 1000.0];
+
+    /// The integer sequence of `tests/oracles/numpy_denoised.py`.
+    fn noise(index: usize) -> f32 {
+        ((index * index * 13 + 37 * index) % 128) as f32 / 64.0 - 1.0
+    }
+
+    /// The screen of that script: eight controls, then two wells of each lowest dose and three of the others.
+    fn ladders() -> Screen {
+        let mut wells = vec![treatment(&[], ""); 8];
+        let mut effects = vec![None; 8];
+        for (name_index, name) in NAMES.into_iter().enumerate() {
+            for (dose_index, dose) in DOSES.into_iter().enumerate() {
+                for _ in 0..if dose_index == 0 { 2 } else { 3 } {
+                    wells.push(treatment(&[(name, dose)], ""));
+                    effects.push(Some((name_index, dose_index)));
+                }
             }
         }
-        screen(&rows)
+        let mut values = Vec::new();
+        for (row, effect) in effects.iter().enumerate() {
+            for feature in 0..N_FEATURES {
+                let direction =
+                    effect.map_or(0.0, |(name, dose)| noise(5000 + name * N_FEATURES + feature) * (dose as f32 + 0.5));
+                values.push(noise(row * N_FEATURES + feature) + 0.5 * noise(1000 + row) + direction);
+            }
+        }
+        screen(wells, values)
     }
 
-    #[test]
-    fn chooses_the_component_that_carries_the_effects() {
-        let screen = ladder();
-        let grid = PcaGrid { components: vec![2, 1], shrinks: vec![0.5, 1.0] };
-        let chosen = choose_pca_interpolation(&Profiles::of(&screen, &screen.treatments()), &grid).unwrap().unwrap();
-        assert_eq!(chosen.components, 1);
-    }
-
-    #[test]
-    fn shrinks_toward_the_control_state() {
-        let screen = ladder();
-        let target = [treatment(&[("a", 10.0)], "")];
-        let profiles = Profiles::of(&screen, &training(&screen, &target));
-        let ask = |settings| pca_interpolation(&profiles, settings).unwrap().ask(&target);
-        let full = PcaInterpolation { components: 2, shrink: 1.0 };
-        let (all, half) = (ask(full), ask(PcaInterpolation { shrink: 0.5, ..full }));
-        for feature in 0..2 {
-            let plain = super::super::interpolation(&profiles).ask(&target).profiles.row(0)[feature];
-            assert!((all.profiles.row(0)[feature] - plain).abs() < 1e-5);
-            assert!((half.profiles.row(0)[feature] - 0.5 * plain).abs() < 1e-5);
+    fn screen(wells: Vec<Treatment>, values: Vec<f32>) -> Screen {
+        let n_features = values.len() / wells.len();
+        let units = wells.into_iter().map(|treatment| Unit {
+            plate: "p".into(),
+            well: None,
+            role: if treatment.intervention.is_untreated() { Role::NegativeControl } else { Role::Treatment },
+            intervention: treatment.intervention,
+            context: treatment.context,
+            lab_batch: None,
+            replicate: None,
+            cell_count: None,
+        });
+        Screen {
+            name: "ladders".into(),
+            design: Design::AgainstControls,
+            units: Units::of_rows(units.collect(), &[]),
+            features: FeatureMatrix::numbered("f", n_features, values).into(),
+            labels: vec![],
+            dropped: vec![],
         }
     }
 
+    /// The screen without the wells of `targets`: what trains.
+    fn without(screen: &Screen, targets: &[Treatment]) -> Screen {
+        let rows: Vec<usize> =
+            (0..screen.n_observations()).filter(|&row| !targets.contains(&screen.unit(row).treatment())).collect();
+        screen.select(&rows)
+    }
+
+    fn ask(screen: &Screen, targets: &[Treatment]) -> Vec<Vec<f32>> {
+        let profiles = Profiles::of(screen, &screen.treatments());
+        let fitted = denoised_interpolation(&profiles, screen, &Split::none(screen)).unwrap().unwrap();
+        let found = fitted.ask(targets).profiles;
+        (0..targets.len()).map(|row| found.row(row).to_vec()).collect()
+    }
+
+    #[derive(Deserialize)]
+    struct Oracle {
+        targets: Vec<(String, f64)>,
+        shrink: BTreeMap<String, f64>,
+        predictions: Vec<Vec<f32>>,
+    }
+
+    /// numpy, by `tests/oracles/numpy_denoised.py`.
     #[test]
-    fn nothing_is_chosen_without_ladders() {
-        let screen = screen(&[
-            ("p", "A01", treatment(&[], ""), [0.0, 0.0]),
-            ("p", "A02", treatment(&[("a", 1.0)], ""), [1.0, 0.0]),
-        ]);
+    fn agrees_with_numpy() {
+        let oracle: Oracle = serde_json::from_str(include_str!("../../tests/oracles/numpy_denoised.json")).unwrap();
+        let targets: Vec<Treatment> =
+            oracle.targets.iter().map(|(name, dose)| treatment(&[(name, *dose)], "")).collect();
+        let training = without(&ladders(), &targets);
+        for (found, expected) in ask(&training, &targets).iter().zip(&oracle.predictions) {
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 2e-4, "{found} is not {expected}");
+            }
+        }
+        let profiles = Profiles::of(&training, &training.treatments());
+        let whitened = Whitened::of(&profiles, &training, &Split::none(&training)).unwrap().unwrap();
+        let shrinks = edge_shrinks(&profiles, &whitened).unwrap();
+        assert!((shrinks[&Edge::Lower] - oracle.shrink["lower"]).abs() < 1e-4, "{shrinks:?}");
+        assert!((shrinks[&Edge::Upper] - oracle.shrink["upper"]).abs() < 1e-4, "{shrinks:?}");
+        // Both are fitted, neither at a bound that hides what was fitted.
+        assert!(shrinks.values().any(|shrink| *shrink < 1.0), "{shrinks:?}");
+    }
+
+    /// Effects lie on one line, the noise of single wells is as large across it.
+    #[test]
+    fn comes_nearer_to_the_true_effect_than_interpolation() {
+        let (mut wells, mut values, mut truth) = (Vec::new(), Vec::new(), Vec::new());
+        let mut row = |treatment: &Treatment, effect: f32| {
+            wells.push(treatment.clone());
+            let number = wells.len();
+            values.extend((0..6).map(|feature| noise(number * 6 + feature) + if feature == 0 { effect } else { 0.0 }));
+        };
+        (0..30).for_each(|_| row(&treatment(&[], ""), 0.0));
+        for (index, size) in [3.0, -4.0, 5.0, -2.0, 4.0, -5.0].into_iter().enumerate() {
+            for (step, dose) in [1.0, 10.0, 100.0].into_iter().enumerate() {
+                let given = treatment(&[(&format!("c{index}"), dose)], "");
+                let effect = size * (step as f32 + 1.0);
+                if step == 1 {
+                    truth.push((given, effect));
+                } else {
+                    (0..3).for_each(|_| row(&given, effect));
+                }
+            }
+        }
+        let screen = screen(wells, values);
+        let targets: Vec<Treatment> = truth.iter().map(|(treatment, _)| treatment.clone()).collect();
+        let control = control_states(&screen)[""].clone();
+        let error = |rows: &[Vec<f32>]| -> f64 {
+            let of = |(row, (_, effect)): (&Vec<f32>, &(Treatment, f32))| -> f64 {
+                let ideal = |feature: usize| control[feature] + if feature == 0 { *effect } else { 0.0 };
+                row.iter().enumerate().map(|(feature, value)| f64::from(value - ideal(feature)).powi(2)).sum()
+            };
+            rows.iter().zip(&truth).map(of).sum()
+        };
         let profiles = Profiles::of(&screen, &screen.treatments());
-        assert_eq!(choose_pca_interpolation(&profiles, &PcaGrid::default()).unwrap(), None);
+        let plain = interpolation(&profiles).ask(&targets).profiles;
+        let plain: Vec<Vec<f32>> = (0..targets.len()).map(|row| plain.row(row).to_vec()).collect();
+        let (denoised, plain) = (error(&ask(&screen, &targets)), error(&plain));
+        assert!(denoised < 0.7 * plain, "{denoised} against {plain}");
+    }
+
+    #[test]
+    fn nothing_is_denoised_without_replicates() {
+        let screen = screen(
+            vec![treatment(&[], ""), treatment(&[("a", 1.0)], ""), treatment(&[("a", 10.0)], "")],
+            vec![0.0, 0.0, 1.0, 2.0, 3.0, 4.0],
+        );
+        let profiles = Profiles::of(&screen, &screen.treatments());
+        assert!(denoised_interpolation(&profiles, &screen, &Split::none(&screen)).unwrap().is_none());
     }
 }

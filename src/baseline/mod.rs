@@ -30,7 +30,7 @@ pub use blend::{BlendRule, blend, share_of, toward_prior};
 pub use consensus::{Fitted, Profiles, Rows, control_states, measured};
 pub use constant::{mean_shift, no_change};
 pub use context::{from_context, other_context};
-pub use denoised::{PcaGrid, PcaInterpolation, choose_pca_interpolation, pca_interpolation};
+pub use denoised::denoised_interpolation;
 pub use dose::{dose_position, interpolation, nearest_dose};
 pub use error::BaselineError;
 use features::InterventionFeatures;

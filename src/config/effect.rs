@@ -119,7 +119,6 @@ const EFFECTS: &[Effect] = &[
     Effect { key: "evaluate.label", kinds: &[Images], why: "only wells of images are labeled by their neighbors" },
     Effect { key: "evaluate.neighbors", kinds: &[Images], why: "only wells of images are labeled by their neighbors" },
     always("evaluate.bootstrap"),
-    Effect { key: "evaluate.pca", kinds: OF_WELLS, why: "only means of wells are denoised by components" },
     Effect { key: "evaluate.alpha", kinds: ALL_BUT_TRACKS, why: "it is for rankings, and tracks are not ranked" },
     always("evaluate.configurations_tried"),
     Effect { key: "rank", kinds: ALL_BUT_TRACKS, why: "tracks are not ranked" },

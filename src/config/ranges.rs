@@ -165,20 +165,6 @@ impl Config {
         whole("evaluate.recall_at", evaluate.recall_at, 1, usize::MAX)?;
         whole("evaluate.neighbors", evaluate.neighbors, 1, usize::MAX)?;
         whole("evaluate.bootstrap.resamples", evaluate.bootstrap.resamples, 100, 10_000_000)?;
-        let components = &evaluate.pca.components;
-        each(
-            "evaluate.pca.components",
-            components,
-            |n| (1..=MAX_WIDTH).contains(n),
-            "numbers from 1 to 65536, at least one",
-        )?;
-        let shrinks = &evaluate.pca.shrinks;
-        each(
-            "evaluate.pca.shrinks",
-            shrinks,
-            |&value| value > 0.0 && value.is_finite(),
-            "finite numbers above 0, at least one",
-        )?;
         let alpha = evaluate.alpha;
         check("evaluate.alpha", alpha, alpha > 0.0 && alpha < 1.0, "between 0 and 1")?;
         whole("evaluate.configurations_tried", evaluate.configurations_tried, 1, usize::MAX)
@@ -299,8 +285,6 @@ mod tests {
         check("decoder.lambdas = []", "decoder.lambdas");
         check("decoder.lambdas = [1.0, -1.0]", "decoder.lambdas");
         check("evaluate.bootstrap.resamples = 0", "evaluate.bootstrap.resamples");
-        check("evaluate.pca.components = [8, 0]", "evaluate.pca.components");
-        check("evaluate.pca.shrinks = [inf]", "evaluate.pca.shrinks");
         check("evaluate.alpha = 1.0", "evaluate.alpha");
         check("evaluate.recall_at = 0", "evaluate.recall_at");
         check("evaluate.neighbors = 0", "evaluate.neighbors");

@@ -5,6 +5,7 @@ use super::ConfigError;
 /// Dotted key, and what to write instead.
 const RENAMED: &[(&str, &str)] = &[
     ("model.intervention.dose", "delete it; doses enter by saturating responses"),
+    ("evaluate.pca", "delete it; `denoised_interpolation` has nothing to set"),
     ("model.predictor.history", "delete it; the predictor of a screen sees one latent"),
     ("model.predictor.heads", "delete it; the predictor of a screen sees one latent and has no attention"),
     ("model.predictor.head_width", "delete it; the predictor of a screen sees one latent and has no attention"),

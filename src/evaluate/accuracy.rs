@@ -38,6 +38,11 @@ pub struct TreatmentAccuracy {
     pub pearson_delta: Option<f64>,
     /// Pearson correlation of the differences from the mean shift, so that what all treatments share cancels (Systema).
     pub pearson_delta_shift: Option<f64>,
+    /// Cosine of the angle between predicted and measured difference from the control state: the direction of the effect.
+    pub cosine_delta: Option<f64>,
+    /// Slope of the predicted difference from the control state on the measured one, through the origin: the amplitude of the
+    /// effect; 1 is right, 0 no effect at all.
+    pub amplitude: Option<f64>,
     /// 1 − mse / mse of the control state: 0 is no better than "no change", 1 is perfect.
     pub r2_no_change: Option<f64>,
     /// 1 − mse / mse of the mean shift.
@@ -74,12 +79,21 @@ pub fn accuracy(
                 let reference = mean_squared_error(measured, origin);
                 (reference > 0.0).then(|| 1.0 - mse / reference)
             };
+            let effects = control.map(|origin| (difference(predicted, origin), difference(measured, origin)));
             TreatmentAccuracy {
                 treatment: treatment.clone(),
                 mse,
                 pearson: delta(&vec![0.0; n_features]),
                 pearson_delta: control.and_then(delta),
                 pearson_delta_shift: shift.and_then(delta),
+                cosine_delta: effects.as_ref().and_then(|(predicted, measured)| {
+                    let scale = (dot(predicted, predicted) * dot(measured, measured)).sqrt();
+                    (scale > 0.0).then(|| dot(predicted, measured) / scale)
+                }),
+                amplitude: effects.as_ref().and_then(|(predicted, measured)| {
+                    let square = dot(measured, measured);
+                    (square > 0.0).then(|| dot(predicted, measured) / square)
+                }),
                 r2_no_change: control.and_then(r2),
                 r2_mean_shift: shift.and_then(r2),
             }
@@ -99,6 +113,10 @@ pub(super) fn expect_features(predictions: &Predictions, expected: usize) -> Res
 /// Mean over features of the squared difference, summed in `f64`.
 pub(super) fn mean_squared_error(one: &[f32], other: &[f32]) -> f64 {
     difference(one, other).iter().map(|difference| difference * difference).sum::<f64>() / one.len() as f64
+}
+
+fn dot(one: &[f64], other: &[f64]) -> f64 {
+    one.iter().zip(other).map(|(one, other)| one * other).sum()
 }
 
 fn difference(one: &[f32], other: &[f32]) -> Vec<f64> {
@@ -155,6 +173,9 @@ mod tests {
         assert!((found.pearson_delta.unwrap() - expected).abs() < 1e-12);
         // From the shift: (0, 0, 1) and (0, 1, -1).
         assert!((found.pearson_delta_shift.unwrap() + 1.0 / (2.0f64 / 3.0 * 2.0).sqrt()).abs() < 1e-12);
+        // Effects (0, 2, 1) and (0, 1, 3): 5 over sqrt(5 * 10), and over 10.
+        assert!((found.cosine_delta.unwrap() - 5.0 / 50f64.sqrt()).abs() < 1e-12);
+        assert!((found.amplitude.unwrap() - 0.5).abs() < 1e-12);
         assert!((found.r2_no_change.unwrap() - 0.5).abs() < 1e-12);
         assert!((found.r2_mean_shift.unwrap() + 4.0).abs() < 1e-12);
     }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{EvaluateError, MapSettings, Negatives, ReplicateMap, by_wells, replicate_map};
+use super::{EvaluateError, MapSettings, Negatives, ReplicateMap, replicate_map};
+use crate::pair::by_wells;
 use crate::plan::{Facts, without_controls};
 use crate::screen::{Intervention, Role, Screen};
 use crate::table::{Column, FileError, Side, Table, TextTable};

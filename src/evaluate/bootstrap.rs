@@ -32,7 +32,7 @@ impl Default for Bootstrap {
 pub struct Estimate {
     /// Mean over the items.
     pub mean: f64,
-    /// 95 % percentile interval, lower and upper end; `None` under [`MIN_UNITS`] units.
+    /// 95 % interval, lower and upper end; `None` under [`MIN_UNITS`] units.
     pub interval: Option<(f64, f64)>,
     /// Items averaged.
     pub n_items: usize,
@@ -79,24 +79,61 @@ pub struct PairedDifference {
 impl Bootstrap {
     /// The mean of `values` with its interval; `units` names the independent unit of each.
     ///
-    /// Units are drawn with replacement, each with all its items; the mean is over items, so large units count for more.
+    /// The interval is that of the bootstrap-t: units are drawn with replacement, each with all its items, and the quantiles
+    /// are those of the deviation from the mean in units of the standard error that the draw itself has. Of few units, or of
+    /// skewed ones, percentiles of the drawn means hold the true mean less often than they say. The mean is over items, so
+    /// large units count for more.
     ///
     /// # Errors
     /// When there are no values, one is not finite, or `units` has another length.
     pub fn mean<U: AsRef<str>>(&self, values: &[f64], units: &[U]) -> Result<Estimate, EvaluateError> {
         let sums: Vec<(f64, usize)> = sums_by_unit(values, units)?.into_values().collect();
         let n_units = sums.len();
-        let overall = mean_over_items(sums.iter().copied());
-        let mut interval = None;
-        if n_units >= MIN_UNITS && self.resamples > 0 {
+        let mean = mean_over_items(&sums);
+        let interval = (n_units >= MIN_UNITS && self.resamples > 0).then(|| {
+            // Sums of deviations, so that no digits are lost where the mean is large.
+            let deviations: Vec<(f64, f64)> = sums.iter().map(|&(sum, n)| (sum - mean * n as f64, n as f64)).collect();
+            let (_, error) = deviation_with_error(deviations.iter().copied());
             let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-            let mut means: Vec<f64> = (0..self.resamples)
-                .map(|_| mean_over_items((0..n_units).map(|_| sums[rng.random_range(0..n_units)])))
+            let mut drawn = Vec::with_capacity(n_units);
+            let mut ratios: Vec<f64> = (0..self.resamples)
+                .filter_map(|_| {
+                    drawn.clear();
+                    drawn.extend((0..n_units).map(|_| deviations[rng.random_range(0..n_units)]));
+                    let (deviation, own_error) = deviation_with_error(drawn.iter().copied());
+                    // One unit drawn throughout has no error to measure by.
+                    (own_error > 1e-9 * error).then(|| deviation / own_error)
+                })
                 .collect();
-            means.sort_by(f64::total_cmp);
-            interval = Some((quantile(&means, 0.025), quantile(&means, 0.975)));
-        }
-        Ok(Estimate { mean: overall, interval, n_items: values.len(), n_units })
+            ratios.sort_by(f64::total_cmp);
+            match ratios.is_empty() {
+                true => (mean, mean),
+                false => (mean - quantile(&ratios, 0.975) * error, mean - quantile(&ratios, 0.025) * error),
+            }
+        });
+        Ok(Estimate { mean, interval, n_items: values.len(), n_units })
+    }
+
+    /// The mean of `shares`, each between 0 and 1, with its interval, which lies there too; `units` names the independent
+    /// unit of each.
+    ///
+    /// Shares are often all 0 or all 1, and no drawing of units shows how far that goes. The interval is Wilson's, for as many
+    /// independent shares as have the standard error that units give the mean, and at least one for each unit.
+    ///
+    /// # Errors
+    /// As [`Bootstrap::mean`].
+    pub fn share<U: AsRef<str>>(&self, shares: &[f64], units: &[U]) -> Result<Estimate, EvaluateError> {
+        let sums: Vec<(f64, usize)> = sums_by_unit(shares, units)?.into_values().collect();
+        let n_units = sums.len();
+        let mean = mean_over_items(&sums).clamp(0.0, 1.0);
+        let interval = (n_units >= MIN_UNITS && self.resamples > 0).then(|| {
+            let deviations = sums.iter().map(|&(sum, n)| (sum - mean * n as f64, n as f64));
+            let (_, error) = deviation_with_error(deviations);
+            let variance = mean * (1.0 - mean);
+            let n = if error > 0.0 && variance > 0.0 { variance / error.powi(2) } else { n_units as f64 };
+            wilson(mean, n.max(1.0))
+        });
+        Ok(Estimate { mean, interval, n_items: shares.len(), n_units })
     }
 
     /// The 95 % interval of any statistic of a set of items; `units` names the independent unit of each item.
@@ -170,9 +207,35 @@ fn sums_by_unit<U: AsRef<str>>(values: &[f64], units: &[U]) -> Result<BTreeMap<S
     Ok(sums)
 }
 
-fn mean_over_items(sums: impl Iterator<Item = (f64, usize)>) -> f64 {
-    let (sum, count) = sums.fold((0.0, 0usize), |(sum, count), (more, n_items)| (sum + more, count + n_items));
+fn mean_over_items(sums: &[(f64, usize)]) -> f64 {
+    let (sum, count) = sums.iter().fold((0.0, 0usize), |(sum, count), (more, n_items)| (sum + more, count + n_items));
     sum / count as f64
+}
+
+/// The mean over items of deviations, given as sum and number of items of each unit, and its standard error as the ratio of two
+/// sums over units.
+fn deviation_with_error(units: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
+    let (mut n_units, mut sum, mut count) = (0.0, 0.0, 0.0);
+    let (mut squares, mut products, mut squared_counts) = (0.0, 0.0, 0.0);
+    for (deviation, n_items) in units {
+        n_units += 1.0;
+        sum += deviation;
+        count += n_items;
+        squares += deviation * deviation;
+        products += deviation * n_items;
+        squared_counts += n_items * n_items;
+    }
+    let mean = sum / count;
+    let residual = (squares - 2.0 * mean * products + mean * mean * squared_counts).max(0.0);
+    (mean, (residual * n_units / (n_units - 1.0)).sqrt() / count)
+}
+
+/// Wilson's 95 % interval of a share of `n` independent cases.
+fn wilson(share: f64, n: f64) -> (f64, f64) {
+    let z = 1.959_963_984_540_054_f64;
+    let center = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z / (1.0 + z * z / n) * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    ((center - half).max(0.0), (center + half).min(1.0))
 }
 
 /// Quantile of sorted values, linear between them.
@@ -190,27 +253,54 @@ mod tests {
         (0..count).map(|index| format!("u{index:03}")).collect()
     }
 
-    #[test]
-    fn interval_covers_the_true_mean_about_95_times_in_100() {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let (n_units, n_trials) = (40, 1000);
-        let bootstrap = Bootstrap { resamples: 500, seed: 9 };
+    /// How often the interval of `n_units` units, whose effects have mean `expected`, holds it. Three items of each unit share
+    /// its effect: resampling items would be over-confident.
+    fn coverage(n_units: usize, expected: f64, effect: &dyn Fn(&mut ChaCha8Rng) -> f64) -> f64 {
+        let mut rng = ChaCha8Rng::seed_from_u64(n_units as u64);
+        let bootstrap = Bootstrap { resamples: 599, seed: 9 };
+        let n_trials = 2000;
         let covered = (0..n_trials).filter(|_| {
-            // Two items for each unit that share the unit's effect: resampling items would be over-confident.
-            let mut values = Vec::new();
-            let mut units = Vec::new();
+            let (mut values, mut units) = (Vec::new(), Vec::new());
             for unit in names(n_units) {
-                let effect: f64 = (0..12).map(|_| rng.random::<f64>() - 0.5).sum();
-                for _ in 0..2 {
-                    values.push(3.0 + effect + 0.3 * (rng.random::<f64>() - 0.5));
+                let effect = effect(&mut rng);
+                for _ in 0..3 {
+                    values.push(effect + 0.3 * (rng.random::<f64>() - 0.5));
                     units.push(unit.clone());
                 }
             }
             let (lower, upper) = bootstrap.mean(&values, &units).unwrap().interval.unwrap();
-            lower <= 3.0 && 3.0 <= upper
+            lower <= expected && expected <= upper
         });
-        let share = covered.count() as f64 / f64::from(n_trials);
-        assert!((share - 0.95).abs() <= 0.03, "{share}");
+        covered.count() as f64 / f64::from(n_trials)
+    }
+
+    #[test]
+    fn intervals_of_few_units_hold_the_true_mean() {
+        // The sum of twelve uniform numbers is as good as normal.
+        let normal = |rng: &mut ChaCha8Rng| (0..12).map(|_| rng.random::<f64>() - 0.5).sum::<f64>();
+        let exponential = |rng: &mut ChaCha8Rng| -(1.0 - rng.random::<f64>()).ln();
+        for n_units in [10, 14, 24] {
+            let (of_normal, of_skewed) = (coverage(n_units, 0.0, &normal), coverage(n_units, 1.0, &exponential));
+            assert!((0.94..0.97).contains(&of_normal), "{n_units} normal: {of_normal}");
+            assert!((0.92..0.97).contains(&of_skewed), "{n_units} exponential: {of_skewed}");
+        }
+    }
+
+    #[test]
+    fn shares_have_wilsons_interval_over_units() {
+        let share = |values: &[f64], units: &[String]| Bootstrap::default().share(values, units).unwrap();
+        // Wilson's formula for 20 of 20.
+        let (lower, upper) = share(&[1.0; 20], &names(20)).interval.unwrap();
+        assert!((lower - 0.838_875).abs() < 1e-6 && upper == 1.0, "{lower} {upper}");
+        // 15 of 20: the standard error of the mean has n - 1, so that there are 19 independent shares of 0.75.
+        let values: Vec<f64> = (0..20).map(|index| f64::from(u8::from(index < 15))).collect();
+        let (lower, upper) = share(&values, &names(20)).interval.unwrap();
+        assert!((lower - 0.525_469).abs() < 1e-6 && (upper - 0.890_442).abs() < 1e-6, "{lower} {upper}");
+        // Two items of a unit that agree count once.
+        let twice: Vec<f64> = values.iter().flat_map(|&value| [value, value]).collect();
+        let units: Vec<String> = names(20).into_iter().flat_map(|name| [name.clone(), name]).collect();
+        assert_eq!(share(&twice, &units).interval, share(&values, &names(20)).interval);
+        assert_eq!(share(&values[..5], &names(5)).interval, None);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::Bootstrap;
-use crate::baseline::PcaGrid;
 use crate::pair::Part;
 
 /// How evaluation is done.
@@ -22,8 +21,6 @@ pub struct EvaluateConfig {
     pub neighbors: usize,
     /// Resampling of independent units.
     pub bootstrap: Bootstrap,
-    /// Settings tried, by error on the training treatments alone, for interpolation of denoised profiles.
-    pub pca: PcaGrid,
     /// Miscoverage of intervals: 0.2 gives 80 % intervals.
     pub alpha: f64,
     /// Configurations that were tried before this one was scored; a result says so.
@@ -39,7 +36,6 @@ impl Default for EvaluateConfig {
             label: String::new(),
             neighbors: 5,
             bootstrap: Bootstrap::default(),
-            pca: PcaGrid::default(),
             alpha: 0.2,
             configurations_tried: 1,
         }

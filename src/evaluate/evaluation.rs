@@ -4,14 +4,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::coverage::coverage_rows;
+use super::embeddings::embedding_rows;
 use super::labels::label_scores;
 use super::tracks::{TrackErrors, track_score_rows};
 use super::treatments::{treatment_errors, treatment_score_rows, what_a_group_is};
 use super::verdict::Errors;
 use super::wells::{readout_errors, readout_score_rows};
 use super::{
-    Bootstrap, EvaluateConfig, EvaluateError, LabelGuess, ScoreRow, Scores, TrackPrediction, TreatmentScore, Verdict,
-    WellReadout,
+    Bootstrap, EmbeddingScore, EvaluateConfig, EvaluateError, Held, LabelGuess, Scores, TrackPrediction,
+    TreatmentScore, Verdict, WellReadout,
 };
 use crate::pair::SplitBy;
 use crate::predict::Method;
@@ -28,6 +30,10 @@ pub struct Answers {
     pub tracks: Vec<TrackPrediction>,
     /// Labels of held-out wells.
     pub labels: Vec<LabelGuess>,
+    /// Scores of treatments in embeddings.
+    pub embeddings: Vec<EmbeddingScore>,
+    /// Test treatments whose score in the ranking has an interval.
+    pub held: Vec<Held>,
     /// What has to be known of them, each a sentence.
     pub notes: Vec<String>,
 }
@@ -39,6 +45,8 @@ impl Answers {
         self.wells.extend(other.wells);
         self.tracks.extend(other.tracks);
         self.labels.extend(other.labels);
+        self.embeddings.extend(other.embeddings);
+        self.held.extend(other.held);
         self.notes.extend(other.notes.into_iter().filter(|note| !self.notes.contains(note)).collect::<Vec<_>>());
     }
 
@@ -122,6 +130,8 @@ impl Evaluation {
         let mut rows = treatment_score_rows(settings, by, &answers.treatments)?;
         rows.extend(readout_score_rows(bootstrap, &answers.scored_wells(settings))?);
         rows.extend(track_score_rows(bootstrap, &answers.tracks)?);
+        rows.extend(embedding_rows(&answers.embeddings, bootstrap)?);
+        rows.extend(coverage_rows(&answers.held, settings.alpha, bootstrap)?);
         let judged = Judged::of(settings, answers);
         let mut notes: Vec<String> = what_a_group_is(by, &answers.treatments).into_iter().collect();
         notes.extend(judged.note());
@@ -141,12 +151,6 @@ impl Evaluation {
             notes,
             configurations_tried: settings.configurations_tried,
         })
-    }
-
-    /// The same with more scores.
-    pub fn with_scores(mut self, rows: Vec<ScoreRow>) -> Self {
-        self.scores.rows.extend(rows);
-        self
     }
 
     /// The prediction that the tool uses against `rival`; `None` where it answered too little.

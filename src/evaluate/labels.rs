@@ -178,7 +178,11 @@ pub(super) fn label_scores(
     for (method, own) in &methods {
         let mut row = |subset: &str, metric: &str, of: Vec<(f64, String)>| -> Result<(), EvaluateError> {
             let (values, wells): (Vec<f64>, Vec<String>) = of.into_iter().unzip();
-            let row = ScoreRow::new(LABELS, subset, method, metric, &bootstrap.mean(&values, &wells)?);
+            let estimate = match metric {
+                "own/other distance" => bootstrap.mean(&values, &wells)?,
+                _ => bootstrap.share(&values, &wells)?,
+            };
+            let row = ScoreRow::new(LABELS, subset, method, metric, &estimate);
             rows.push(row.with_note("a unit is a well"));
             Ok(())
         };

@@ -21,6 +21,8 @@ pub enum Exclude {
 /// One treatment's vector with what the exclusions and the score need.
 #[derive(Debug, Clone)]
 pub struct MoaVector {
+    /// The treatment.
+    pub treatment: Treatment,
     /// The perturbations' names.
     pub compound: String,
     /// Mechanism of action; several are joined by `|`.
@@ -68,7 +70,8 @@ pub fn moa_vectors(
         let moa = rows.iter().find_map(|&row| label.values[row].clone())?;
         let lab_batches = rows.iter().filter_map(|&row| screen.unit(row).lab_batch.clone()).collect();
         let compound = treatment.intervention.perturbation_names();
-        Some(MoaVector { compound, moa, lab_batches, vector: vectors.profiles.row(index).to_vec() })
+        let (treatment, vector) = (treatment.clone(), vectors.profiles.row(index).to_vec());
+        Some(MoaVector { treatment, compound, moa, lab_batches, vector })
     });
     Ok(known.collect())
 }
@@ -80,10 +83,17 @@ pub fn moa_vectors(
 /// # Source
 /// Ljosa et al. 2013, J Biomol Screen 18:1321 (not same compound); Ando et al. 2017 (not same compound or batch).
 pub fn moa_accuracy(vectors: &[MoaVector], exclude: Exclude) -> MoaAccuracy {
-    let hits: Vec<Option<f64>> = vectors
+    let hits = nearest_mechanisms(vectors, vectors, exclude);
+    let n_eligible = hits.iter().flatten().count();
+    MoaAccuracy { n_eligible, n_dropped: hits.len() - n_eligible, hits }
+}
+
+/// Whether the nearest eligible neighbor of each query among the candidates has its mechanism, as in [`MoaAccuracy::hits`].
+pub fn nearest_mechanisms(queries: &[MoaVector], candidates: &[MoaVector], exclude: Exclude) -> Vec<Option<f64>> {
+    queries
         .iter()
         .map(|own| {
-            let eligible = vectors.iter().filter(|other| {
+            let eligible = candidates.iter().filter(|other| {
                 let shares_batch = !own.lab_batches.is_disjoint(&other.lab_batches);
                 other.compound != own.compound && !(exclude == Exclude::SameCompoundOrBatch && shares_batch)
             });
@@ -103,9 +113,7 @@ pub fn moa_accuracy(vectors: &[MoaVector], exclude: Exclude) -> MoaAccuracy {
             }
             is_possible.then(|| n_right as f64 / n_nearest.max(1) as f64)
         })
-        .collect();
-    let n_eligible = hits.iter().flatten().count();
-    MoaAccuracy { n_eligible, n_dropped: hits.len() - n_eligible, hits }
+        .collect()
 }
 
 #[cfg(test)]
@@ -114,6 +122,7 @@ mod tests {
 
     fn vector(compound: &str, moa: &str, batch: &str, vector: [f32; 2]) -> MoaVector {
         MoaVector {
+            treatment: super::super::accuracy::fixture::compound(compound),
             compound: compound.into(),
             moa: moa.into(),
             lab_batches: BTreeSet::from([batch.to_owned()]),

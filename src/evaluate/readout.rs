@@ -41,12 +41,19 @@ pub fn readout_scores<U: AsRef<str>>(
     }
     let metrics: [(&'static str, Statistic); 3] = [("rmse", rmse), ("r2", r_squared), ("spearman", spearman)];
     let everyone: Vec<usize> = (0..observed.len()).collect();
+    let squares: Vec<f64> = observed.iter().zip(predicted).map(|(o, p)| (o - p).powi(2)).collect();
+    let root = |(lower, upper): (f64, f64)| (lower.max(0.0).sqrt(), upper.max(0.0).sqrt());
+    let error_interval = bootstrap.mean(&squares, units)?.interval.map(root);
     let scores = metrics.into_iter().filter_map(|(metric, statistic)| {
         let of = |wells: &[usize]| {
             let at = |values: &[f64]| -> Vec<f64> { wells.iter().map(|&well| values[well]).collect() };
             statistic(&at(observed), &at(predicted))
         };
-        Some(ReadoutScore { metric, value: of(&everyone)?, interval: bootstrap.interval_of(units, of) })
+        let interval = match metric {
+            "rmse" => error_interval,
+            _ => bootstrap.interval_of(units, of),
+        };
+        Some(ReadoutScore { metric, value: of(&everyone)?, interval })
     });
     Ok(scores.collect())
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::embeddings::EMBEDDING_TASKS;
+use super::coverage::INTERVALS;
+use super::embeddings::{EMBEDDING_TASKS, IN_SAMPLE, UNSEEN, UNSEEN_TREATMENTS};
 use super::labels::LABELS;
 use super::tracks::{ALL, TRACKS};
+use super::treatments::{ANCHORED, BEATS_MEAN};
 use super::wells::READOUTS;
 use super::{Evaluation, ScoreRow, TRAJECTORY_METRICS};
 use crate::table::{Side, TextTable};
@@ -67,6 +69,7 @@ impl Evaluation {
         }
         tables.iter().for_each(|table| text += table);
         self.notes.iter().for_each(|note| text += &format!("{note}\n"));
+        text += &self.of_intervals();
         text + &self.of_embeddings()
     }
 
@@ -75,27 +78,70 @@ impl Evaluation {
         [&self.verdict, &self.verdict_model].into_iter().flatten().map(ToString::to_string).collect()
     }
 
+    /// How often intervals of the ranking held test treatments: in all, and by what training says of them.
+    fn of_intervals(&self) -> String {
+        let task = Task::of(self, |row| row.task == INTERVALS);
+        let of = |row: &ScoreRow| {
+            let interval = match (row.lower, row.upper) {
+                (Some(lower), Some(upper)) => {
+                    format!(
+                        ", 95 % interval {:.0} to {:.0} % over {} perturbations",
+                        100.0 * lower,
+                        100.0 * upper,
+                        row.n_units
+                    )
+                }
+                _ => String::new(),
+            };
+            let name = if row.subset == ALL { "intervals of the ranking held" } else { &row.subset };
+            format!("{name} {:.0} % of {} test treatments{interval}", 100.0 * row.value, row.n_items)
+        };
+        let (all, strata): (Vec<&ScoreRow>, Vec<&ScoreRow>) = task.0.iter().copied().partition(|row| row.subset == ALL);
+        let parts: Vec<String> = all.into_iter().chain(strata).map(of).collect();
+        let note = task.0.first().map_or("", |row| &row.note);
+        if parts.is_empty() { String::new() } else { format!("{} ({note})\n", parts.join("; ")) }
+    }
+
     fn of_treatments(&self) -> String {
         let task = Task::of(self, |row| row.task.starts_with("unseen "));
         let methods = task.by_least("mse");
         let Some(first) = methods.first() else { return String::new() };
         let recall = task.0.iter().find(|row| row.metric.starts_with("recall@")).map_or("recall", |row| &row.metric);
-        let mut table = columns("method", &["MSE", "95 % interval", "interior", "edge", "r delta", recall, "MRR"]);
+        let mut table = columns(
+            "method",
+            &["MSE", "95 % interval", "scale", "interior", "edge", "r delta", "slope", recall, "MRR"],
+        );
         for row in &methods {
             let cell = |subset: &str, metric: &str| value(task.find(&row.method, subset, metric), 3);
             table.push([
                 row.method.clone(),
                 value(Some(row), 3),
                 interval(Some(row), 3),
+                value(task.find(&row.method, ALL, &format!("{ANCHORED}mse")), 2),
                 cell("interior", "mse"),
                 cell("edge", "mse"),
                 cell(ALL, "pearson_delta"),
+                value(task.find(&row.method, ALL, "amplitude"), 2),
                 cell(ALL, recall),
                 cell(ALL, "mrr"),
                 partial(row, &methods),
             ]);
         }
-        format!("{}: {} treatments of {} perturbations\n{table}", first.task, first.n_items, first.n_units)
+        let mut text =
+            format!("{}: {} treatments of {} perturbations\n{table}", first.task, first.n_items, first.n_units);
+        let is_failed = |row: &&&ScoreRow| row.metric.ends_with(BEATS_MEAN) && row.lower.unwrap_or(row.value) <= 0.5;
+        let failed = task.0.iter().filter(|row| row.subset == ALL).filter(is_failed);
+        let failed: Vec<String> = failed
+            .map(|row| format!("{} ({:.0} %)", row.metric.trim_end_matches(BEATS_MEAN), 100.0 * row.value))
+            .collect();
+        if !failed.is_empty() {
+            text += &format!(
+                "replicates are not shown to be better than the mean response at more than half of these treatments by {}: \
+                 such a metric says little here\n",
+                failed.join(", ")
+            );
+        }
+        text
     }
 
     fn of_wells(&self) -> String {
@@ -178,36 +224,74 @@ impl Evaluation {
         format!("{LABELS}: {} wells, each a unit\n{table}", first.n_items)
     }
 
-    /// A line for each embedding, a column for each metric.
+    /// Of the wells that the encoder did not see, and of all: a line for each embedding, a column for each metric.
     fn of_embeddings(&self) -> String {
-        let task = Task::of(self, |row| EMBEDDING_TASKS.contains(&row.task.as_str()));
-        let mut metrics: Vec<&ScoreRow> = Vec::new();
-        let mut methods: Vec<&str> = Vec::new();
-        for &row in &task.0 {
-            if !metrics.iter().any(|first| first.task == row.task && first.metric == row.metric) {
-                metrics.push(row);
-            }
-            if !methods.contains(&row.method.as_str()) {
-                methods.push(&row.method);
-            }
-        }
-        if methods.is_empty() {
-            return String::new();
-        }
-        let mut table = columns("", &metrics.iter().map(|first| first.metric.as_str()).collect::<Vec<_>>());
-        for method in methods {
-            let cells = metrics.iter().map(|first| {
-                let is_it =
-                    |row: &&&ScoreRow| row.method == method && row.task == first.task && row.metric == first.metric;
-                value(task.0.iter().find(is_it).copied(), 3)
-            });
-            table.push([method.to_owned()].into_iter().chain(cells));
-        }
-        let mut text = format!("\nas embeddings\n{table}");
-        for first in metrics {
-            let note = if first.note.is_empty() { String::new() } else { format!("; {}", first.note) };
-            text += &format!("{}: {}, {} treatments{note}\n", first.metric, first.task, first.n_items);
+        let is_of = |row: &ScoreRow, is_unseen: bool| {
+            let task = row.task.strip_suffix(UNSEEN);
+            EMBEDDING_TASKS.contains(&task.unwrap_or(&row.task)) && task.is_some() == is_unseen
+        };
+        let unseen = Task::of(self, |row| is_of(row, true));
+        let all = Task::of(self, |row| is_of(row, false));
+        let mut text = embedding_table("as embeddings, wells that the encoder did not see", &unseen.0);
+        text += &embedding_table("as embeddings, all wells", &all.0);
+        let mut in_sample: Vec<&str> =
+            all.0.iter().filter(|row| row.subset == IN_SAMPLE).map(|row| row.method.as_str()).collect();
+        in_sample.dedup();
+        in_sample.sort_unstable();
+        in_sample.dedup();
+        if !in_sample.is_empty() {
+            text += &format!(
+                "in sample, since they were fitted to training wells known as replicates: {}\n",
+                in_sample.join(", ")
+            );
         }
         text
     }
+}
+
+/// A line for each embedding, a column for each metric of the first subset of each task, and of the others by their name.
+fn embedding_table(title: &str, rows: &[&ScoreRow]) -> String {
+    let subset = |row: &ScoreRow| match row.subset.as_str() {
+        IN_SAMPLE | UNSEEN_TREATMENTS => ALL.to_owned(),
+        other => other.to_owned(),
+    };
+    let mut metrics: Vec<&ScoreRow> = Vec::new();
+    let mut methods: Vec<&str> = Vec::new();
+    for &row in rows {
+        let is_same =
+            |first: &&ScoreRow| first.task == row.task && first.metric == row.metric && subset(first) == subset(row);
+        if !metrics.iter().any(is_same) {
+            metrics.push(row);
+        }
+        if !methods.contains(&row.method.as_str()) {
+            methods.push(&row.method);
+        }
+    }
+    // What is asked only of perturbations that training does not hold stands below the table.
+    let (columns_of, apart): (Vec<&ScoreRow>, Vec<&ScoreRow>) =
+        metrics.into_iter().partition(|first| subset(first) == ALL);
+    if methods.is_empty() {
+        return String::new();
+    }
+    let cell = |method: &str, first: &ScoreRow| {
+        let is_it = |row: &&&ScoreRow| {
+            row.method == method && row.task == first.task && row.metric == first.metric && subset(row) == subset(first)
+        };
+        value(rows.iter().find(is_it).copied(), 3)
+    };
+    let mut table = columns("", &columns_of.iter().map(|first| first.metric.as_str()).collect::<Vec<_>>());
+    for method in &methods {
+        let cells = columns_of.iter().map(|first| cell(method, first));
+        table.push([(*method).to_owned()].into_iter().chain(cells));
+    }
+    let mut text = format!("\n{title}\n{table}");
+    for first in columns_of {
+        let note = if first.note.is_empty() { String::new() } else { format!("; {}", first.note) };
+        text += &format!("{}: {}, {} treatments{note}\n", first.metric, first.task, first.n_items);
+    }
+    for first in apart.into_iter().filter(|first| first.metric == "NSC") {
+        let of: Vec<String> = methods.iter().map(|method| format!("{method} {}", cell(method, first))).collect();
+        text += &format!("{}, {}, {} treatments: {}\n", first.metric, first.subset, first.n_items, of.join(", "));
+    }
+    text
 }

@@ -150,6 +150,11 @@ impl<'a> TrackErrors<'a> {
         let difference = bootstrap.paired_difference(&model, &simple, &fields)?;
         let mean = |errors: &[f64]| errors.iter().sum::<f64>() / errors.len() as f64;
         let ceiling = of(&self.methods[&Method::ReplicateShifted]);
+        let has_ceiling = ceiling.len() == shared.len();
+        let left = match has_ceiling {
+            true => bootstrap.paired_difference(&simple, &ceiling, &fields)?.estimate.interval,
+            false => None,
+        };
         Ok(Some(Verdict {
             model: method.clone(),
             baseline: baseline.clone(),
@@ -159,7 +164,8 @@ impl<'a> TrackErrors<'a> {
             baseline_mean: mean(&simple),
             difference,
             n_not_shared: 0,
-            ceiling: (ceiling.len() == shared.len()).then(|| mean(&ceiling)),
+            ceiling: has_ceiling.then(|| mean(&ceiling)),
+            left,
             unit_name: "fields of view".to_owned(),
         }))
     }

@@ -1,16 +1,20 @@
 //! Scores of all methods on held-out treatments: of each treatment, pooled, and against each other.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
 use super::verdict::Errors;
-use super::well_means::WellMeans;
 use super::{
     Distance, EvaluateConfig, EvaluateError, MethodScores, Origins, ScoreRow, accuracy, replicate_ceiling, retrieval,
+    split_halves,
 };
 use crate::baseline::{dose_position, measured};
-use crate::pair::{DosePosition, Part, Split, SplitBy};
+use crate::pair::{DosePosition, Part, Split, SplitBy, WellMeans};
 use crate::predict::{Method, Predictions};
-use crate::screen::{Screen, Treatment};
+use crate::screen::{FeatureMatrix, Screen, Treatment};
 
 /// One score of one method on one treatment.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,12 +65,86 @@ pub fn treatment_scores<'a>(
         score(settings.recall_at, predictions, &truth, &library, &origins, &position, &mut items)?;
     }
     for ceiling in replicate_ceiling(screen, rows) {
-        // What an equally large repeat of the experiment would miss the measurement by.
-        let position = position(&ceiling.treatment);
-        let (method, value) = (Method::Replicate, ceiling.repeat);
-        items.push(TreatmentScore { method, position, metric: "mse", value, treatment: ceiling.treatment });
+        // What an equally large repeat of the experiment would miss the measurement by, and what the true profile would.
+        for (method, value) in [(Method::Replicate, ceiling.repeat), (Method::Perfect, ceiling.perfect)] {
+            let (treatment, position) = (ceiling.treatment.clone(), position(&ceiling.treatment));
+            items.push(TreatmentScore { method, position, metric: "mse", value, treatment });
+        }
     }
+    let mut rng = ChaCha8Rng::seed_from_u64(settings.bootstrap.seed);
+    let mut of_halves = BTreeMap::<(Treatment, &'static str), Vec<f64>>::new();
+    for _ in 0..N_HALVINGS {
+        let (truth, other) = split_halves(&screen.features, rows, &mut rng);
+        if truth.treatments.is_empty() {
+            break;
+        }
+        let mut of_replicates = Vec::new();
+        score(settings.recall_at, &other, &truth, &library, &origins, &position, &mut of_replicates)?;
+        let mut of_mean = Vec::new();
+        let mean = mean_response(&truth, &origins);
+        score(settings.recall_at, &mean, &truth, &library, &origins, &position, &mut of_mean)?;
+        let of_mean: BTreeMap<(&Treatment, &str), f64> =
+            of_mean.iter().map(|score| ((&score.treatment, score.metric), score.value)).collect();
+        for score in &of_replicates {
+            let Some((metric, better)) = beats_mean(score.metric) else { continue };
+            let Some(&mean) = of_mean.get(&(&score.treatment, score.metric)) else { continue };
+            of_halves.entry((score.treatment.clone(), metric)).or_default().push(better(score.value, mean));
+        }
+        // The error of replicates is known in closed form, and that of halves is larger.
+        for score in of_replicates.into_iter().filter(|score| score.metric != "mse") {
+            of_halves.entry((score.treatment, score.metric)).or_default().push(score.value);
+        }
+    }
+    items.extend(of_halves.into_iter().map(|((treatment, metric), values)| TreatmentScore {
+        method: Method::Replicate,
+        position: position(&treatment),
+        metric,
+        value: values.iter().sum::<f64>() / values.len() as f64,
+        treatment,
+    }));
     Ok(items)
+}
+
+/// Times that wells are parted into halves at random.
+const N_HALVINGS: usize = 4;
+
+/// The mean response of each treatment's context.
+fn mean_response(truth: &Predictions, origins: &Origins) -> Predictions {
+    let known: Vec<&Treatment> =
+        truth.treatments.iter().filter(|treatment| origins.mean_shift.contains_key(&treatment.context)).collect();
+    let values = known.iter().flat_map(|treatment| &origins.mean_shift[&treatment.context]).copied().collect();
+    Predictions {
+        method: Method::MeanShift,
+        treatments: known.into_iter().cloned().collect(),
+        profiles: FeatureMatrix::new(truth.profiles.names().to_vec(), values),
+        abstained: Vec::new(),
+    }
+}
+
+/// 1 where the first score is better than the second, ½ where they are equal, else 0.
+type Better = fn(f64, f64) -> f64;
+
+/// The name under which it is written down that replicates beat the mean response in a metric, and which score is better there.
+fn beats_mean(metric: &str) -> Option<(&'static str, Better)> {
+    fn share(order: Ordering) -> f64 {
+        match order {
+            Ordering::Greater => 1.0,
+            Ordering::Equal => 0.5,
+            Ordering::Less => 0.0,
+        }
+    }
+    let larger: Better = |own, other| share(own.total_cmp(&other));
+    let smaller: Better = |own, other| share(other.total_cmp(&own));
+    let nearer_to_one: Better = |own, other| share((other - 1.0).abs().total_cmp(&(own - 1.0).abs()));
+    Some(match metric {
+        "mse" => ("mse_beats_mean", smaller),
+        "pearson_delta" => ("pearson_delta_beats_mean", larger),
+        "cosine_delta" => ("cosine_delta_beats_mean", larger),
+        "amplitude" => ("amplitude_beats_mean", nearer_to_one),
+        "recall" => ("recall_beats_mean", larger),
+        "mrr" => ("mrr_beats_mean", larger),
+        _ => return None,
+    })
 }
 
 fn score(
@@ -88,6 +166,8 @@ fn score(
         push(&found.treatment, "mse", Some(found.mse));
         push(&found.treatment, "pearson_delta", found.pearson_delta);
         push(&found.treatment, "pearson_delta_shift", found.pearson_delta_shift);
+        push(&found.treatment, "cosine_delta", found.cosine_delta);
+        push(&found.treatment, "amplitude", found.amplitude);
     }
     for found in retrieval(truth, predictions, library, Distance::Euclidean)?.ranks {
         let is_found = found.rank <= recall_at as f64;
@@ -116,11 +196,73 @@ pub(super) fn treatment_score_rows(
     for ((metric, subset, method), group) in groups {
         let values: Vec<f64> = group.iter().map(|score| score.value).collect();
         let units: Vec<String> = group.iter().map(|score| perturbations(&score.treatment)).collect();
-        let estimate = settings.bootstrap.mean(&values, &units)?;
-        let metric = if metric == "recall" { format!("recall@{}", settings.recall_at) } else { metric.to_owned() };
-        rows.push(ScoreRow::new(&task, subset, &method.word(), &metric, &estimate));
+        let estimate = match metric {
+            metric if metric == "recall" || metric == "mrr" || metric.ends_with(BEATS_MEAN) => {
+                settings.bootstrap.share(&values, &units)?
+            }
+            _ => settings.bootstrap.mean(&values, &units)?,
+        };
+        let name = match metric {
+            "recall" => format!("recall@{}", settings.recall_at),
+            "recall_beats_mean" => format!("recall@{}{BEATS_MEAN}", settings.recall_at),
+            metric => metric.to_owned(),
+        };
+        let row = ScoreRow::new(&task, subset, &method.word(), &name, &estimate);
+        let is_of_halves = *method == Method::Replicate && metric != "mse";
+        rows.push(if is_of_halves { row.with_note("of halves of the wells") } else { row });
     }
+    rows.extend(anchored_rows(settings, &task, scores));
     Ok(rows)
+}
+
+/// Ends the name of the share of treatments at which replicates are better than the mean response.
+pub(super) const BEATS_MEAN: &str = "_beats_mean";
+
+/// Begins the name of a score on the scale from the mean response, 0, to the ceiling, 1.
+pub(super) const ANCHORED: &str = "anchored_";
+
+/// Scores between those of the mean response and of the ceiling: of a perfect prediction where it is known in closed form,
+/// else of a half of the wells for the other half. All three are means over the treatments of all three.
+fn anchored_rows(settings: &EvaluateConfig, task: &str, scores: &[TreatmentScore]) -> Vec<ScoreRow> {
+    let mut rows = Vec::new();
+    for (metric, ceiling, note) in [
+        ("mse", Method::Perfect, "0 is the mean response of the context, 1 a perfect prediction"),
+        ("pearson_delta", Method::Replicate, "0 is the mean response, 1 half of the wells for the other half"),
+        ("cosine_delta", Method::Replicate, "0 is the mean response, 1 half of the wells for the other half"),
+        ("mrr", Method::Replicate, "0 is the mean response, 1 half of the wells for the other half"),
+    ] {
+        let methods = by_method(scores, metric);
+        let (Some(floor), Some(ceiling)) = (methods.get(&Method::MeanShift), methods.get(&ceiling)) else { continue };
+        for (method, own) in &methods {
+            let shared = own.scores.iter().filter_map(|(treatment, score)| {
+                Some((treatment, *score, *floor.scores.get(treatment)?, *ceiling.scores.get(treatment)?))
+            });
+            let shared: Vec<(&Treatment, f64, f64, f64)> = shared.collect();
+            let units: Vec<String> = shared.iter().map(|(treatment, ..)| perturbations(treatment)).collect();
+            let scale = |items: &[usize]| {
+                let sum = |of: fn(&(&Treatment, f64, f64, f64)) -> f64| -> f64 {
+                    items.iter().map(|&item| of(&shared[item])).sum()
+                };
+                let way = sum(|(_, _, floor, ceiling)| ceiling - floor);
+                (way.abs() > 1e-12).then(|| sum(|(_, own, floor, _)| own - floor) / way)
+            };
+            let Some(value) = scale(&(0..shared.len()).collect::<Vec<_>>()) else { continue };
+            let interval = settings.bootstrap.interval_of(&units, scale);
+            rows.push(ScoreRow {
+                task: task.to_owned(),
+                subset: "all".to_owned(),
+                method: method.to_string(),
+                metric: format!("{ANCHORED}{metric}"),
+                value,
+                lower: interval.map(|(lower, _)| lower),
+                upper: interval.map(|(_, upper)| upper),
+                n_items: shared.len(),
+                n_units: units.iter().collect::<BTreeSet<_>>().len(),
+                note: note.to_owned(),
+            });
+        }
+    }
+    rows
 }
 
 /// Mean squared error of each method on each treatment.

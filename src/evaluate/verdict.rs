@@ -48,8 +48,10 @@ pub struct Verdict {
     pub difference: PairedDifference,
     /// Treatments of the model that the baseline abstained from.
     pub n_not_shared: usize,
-    /// Mean score that replicate noise leaves over the shared treatments, when known for all of them.
+    /// Mean score of a perfect prediction over the shared treatments, when known for all of them.
     pub ceiling: Option<f64>,
+    /// What is left to win: 95 % interval of the baseline's score minus that of a perfect prediction.
+    pub left: Option<(f64, f64)>,
     /// What the independent units are called, in the plural.
     pub unit_name: String,
 }
@@ -59,8 +61,9 @@ pub struct Verdict {
 ///
 /// The best baseline is the one that the model beats by least (or that beats the model by most) on average over the
 /// treatments they share, among those that cover at least half of the model's treatments; so a baseline does not lose its
-/// place by abstaining from a few. With `ceiling`, the score of repeating the measurement by treatment, a baseline that is
-/// at or beyond the ceiling leaves nothing to win: the task then counts as tied. `None` when no baseline covers half.
+/// place by abstaining from a few. With `ceiling`, the score of a perfect prediction by treatment, a baseline whose paired
+/// difference from it has an interval that holds zero leaves nothing to win: the task then counts as tied. `None` when no
+/// baseline covers half.
 ///
 /// # Errors
 /// When a score is not finite.
@@ -92,9 +95,15 @@ pub fn verdict(
     let of = |scores: &MethodScores| -> Vec<f64> { shared.iter().map(|treatment| scores.scores[*treatment]).collect() };
     let units: Vec<String> = shared.iter().map(|treatment| unit_of(treatment)).collect();
     let difference = bootstrap.paired_difference(&of(model), &of(baseline), &units)?;
-    let ceiling = ceiling
-        .filter(|ceiling| shared.iter().all(|treatment| ceiling.contains_key(treatment)))
-        .map(|ceiling| mean_over(&shared, ceiling));
+    let ceiling = ceiling.filter(|ceiling| shared.iter().all(|treatment| ceiling.contains_key(treatment)));
+    let left = match ceiling {
+        Some(ceiling) => {
+            let ceilings: Vec<f64> = shared.iter().map(|treatment| ceiling[*treatment]).collect();
+            bootstrap.paired_difference(&of(baseline), &ceilings, &units)?.estimate.interval
+        }
+        None => None,
+    };
+    let ceiling = ceiling.map(|ceiling| mean_over(&shared, ceiling));
     Ok(Some(Verdict {
         model: model.method.clone(),
         baseline: baseline.method.clone(),
@@ -105,6 +114,7 @@ pub fn verdict(
         n_not_shared: model.scores.len() - shared.len(),
         difference,
         ceiling,
+        left,
         unit_name: "perturbations".into(),
     }))
 }
@@ -135,7 +145,7 @@ impl Errors<'_> {
         let Some(own) = self.methods.get(method) else { return Ok(None) };
         let rivals: Vec<MethodScores> =
             self.methods.iter().filter(|(method, _)| is_rival(method)).map(|(_, scores)| scores.clone()).collect();
-        let ceiling = self.methods.get(&Method::Replicate).map(|replicate| &replicate.scores);
+        let ceiling = self.methods.get(&Method::Perfect).map(|perfect| &perfect.scores);
         let lower = Direction::LowerIsBetter;
         let found = verdict(own, &rivals, self.metric, lower, ceiling, &self.unit_of, bootstrap)?;
         Ok(found.map(|found| found.with_units_called(self.unit_name)))
@@ -143,11 +153,11 @@ impl Errors<'_> {
 }
 
 impl Verdict {
-    /// Whether the baseline is as good as repeating the measurement, so that there is nothing to win.
+    /// Whether the baseline cannot be told from a perfect prediction, so that there is nothing to win.
     pub fn is_at_ceiling(&self) -> bool {
-        self.ceiling.is_some_and(|ceiling| match self.direction {
-            Direction::LowerIsBetter => self.baseline_mean <= ceiling,
-            Direction::HigherIsBetter => self.baseline_mean >= ceiling,
+        self.left.is_some_and(|(lower, upper)| match self.direction {
+            Direction::LowerIsBetter => lower <= 0.0,
+            Direction::HigherIsBetter => upper >= 0.0,
         })
     }
 
@@ -194,8 +204,8 @@ impl fmt::Display for Verdict {
                     let ceiling = shown(self.ceiling.unwrap_or(f64::NAN));
                     write!(
                         f,
-                        "{model} counts as tied in {metric} with the best baseline, {baseline}, which already \
-                         reaches the error of repeating the experiment, {ceiling} ({means}; {difference})"
+                        "{model} counts as tied in {metric} with the best baseline, {baseline}, which cannot be \
+                         distinguished from a perfect prediction, {ceiling} ({means}; {difference})"
                     )?;
                 } else {
                     let relation = match self.difference.claim {
@@ -274,12 +284,16 @@ mod tests {
             "No claim: 8 compounds are too few (10 needed) to say whether lewm differs in MSE from the best baseline, \
              interpolation (0.250 against 0.300); 4 treatments that interpolation abstains from are not compared"
         );
+        let near = method("interpolation", (0..12).map(|index| 0.5 + if index % 2 == 0 { 0.1 } else { -0.1 }));
         assert_eq!(
-            sentence(&method("lewm", flat(0.25, 12)), &baselines[..1], Some(0.95)),
-            "lewm counts as tied in MSE with the best baseline, no_change, which already reaches the error of \
-             repeating the experiment, 0.950 (0.250 against 0.900; difference -0.650, 95 % interval -0.650 to \
-             -0.650, 12 compounds)"
+            sentence(&method("lewm", flat(0.25, 12)), std::slice::from_ref(&near), Some(0.49)).split(" (").next(),
+            Some(
+                "lewm counts as tied in MSE with the best baseline, interpolation, which cannot be distinguished from a \
+                 perfect prediction, 0.490"
+            )
         );
+        // Below the error of repeating the experiment, twice that of a perfect prediction, there is still much to win.
+        assert!(sentence(&method("lewm", flat(0.25, 12)), &[near], Some(0.26)).starts_with("lewm wins"));
         let wavy = method("lewm", (0..12).map(|index| 0.9 + if index % 2 == 0 { 0.1 } else { -0.1 }));
         assert!(sentence(&wavy, &baselines[..1], None).starts_with("lewm does not win: MSE indistinguishable from"));
     }

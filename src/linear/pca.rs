@@ -84,20 +84,27 @@ impl PrincipalComponents {
         if spanned < n_components {
             return Err(PcaError::TooManyComponents { asked: n_components, spanned });
         }
-        Ok(Self {
-            components: StoredMatrix::of(all.components.view().subcols(0, n_components)),
-            variances: Numbers(all.variances[..n_components].to_vec()),
-            mean: all.mean,
-        })
+        Ok(all.first(n_components))
     }
 
-    /// All components that the rows of `matrix` span about their mean; none of a single row, which is its own mean.
+    /// The same with `most` components, or as many as there are.
+    fn first(self, most: usize) -> Self {
+        let kept = most.min(self.n_components());
+        Self {
+            components: StoredMatrix::of(self.components.view().subcols(0, kept)),
+            variances: Numbers(self.variances[..kept].to_vec()),
+            mean: self.mean,
+        }
+    }
+
+    /// The first components that the rows at `rows` span about their mean, `most` or as many as there are; none of a single
+    /// row, which is its own mean.
     ///
     /// # Errors
     /// If a value is missing.
-    pub fn spanned(matrix: &FeatureMatrix) -> Result<Self, PcaError> {
-        let rows: Vec<usize> = (0..matrix.n_rows()).collect();
-        Self::spanned_about(matrix, &rows, column_means(matrix, &rows), rows.len().saturating_sub(1).max(1))
+    pub fn leading(matrix: &FeatureMatrix, rows: &[usize], most: usize) -> Result<Self, PcaError> {
+        let degrees = rows.len().saturating_sub(1).max(1);
+        Ok(Self::spanned_about(matrix, rows, column_means(matrix, rows), degrees)?.first(most))
     }
 
     fn spanned_about(matrix: &FeatureMatrix, rows: &[usize], mean: Vec<f64>, degrees: usize) -> Result<Self, PcaError> {
@@ -133,13 +140,10 @@ impl PrincipalComponents {
         Ok(numbered("pc", scores.as_ref()))
     }
 
-    /// A profile rebuilt from its coordinates on the first `n_components` components, or on all there are: what the
-    /// components say of it.
-    pub fn denoise(&self, profile: &[f32], n_components: usize) -> Vec<f32> {
+    /// The profile at the given coordinates, one for each component.
+    pub fn rebuild(&self, coordinates: &[f64]) -> Vec<f32> {
         let mut rebuilt = self.mean.0.clone();
-        for component in self.components.view().col_iter().take(n_components) {
-            let centered = profile.iter().zip(&*self.mean).map(|(&value, mean)| f64::from(value) - mean);
-            let coordinate: f64 = centered.zip(component.iter()).map(|(value, weight)| value * weight).sum();
+        for (coordinate, component) in coordinates.iter().zip(self.components.view().col_iter()) {
             for (value, weight) in rebuilt.iter_mut().zip(component.iter()) {
                 *value += coordinate * weight;
             }
@@ -188,33 +192,34 @@ mod tests {
 
     /// Points on a line through (1, 2) along (3, 4)/5, in both orientations of the Gram matrix.
     #[test]
-    fn denoising_keeps_the_line_that_points_lie_on() {
+    fn points_are_rebuilt_from_their_coordinates() {
         let points: Vec<Vec<f32>> = [-2.0f32, 0.0, 1.0, 1.0].map(|t| vec![1.0 + 3.0 * t, 2.0 + 4.0 * t]).to_vec();
         let padded: Vec<Vec<f32>> = points.iter().map(|p| vec![p[0], p[1], 0.0, 0.0, 0.0, 0.0]).collect();
         for rows in [points, padded] {
             let matrix = FeatureMatrix::numbered("f", rows[0].len(), rows.concat());
-            let components = PrincipalComponents::spanned(&matrix).unwrap();
+            let components = PrincipalComponents::leading(&matrix, &[0, 1, 2, 3], 9).unwrap();
             assert_eq!(components.n_components(), 1);
             assert!((components.variances()[0] - 25.0 * 2.0).abs() < 1e-9);
-            assert!((components.apply(&matrix).unwrap().row(0)[0] + 10.0).abs() < 1e-6);
-            for (found, expected) in components.denoise(&rows[0], 1).iter().zip(&rows[0]) {
+            let coordinate = components.apply(&matrix).unwrap().row(0)[0];
+            assert!((coordinate + 10.0).abs() < 1e-6);
+            for (found, expected) in components.rebuild(&[f64::from(coordinate)]).iter().zip(&rows[0]) {
                 assert!((found - expected).abs() < 1e-5);
             }
-            assert_eq!(components.denoise(&rows[0], 1), components.denoise(&rows[0], 5));
-            assert!((components.denoise(&rows[0], 0)[0] - 1.0).abs() < 1e-6);
+            assert!((components.rebuild(&[])[0] - 1.0).abs() < 1e-6);
         }
     }
 
     #[test]
     fn a_single_row_is_its_own_mean_and_has_no_component() {
-        let components = PrincipalComponents::spanned(&FeatureMatrix::numbered("f", 2, vec![3.0, 4.0])).unwrap();
-        assert_eq!((components.n_components(), components.denoise(&[7.0, 8.0], 2)), (0, vec![3.0, 4.0]));
+        let matrix = FeatureMatrix::numbered("f", 2, vec![3.0, 4.0]);
+        let components = PrincipalComponents::leading(&matrix, &[0], 5).unwrap();
+        assert_eq!((components.n_components(), components.rebuild(&[])), (0, vec![3.0, 4.0]));
     }
 
     #[test]
     fn refuses_what_is_not_finite() {
         let matrix = FeatureMatrix::numbered("f", 2, vec![1.0, f32::NAN, 0.0, 1.0]);
         let missing = PcaError::MissingValues { feature: "f1".into(), n_rows: 1 };
-        assert_eq!(PrincipalComponents::spanned(&matrix).unwrap_err(), missing);
+        assert_eq!(PrincipalComponents::leading(&matrix, &[0, 1], 2).unwrap_err(), missing);
     }
 }

@@ -82,6 +82,38 @@ impl Ridge {
         Ok(spectrum.ridge(lambda))
     }
 
+    /// Fits with the λ of `lambdas` that errs least on the rows of `checked_x` and `checked_y`, which are not fitted on; the
+    /// first of equals.
+    ///
+    /// # Shapes
+    /// - `x`: `[row, input]`, `y`: `[row, output]`; the checked ones likewise
+    ///
+    /// # Errors
+    /// As [`Ridge::fit_gcv`], of either pair of tables.
+    pub fn fit_checked(
+        x: &FeatureMatrix,
+        y: &FeatureMatrix,
+        lambdas: &[f64],
+        checked_x: &FeatureMatrix,
+        checked_y: &FeatureMatrix,
+    ) -> Result<Self, RidgeError> {
+        check(checked_x, checked_y)?;
+        lambdas.iter().try_for_each(|&lambda| check_lambda(lambda))?;
+        let spectrum = Spectrum::of(x, y)?;
+        let mut best: Option<(Self, f64)> = None;
+        for &lambda in lambdas {
+            let ridge = spectrum.ridge(lambda);
+            let predicted = ridge.predict(checked_x);
+            let pairs = predicted.values().iter().zip(checked_y.values());
+            let error: f64 = pairs.map(|(&p, &m)| (f64::from(p) - f64::from(m)).powi(2)).sum();
+            if best.as_ref().is_none_or(|(_, smallest)| error < *smallest) {
+                best = Some((ridge, error));
+            }
+        }
+        let (ridge, error) = best.ok_or(RidgeError::NoLambdas)?;
+        if error.is_finite() { Ok(ridge) } else { Err(RidgeError::Singular(ridge.lambda[0])) }
+    }
+
     /// Predicted outputs, `[row, output]`.
     ///
     /// # Panics
@@ -320,6 +352,19 @@ mod tests {
         }
         let closed = Spectrum::of(&x, &y).unwrap().leave_one_out_mse(&[0.4]).unwrap()[0];
         assert!((closed - sum / 33.0).abs() < 1e-5 * closed, "{closed} {}", sum / 33.0);
+    }
+
+    #[test]
+    fn the_checked_rows_choose_the_penalty() {
+        let (x, y) = case(20, 6);
+        let strong = Ridge::fit_gcv(&x, &y, &[50.0]).unwrap();
+        // What a strong penalty predicts is met best by that penalty.
+        let (checked, _) = case(9, 6);
+        let chosen = Ridge::fit_checked(&x, &y, &[0.1, 50.0, 5.0], &checked, &strong.predict(&checked)).unwrap();
+        assert_eq!(chosen, strong);
+        let weak = Ridge::fit_checked(&x, &y, &[0.1, 50.0], &x, &y).unwrap();
+        assert_eq!(weak.lambda[0], 0.1);
+        assert!(Ridge::fit_checked(&x, &y, &[], &x, &y).is_err());
     }
 
     #[test]

@@ -15,6 +15,7 @@
 mod compress;
 mod normalizer;
 mod plate;
+mod scatter;
 mod select;
 mod settings;
 mod sphere;
@@ -28,6 +29,7 @@ mod properties;
 mod refusals;
 
 pub use normalizer::Normalizer;
+pub use scatter::Scatter;
 pub use select::Removed;
 pub use settings::{Compress, NormalizeSettings, PerPlate, Select, Sphere};
 pub use sphere::{Sphering, Whitening};

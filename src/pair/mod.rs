@@ -16,7 +16,9 @@ mod error;
 mod intervention_rows;
 mod series;
 mod split;
+mod stratum;
 mod vocabulary;
+mod well_means;
 
 pub use anchor::{Anchor, Anchoring, anchor_in, anchor_of};
 pub use augment::{Augment, CropShape};
@@ -26,9 +28,14 @@ pub use episode::{Episode, PairSet, Path, State, Step, Validation};
 pub use error::PairError;
 pub use intervention_rows::InterventionRows;
 pub use series::DosePosition;
-pub(crate) use series::{additive_weights, between_neighbors, interpolation_weights, nearest_weights, series_of};
+pub(crate) use series::{
+    Edge, additive_weights, between_neighbors, edge_of, interpolation_weights, nearest_weights, series_of,
+};
 pub use split::{Part, Split, SplitBy, SplitConfig};
+pub use stratum::{Strata, Stratum};
 pub use vocabulary::{DoseCenters, InterventionSizes, Vocabulary};
+pub(crate) use well_means::WellMeans;
+pub use well_means::{by_wells, without_replicates};
 
 #[cfg(test)]
 mod tests;

@@ -67,6 +67,25 @@ pub(crate) fn interpolation_weights<'a>(
     }
 }
 
+/// The end of a dose series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Edge {
+    /// Below the lowest dose.
+    Lower,
+    /// Above the highest dose.
+    Upper,
+}
+
+/// Beyond which end of the doses of `training` the `target` lies; `None` where it lies between doses, where its series has
+/// none, and where no dose can be varied alone.
+pub(crate) fn edge_of<'a>(target: &Treatment, training: impl Iterator<Item = &'a Treatment>) -> Option<Edge> {
+    let (position, neighbors) = between_neighbors(target, &series_of(target, training))?;
+    // In a set several doses may lie beyond their ends; most of the weight decides.
+    let above = |(neighbor, weight): &(&Treatment, f64)| weight * log_differences(target, neighbor).iter().sum::<f64>();
+    let is_upper = neighbors.iter().map(above).sum::<f64>() > 0.0;
+    (position == DosePosition::Edge).then_some(if is_upper { Edge::Upper } else { Edge::Lower })
+}
+
 /// The series members nearest to `target`, with equal weights.
 pub(crate) fn nearest_weights<'a>(target: &Treatment, series: &[&'a Treatment]) -> Vec<(&'a Treatment, f64)> {
     let distances: Vec<f64> = series.iter().map(|member| log_distance(target, member)).collect();

@@ -30,6 +30,15 @@ pub struct Goal {
     pub(super) warning: String,
 }
 
+/// How far the score that was predicted of a treatment is from the measured one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Residual {
+    /// The treatment.
+    pub treatment: Treatment,
+    /// |predicted − measured score|.
+    pub error: f64,
+}
+
 impl Goal {
     /// Reads start and target off the wells of `screen` that `config` names.
     ///
@@ -142,7 +151,8 @@ impl Goal {
         (score / n_members as f64, left / n_members as f64)
     }
 
-    /// |predicted − measured score| of measured treatments, `rows` being theirs in `screen`: what intervals are made of.
+    /// How far the predicted scores of measured treatments are from the measured ones, `rows` being theirs in `screen`: what
+    /// intervals are made of.
     ///
     /// Treatments that the ranker abstains from are left out.
     ///
@@ -155,13 +165,14 @@ impl Goal {
         ranker: &dyn Ranker,
         rows: &BTreeMap<Treatment, Vec<usize>>,
         device: &Device,
-    ) -> Result<Vec<f64>, PlanError> {
+    ) -> Result<Vec<Residual>, PlanError> {
         let (treatments, rows): (Vec<Treatment>, Vec<&Vec<usize>>) =
             rows.iter().map(|(treatment, rows)| (treatment.clone(), rows)).unzip();
         let predicted = ranker.reach(&treatments)?.predicted;
         let residual = |(row, &treatment): (usize, &usize)| {
             let measured = measured_latent(trained, screen, rows[treatment], device);
-            (self.score(predicted.latents.row(row)).0 - self.score(&measured).0).abs()
+            let error = (self.score(predicted.latents.row(row)).0 - self.score(&measured).0).abs();
+            Residual { treatment: treatments[treatment].clone(), error }
         };
         Ok(predicted.placed.iter().enumerate().map(residual).collect())
     }

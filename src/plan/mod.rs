@@ -23,7 +23,7 @@ pub use candidates::Candidates;
 pub use config::{RankConfig, ranker};
 pub use error::PlanError;
 pub(crate) use facts::Facts;
-pub use goal::Goal;
+pub use goal::{Goal, Residual};
 pub use rank::{Trust, rank};
 pub use ranker::{Ranker, Reached};
 pub use ranking::{RankedIntervention, Ranking};

@@ -1,5 +1,7 @@
 //! Planning by exhaustion: every candidate intervention is predicted and its distance to the target measured.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Device;
 use rayon::prelude::*;
 
@@ -10,6 +12,7 @@ use super::measured::measured_in;
 use super::ranker::{Ranker, Reached};
 use super::ranking::{RankedIntervention, Ranking};
 use super::reference::References;
+use crate::pair::{Strata, Stratum};
 use crate::predict::{Abstains, Method, PredictedLatents, unplaced};
 use crate::screen::{Perturbation, Screen, Treatment};
 use crate::train::TrainedModel;
@@ -21,8 +24,8 @@ pub struct Trust {
     pub by: Method,
     /// The sentence of the matching evaluation.
     pub verdict: String,
-    /// Half the width of the intervals of the score; `None` gives none.
-    pub radius: Option<f64>,
+    /// Half the width of the intervals of the score, by what training says of a candidate; a stratum without one gets none.
+    pub radii: BTreeMap<Stratum, f64>,
     /// One sentence: where the intervals come from and how often they covered, or why there are none.
     pub calibration: String,
 }
@@ -41,6 +44,7 @@ pub fn rank(
     device: &Device,
 ) -> Result<Ranking, PlanError> {
     let facts = Facts::of(screen);
+    let strata = Strata::of(&trained.treatments);
     let measured = measured_in(screen, &goal.context);
     let references = References::of(trained, screen, &measured, &facts, device);
     let Reached { predicted: PredictedLatents { latents, placed, abstained }, caveats } = ranker.reach(candidates)?;
@@ -50,6 +54,7 @@ pub fn rank(
         let own = references.own(treatment);
         let rows = own.map(|own| own.rows).unwrap_or_default();
         let nearest = references.nearest(latent, shared.number, scratch);
+        let radius = trust.radii.get(&strata.stratum(treatment));
         let defines_target = goal.defines_target.binary_search(treatment).is_ok();
         RankedIntervention {
             rank: 0,
@@ -57,8 +62,9 @@ pub fn rank(
             context: treatment.context.clone(),
             score,
             distance: remaining,
-            lower: trust.radius.map(|radius| score - radius),
-            upper: trust.radius.map(|radius| score + radius),
+            lower: radius.map(|radius| score - radius),
+            // No score is above 1, that of the target.
+            upper: radius.map(|radius| (score + radius).min(1.0)),
             n_wells: facts.n_wells(rows),
             nearest_reference: nearest.map(|(_, reference)| reference.text.clone()),
             nearest_moa: nearest.and_then(|(_, reference)| reference.moa.clone()),

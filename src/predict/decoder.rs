@@ -40,12 +40,17 @@ impl Decoder {
     /// Fits one ridge for each member on the observations at `rows` of the normalized screen; pixels are not decoded.
     /// `rows` are sorted.
     ///
+    /// The penalty is that which errs least at `unseen`, rows that the encoder was not trained on: what is decoded are
+    /// predictions, which scatter as the latents of such rows do, and not as those that the encoder was fitted to. Without
+    /// such rows it is chosen by leave-one-out error.
+    ///
     /// # Errors
     /// When there are fewer than two rows or a value is not finite.
     pub fn fit(
         trained: &TrainedModel,
         screen: &Screen,
         rows: &[usize],
+        unseen: &[usize],
         config: &DecoderConfig,
         device: &Device,
     ) -> Result<Self, RidgeError> {
@@ -54,7 +59,18 @@ impl Decoder {
         }
         let profiles = screen.features.gather_matrix(rows);
         let latents = trained.encode(&screen.features, rows, device);
-        let of_member = |member: usize| Ridge::fit_gcv(&latents.member(member), &profiles, &config.lambdas);
+        let (unseen_profiles, unseen_latents) =
+            (screen.features.gather_matrix(unseen), trained.encode(&screen.features, unseen, device));
+        let of_member = |member: usize| match unseen.is_empty() {
+            true => Ridge::fit_gcv(&latents.member(member), &profiles, &config.lambdas),
+            false => Ridge::fit_checked(
+                &latents.member(member),
+                &profiles,
+                &config.lambdas,
+                &unseen_latents.member(member),
+                &unseen_profiles,
+            ),
+        };
         let members = (0..latents.n_members()).map(of_member).collect::<Result<_, _>>()?;
         let mut of_treatment = screen.treatments();
         of_treatment.retain(|_, treated| {

@@ -19,7 +19,7 @@ pub enum MethodKind {
     Layout,
     /// Looks at part of the outcome in the target's own wells: shown, and compared with nothing.
     Outcome,
-    /// What repeating the experiment reaches: the ceiling.
+    /// What a perfect prediction and repeating the experiment reach: the ceilings.
     Repeat,
 }
 
@@ -76,8 +76,8 @@ methods! {
     NearestDose = "nearest_dose", Simple;
     /// Between the training doses around, linear in log dose.
     Interpolation = "interpolation", Simple;
-    /// The same, in the first principal components of the training treatments.
-    PcaInterpolation = "pca_interpolation", Simple;
+    /// The same, of profiles that the noise of replicates was taken out of.
+    DenoisedInterpolation = "denoised_interpolation", Simple;
     /// The effects of the members of a combination, added.
     Additive = "additive", Simple;
     /// Ridge regression on features of the intervention.
@@ -106,6 +106,8 @@ methods! {
     TrueFrame = "true_frame", Outcome;
     /// What was measured.
     Measured = "measured", Outcome;
+    /// The true profile, of which replicates are noisy measurements: what no method does better than.
+    Perfect = "perfect", Repeat;
     /// Other wells of the same treatment.
     Replicate = "replicate", Repeat;
     /// The same, shifted to the beginning of the track.
@@ -131,7 +133,7 @@ impl Method {
             | Self::MeanShift
             | Self::NearestDose
             | Self::Interpolation
-            | Self::PcaInterpolation
+            | Self::DenoisedInterpolation
             | Self::Additive
             | Self::Ridge
             | Self::OtherContext
@@ -147,6 +149,7 @@ impl Method {
             | Self::NeighborDoses
             | Self::NeighborDosesShifted
             | Self::TrueFrame
+            | Self::Perfect
             | Self::Replicate
             | Self::ReplicateShifted
             | Self::OfLatents(_) => false,
@@ -233,7 +236,8 @@ mod tests {
     #[test]
     fn what_looks_at_the_outcome_or_repeats_it_is_not_compared_with() {
         let not_compared: Vec<_> = PLAIN.iter().filter(|method| !method.is_baseline()).map(Method::word).collect();
-        let expected = ["lewm", "blend", "cell_count_only", "true_frame", "measured", "replicate", "replicate_shifted"];
+        let expected =
+            ["lewm", "blend", "cell_count_only", "true_frame", "measured", "perfect", "replicate", "replicate_shifted"];
         assert_eq!(not_compared, expected);
         assert!(Method::OfLatents(Box::new(Method::MeanShift)).is_baseline());
     }

@@ -8,7 +8,8 @@ use super::event::Event;
 use crate::answer::{Asked, Lapse, Prepared, TrainedRun, methods, track_predictions, well_answers};
 use crate::config::Config;
 use crate::embed::{Embeddings, Level, embed};
-use crate::evaluate::{Answers, embedding_scores, treatment_scores, without_replicates};
+use crate::evaluate::{Answers, embedding_scores, treatment_scores};
+use crate::pair::without_replicates;
 use crate::predict::Starts;
 use crate::screen::RowKind;
 use crate::train::TrainedModel;
@@ -72,7 +73,7 @@ pub(super) fn ask<'a>(
             )));
             let (settings, screen, split) = (&config.evaluate, &prepared.screen, &prepared.split);
             let treatments = treatment_scores(settings, screen, split, found.all(), &test)?;
-            let of_embeddings = match scope {
+            let embeddings = match scope {
                 Scope::All => {
                     let trained = &trained_run.trained;
                     let latents = |trained: &TrainedModel| embed(trained, screen, Level::Well, device).latents;
@@ -82,8 +83,8 @@ pub(super) fn ask<'a>(
                 Scope::Predictions => Vec::new(),
             };
             let notes = without_replicates(screen).into_iter().collect();
-            let answers = Answers { treatments, notes, ..Answers::default() };
-            Ok(Some(Asked { answers, of_embeddings, methods: Some(found), lapse: None }))
+            let answers = Answers { treatments, embeddings, notes, ..Answers::default() };
+            Ok(Some(Asked { answers, methods: Some(found), lapse: None }))
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::error::StudyError;
 use super::event::Event;
+use super::split::split_of;
 use crate::crop::{
     Centers, Crop, CropCache, CropError, ImageConfig, fitted_field, fitted_scale, followed, pixels, reference_sites,
     screen_of,
@@ -12,14 +13,15 @@ use crate::crop::{
 use crate::load::image::{ImageSource, LoadedImages, UsableImages, load_images};
 use crate::load::{InputFile, InputHash, Loaded, Source};
 use crate::pair::{PairError, Part, Split, SplitConfig};
-use crate::screen::{Design, Reference, Screen};
+use crate::screen::{Design, Reference, Role, Screen};
 use crate::train::Stop;
 
 /// Loads images, cuts and scales their crops, and follows objects through time where the screen is a time lapse.
 ///
 /// A row of the screen is a crop; its features are the pixels `[channel, y, x]` of a square, scaled to 0 to 1 by the
-/// plate's negative controls or, in a time lapse, by its first frames, which are the state before; by those of training
-/// alone where `split` holds out parts of plates. In a time lapse a row's intervention lasts from the first frame to the
+/// plate's negative controls or, in a time lapse, by its first frames, which are the state before; without either by all of
+/// the plate's sites. By those of training alone where `split` holds out parts of plates, or where there are no controls.
+/// In a time lapse a row's intervention lasts from the first frame to the
 /// row's; tracks that miss a frame, or hold two objects in one, are left out and counted. Elsewhere the crops of objects
 /// are the cell count of their well, unless the files tell one.
 ///
@@ -30,14 +32,15 @@ use crate::train::Stop;
 pub fn load_image_screen(
     source: &Source,
     config: &ImageConfig,
-    split: &SplitConfig,
+    split: Option<&SplitConfig>,
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Loaded, StudyError> {
     let loaded = load_images(&ImageSource { source: source.clone(), ..ImageSource::default() })?;
     let UsableImages { screen: images, objects } = loaded.usable()?;
     let progress = progress(stop, tell);
-    let split_of_sites = split_within_plates(&images.table, split)?;
+    let split = split.filter(|split| is_scaled_by_training(&images.table, split));
+    let split_of_sites = split.map(|split| split_of(&images.table, split)).transpose()?;
     let sites =
         reference_sites(&images, |site| split_of_sites.as_ref().is_none_or(|split| split.part(site) == Part::Train));
     let flat_field = fitted_field(&config.cache, &images, &sites, &config.intensity)?;
@@ -64,7 +67,9 @@ pub fn load_image_screen(
     if let Design::Followed { tracks: followed } = &mut screen.design {
         *followed = tracks;
     }
-    refuse_places_without_crops(&screen, &crops, split, split_of_sites.as_ref())?;
+    if let (Some(split), Some(of_sites)) = (split, &split_of_sites) {
+        refuse_places_without_crops(&screen, &crops, split, of_sites)?;
+    }
     if screen.design.tracks().is_empty() && config.crop.centers != Centers::Tiles {
         // Crops are the cells of a well where the files count none.
         screen.units.count_rows();
@@ -80,25 +85,28 @@ pub fn load_image_screen(
     Ok(Loaded { screen, mapping, inputs, card, notes })
 }
 
-/// The parts of the sites where parts of one plate are held out: those outside training may then set no scale.
-///
-/// A plate that is held out whole is scaled by its own controls, as it would be if it came later.
-fn split_within_plates(sites: &Screen, split: &SplitConfig) -> Result<Option<Split>, StudyError> {
-    if !split.by.is_within_plates() || !split.test.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Split::new(sites, split)?))
+/// Whether intensities are scaled by sites under treatment: there are no controls, and no frames from before the treatment.
+pub(super) fn is_scaled_by_treated(screen: &Screen) -> bool {
+    let has_controls = screen.units.all().iter().any(|unit| unit.role == Role::NegativeControl);
+    !has_controls && screen.reference() != Reference::FirstFrame
 }
 
-/// Sites and crops fall into the same parts unless a row or column of the plate shows no crop at all.
+/// Whether what is held out must not set a scale: sites under treatment, and the controls of a part of a plate.
+///
+/// A plate that is held out whole is scaled by its own controls, as it would be if it came later.
+fn is_scaled_by_training(sites: &Screen, split: &SplitConfig) -> bool {
+    let is_within_plates = split.test.is_empty() && split.by.is_within_plates();
+    is_within_plates || is_scaled_by_treated(sites)
+}
+
+/// Refuses wells without crops where they change what is held out.
 fn refuse_places_without_crops(
     screen: &Screen,
     crops: &[&Crop],
     split: &SplitConfig,
-    of_sites: Option<&Split>,
+    of_sites: &Split,
 ) -> Result<(), StudyError> {
-    let Some(of_sites) = of_sites else { return Ok(()) };
-    let of_crops = Split::new(screen, split)?;
+    let of_crops = split_of(screen, split)?;
     let is_same = (0..crops.len()).all(|crop| of_crops.part(crop) == of_sites.part(crops[crop].row));
     let reason =
         || format!("no crop could be cut from any well of a {}; leave its wells out of the sheet", split.by.name());

@@ -13,6 +13,7 @@ mod published;
 mod refuse;
 mod reopen;
 mod run;
+mod split;
 
 pub use error::StudyError;
 pub use event::Event;

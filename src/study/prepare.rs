@@ -6,13 +6,13 @@ use std::path::Path;
 use super::error::StudyError;
 use super::event::Event;
 use super::images::load_image_screen;
+use super::split::split_of;
 use crate::answer::Prepared;
 use crate::config::Config;
 use crate::descriptor::Descriptors;
 use crate::load::{Loaded, Source, load, load_tracks};
 use crate::normalize::Normalizer;
-use crate::pair::{PairSet, Part, Split, SplitConfig, Vocabulary};
-use crate::plan::{PlanError, rows_of_target};
+use crate::pair::{PairSet, Part, SplitConfig, Vocabulary};
 use crate::run::KeptScreen;
 use crate::screen::{RowKind, Screen};
 use crate::train::Stop;
@@ -31,24 +31,24 @@ pub fn load_screen(config: &Config) -> Result<Loaded, StudyError> {
 /// What loading says, or that it was stopped.
 pub fn load_screen_until(config: &Config, stop: &Stop, tell: &(dyn Fn(Event) + Sync)) -> Result<Loaded, StudyError> {
     let source = Source { card: config.data.card.clone(), files: config.data.files.clone(), ..Source::default() };
-    load_source(&source, config, &config.split, stop, tell)
+    load_source(&source, config, Some(&config.split), stop, tell)
 }
 
 /// Reads another screen as a configuration reads its own.
 ///
-/// Its images are scaled by their own controls, as other plates of the run would be.
+/// Its images are scaled by their own controls, as other plates of the run would be; without controls, by all of them.
 ///
 /// # Errors
 /// What loading says.
 pub fn load_other(config: &Config, source: &Source) -> Result<Loaded, StudyError> {
-    load_source(source, config, &SplitConfig::default(), &Stop::default(), &|_| {})
+    load_source(source, config, None, &Stop::default(), &|_| {})
 }
 
 /// The door: what kind of screen it is, is decided here.
 fn load_source(
     source: &Source,
     config: &Config,
-    split: &SplitConfig,
+    split: Option<&SplitConfig>,
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Loaded, StudyError> {
@@ -91,13 +91,7 @@ fn prepare_screen(
     screen: &Screen,
     descriptors: BTreeMap<String, Vec<f32>>,
 ) -> Result<Prepared, StudyError> {
-    let split = match config.split.test.as_str() {
-        "" => Split::new(screen, &config.split)?,
-        query => {
-            let rows = rows_of_target(screen, query).map_err(PlanError::from)?;
-            Split::holding_out(screen, &rows, &config.split)?
-        }
-    };
+    let split = split_of(screen, &config.split)?;
     let normalizer = Normalizer::fit(screen, &split.rows(Part::Train), &config.normalize)?;
     // Pixels are scaled when they are loaded: their normalizer has no step, and leaves them in their files.
     let screen = normalizer.apply(screen)?;

@@ -11,8 +11,8 @@ use super::refuse::{Wanted, refuse};
 use crate::answer::{Lapse, Prepared, SimpleMethods, TrainedRun, latent_table, methods, prediction_table};
 use crate::baseline::Rows;
 use crate::config::Config;
-use crate::evaluate::{Activity, Answers, Evaluation, Intervals, treatment_scores, verdict_sentence};
-use crate::pair::{Part, SplitBy};
+use crate::evaluate::{Activity, Answers, Evaluation, Held, Intervals, treatment_scores, verdict_sentence};
+use crate::pair::{Part, Strata};
 use crate::plan::{ByBlend, ByMeasured, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank};
 use crate::predict::{Abstains, Method, Starts};
 use crate::screen::{Kind, Lexicon, Perturbation, Read, RowKind, Screen, Treatment};
@@ -43,7 +43,7 @@ pub(super) fn rank_by(
     trained_run: &TrainedRun,
     verdict: String,
     device: &Device,
-) -> Result<Ranking, StudyError> {
+) -> Result<(Ranking, Vec<Held>), StudyError> {
     let trained = &trained_run.trained;
     let screen = other.unwrap_or(&prepared.screen);
     let asked = Asked::of(config, trained, screen, device)?;
@@ -91,7 +91,7 @@ pub(super) fn rank_lapse(
     lapse: &Lapse,
     verdict: String,
     device: &Device,
-) -> Result<Ranking, StudyError> {
+) -> Result<(Ranking, Vec<Held>), StudyError> {
     let (prepared, trained) = (lapse.prepared(), &lapse.trained_run().trained);
     let ends: Vec<usize> =
         prepared.screen.design.tracks().iter().flat_map(|track| [track.first(), track.last()]).collect();
@@ -105,7 +105,7 @@ pub(super) fn rank_lapse(
         rows
     });
     let intervals = asked.intervals(&model, [&calibration, &test])?;
-    let mut ranking = asked.ranking(&model, verdict, intervals)?;
+    let (mut ranking, held) = asked.ranking(&model, verdict, intervals)?;
     let treatment =
         |row: &RankedIntervention| Treatment { intervention: row.intervention.clone(), context: row.context.clone() };
     let treatments: Vec<Treatment> = ranking.rows.iter().map(treatment).collect();
@@ -114,7 +114,7 @@ pub(super) fn rank_lapse(
         row.readout = Some(predicted);
         row.measured_readout = measured.get(treatment).copied();
     }
-    Ok(ranking)
+    Ok((ranking, held))
 }
 
 /// What `[rank]` asks of a screen.
@@ -144,14 +144,21 @@ impl<'a> Asked<'a> {
         let residuals = |rows: &Rows| self.goal.residuals(self.trained, self.screen, ranker, rows, self.device);
         let [calibration, test] = parts.map(residuals);
         let evaluate = &self.config.evaluate;
-        let are_exchangeable = self.config.split.by != SplitBy::Context;
-        Ok(Intervals::of(&calibration?, &test?, evaluate.alpha, are_exchangeable, evaluate.bootstrap.seed)?)
+        let strata = Strata::of(&self.trained.treatments);
+        Ok(Intervals::of(&calibration?, &test?, &strata, evaluate.alpha, &evaluate.bootstrap)?)
     }
 
-    fn ranking(&self, ranker: &dyn Ranker, verdict: String, intervals: Intervals) -> Result<Ranking, StudyError> {
-        let Intervals { radius, calibration } = intervals;
-        let trust = Trust { by: self.config.rank.by.clone(), verdict, radius, calibration };
-        Ok(rank(self.trained, self.screen, &self.goal, &self.candidates, ranker, &trust, self.device)?)
+    /// The ranking, and whether its intervals held the test treatments.
+    fn ranking(
+        &self,
+        ranker: &dyn Ranker,
+        verdict: String,
+        intervals: Intervals,
+    ) -> Result<(Ranking, Vec<Held>), StudyError> {
+        let Intervals { radii, calibration, held } = intervals;
+        let trust = Trust { by: self.config.rank.by.clone(), verdict, radii, calibration };
+        let ranking = rank(self.trained, self.screen, &self.goal, &self.candidates, ranker, &trust, self.device)?;
+        Ok((ranking, held))
     }
 }
 
@@ -180,10 +187,11 @@ pub fn rank_finished(
             heading(config, &asked.unwrap_or_default().evaluation(config)?)
         }
     };
-    match kind {
-        RowKind::FollowedCrop => rank_lapse(config, &Lapse::new(prepared, trained_run, device)?, verdict, device),
-        _ => rank_by(config, prepared, other, trained_run, verdict, device),
-    }
+    let (ranking, _) = match kind {
+        RowKind::FollowedCrop => rank_lapse(config, &Lapse::new(prepared, trained_run, device)?, verdict, device)?,
+        _ => rank_by(config, prepared, other, trained_run, verdict, device)?,
+    };
+    Ok(ranking)
 }
 
 /// What does anything at all, by the normalized profiles of a finished run's screen.

@@ -17,7 +17,7 @@ use super::{drawing, reopen};
 use crate::answer::{Prepared, TrainedRun};
 use crate::config::{Config, ScreenKind};
 use crate::embed::{Embeddings, Level, embed};
-use crate::evaluate::{Answers, Evaluation};
+use crate::evaluate::{Answers, EmbeddingScore, Evaluation};
 use crate::load::{InputFile, InputHash, Loaded};
 use crate::model::{Array, parameters};
 use crate::pair::Part;
@@ -110,9 +110,6 @@ fn refuse_early(config: &Config, screen: &Screen) -> Result<(), StudyError> {
     if screen.row_kind() == RowKind::Crop && !label.is_empty() && screen.label(label).is_none() {
         let (screen, label) = (screen.name.clone(), label.clone());
         return Err(crate::evaluate::EvaluateError::MissingLabel { screen, label }.into());
-    }
-    if config.evaluate.all_folds {
-        return Ok(());
     }
     for query in [&config.rank.target, &config.rank.start].into_iter().filter(|query| !query.is_empty()) {
         rows_of_target(screen, query).map_err(PlanError::from)?;
@@ -251,7 +248,8 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
     }
     log.finish()?;
     let fit_rows: Vec<usize> = prepared.split.rows(Part::Train);
-    let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &config.decoder, job.device)?;
+    let unseen = prepared.split.rows(Part::Validation);
+    let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &unseen, &config.decoder, job.device)?;
     let trained_run = TrainedRun { trained, decoder, normalizer: prepared.normalizer.clone() };
     trained_run.write(&folder)?;
     Ok(trained_run)
@@ -272,24 +270,30 @@ fn results(
     let rows = write_embeddings(prepared, trained_run, &folder, job.device)?;
     job.go_on("scores")?;
     dir.start_step("evaluate")?;
-    let asked = ask(config, prepared, trained_run, Some(&rows), Scope::All, job.device, job.tell)?.unwrap_or_default();
+    let mut asked =
+        ask(config, prepared, trained_run, Some(&rows), Scope::All, job.device, job.tell)?.unwrap_or_default();
     answers::write(&asked.answers, asked.methods.as_ref(), &folder)?;
     if let Some(lapse) = &asked.lapse {
         drawing::draw(config, lapse, &folder)?;
     }
-    let evaluation = asked.evaluation(config)?;
+    let mut evaluation = asked.evaluation(config)?;
     write_evaluation(&evaluation, &folder)?;
     if !config.rank.target.is_empty() {
         job.go_on("the ranking")?;
         dir.start_step("rank")?;
         job.tell(Event::Step(format!("ranking toward {}", config.rank.target)));
         let verdict = reopen::heading(config, &evaluation);
-        let ranking = match &asked.lapse {
+        let (ranking, held) = match &asked.lapse {
             Some(lapse) => reopen::rank_lapse(config, lapse, verdict, job.device)?,
             None => reopen::rank_by(config, prepared, None, trained_run, verdict, job.device)?,
         };
         ranking.write(&Artifact::Ranking.path_in(&folder))?;
         ranking.write(&Artifact::RankingCsv.path_in(&folder))?;
+        if !held.is_empty() {
+            asked.answers.held = held;
+            evaluation = asked.evaluation(config)?;
+            write_evaluation(&evaluation, &folder)?;
+        }
     }
     Ok((asked.answers, evaluation))
 }
@@ -319,8 +323,8 @@ fn all_folds(config: &Config, loaded: &Loaded, dir: &mut RunDir, job: Job<'_>) -
     let folder = dir.path().to_owned();
     let mut answers = Answers::default();
     if !config.rank.target.is_empty() {
-        job.tell(Event::Warning(format!(
-            "nothing is ranked, as each fold has a model of its own; rank by one of them: cytonaut rank {} --target '{}'",
+        job.tell(Event::Note(format!(
+            "each fold ranks by a model of its own; rank again by one of them: cytonaut rank {} --target '{}'",
             folder.join(fold_name(0)).display(),
             config.rank.target
         )));
@@ -332,15 +336,18 @@ fn all_folds(config: &Config, loaded: &Loaded, dir: &mut RunDir, job: Job<'_>) -
         let mut of_fold = config.clone();
         of_fold.evaluate.all_folds = false;
         of_fold.split.fold = fold;
-        of_fold.rank.target = String::new();
-        // Where parts of plates are held out, the intensities of images are scaled by what is left.
-        let own = match config.images.is_some() && config.split.by.is_within_plates() {
+        // Where parts of plates are held out, or there are no controls, the intensities of images are scaled by what is left.
+        let is_scaled_anew = config.split.by.is_within_plates() || super::images::is_scaled_by_treated(&loaded.screen);
+        let own = match config.images.is_some() && is_scaled_anew {
             true => Some(load_screen_until(&of_fold, job.stop, job.tell)?),
             false => None,
         };
         let loaded = own.as_ref().unwrap_or(loaded);
         let (mut dir, _) = open(&of_fold, loaded, &folder.join(fold_name(fold)), job)?;
-        answers.extend(one_fold(&of_fold, loaded, &mut dir, job)?.0);
+        let (mut of_fold, _) = one_fold(&of_fold, loaded, &mut dir, job)?;
+        // Each fold has a space of its own, and what is asked of all wells is asked in each of them.
+        of_fold.embeddings.retain(EmbeddingScore::is_unseen);
+        answers.extend(of_fold);
         dir.finish()?;
     }
     Ok(answers)

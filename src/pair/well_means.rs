@@ -5,20 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::pair::Split;
+use super::Split;
 use crate::screen::{FeatureMatrix, Screen, Treatment};
 
 /// A screen with one row for each well, the mean of the well's rows.
-pub(super) struct WellMeans {
-    pub(super) screen: Screen,
-    pub(super) split: Split,
+pub(crate) struct WellMeans {
+    pub(crate) screen: Screen,
+    pub(crate) split: Split,
     /// Rows of each well in the screen of rows.
     wells: Vec<Vec<usize>>,
 }
 
 impl WellMeans {
     /// The means of `screen`; `None` where each row is a well already.
-    pub(super) fn of(screen: &Screen, split: &Split) -> Option<Self> {
+    pub(crate) fn of(screen: &Screen, split: &Split) -> Option<Self> {
         let wells = screen.wells();
         if wells.len() == screen.n_observations() {
             return None;
@@ -28,12 +28,12 @@ impl WellMeans {
     }
 
     /// The means of a matrix with one row for each observation of the screen of rows.
-    pub(super) fn means(&self, matrix: &FeatureMatrix) -> FeatureMatrix {
+    pub(crate) fn means(&self, matrix: &FeatureMatrix) -> FeatureMatrix {
         matrix.means_of(&self.wells)
     }
 
     /// The wells of each treatment's rows.
-    pub(super) fn treatments(&self, rows: &BTreeMap<Treatment, Vec<usize>>) -> BTreeMap<Treatment, Vec<usize>> {
+    pub(crate) fn treatments(&self, rows: &BTreeMap<Treatment, Vec<usize>>) -> BTreeMap<Treatment, Vec<usize>> {
         let wells = self.wells.iter().enumerate();
         let well_of: BTreeMap<usize, usize> =
             wells.flat_map(|(well, rows)| rows.iter().map(move |&row| (row, well))).collect();

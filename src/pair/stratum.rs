@@ -1,0 +1,127 @@
+//! What training says of a treatment, which decides how large an error is to be expected: errors of one kind of treatment say
+//! nothing of those of another.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::series::{DosePosition, between_neighbors, series_of};
+use crate::screen::{Perturbation, Treatment};
+
+/// How much training says of a treatment, from most to least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stratum {
+    /// Its own wells are in training.
+    Measured,
+    /// A dose between two training doses.
+    Interior,
+    /// A dose beyond the last training dose.
+    Edge,
+    /// Several perturbations at a time.
+    Set,
+    /// A perturbation that training holds in another context or for another time.
+    OtherContext,
+    /// A perturbation that training does not hold.
+    Unseen,
+}
+
+impl Stratum {
+    /// One word, as in the tables of scores.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Interior => "interior",
+            Self::Edge => "edge",
+            Self::Set => "set",
+            Self::OtherContext => "other context",
+            Self::Unseen => "unseen",
+        }
+    }
+}
+
+impl fmt::Display for Stratum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Measured => "treatments in training",
+            Self::Interior => "doses between training doses",
+            Self::Edge => "doses beyond the last training dose",
+            Self::Set => "sets of perturbations",
+            Self::OtherContext => "perturbations of other contexts",
+            Self::Unseen => "perturbations not in training",
+        })
+    }
+}
+
+/// The training treatments by their perturbations, asked for the stratum of any treatment.
+pub struct Strata<'a> {
+    training: BTreeMap<Vec<&'a Perturbation>, Vec<&'a Treatment>>,
+}
+
+impl<'a> Strata<'a> {
+    /// Strata against the treatments of `training`.
+    pub fn of(training: impl IntoIterator<Item = &'a Treatment>) -> Self {
+        let mut by_perturbations = BTreeMap::<_, Vec<&Treatment>>::new();
+        for treatment in training {
+            by_perturbations.entry(perturbations(treatment)).or_default().push(treatment);
+        }
+        Self { training: by_perturbations }
+    }
+
+    /// The stratum of a treatment.
+    pub fn stratum(&self, treatment: &Treatment) -> Stratum {
+        let same = self.training.get(&perturbations(treatment)).map(Vec::as_slice).unwrap_or_default();
+        if same.contains(&treatment) {
+            return Stratum::Measured;
+        }
+        if treatment.intervention.members().len() > 1 {
+            return Stratum::Set;
+        }
+        let series = series_of(treatment, same.iter().copied());
+        match between_neighbors(treatment, &series) {
+            Some((DosePosition::Interior, _)) => Stratum::Interior,
+            Some(_) => Stratum::Edge,
+            None if same.is_empty() => Stratum::Unseen,
+            None => Stratum::OtherContext,
+        }
+    }
+}
+
+fn perturbations(treatment: &Treatment) -> Vec<&Perturbation> {
+    treatment.intervention.members().iter().map(|member| &member.perturbation).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::{Application, Intervention, Kind, Micromolar};
+
+    fn treatment(members: &[(&str, f64)], context: &str) -> Treatment {
+        let members = members.iter().map(|&(name, dose)| Application {
+            perturbation: Perturbation { name: name.to_owned(), kind: Kind::Compound },
+            dose: Micromolar::new(dose),
+        });
+        Treatment { intervention: Intervention::of(members), context: context.to_owned() }
+    }
+
+    #[test]
+    fn every_treatment_has_the_stratum_of_what_training_says_of_it() {
+        let training = [
+            treatment(&[("a", 1.0)], "x"),
+            treatment(&[("a", 100.0)], "x"),
+            treatment(&[("b", 1.0)], "y"),
+            treatment(&[("a", 1.0), ("b", 1.0)], "x"),
+        ];
+        let strata = Strata::of(&training);
+        let check = |members: &[(&str, f64)], context: &str, stratum: Stratum| {
+            assert_eq!(strata.stratum(&treatment(members, context)), stratum, "{members:?} {context}");
+        };
+        check(&[("a", 1.0)], "x", Stratum::Measured);
+        check(&[("a", 10.0)], "x", Stratum::Interior);
+        check(&[("a", 0.1)], "x", Stratum::Edge);
+        check(&[("a", 1000.0)], "x", Stratum::Edge);
+        check(&[("a", 1.0)], "y", Stratum::OtherContext);
+        check(&[("b", 1.0)], "x", Stratum::OtherContext);
+        check(&[("c", 1.0)], "x", Stratum::Unseen);
+        check(&[("a", 1.0), ("b", 1.0)], "x", Stratum::Measured);
+        check(&[("a", 10.0), ("b", 1.0)], "x", Stratum::Set);
+    }
+}
