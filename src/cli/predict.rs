@@ -11,8 +11,9 @@ use crate::study::{self, AskedTreatments};
 
 /// Predict latents and decoded features of interventions
 ///
-/// Write an intervention as it is printed, `taxol 0.1 µM` or `HN 6 µM + RO 3.5 µM`, or as `taxol@0.1` or `HN@6+RO@3.5`,
-/// in µM or with a unit (`100nM`). Without any, all interventions of the screen are predicted.
+/// Write an intervention as it is printed, `taxol 0.1 µM` or `HN 6 µM + RO 3.5 µM`.
+/// Shorter forms are `taxol@0.1` and `HN@6+RO@3.5`, in µM or with a unit (`100nM`).
+/// Without any, all interventions of the screen are predicted.
 ///
 /// Example: cytonaut predict runs/quickstart --intervention 'taxol 0.1 µM' --out taxol.parquet
 #[derive(Debug, Args)]
