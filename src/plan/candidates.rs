@@ -254,7 +254,7 @@ mod tests {
         let single = of_file("drug_1,dose_1_nm,drug_2,dose_2_nm\ntaxol,1000,,\n").unwrap();
         assert_eq!(single, [treatment("taxol", Kind::Compound, 1.0, 24.0)]);
         let twice = of_file("drug_1,dose_1_um,drug_2,dose_2_um\ntaxol,1,taxol,2\n").unwrap_err();
-        assert!(twice.starts_with("library.csv:2: `taxol` stands twice"), "{twice}");
+        assert!(twice.starts_with("library.csv:2: `taxol` occurs twice"), "{twice}");
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub enum InterventionError {
         readings: String,
     },
     /// A perturbation twice in one set.
-    #[error("`{name}` stands twice in one set; give it once, with its whole dose")]
+    #[error("`{name}` occurs twice in one set; give it once, with its whole dose")]
     Twice {
         /// The perturbation.
         name: String,
@@ -552,7 +552,7 @@ mod tests {
             ("taxol 10 ng/mL", "`10 ng/mL` of `taxol` is not a dose"),
             ("TP53@1", "`TP53` was applied without a dose"),
             ("MYC", "`MYC` is known as 2 kinds of perturbation"),
-            ("HN@6 + HN@3", "`HN` stands twice"),
+            ("HN@6 + HN@3", "`HN` occurs twice"),
             ("", "`` is not an intervention"),
         ] {
             let error = lexicon.read(text).unwrap_err().to_string();
