@@ -313,14 +313,12 @@ impl Card {
     /// How many µM one `unit` of a perturbation is.
     ///
     /// # Errors
-    /// [`LoadError::Card`] if the unit is a mass and the card does not tell the perturbation's molar mass.
+    /// [`LoadError::MolarMass`] if the unit is a mass and the card does not tell the perturbation's molar mass.
     pub(super) fn in_micromolar(&self, unit: DoseUnit, perturbation: &str) -> Result<f64, LoadError> {
-        unit.in_micromolar(self.molar_mass_kda.get(perturbation).copied()).ok_or_else(|| LoadError::Card {
-            path: self.path.clone(),
-            message: format!(
-                "doses in {} need the molar mass of `{perturbation}`; give it in kDa under [molar_mass_kda], as in `{perturbation} = 17.2`",
-                unit.word()
-            ),
+        unit.in_micromolar(self.molar_mass_kda.get(perturbation).copied()).ok_or_else(|| LoadError::MolarMass {
+            card: self.path.clone(),
+            unit: unit.word(),
+            perturbation: perturbation.to_owned(),
         })
     }
 

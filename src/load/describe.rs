@@ -16,7 +16,7 @@ use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping};
 use super::source::Source;
 use super::table::ColumnSketch;
-use super::{format, inputs, load_with};
+use super::{format, inputs, load_with, tracks};
 use crate::screen::{Reference, Role, Screen};
 
 /// What lies in the files of a screen.
@@ -76,8 +76,14 @@ pub struct SeenColumn {
 /// # Errors
 /// If the card cannot be read.
 pub fn describe(source: &Source) -> Result<Description<Loaded>, LoadError> {
-    let card = source.effective_card()?;
-    let paths = inputs::tables(&card, &source.files).unwrap_or_default();
+    let mut card = source.effective_card()?;
+    let mut paths = inputs::tables(&card, &source.files).unwrap_or_default();
+    let mut source = source.clone();
+    if let Some(recognized) = tracks::recognize(&source, &card) {
+        source.files = vec![recognized.table.clone()];
+        (card, paths) = (recognized.card, vec![recognized.table]);
+    }
+    let source = &source;
     let (mut files, sketches) = look_into(&paths);
     let Filled { outcome, mut gaps, card: assumed } = fill(&card, &sketches, |card| load_with(source, card));
     if let Ok(loaded) = &outcome {
@@ -122,6 +128,11 @@ pub fn describe_images(source: &ImageSource) -> Result<Description<LoadedImages>
     let load = |card: Card| image::load_images_with(source, card);
     let Filled { outcome, mut gaps, card: assumed } = fill(&card, &sketches, load);
     if let Ok(loaded) = &outcome {
+        let is_open = loaded.layout == image::Layout::Folder && loaded.settings.pattern.is_none();
+        if is_open && loaded.mapping.column(ColumnRole::Well).is_none() {
+            let folder = loaded.paths.first().filter(|path| path.is_dir());
+            gaps.push(Gap::of_file_names(folder.and_then(|folder| image::usual_pattern(folder))));
+        }
         let is_named = card.columns.perturbation.is_some() || !card.columns.doses.is_empty();
         let mapped = loaded.mapping.columns.iter().find(|mapped| mapped.role == ColumnRole::Perturbation);
         if !is_named && mapped.is_some_and(|mapped| mapped.is_made) {

@@ -261,6 +261,19 @@ pub enum LoadError {
         /// What is wrong, and how to mend it.
         message: String,
     },
+    /// A dose in a unit of mass, of a perturbation whose molar mass is not known.
+    #[error(
+        "{}: doses in {unit} need the molar mass of `{perturbation}`; give it in kDa under [molar_mass_kda], as in `{perturbation} = 17.2`",
+        card.display()
+    )]
+    MolarMass {
+        /// The card.
+        card: PathBuf,
+        /// The unit's word.
+        unit: &'static str,
+        /// The perturbation.
+        perturbation: String,
+    },
     /// A path in a card that leaves the card's folder.
     #[error("{}: `{entry}` leaves the card's folder; paths in a card are relative and without `..` (give other files as arguments)", card.display())]
     CardPath {
@@ -367,6 +380,7 @@ impl LoadError {
                 | Self::Undosed { .. }
                 | Self::Card { .. }
                 | Self::CardPath { .. }
+                | Self::MolarMass { .. }
                 | Self::NoFeatures { .. }
                 | Self::ColumnsDiffer { .. }
         )

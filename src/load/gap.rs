@@ -95,6 +95,26 @@ fn line(text: impl Into<String>, when: &str) -> Line {
 }
 
 impl Gap {
+    /// That nothing says which well the images of a folder show; `usual` is a pattern that all of them match.
+    pub(super) fn of_file_names(usual: Option<(&str, usize)>) -> Self {
+        let (pattern, otherwise) = match usual {
+            Some((pattern, n)) => (pattern, format!("the names of all {n} images match it")),
+            None => (
+                r"(?<well>[A-P]\d\d)_(?<channel>\w+)\.\w+$",
+                "a regular expression for the path below the folder, with groups called plate, well, site, channel, time, z"
+                    .to_owned(),
+            ),
+        };
+        Self {
+            section: "images",
+            what: "nothing says which well and channel each image shows".to_owned(),
+            lines: vec![line(format!("pattern = '{pattern}'"), "")],
+            otherwise,
+            candidates: Vec::new(),
+            assumed: "each image is a site of its own".to_owned(),
+        }
+    }
+
     /// That no sheet of images names what was applied; `sheets` are tables beside it that may, with the key to join on.
     pub(super) fn of_image_perturbations(columns: &[ColumnSketch], sheets: &[(String, String)]) -> Self {
         let mut card = Card::default();
@@ -156,6 +176,17 @@ fn gap(error: &LoadError, card: &mut Card, columns: &[ColumnSketch]) -> Option<G
             duplicates(place, distinguishing, card)
         }
         LoadError::NoFeatures { left_out, .. } if !card.assumed.is_without_features => Some(features(card, left_out)),
+        LoadError::MolarMass { unit, perturbation, .. } => {
+            card.molar_mass_kda.insert(perturbation.clone(), 1.0);
+            Some(Gap {
+                section: "molar_mass_kda",
+                what: format!("doses in {unit} need the molar mass of `{perturbation}`"),
+                lines: vec![line(format!("{} = …", key(perturbation)), "in kDa, as 17.2 of FGF2")],
+                otherwise: "or `dose = \"\"` under [columns] if doses do not count".to_owned(),
+                candidates: Vec::new(),
+                assumed: "it is 1 kDa".to_owned(),
+            })
+        }
         LoadError::Cell { column, found, .. } => cell(column, found, card, columns),
         LoadError::ColumnsDiffer { columns, has, lacks } => columns_differ(
             columns,
@@ -265,7 +296,7 @@ fn absent(column: &str, card: &mut Card, columns: &[ColumnSketch]) -> Option<Gap
         section: "columns",
         what: format!("the card takes `{column}` as `{role}`, and no table has a column of this name"),
         lines: vec![line(format!("{role} = \"{}\"", near.first().map_or("…", |near| near.name.as_str())), "")],
-        otherwise: format!("or leave the line out, and `{role}` is told by a usual name if there is one"),
+        otherwise: format!("or leave the line out, and `{role}` is taken from a usual name if there is one"),
         candidates: near,
         assumed: format!("the card does not speak of `{role}`"),
     })
@@ -400,7 +431,7 @@ fn cell(column: &str, found: &str, card: &mut Card, columns: &[ColumnSketch]) ->
         lines,
         otherwise: format!("or `{word} = \"\"` under [columns] if the column says something else"),
         candidates: vec![values],
-        assumed: format!("no column tells the {role}"),
+        assumed: format!("no column gives the {role}"),
     })
 }
 

@@ -73,9 +73,13 @@ pub fn load(source: &Source) -> Result<Loaded, LoadError> {
 
 /// The same with a card in place of the source's.
 fn load_with(source: &Source, card: Card) -> Result<Loaded, LoadError> {
+    // To look at them, single times will do; a job says how many times an observation spans.
+    const WINDOW: usize = 1;
     if card.tracks.is_some() {
-        // To look at them, single times will do; a job says how many times an observation spans.
-        return load_tracks(source, 1);
+        return tracks::load_tracks_with(source, card, WINDOW);
+    }
+    if let Some(tracks::Recognized { card, table }) = tracks::recognize(source, &card) {
+        return tracks::load_tracks_with(&Source { files: vec![table], ..source.clone() }, card, WINDOW);
     }
     profiles::load(source, card)
 }

@@ -108,7 +108,7 @@ fn card_text(told: Told, folder: &Path) -> String {
     }
     let Placed { base, entries } = Placed::of(files, card, folder);
     if let Some(base) = base {
-        line("# Where the files lie; without this line, beside the card.".to_owned());
+        line("# Where the files lie; without this line, next to the card.".to_owned());
         line(format!("folder = {}", quoted(&base)));
     }
     if !entries.is_empty() {
@@ -212,9 +212,16 @@ fn card_text(told: Told, folder: &Path) -> String {
         }
         kinds.into_iter().for_each(&mut line);
     }
+    let masses = open("molar_mass_kda");
+    if !masses.is_empty() {
+        if card.molar_mass_kda.is_empty() {
+            line("\n[molar_mass_kda]".to_owned());
+        }
+        masses.into_iter().for_each(&mut line);
+    }
     append_declared(&mut text, card);
     if let Some(images) = &images {
-        append_images(&mut text, images);
+        append_images(&mut text, images, &open("images"));
     }
     text
 }
@@ -347,7 +354,7 @@ fn append_declared(text: &mut String, card: &Card) {
 }
 
 /// The section of images, as it was declared or found.
-fn append_images(text: &mut String, images: &ImageSettings) {
+fn append_images(text: &mut String, images: &ImageSettings, open: &[String]) {
     let is_empty = |value: &toml::Value| match value {
         toml::Value::Array(array) => array.is_empty(),
         toml::Value::Table(table) => table.is_empty(),
@@ -358,6 +365,9 @@ fn append_images(text: &mut String, images: &ImageSettings) {
     let table = toml::Table::from_iter([("images".to_owned(), toml::Value::Table(table))]);
     let body = toml::to_string(&table).expect("settings of images are plain values");
     let about = "# Where the pixels are and how they are read, as declared or recognized.";
+    let open: String = open.iter().map(|line| format!("{line}\n")).collect();
+    // Before tables of its own, whose keys would follow.
+    let body = body.replacen("[images]\n", &format!("[images]\n{open}"), 1);
     write!(text, "\n{about}\n{body}").expect("writing to a text does not fail");
 }
 

@@ -133,6 +133,27 @@ pub(super) fn list(given: &[PathBuf], settings: &ImageSettings) -> Result<Listin
     })
 }
 
+/// Ways in which names of files often tell wells and channels, the most telling first.
+const USUAL: [&str; 5] = [
+    r"(?<plate>[^/]+)/(?:[Ww]ell[-_ ]?)?(?<well>[A-Pa-p]-?\d{1,3})/(?<channel>[^/]+)\.\w+$",
+    r"(?<well>[A-P]\d{2,3})[-_](?:site|field|s|f)?(?<site>\d+)[-_](?:ch|w|c)?(?<channel>[^-_/]+)\.\w+$",
+    r"(?<well>[A-P]\d{2,3})[-_](?<channel>[^-_/]+)\.\w+$",
+    r"(?:^|[/_-])(?<well>[A-P]\d{2,3})\.\w+$",
+    r"(?:^|[/_-])(?<well>\d{2,3}[A-P])\.\w+$",
+];
+
+/// A usual pattern that all images of a folder match, with how many they are.
+pub(in crate::load) fn usual_pattern(folder: &Path) -> Option<(&'static str, usize)> {
+    let files = image_files(folder).ok()?;
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| file.strip_prefix(folder).unwrap_or(file).to_string_lossy().replace('\\', "/"))
+        .collect();
+    let matches_all =
+        |text: &&str| Regex::new(text).is_ok_and(|pattern| names.iter().all(|name| pattern.is_match(name)));
+    USUAL.into_iter().find(matches_all).map(|text| (text, names.len()))
+}
+
 /// What the groups of a pattern found, by their names.
 type Groups = BTreeMap<String, String>;
 
@@ -186,4 +207,37 @@ fn walk(folder: &Path, depth: usize, n: usize, files: &mut Vec<PathBuf>) -> Resu
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_names_of_files_are_explained_by_a_pattern() {
+        let check = |names: &[&str], groups: Option<&[(&str, &str)]>| {
+            let folder = tempfile::tempdir().unwrap();
+            for name in names {
+                let path = folder.path().join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, "").unwrap();
+            }
+            let found = usual_pattern(folder.path());
+            let Some(expected) = groups else { return assert_eq!(found, None, "{names:?}") };
+            let (text, n) = found.unwrap_or_else(|| panic!("{names:?}"));
+            assert_eq!(n, names.len());
+            let captures = Regex::new(text).unwrap().captures(names[0]).unwrap();
+            for (group, value) in expected {
+                assert_eq!(&captures[*group], *value, "{names:?}");
+            }
+        };
+        check(
+            &["PK-1/Well-B003/FITC.jpeg", "PK-1/Well-B004/Tritc.jpeg"],
+            Some(&[("plate", "PK-1"), ("well", "B003"), ("channel", "FITC")]),
+        );
+        check(&["x_B02_s1_w2.tif", "x_B03_s1_w2.tif"], Some(&[("well", "B02"), ("site", "1"), ("channel", "2")]));
+        check(&["B02_dna.png", "B03_dna.png"], Some(&[("well", "B02"), ("channel", "dna")]));
+        check(&["01A.tif", "02A.tif"], Some(&[("well", "01A")]));
+        check(&["B02_dna.png", "overview.png"], None);
+    }
 }

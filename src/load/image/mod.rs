@@ -35,6 +35,7 @@ use std::path::PathBuf;
 
 pub use detect::is_image_source;
 pub(super) use detect::{has_images, has_layout};
+pub(super) use folder::usual_pattern;
 pub(crate) use labels::sides;
 pub use labels::{LabelImage, objects_of_labels, read_labels};
 pub use objects::read_deep_profiler;

@@ -20,6 +20,7 @@
 mod config;
 mod grid;
 mod reader;
+mod recognize;
 pub(super) mod settings;
 mod sheet;
 mod stimuli;
@@ -29,9 +30,11 @@ use std::collections::BTreeSet;
 pub use config::TrackConfig;
 use grid::Built;
 use reader::TrackReader;
+pub(super) use recognize::{Recognized, recognize};
 pub use settings::{ExcludeSettings, OneOrMore, StimulusSettings, TrackKey, TrackSettings};
 use sheet::{Cells, key_text, keys_of_rows};
 
+use super::card::Card;
 use super::declared::ColumnOrValue;
 use super::error::LoadError;
 use super::loaded::Loaded;
@@ -49,6 +52,16 @@ use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Units};
 /// If the card has no section `[tracks]`, or a file or a cell is wrong.
 pub fn load_tracks(source: &Source, window: usize) -> Result<Loaded, LoadError> {
     let card = source.effective_card()?;
+    match recognize(source, &card) {
+        Some(Recognized { card, table }) => {
+            load_tracks_with(&Source { files: vec![table], ..source.clone() }, card, window)
+        }
+        None => load_tracks_with(source, card, window),
+    }
+}
+
+/// The same with a card in place of the source's.
+pub(super) fn load_tracks_with(source: &Source, card: Card, window: usize) -> Result<Loaded, LoadError> {
     let request = |message: &str| LoadError::Card { path: card.path.clone(), message: message.to_owned() };
     let Some(settings) = card.tracks.clone() else {
         return Err(request("the section [tracks], which explains the columns of a table of tracks, is missing"));
