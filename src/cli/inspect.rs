@@ -177,7 +177,7 @@ pub(super) fn append_mapping(text: &mut Lines, mapping: &Mapping, columns: &[See
     }
 }
 
-/// The columns without a role that are kept beside the measurements.
+/// The columns without a role that are kept next to the measurements.
 pub(super) fn append_labels(text: &mut Lines, columns: &[SeenColumn]) {
     const SHOWN: usize = 8;
     let labels: Vec<&SeenColumn> = columns.iter().filter(|column| column.taken_as == "label").collect();
