@@ -35,7 +35,7 @@ use super::declared::ColumnOrValue;
 use super::error::LoadError;
 use super::gap::Assumed;
 use super::image::settings::ImageSettings;
-use super::join_key::JoinKey;
+use super::join_key::{JoinKey, OneOrMore};
 use super::mapping::ColumnRole;
 use super::text::read_small_text;
 use super::tracks::settings::TrackSettings;
@@ -191,8 +191,8 @@ pub struct Rule {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Join {
-    /// The sheet, relative to the card.
-    pub file: String,
+    /// The sheet, relative to the card; a glob or a list for sheets of the same columns, which are one.
+    pub file: OneOrMore,
     /// The key: roles (`plate`, `well`) or column names.
     pub on: Vec<JoinKey>,
     /// The columns to take; all others than the key if empty.
@@ -240,7 +240,7 @@ impl Card {
         let text = read_small_text(path).map_err(|cause| error(cause.to_string()))?;
         let mut card: Self = toml::from_str(&text).map_err(|cause| error(cause.to_string().trim_end().to_owned()))?;
         card.path = path.to_path_buf();
-        let joined = card.join.iter().map(|join| &join.file);
+        let joined = card.join.iter().flat_map(|join| join.file.list());
         let described = card.descriptors.iter().map(|descriptors| &descriptors.file);
         let scheduled = card.tracks.iter().map(|tracks| &tracks.stimuli.file);
         let excluded = card.tracks.iter().filter_map(|tracks| tracks.exclude.as_ref()).map(|exclude| &exclude.file);
@@ -265,7 +265,8 @@ impl Card {
             return Err(error(message));
         }
         if let Some(join) = card.join.iter().find(|join| join.on.is_empty()) {
-            return Err(error(format!("the join of `{}` has no key; give `on = [\"plate\", \"well\"]`", join.file)));
+            let files = join.file.list().join("`, `");
+            return Err(error(format!("the join of `{files}` has no key; give `on = [\"plate\", \"well\"]`")));
         }
         Ok(card)
     }

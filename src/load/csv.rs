@@ -16,6 +16,9 @@
 //! the row and column at fault or reads what polars was too strict for.
 
 mod blocks;
+mod headless;
+mod plates;
+mod sample;
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -25,6 +28,8 @@ use std::sync::Arc;
 use polars::prelude::{CsvParseOptions, CsvReadOptions, DataType, Field, NullValues, Schema, SerReader};
 use rayon::prelude::*;
 
+pub(super) use self::plates::plate_map;
+pub(super) use self::sample::sample;
 use super::error::{LoadError, Place};
 use super::notation::Notation;
 use super::table::{self, ColumnSketch, MISSING, RawColumn, RawTable, RowPlace, SKETCH_CELLS, Values};
@@ -37,7 +42,7 @@ const NOTATION_ROWS: usize = 200;
 
 /// The columns of a file, by a look at its first rows or, with `is_whole`, at all of them.
 pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, LoadError> {
-    let (bytes, is_cut) = read_bytes(path, if is_whole { u64::MAX } else { SKETCH_BYTES })?;
+    let (bytes, is_cut) = with_header(path, read_bytes(path, if is_whole { u64::MAX } else { SKETCH_BYTES })?);
     if is_cut && !bytes.contains(&b'\n') {
         return sketch(path, true);
     }
@@ -68,10 +73,37 @@ pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, L
 
 /// A whole file, the columns that `numbers` names as numbers.
 pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
-    if let Some(table) = blocks::read(path, numbers) {
-        return Ok(table);
+    if headless::header_of(path).is_some() {
+        let below = |line: usize| line - 1;
+        return match read_carefully(path, numbers) {
+            Ok(mut table) => {
+                table.rows.iter_mut().for_each(|row| row.line = below(row.line as usize) as u32);
+                Ok(table)
+            }
+            Err(mut error) => {
+                if let LoadError::Cell { place, .. } | LoadError::Ragged { place, .. } = &mut error {
+                    place.line = below(place.line);
+                }
+                Err(error)
+            }
+        };
     }
-    let (bytes, _) = read_bytes(path, u64::MAX)?;
+    match blocks::read(path, numbers) {
+        Some(table) => Ok(table),
+        None => read_carefully(path, numbers),
+    }
+}
+
+/// The content of a file, with the header line that it lacks.
+fn with_header(path: &Path, (bytes, is_cut): (Vec<u8>, bool)) -> (Vec<u8>, bool) {
+    match headless::header_of(path) {
+        Some(header) => ([header.as_bytes(), &bytes].concat(), is_cut),
+        None => (bytes, is_cut),
+    }
+}
+
+fn read_carefully(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
+    let (bytes, _) = with_header(path, read_bytes(path, u64::MAX)?);
     let text = utf8(path, &bytes)?.trim_end_matches(['\n', '\r']);
     let header = Header::of(path, text)?;
     let (lines, has_blank_lines) = lines_of_rows(path, text, &header)?;

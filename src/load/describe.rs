@@ -114,7 +114,16 @@ pub fn describe(source: &Source) -> Result<Description<Loaded>, LoadError> {
         }
     };
     let columns = seen_columns(&sketches, &mapping);
-    Ok(Description { name, files, columns, mapping, gaps, outcome, given: paths, card })
+    let given = match &outcome {
+        Err(_) => paths,
+        // Not what is joined or left out.
+        Ok(loaded) => {
+            let is_read = |path: &PathBuf| loaded.inputs.iter().any(|input| input.path == *path);
+            let is_joined = |path: &PathBuf| loaded.joins.iter().any(|found| found.files.contains(path));
+            paths.into_iter().filter(|path| is_read(path) && !is_joined(path)).collect()
+        }
+    };
+    Ok(Description { name, files, columns, mapping, gaps, outcome, given, card })
 }
 
 /// Describes a screen of images.

@@ -83,7 +83,7 @@ pub enum LoadError {
         most: usize,
     },
     /// A container that this loader does not read.
-    #[error("{}: {found} is not a profile table; expected CSV, TSV (plain or .gz) or parquet{}", path.display(), converted(path))]
+    #[error("{}: {found} is not a profile table; expected CSV, TSV (plain or .gz), parquet or a workbook{}", path.display(), converted(path))]
     Format {
         /// The file.
         path: PathBuf,
@@ -366,6 +366,16 @@ impl LoadError {
             dropped.iter().map(|dropped| format!("{} rows: {}", dropped.rows, dropped.reason)).collect();
         reasons.extend(notes);
         Self::NothingLeft { path: path.to_owned(), reasons: reasons.join("; ") }
+    }
+
+    /// Says of a column that is missing which tables are left out that might have had it.
+    pub(super) fn with_tables_left_out(mut self, left_out: &[String]) -> Self {
+        match &mut self {
+            Self::MissingColumn { mend, .. } => left_out.iter().for_each(|table| *mend += &format!("\n  {table}")),
+            Self::NoFeatures { left_out: columns, .. } => columns.extend_from_slice(left_out),
+            _ => {}
+        }
+        self
     }
 
     /// Whether the request (a flag or a card) is at fault and not a data file; commands exit with 2 then, else with 1.

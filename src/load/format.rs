@@ -6,8 +6,9 @@ use std::io::Read;
 use std::path::Path;
 
 use super::error::LoadError;
-use super::table::{ColumnSketch, RawTable};
-use super::{csv, parquet, text};
+use super::notation::Notation;
+use super::table::{self, ColumnSketch, RawColumn, RawTable, SKETCH_CELLS, Values};
+use super::{csv, parquet, text, wellmap, workbook};
 
 /// How SQLite databases begin.
 const SQLITE: &[u8] = b"SQLite";
@@ -17,22 +18,112 @@ const SQLITE: &[u8] = b"SQLite";
 enum Format {
     Delimited,
     Parquet,
+    Workbook,
+    /// A layout of wells in TOML.
+    Wellmap,
 }
 
 /// The columns of a file. With `is_whole`, all rows are looked at and not only the first ones.
 pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, LoadError> {
     match format_of(path)? {
-        Format::Delimited => csv::sketch(path, is_whole),
         Format::Parquet => parquet::sketch(path, is_whole),
+        format => match small(path, format)? {
+            Some(table) => Ok(sketch_of(&table)),
+            None => csv::sketch(path, is_whole),
+        },
     }
 }
 
 /// A whole file, the columns that `numbers` names as numbers and all others as text.
 pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
     match format_of(path)? {
-        Format::Delimited => csv::read(path, numbers),
         Format::Parquet => parquet::read(path, numbers),
+        format => match small(path, format)? {
+            Some(table) => with_numbers(table, numbers),
+            None => csv::read(path, numbers),
+        },
     }
+}
+
+/// Some rows or all of the columns that `is_wanted` accepts, as text; of delimited text about `most_bytes` are looked at.
+pub(super) fn sample(path: &Path, most_bytes: u64, is_wanted: &dyn Fn(&str) -> bool) -> Result<RawTable, LoadError> {
+    match format_of(path)? {
+        Format::Parquet => parquet::sample(path, is_wanted),
+        format => match small(path, format)? {
+            Some(mut table) => {
+                table.columns.retain(|column| is_wanted(&column.name));
+                Ok(table)
+            }
+            None => csv::sample(path, most_bytes, is_wanted),
+        },
+    }
+}
+
+/// What there is to say of how files were read: which sheets of workbooks.
+pub(super) fn notes<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Vec<String>, LoadError> {
+    let mut notes = Vec::new();
+    for path in paths {
+        if format_of(path)? == Format::Workbook {
+            notes.extend(workbook::note(path)?);
+        }
+    }
+    Ok(notes)
+}
+
+/// A table that is small by its kind and read at once, as text; `None` for the usual table of delimited text.
+fn small(path: &Path, format: Format) -> Result<Option<RawTable>, LoadError> {
+    match format {
+        Format::Workbook => workbook::read(path).map(Some),
+        Format::Wellmap => wellmap::read(path).map(Some),
+        Format::Delimited => csv::plate_map(path),
+        Format::Parquet => Ok(None),
+    }
+}
+
+/// How the numbers of a table of text are written.
+fn notation(table: &RawTable) -> Notation {
+    let texts = table.columns.iter().filter_map(|column| match &column.values {
+        Values::Text(texts) => Some(texts.iter().take(SKETCH_CELLS).flatten()),
+        Values::Number(_) => None,
+    });
+    Notation::of(texts.flatten().map(String::as_str), false)
+}
+
+fn sketch_of(table: &RawTable) -> Vec<ColumnSketch> {
+    let notation = notation(table);
+    let sketch = |column: &RawColumn| {
+        let mut sketch = ColumnSketch::of(&column.name);
+        if let Values::Text(texts) = &column.values {
+            texts.iter().flatten().for_each(|cell| sketch.add(cell, notation));
+        }
+        sketch
+    };
+    table.columns.iter().map(sketch).collect()
+}
+
+/// A table of text, the columns that `numbers` names as numbers.
+fn with_numbers(mut table: RawTable, numbers: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
+    let notation = notation(&table);
+    let places: Vec<_> = (0..table.n_rows()).map(|row| table.place(row)).collect();
+    for column in &mut table.columns {
+        let RawColumn { name, values } = column;
+        let Values::Text(texts) = values else { continue };
+        if !numbers.contains(name.as_str()) {
+            if notation != Notation::POINT {
+                column.write_plainly(notation);
+            }
+            continue;
+        }
+        let number = |(place, text): (_, &Option<String>)| match text.as_deref().and_then(table::present_number) {
+            None => Ok(f32::NAN),
+            Some(text) => {
+                let wrong = |place: &super::error::Place| csv::not_a_number(&place.path, place.line, name, text);
+                notation.number(text).map(|number| number as f32).ok_or_else(|| wrong(place))
+            }
+        };
+        *values = Values::Number(places.iter().zip(texts.iter()).map(number).collect::<Result<_, _>>()?);
+    }
+    Ok(table)
 }
 
 /// Whether a file is an SQLite database, which is no table but may hold some.
@@ -42,6 +133,7 @@ pub(super) fn is_sqlite(path: &Path) -> Result<bool, LoadError> {
 
 /// The first bytes of a file.
 fn start_of(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let path = workbook::file_of(path);
     text::refuse_what_is_no_file(path)?;
     let mut start = Vec::new();
     let file = File::open(path).map_err(|cause| LoadError::io(path, cause))?;
@@ -57,11 +149,12 @@ fn format_of(path: &Path) -> Result<Format, LoadError> {
         [b'P', b'A', b'R', b'1', ..] => Ok(Format::Parquet),
         start if start.starts_with(SQLITE) => refused("an SQLite database"),
         [0x89, b'H', b'D', b'F', ..] => refused("an HDF5 file"),
-        [b'P', b'K', 3, 4, ..] => refused("a zip archive or a spreadsheet"),
+        start if start.starts_with(workbook::ZIP) || start.starts_with(workbook::COMPOUND) => Ok(Format::Workbook),
         [b'B', b'Z', b'h', ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] | [0xFD, b'7', b'z', b'X', b'Z', ..] => {
             refused("an archive with a compression other than gzip")
         }
         [b'#', b'1', b'.', b'2' | b'3', ..] => refused("a GCT file"),
+        _ if wellmap::is_wellmap(path) => Ok(Format::Wellmap),
         _ => Ok(Format::Delimited),
     }
 }

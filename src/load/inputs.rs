@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::card::Card;
 use super::error::LoadError;
-use super::walk;
+use super::{walk, wellmap, workbook};
 
 /// What an input file was, without the place it lay in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ impl InputHash {
     /// # Errors
     /// Where it cannot be read.
     pub fn of(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = File::open(workbook::file_of(path))?;
         let mut hasher = Sha256::new();
         let mut bytes = 0;
         let mut buffer = vec![0; 1 << 20];
@@ -41,7 +41,7 @@ impl InputHash {
             hasher.update(&buffer[..n_read]);
             bytes += n_read as u64;
         }
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let name = file_name(path);
         Ok(Self { name, bytes, sha256: hexadecimal(&hasher.finalize()) })
     }
 }
@@ -68,11 +68,23 @@ impl InputFile {
     }
 }
 
+/// A table that is to be read.
+pub(super) struct Given {
+    pub path: PathBuf,
+    /// Whether it was named, and does not only match a glob or lie in a folder.
+    pub is_named: bool,
+}
+
 /// The profile tables: the given files, or else those of the card; sorted within each glob, each once.
 ///
 /// # Errors
 /// [`LoadError::NoFiles`] if a path or glob matches nothing or none is given.
 pub(super) fn tables(card: &Card, given: &[PathBuf]) -> Result<Vec<PathBuf>, LoadError> {
+    Ok(self::given(card, given)?.into_iter().map(|given| given.path).collect())
+}
+
+/// The same, with whether each was named.
+pub(super) fn given(card: &Card, given: &[PathBuf]) -> Result<Vec<Given>, LoadError> {
     let from_card;
     let patterns = if given.is_empty() {
         from_card = card.files.iter().map(|entry| card.resolve(entry)).collect::<Result<Vec<_>, _>>()?;
@@ -80,12 +92,15 @@ pub(super) fn tables(card: &Card, given: &[PathBuf]) -> Result<Vec<PathBuf>, Loa
     } else {
         given
     };
+    let named = named_by_card(card, patterns);
     let mut seen = BTreeSet::new();
     let mut tables = Vec::new();
     for pattern in patterns {
         for path in matching(pattern)? {
-            if seen.insert(path.clone()) {
-                tables.push(path);
+            let is_named = path == *pattern;
+            // What a card joins is not a table of profiles, though a folder or a glob has it too.
+            if seen.insert(path.clone()) && (is_named || !named.contains(&path)) {
+                tables.push(Given { path, is_named });
             }
         }
     }
@@ -97,6 +112,31 @@ pub(super) fn tables(card: &Card, given: &[PathBuf]) -> Result<Vec<PathBuf>, Loa
         return Err(LoadError::Card { path: card.path.clone(), message });
     }
     Ok(tables)
+}
+
+/// The files beside the tables that the card gives another part than that of a table of profiles.
+fn named_by_card(card: &Card, patterns: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let joined = card.join.iter().flat_map(|join| join.file.list());
+    let described = card.descriptors.iter().map(|descriptors| &descriptors.file);
+    let folders = patterns.iter().map(|pattern| if pattern.is_dir() { pattern } else { folder_of(pattern) });
+    let of_card = card.folder();
+    let folders: Vec<&Path> = folders.chain([of_card.as_path()]).collect();
+    let in_folders = |file: &String| folders.iter().map(|folder| folder.join(file)).collect::<Vec<_>>();
+    joined.chain(described).flat_map(in_folders).filter_map(|path| matching(&path).ok()).flatten().collect()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+/// A file's name without folders.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Whether a path, a sheet of a workbook or a glob leads to something.
+pub(super) fn is_there(pattern: &Path) -> bool {
+    matching(pattern).is_ok()
 }
 
 pub(super) fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
@@ -111,7 +151,7 @@ pub(super) fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
             false => Ok(tables),
         };
     }
-    if pattern.exists() {
+    if workbook::file_of(pattern).exists() {
         return Ok(vec![pattern.to_path_buf()]);
     }
     // A link that leads nowhere, or to itself, is there and is not.
@@ -130,10 +170,31 @@ pub(super) fn has_tables(folder: &Path) -> bool {
     entries.map(|entry| entry.path()).any(|path| is_table(&path))
 }
 
+/// Tables that lie beside given ones and were not given.
+pub(super) fn beside_given(given: &[PathBuf]) -> Vec<String> {
+    let Some(folder) = given.first().map(|path| folder_of(path)) else { return Vec::new() };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let there = matching(folder).unwrap_or_default();
+    let is_given = |path: &PathBuf| given.iter().any(|given| file_name(given) == file_name(path));
+    there.iter().filter(|path| !is_given(path)).map(|path| file_name(path)).collect()
+}
+
+/// Whether a folder holds what can only be tables; workbooks and layouts lie beside images too.
+pub(super) fn holds_tables(folder: &Path) -> bool {
+    matching(folder).is_ok_and(|tables| tables.iter().any(|path| is_called(path, &TABLES)))
+}
+
+const TABLES: [&str; 7] = [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet"];
+const WORKBOOKS: [&str; 5] = [".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"];
+
+fn is_called(path: &Path, endings: &[&str]) -> bool {
+    let name = file_name(path).to_lowercase();
+    // `~$` begins the lock of a workbook that is open.
+    !name.starts_with('.') && !name.starts_with("~$") && endings.iter().any(|ending| name.ends_with(ending))
+}
+
 pub(super) fn is_table(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let endings = [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet"];
-    path.is_file() && !name.starts_with('.') && endings.iter().any(|ending| name.ends_with(ending))
+    path.is_file() && (is_called(path, &TABLES) || is_called(path, &WORKBOOKS) || wellmap::is_wellmap(path))
 }
 
 /// The checksum that the card has for the file at `path`: that of the card's own file at this place.

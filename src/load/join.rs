@@ -6,31 +6,36 @@
 //! C-7161-01       a2             BRD-K50691590-001-02-2  3.3333
 //! ```
 //!
-//! A sheet is a table in any format of `load`, read as text. Its key is one or more columns; wells are compared as wells
-//! (`a2` is `A02`), all else as text. Rows of the profile table without a row in the sheet, and the other way round, are
-//! counted. Two rows of a sheet with one key must agree in what is taken from them. A column that the table has too must
-//! agree with it where both have a value; where the table has none, the sheet's is taken.
+//! A sheet is a table in any format of `load`, read as text, or several of the same columns. Its key is one or more
+//! columns, whose values are compared as [`Compare`] says. Rows of the profile table without a row in the sheet, and the
+//! other way round, are counted. Two rows of a sheet with one key must agree in what is taken from them. A column that the
+//! table has too must agree with it where both have a value; where the table has none, the sheet's is taken.
+//! A plate map that has no column of plates, joined on plate and well, is that of the plate that its file is named after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::card::{Card, Join};
+use super::compare::Compare;
 use super::error::LoadError;
-use super::format;
 use super::join_key::JoinKey;
 use super::mapping::{ColumnRole, Mapping, column_called};
 use super::table::{RawColumn, RawTable, Values};
-use crate::screen::Well;
+use super::{format, inputs};
+
+/// The column of a plate map without plates that holds the names of the files.
+const PLATE_OF_FILE: &str = "plate";
 
 /// A sheet as read, before its rows are matched.
 pub(super) struct Sheet {
-    pub path: PathBuf,
+    pub paths: Vec<PathBuf>,
     pub table: RawTable,
-    join: Join,
-    /// For each key column: the word for the profile table's side, and the sheet's column.
-    keys: Vec<(String, String)>,
     /// The sheet's columns to take, with their names in the joined table.
     taken: Vec<(String, String)>,
+    /// For each key column: the word for the profile table's side, and the sheet's column.
+    keys: Vec<(String, String)>,
+    /// Whether it was joined unasked, so that everything is said of it.
+    is_found: bool,
 }
 
 /// What a join found out.
@@ -44,23 +49,43 @@ pub(super) struct Joined {
 /// Where a sheet lies that the card names: in the card's folder, or else in that of the tables or images.
 pub(super) fn beside(card: &Card, file: &str, folder: Option<&Path>) -> Result<PathBuf, LoadError> {
     let path = card.resolve(file)?;
-    if path.exists() {
+    if inputs::is_there(&path) {
         return Ok(path);
     }
     let beside = folder.map(|folder| folder.join(file));
-    Ok(beside.filter(|beside| beside.exists()).unwrap_or(path))
+    Ok(beside.filter(|beside| inputs::is_there(beside)).unwrap_or(path))
+}
+
+/// The files that a card's join names, each once.
+pub(super) fn files(card: &Card, join: &Join, folder: Option<&Path>) -> Result<Vec<PathBuf>, LoadError> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for file in join.file.list() {
+        let path = beside(card, file, folder)?;
+        if !inputs::is_there(&path) && std::fs::symlink_metadata(&path).is_err() {
+            let message = format!("the join of `{file}` needs a file that is not there: {}", path.display());
+            return Err(LoadError::Card { path: card.path.clone(), message });
+        }
+        for path in inputs::matching(&path)? {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+    }
+    Ok(paths)
 }
 
 impl Sheet {
     /// Reads the sheet of a card's join, from the card's folder or else from that of the tables or images.
     pub fn read(card: &Card, join: &Join, folder: Option<&Path>) -> Result<Self, LoadError> {
-        let path = beside(card, &join.file, folder)?;
-        if !path.exists() && std::fs::symlink_metadata(&path).is_err() {
-            let message = format!("the join of `{}` needs a file that is not there: {}", join.file, path.display());
-            return Err(LoadError::Card { path: card.path.clone(), message });
-        }
-        let table = format::read(&path, &Default::default())?;
+        let paths = files(card, join, folder)?;
+        let tables = paths.iter().map(|path| format::read(path, &BTreeSet::new())).collect::<Result<Vec<_>, _>>()?;
+        Self::of(RawTable::concatenated(tables, |_| false)?, join, false)
+    }
+
+    /// A sheet that was read already, joined as `join` says.
+    pub fn of(mut table: RawTable, join: &Join, is_found: bool) -> Result<Self, LoadError> {
         let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+        let path = table.paths[0].clone();
         let missing = |column: &str, mend: &str| LoadError::MissingColumn {
             path: path.clone(),
             column: column.to_owned(),
@@ -68,14 +93,23 @@ impl Sheet {
         };
         let mut keys = Vec::new();
         for key in &join.on {
-            let (word, own) = match key {
+            let (word, column) = match key {
                 JoinKey::Same(word) => (word, word),
                 JoinKey::Pair { table, sheet } => (table, sheet),
             };
-            let own = column_called(&names, own, None).ok_or_else(|| missing(own, "the join's `on` names it"))?;
-            keys.push((word.clone(), own.to_owned()));
+            let column = match column_called(&names, column, None) {
+                Some(column) => column.to_owned(),
+                None if column == PLATE_OF_FILE && column_called(&names, "well", None).is_some() => {
+                    let of_file = |row: usize| Some(name_of(&table.place(row).path));
+                    let values = Values::Text((0..table.n_rows()).map(of_file).collect());
+                    table.columns.push(RawColumn { name: PLATE_OF_FILE.to_owned(), values });
+                    PLATE_OF_FILE.to_owned()
+                }
+                None => return Err(missing(column, "the join's `on` names it")),
+            };
+            keys.push((word.clone(), column));
         }
-        let is_key = |name: &str| keys.iter().any(|(_, own)| own == name);
+        let is_key = |name: &str| keys.iter().any(|(_, column)| column == name);
         let wanted: Vec<&String> = match join.columns.as_slice() {
             [] => names.iter().filter(|name| !is_key(name)).collect(),
             columns => columns.iter().collect(),
@@ -84,7 +118,16 @@ impl Sheet {
             return Err(missing(absent, "the join's `columns` names it"));
         }
         let taken = wanted.into_iter().map(|name| (name.clone(), format!("{}{name}", join.prefix))).collect();
-        Ok(Self { table, join: join.clone(), keys, taken, path })
+        Ok(Self { paths: table.paths.clone(), table, taken, keys, is_found })
+    }
+
+    /// The sheet's file, or its first file and how many more there are.
+    pub fn name(&self) -> String {
+        let first = inputs::file_name(&self.paths[0]);
+        match self.paths.len() {
+            1 => first,
+            n => format!("{first} and {} more", n - 1),
+        }
     }
 
     /// The names that the sheet's columns have in the joined table.
@@ -101,7 +144,7 @@ impl Sheet {
             column_called(names, word, Some(mapping)).map(str::to_owned).ok_or_else(|| LoadError::MissingColumn {
                 path: path.to_path_buf(),
                 column: word.clone(),
-                mend: format!("the join of `{}` needs it as its key", self.join.file),
+                mend: format!("the join of `{}` needs it as its key", self.name()),
             })
         };
         self.keys.iter().map(find).collect()
@@ -112,12 +155,24 @@ impl Sheet {
     /// # Errors
     /// If two rows of the sheet disagree on one key, or the sheet disagrees with the table.
     pub fn join_to(&self, table: &mut RawTable, table_keys: &[String], mapping: &Mapping) -> Result<Joined, LoadError> {
-        let is_well: Vec<bool> = (self.keys.iter().zip(table_keys))
-            .map(|((word, _), column)| word == "well" || mapping.column(ColumnRole::Well) == Some(column))
-            .collect();
-        let sheet_keys: Vec<String> = self.keys.iter().map(|(_, own)| own.clone()).collect();
-        let sheet_rows = self.rows_by_key(&keys_of(&self.table, &sheet_keys, &is_well))?;
-        let row_keys = keys_of(table, table_keys, &is_well);
+        let mut ways = Vec::new();
+        let (mut table_parts, mut sheet_parts) = (Vec::new(), Vec::new());
+        for ((word, column), table_column) in self.keys.iter().zip(table_keys) {
+            let values = table.text(table_column).expect("key columns are read as text");
+            let of_sheet = self.table.text(column).expect("sheets are read as text");
+            let is_well = word == "well" || mapping.column(ColumnRole::Well) == Some(table_column);
+            let distinct = distinct(values);
+            let of_sheet = match of_sheet.iter().flatten().all(|name| self.is_name_of_file(name)) {
+                true if column == PLATE_OF_FILE => plates_of_files(of_sheet, &distinct),
+                _ => of_sheet.to_vec(),
+            };
+            let way = Compare::of(&distinct, &self::distinct(&of_sheet), is_well);
+            table_parts.push(part(values, way));
+            sheet_parts.push(part(&of_sheet, way));
+            ways.push(way.in_words().filter(|_| !is_well));
+        }
+        let sheet_rows = self.rows_by_key(&rows_of(&sheet_parts, self.table.n_rows()))?;
+        let row_keys = rows_of(&table_parts, table.n_rows());
         let matches: Vec<Option<usize>> =
             row_keys.iter().map(|key| key.as_ref().and_then(|key| sheet_rows.get(key).copied())).collect();
         for (own, name) in &self.taken {
@@ -125,21 +180,55 @@ impl Sheet {
             let joined = matches.iter().map(|row| row.and_then(|row| values[row].clone())).collect();
             self.add_column(table, name, joined, &matches)?;
         }
-        let n_unmatched = matches.iter().filter(|row| row.is_none()).count();
-        let used: std::collections::BTreeSet<usize> = matches.iter().flatten().copied().collect();
+        let n_matched = matches.iter().filter(|row| row.is_some()).count();
+        let used: BTreeSet<usize> = matches.iter().flatten().copied().collect();
         let n_unused = sheet_rows.values().filter(|row| !used.contains(row)).count();
-        let sheet = self.path.display();
-        let note = match (n_unmatched, n_unused) {
-            (0, 0) => None,
-            (rows, 0) => Some(format!("{rows} of {} rows have no row in {sheet}", table.n_rows())),
-            (0, keys) => Some(format!("{keys} of {} keys of {sheet} match no row", sheet_rows.len())),
-            (rows, keys) => Some(format!(
-                "{rows} of {} rows have no row in {sheet}, and {keys} of its {} keys match no row",
-                table.n_rows(),
-                sheet_rows.len()
-            )),
+        let mut note = match self.is_found {
+            true => self.found_note(n_matched, table.n_rows(), n_unused, sheet_rows.len(), table_keys),
+            false => self.note(n_matched, table.n_rows(), n_unused, sheet_rows.len()),
         };
+        for (column, way) in table_keys.iter().zip(&ways) {
+            let Some(way) = way else { continue };
+            let told = note.get_or_insert_with(|| format!("{} is joined", self.name()));
+            *told += &format!("; `{column}` is compared {way}");
+        }
         Ok(Joined { is_matched: matches.iter().map(Option::is_some).collect(), note })
+    }
+
+    /// What there is to say of a join that a card asks for: what it misses.
+    fn note(&self, n_matched: usize, n_rows: usize, n_unused: usize, n_keys: usize) -> Option<String> {
+        let sheet = self.name();
+        match (n_rows - n_matched, n_unused) {
+            (0, 0) => None,
+            (rows, 0) => Some(format!("{rows} of {n_rows} rows have no row in {sheet}")),
+            (0, keys) => Some(format!("{keys} of {n_keys} keys of {sheet} match no row")),
+            (rows, keys) => Some(format!(
+                "{rows} of {n_rows} rows have no row in {sheet}, and {keys} of its {n_keys} keys match no row"
+            )),
+        }
+    }
+
+    /// The same of one that was found.
+    fn found_note(
+        &self,
+        n_matched: usize,
+        n_rows: usize,
+        n_unused: usize,
+        n_keys: usize,
+        table_keys: &[String],
+    ) -> Option<String> {
+        let key = |(column, (_, own)): (&String, &(String, String))| match column == own {
+            true => format!("`{column}`"),
+            false => format!("`{column}` = `{own}`"),
+        };
+        let keys: Vec<String> = table_keys.iter().zip(&self.keys).map(key).collect();
+        let unused =
+            if n_unused > 0 { format!("; {n_unused} of its {n_keys} keys match no row") } else { String::new() };
+        Some(format!("{} is joined on {}: {n_matched} of {n_rows} rows found{unused}", self.name(), keys.join(", ")))
+    }
+
+    fn is_name_of_file(&self, name: &str) -> bool {
+        self.paths.iter().any(|path| name_of(path) == name)
     }
 
     fn rows_by_key(&self, keys: &[Option<Vec<String>>]) -> Result<BTreeMap<Vec<String>, usize>, LoadError> {
@@ -200,17 +289,54 @@ fn is_same(a: &str, b: &str) -> bool {
     a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
 }
 
+/// The name by which a file, or a sheet of a workbook, tells what it is of.
+pub(super) fn name_of(path: &Path) -> String {
+    let name = inputs::file_name(path);
+    let name = name.rsplit_once('#').map_or(name.as_str(), |(_, sheet)| sheet);
+    name.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// The plate that each file name speaks of: a plate called so, or the only one whose name stands in it by itself.
+fn plates_of_files(names: &[Option<String>], plates: &BTreeSet<&str>) -> Vec<Option<String>> {
+    let mut known = BTreeMap::new();
+    let plate = |name: &Option<String>| {
+        let name = name.as_ref()?;
+        Some(
+            known.entry(name.clone()).or_insert_with(|| plate_of_file(name, plates).unwrap_or(name).to_owned()).clone(),
+        )
+    };
+    names.iter().map(plate).collect()
+}
+
+/// The only plate whose name stands in that of a file by itself, the longest where one name is a part of another.
+pub(super) fn plate_of_file<'a>(name: &str, plates: &BTreeSet<&'a str>) -> Option<&'a str> {
+    let stands_in = |plate: &str| {
+        name.match_indices(plate).any(|(start, _)| {
+            let is_end = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
+            is_end(name[..start].chars().next_back()) && is_end(name[start + plate.len()..].chars().next())
+        })
+    };
+    let mut standing: Vec<&str> =
+        plates.iter().copied().filter(|plate| !plate.is_empty() && stands_in(plate)).collect();
+    standing.sort_by_key(|plate| std::cmp::Reverse(plate.len()));
+    match standing[..] {
+        [plate] => Some(plate),
+        [longest, next, ..] if longest.len() > next.len() => Some(longest),
+        _ => None,
+    }
+}
+
+/// The distinct values of a column.
+fn distinct(values: &[Option<String>]) -> BTreeSet<&str> {
+    values.iter().flatten().map(String::as_str).collect()
+}
+
+/// What of a column is compared.
+fn part(values: &[Option<String>], way: Compare) -> Vec<Option<String>> {
+    values.iter().map(|text| text.as_deref().map(|text| way.key(text).into_owned())).collect()
+}
+
 /// The key of each row, or `None` where a part of it is missing.
-fn keys_of(table: &RawTable, columns: &[String], is_well: &[bool]) -> Vec<Option<Vec<String>>> {
-    let columns: Vec<&[Option<String>]> =
-        columns.iter().map(|name| table.text(name).expect("key columns are read as text")).collect();
-    let key_part = |text: &str, is_well: bool| match (is_well, text.parse::<Well>()) {
-        (true, Ok(well)) => well.to_string(),
-        _ => text.to_owned(),
-    };
-    let key = |row: usize| {
-        let parts = columns.iter().zip(is_well);
-        parts.map(|(values, &is_well)| values[row].as_deref().map(|text| key_part(text, is_well))).collect()
-    };
-    (0..table.n_rows()).map(key).collect()
+fn rows_of(parts: &[Vec<Option<String>>], n_rows: usize) -> Vec<Option<Vec<String>>> {
+    (0..n_rows).map(|row| parts.iter().map(|part| part[row].clone()).collect()).collect()
 }

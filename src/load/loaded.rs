@@ -3,6 +3,7 @@
 use super::card::Card;
 use super::inputs::InputFile;
 use super::mapping::Mapping;
+use super::meet::FoundJoin;
 use crate::screen::Screen;
 
 /// A screen, and how it came to be.
@@ -16,6 +17,8 @@ pub struct Loaded {
     pub inputs: Vec<InputFile>,
     /// The card, with the overrides put in.
     pub card: Option<Card>,
+    /// Sheets that were joined though no card says so.
+    pub joins: Vec<FoundJoin>,
     /// What a user may want to know or change, in sentences.
     pub notes: Vec<String>,
 }

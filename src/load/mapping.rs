@@ -478,6 +478,21 @@ impl Mapping {
         Ok(())
     }
 
+    /// Lets columns of the tables have their roles, where columns joined to them unasked have names that are more usual.
+    pub(super) fn prefer(&mut self, own: &[String], card: &Card) {
+        for mapped in &mut self.columns {
+            let is_open = card.columns.get(mapped.role).is_none() && mapped.role != ColumnRole::Context;
+            if is_open
+                && !own.contains(&mapped.column)
+                && let Some(column) = usual_column(own, mapped.role)
+            {
+                mapped.column = column.to_owned();
+            }
+        }
+        (self.dose_unit, self.dose_unit_why) = (None, String::new());
+        self.map_dose_unit(card);
+    }
+
     pub(super) fn map_dose_unit(&mut self, card: &Card) {
         let doses = self.columns.iter().filter(|mapped| mapped.role == ColumnRole::Dose);
         let known = doses.map(|mapped| &mapped.column).find_map(|column| Some((unit_of(card, column)?, column)));

@@ -6,6 +6,7 @@
 
 mod card;
 mod cells;
+mod compare;
 mod controls;
 mod csv;
 mod declared;
@@ -28,9 +29,11 @@ mod left_out;
 mod lists;
 mod loaded;
 mod mapping;
+mod meet;
 mod notation;
 mod numbered;
 mod parquet;
+mod plate_map;
 mod plates;
 mod profiles;
 mod rows;
@@ -43,6 +46,8 @@ mod tracks;
 mod values;
 mod vehicle;
 mod walk;
+mod wellmap;
+mod workbook;
 mod write;
 
 pub use card::{Card, Columns, Controls, DescriptorFile, Join, Rule, Rules};
@@ -52,15 +57,16 @@ pub use error::{LoadError, Place};
 pub use gap::{Candidate, Gap, Line};
 pub(crate) use inputs::hexadecimal;
 pub use inputs::{InputFile, InputHash};
-pub use join_key::JoinKey;
+pub use join_key::{JoinKey, OneOrMore};
 pub use left_out::{LeftOut, Reason};
 pub use lists::{ListedWell, read_interventions, read_wells};
 pub use loaded::Loaded;
 pub use mapping::{ColumnRole, MappedColumn, Mapping};
+pub use meet::FoundJoin;
 pub use source::{ColumnOverrides, Source};
 pub(crate) use text::read_small_text;
 pub use text_table::{TextTable, read_text_table};
-pub use tracks::{ExcludeSettings, OneOrMore, StimulusSettings, TrackConfig, TrackKey, TrackSettings, load_tracks};
+pub use tracks::{ExcludeSettings, StimulusSettings, TrackConfig, TrackKey, TrackSettings, load_tracks};
 pub use write::{write_card, write_image_card};
 
 /// Loads a screen.

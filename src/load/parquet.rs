@@ -98,6 +98,24 @@ fn first_texts(
         .collect())
 }
 
+/// The columns that `is_wanted` accepts, as text.
+pub(super) fn sample(path: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<RawTable, LoadError> {
+    let metadata = metadata(path)?;
+    let fields = metadata.schema().fields();
+    let is_read =
+        |index: &usize| is_kept(fields[*index].name(), fields[*index].data_type()) && is_wanted(fields[*index].name());
+    let places: Vec<usize> = (0..fields.len()).filter(is_read).collect();
+    let columns = first_texts(path, &metadata, &places, true)?;
+    let n_rows = columns.first().map_or(0, Vec::len);
+    let column = |(&index, texts): (&usize, Vec<Option<String>>)| RawColumn {
+        name: fields[index].name().clone(),
+        values: Values::Text(texts),
+    };
+    let columns = places.iter().zip(columns).map(column).collect();
+    let rows = (0..n_rows).map(|row| RowPlace { path: 0, line: row as u32 + 2 }).collect();
+    Ok(RawTable { columns, rows, paths: vec![path.to_path_buf()] })
+}
+
 /// A whole file, the columns that `numbers` names as numbers.
 pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
     let metadata = metadata(path)?;

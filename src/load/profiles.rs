@@ -11,21 +11,41 @@ use super::error::LoadError;
 use super::inputs::{self, InputFile};
 use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping};
+use super::meet::{self, Meeting, Sketched};
 use super::source::Source;
 use super::table::{ColumnSketch, RawTable};
 use super::{controls, design, exclude, format, join, labels, values};
 use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Unit, Units};
+use crate::table::first_few;
 
 /// Loads the screen of profile tables; `card` is that of `source` or stands in its place.
-pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError> {
+pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
     if card.reference == Reference::FirstFrame {
         let message = "`reference = \"first_frame\"` is for time lapses, of images or with a section [tracks]; \
                        profile tables take `control_wells` or `relative`";
         return Err(LoadError::Card { path: card.path, message: message.to_owned() });
     }
-    let paths = inputs::tables(&card, &source.files)?;
+    let given = inputs::given(&card, &source.files)?;
+    let paths: Vec<PathBuf> = given.iter().map(|given| given.path.clone()).collect();
+    let has_card = source.card.is_some();
+    let meeting = meet::meet(sketch_each(given)?, &card)?;
+    let mut left_out = meeting.notes.clone();
+    load_met(source, card, meeting).map_err(|error| {
+        let beside = if has_card { Vec::new() } else { inputs::beside_given(&paths) };
+        if !beside.is_empty() {
+            let beside = first_few(&beside, 4);
+            left_out.push(format!("beside it lie {beside}; if it is there, give them too, or their folder"));
+        }
+        error.with_tables_left_out(&left_out)
+    })
+}
+
+/// Loads the screen of tables of which it is known how they belong together.
+fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded, LoadError> {
+    let Meeting { tables, sheets: found, joins, notes: left_out } = meeting;
+    let sketches = sketch_all(&tables)?;
+    let paths: Vec<PathBuf> = tables.into_iter().map(|table| table.path).collect();
     let first = paths[0].as_path();
-    let sketches = sketch_all(&paths)?;
     if let Some(wanted) = &source.overrides.wanted_features {
         let is_there = |name: &&String| sketches.iter().any(|sketch| sketch.name == **name);
         card.features = wanted.iter().filter(is_there).cloned().collect();
@@ -33,7 +53,8 @@ pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError>
     }
     let card = card;
     let sheet = |join| join::Sheet::read(&card, join, first.parent());
-    let sheets = card.join.iter().map(sheet).collect::<Result<Vec<_>, _>>()?;
+    let mut sheets = card.join.iter().map(sheet).collect::<Result<Vec<_>, _>>()?;
+    sheets.extend(found);
 
     let names: Vec<String> = sketches.iter().map(|sketch| sketch.name.clone()).collect();
     let mut all_names = names.clone();
@@ -43,16 +64,27 @@ pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError>
         }
     }
     let mut mapping = Mapping::of_names(first, &all_names, &card)?;
+    if !joins.is_empty() {
+        mapping.prefer(&names, &card);
+    }
     let mut names = names;
     names.extend(mapping.values.iter().map(|(column, _)| column.clone()));
-    let sheet_keys: Vec<Vec<String>> =
-        sheets.iter().map(|sheet| sheet.key_columns(first, &names, &mapping)).collect::<Result<_, _>>()?;
+    let mut known = names.clone();
+    let mut sheet_keys: Vec<Vec<String>> = Vec::new();
+    for sheet in &sheets {
+        // A sheet may bring the key of the next one.
+        sheet_keys.push(sheet.key_columns(first, &known, &mapping)?);
+        known.extend(sheet.column_names().map(str::to_owned));
+    }
     let claimed = claimed_columns(&card, &sheets, &sheet_keys);
     let chosen = mapping.find_features(first, &sketches, &claimed, &card)?;
 
     let (mut table, mut inputs) = read_all(&paths, &mapping, &chosen.booleans, &claimed, &card)?;
     mapping.add_values(&mut table);
     let mut notes: Vec<String> = mapping.twin_notes(&table);
+    let read = paths.iter().chain(sheets.iter().flat_map(|sheet| &sheet.paths));
+    notes.extend(format::notes(read.map(PathBuf::as_path))?);
+    notes.extend(left_out);
     let mut dropped = Vec::new();
     let mut is_candidate = vec![true; table.n_rows()];
     for (sheet, keys) in sheets.iter().zip(&sheet_keys) {
@@ -67,10 +99,13 @@ pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError>
             let n_before = is_candidate.iter().filter(|is| **is).count();
             is_candidate.iter_mut().zip(&joined.is_matched).for_each(|(is, matched)| *is &= matched);
             let rows = n_before - is_candidate.iter().filter(|is| **is).count();
-            let reason = format!("no row in {}", sheet.path.file_name().unwrap_or_default().to_string_lossy());
+            let reason = format!("no row in {}", sheet.name());
             dropped.extend((rows > 0).then_some(Dropped { reason, rows }));
         }
-        inputs.push(inputs::examined(&sheet.path, sheet.table.n_rows(), &card)?);
+        for (index, path) in sheet.paths.iter().enumerate() {
+            let n_rows = sheet.table.rows.iter().filter(|row| row.path as usize == index).count();
+            inputs.push(inputs::examined(path, n_rows, &card)?);
+        }
     }
     let mut table = if is_candidate.contains(&false) { table.filtered(&is_candidate) } else { table };
     if table.n_rows() == 0 {
@@ -111,33 +146,45 @@ pub(super) fn load(source: &Source, mut card: Card) -> Result<Loaded, LoadError>
         screen = screen.select(&rows);
         screen.dropped.push(excluded);
     }
-    Ok(Loaded { screen, mapping, inputs, card: source.card.as_ref().map(|_| card), notes })
+    Ok(Loaded { screen, mapping, inputs, card: source.card.as_ref().map(|_| card), joins, notes })
+}
+
+/// The columns of each file, by a look at its first rows.
+fn sketch_each(files: Vec<inputs::Given>) -> Result<Vec<Sketched>, LoadError> {
+    let sketch = |inputs::Given { path, is_named }| {
+        let columns = format::sketch(&path, false)?;
+        Ok(Sketched { path, columns, is_named })
+    };
+    // Collected before the first error is looked for, so that the error named is that of the first file.
+    let each: Vec<Result<Sketched, LoadError>> = files.into_par_iter().map(sketch).collect();
+    each.into_iter().collect()
 }
 
 /// The columns of all tables, in the order of the first, with the cells of all of them counted.
-fn sketch_all(paths: &[PathBuf]) -> Result<Vec<ColumnSketch>, LoadError> {
-    let look = |is_whole: bool| -> Result<Vec<ColumnSketch>, LoadError> {
-        let each: Vec<_> = paths.par_iter().map(|path| format::sketch(path, is_whole)).collect();
+fn sketch_all(tables: &[Sketched]) -> Result<Vec<ColumnSketch>, LoadError> {
+    let merged = |each: Vec<Vec<ColumnSketch>>| {
         let mut merged: Vec<ColumnSketch> = Vec::new();
         let mut positions = BTreeMap::<String, usize>::new();
-        for sketches in each {
-            for sketch in sketches? {
-                match positions.get(&sketch.name) {
-                    Some(&position) => merged[position].merge(sketch),
-                    None => {
-                        positions.insert(sketch.name.clone(), merged.len());
-                        merged.push(sketch);
-                    }
+        for sketch in each.into_iter().flatten() {
+            match positions.get(&sketch.name) {
+                Some(&position) => merged[position].merge(sketch),
+                None => {
+                    positions.insert(sketch.name.clone(), merged.len());
+                    merged.push(sketch);
                 }
             }
         }
-        Ok(merged)
+        merged
     };
-    let first = look(false)?;
+    let first = merged(tables.iter().map(|table| table.columns.clone()).collect());
     // A column without a value in the first rows may be a feature of later ones.
     let is_open =
         |sketch: &ColumnSketch| sketch.n_cells() == 0 && !sketch.is_nested && !sketch.name.starts_with("Metadata_");
-    if first.iter().any(is_open) { look(true) } else { Ok(first) }
+    if !first.iter().any(is_open) {
+        return Ok(first);
+    }
+    let each: Vec<_> = tables.par_iter().map(|table| format::sketch(&table.path, true)).collect();
+    Ok(merged(each.into_iter().collect::<Result<_, _>>()?))
 }
 
 /// Columns that rules, joins or labels use: no features, and needed in every table.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::card::{Card, Columns, Rule, Rules};
 use super::error::LoadError;
 use super::walk;
+use super::wellmap::is_wellmap;
 use crate::screen::{DoseUnit, Reference};
 
 /// Which files to load and how to read them; flags fill it.
@@ -48,7 +49,7 @@ impl Source {
                 _ => path,
             };
             let card = path.join("dataset.toml");
-            if path.extension().is_some_and(|extension| extension == "toml") {
+            if path.extension().is_some_and(|extension| extension == "toml") && !is_wellmap(&path) {
                 source.card = Some(path);
             } else if card.is_file() {
                 source.card = Some(card);

@@ -45,7 +45,10 @@ fn at(folder: &Path, level: usize, n_left: &mut usize) -> Vec<Loadable> {
     match () {
         () if folder.join("dataset.toml").is_file() => return one(CARD),
         () if image::has_layout(folder) => return one("an export or a container of images"),
-        () if inputs::has_tables(folder) => return one("tables"),
+        // A workbook beside images is a layout of theirs.
+        () if inputs::holds_tables(folder) || inputs::has_tables(folder) && !image::has_images(folder) => {
+            return one("tables");
+        }
         () => {}
     }
     let below: Vec<Loadable> = match level < LEVELS {

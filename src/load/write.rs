@@ -12,6 +12,7 @@ use super::gap::Gap;
 use super::image::{ImageSettings, ImageSource, LoadedImages};
 use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping};
+use super::meet::FoundJoin;
 use crate::screen::{Role, Screen};
 use crate::table::replace_file;
 
@@ -28,6 +29,8 @@ struct Told<'a> {
     gaps: &'a [Gap],
     /// The tables, or what images are read from.
     files: &'a [PathBuf],
+    /// What was joined to them unasked.
+    found: &'a [FoundJoin],
     card: &'a Card,
     notes: &'a [String],
     n_controls: Option<usize>,
@@ -44,7 +47,8 @@ pub fn write_card(description: &Description<Loaded>, path: &Path) -> Result<(), 
     let loaded = outcome.as_ref().ok();
     let notes = loaded.map(|loaded| loaded.notes.as_slice()).unwrap_or_default();
     let n_controls = loaded.map(|loaded| n_controls(&loaded.screen));
-    write(Told { name, mapping, gaps, files: given, card, notes, n_controls, images: None }, path)
+    let found = loaded.map(|loaded| loaded.joins.as_slice()).unwrap_or_default();
+    write(Told { name, mapping, gaps, files: given, found, card, notes, n_controls, images: None }, path)
 }
 
 /// The same for images that were looked for in `source`.
@@ -65,7 +69,11 @@ pub fn write_image_card(
     let settings = loaded.map(|loaded| loaded.settings.clone());
     let images = settings.or_else(|| card.images.clone()).unwrap_or_default();
     let n_controls = loaded.map(|loaded| n_controls(&loaded.screen.table));
-    write(Told { name, mapping, gaps, files: given, card, notes: &notes, n_controls, images: Some(images) }, path)
+    let found = &[];
+    write(
+        Told { name, mapping, gaps, files: given, found, card, notes: &notes, n_controls, images: Some(images) },
+        path,
+    )
 }
 
 fn n_controls(screen: &Screen) -> usize {
@@ -83,7 +91,7 @@ fn write(told: Told, path: &Path) -> Result<(), LoadError> {
 }
 
 fn card_text(told: Told, folder: &Path) -> String {
-    let Told { name, mapping, gaps, files, card, notes, n_controls, images } = told;
+    let Told { name, mapping, gaps, files, found, card, notes, n_controls, images } = told;
     let mut text = String::new();
     let mut line = |content: String| {
         text.push_str(&content);
@@ -106,7 +114,10 @@ fn card_text(told: Told, folder: &Path) -> String {
     for (key, value) in [("description", &card.description), ("license", &card.license), ("citation", &card.citation)] {
         line(format!("{key} = {}", quoted(value)));
     }
-    let Placed { base, entries } = Placed::of(files, card, folder);
+    let Placed { base, folder: of_files, entries } = Placed::of(files, found, card, folder);
+    let mut card = card.clone();
+    card.join.extend(found.iter().map(|found| found.in_card(|path| inside(path, &of_files))));
+    let card = &card;
     if let Some(base) = base {
         line("# Where the files lie; without this line, next to the card.".to_owned());
         line(format!("folder = {}", quoted(&base)));
@@ -269,24 +280,27 @@ fn append_features(line: &mut impl FnMut(String), mapping: &Mapping, gaps: &[Gap
 struct Placed {
     /// The folder, if it is not the card's own.
     base: Option<String>,
+    /// The folder.
+    folder: PathBuf,
     /// The files relative to it; none where the folder itself is read.
     entries: Vec<String>,
 }
 
 impl Placed {
     /// The places of `files` for a card in `folder`; those of a card that was read stay as they are.
-    fn of(files: &[PathBuf], card: &Card, folder: &Path) -> Self {
-        let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    fn of(files: &[PathBuf], found: &[FoundJoin], card: &Card, folder: &Path) -> Self {
         let folder = absolute(folder);
         let has_card = !card.path.as_os_str().is_empty();
         let files: Vec<PathBuf> = files.iter().map(|path| absolute(path)).collect();
-        let is_within = |base: &Path| files.iter().all(|path| path.starts_with(base));
+        let sheets: Vec<PathBuf> = found.iter().flat_map(|found| &found.files).map(|path| absolute(path)).collect();
+        let all = || files.iter().chain(&sheets);
+        let is_within = |base: &Path| all().all(|path| path.starts_with(base));
         let of_card = absolute(&card.folder());
         let base = match () {
             () if has_card && is_within(&of_card) => of_card,
             () if is_within(&folder) => folder.clone(),
             () => {
-                let parents = files.iter().map(|path| if path.is_dir() { path } else { path.parent().unwrap_or(path) });
+                let parents = all().map(|path| if path.is_dir() { path } else { path.parent().unwrap_or(path) });
                 parents.map(Path::to_path_buf).reduce(|a, b| common(&a, &b)).unwrap_or_else(|| folder.clone())
             }
         };
@@ -298,8 +312,20 @@ impl Placed {
                 shortened(inside.map(slashed).filter(|entry| !entry.is_empty()).collect(), &base)
             }
         };
-        Self { base: (base != folder).then(|| slashed(&base)), entries }
+        Self { base: (base != folder).then(|| slashed(&base)), folder: base, entries }
     }
+}
+
+/// A path from the root; one that names a sheet of a workbook keeps the name.
+fn absolute(path: &Path) -> PathBuf {
+    let in_folder = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| path.to_path_buf())
+}
+
+/// A path as a card in `folder` writes it.
+fn inside(path: &Path, folder: &Path) -> String {
+    let path = absolute(path);
+    path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/")
 }
 
 /// The longest path that both begin with.

@@ -82,7 +82,7 @@ pub fn load_image_screen(
     }));
     notes.extend(flat_field.iter().flat_map(|flat_field| flat_field.notes(&images.channels)));
     notes.push(format!("{} crops of {size} x {size} pixels", crops.len(), size = cache.size()));
-    Ok(Loaded { screen, mapping, inputs, card, notes })
+    Ok(Loaded { screen, mapping, inputs, card, joins: Vec::new(), notes })
 }
 
 /// Whether intensities are scaled by sites under treatment: there are no controls, and no frames from before the treatment.

@@ -106,7 +106,7 @@ fn join_and_map(
         let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
         let keys = sheet.key_columns(&path, &names, &mapping)?;
         notes.extend(sheet.join_to(table, &keys, &mapping)?.note);
-        joined.push(sheet.path.clone());
+        joined.extend(sheet.paths.iter().cloned());
     }
     Ok((mapping, joined))
 }

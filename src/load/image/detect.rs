@@ -32,7 +32,7 @@ pub fn is_image_source(source: &Source) -> Result<bool, LoadError> {
     let told = |path: &PathBuf| match layout_of_path(path) {
         Some(_) => true,
         // A folder of profiles may have pictures beside them; a sheet that names the pictures tells which is meant.
-        None if path.is_dir() => !tables_in(path).is_empty() || (inputs::matching(path).is_err() && has_images(path)),
+        None if path.is_dir() => !tables_in(path).is_empty() || (!inputs::holds_tables(path) && has_images(path)),
         None => path.is_file() && is_sheet_of_images(path),
     };
     Ok(source.files.iter().all(told))

@@ -4,6 +4,7 @@ mod bundled;
 mod design;
 mod features;
 mod gaps;
+mod joins;
 mod sets;
 
 use std::collections::BTreeSet;

@@ -31,7 +31,7 @@ pub use config::TrackConfig;
 use grid::Built;
 use reader::TrackReader;
 pub(super) use recognize::{Recognized, recognize};
-pub use settings::{ExcludeSettings, OneOrMore, StimulusSettings, TrackKey, TrackSettings};
+pub use settings::{ExcludeSettings, StimulusSettings, TrackKey, TrackSettings};
 use sheet::{Cells, key_text, keys_of_rows};
 
 use super::card::Card;
@@ -149,7 +149,7 @@ pub(super) fn load_tracks_with(source: &Source, card: Card, window: usize) -> Re
         screen = screen.select(&rows);
         screen.dropped.push(excluded);
     }
-    Ok(Loaded { screen, mapping, inputs, card: Some(card), notes })
+    Ok(Loaded { screen, mapping, inputs, card: Some(card), joins: Vec::new(), notes })
 }
 
 /// The keys that a sheet lists.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::image::settings::TimeUnit;
+use super::super::join_key::OneOrMore;
 
 /// The section `[tracks]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,22 +70,12 @@ pub enum TrackKey {
     },
 }
 
-/// A name or several.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum OneOrMore {
-    /// One.
-    One(String),
-    /// Several.
-    More(Vec<String>),
-}
-
 impl TrackKey {
     /// The columns of the table of tracks.
     pub(super) fn table_columns(&self) -> &[String] {
         match self {
-            Self::Same(column) | Self::Pair { table: OneOrMore::One(column), .. } => std::slice::from_ref(column),
-            Self::Pair { table: OneOrMore::More(columns), .. } => columns,
+            Self::Same(column) => std::slice::from_ref(column),
+            Self::Pair { table, .. } => table.list(),
         }
     }
 

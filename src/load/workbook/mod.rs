@@ -1,0 +1,361 @@
+//! Tables in workbooks: Excel (`.xlsx`, `.xlsm`, `.xlsb`, `.xls`) and OpenDocument (`.ods`).
+//!
+//! ```text
+//! plate.xlsx            the first sheet that holds anything
+//! plate.xlsx#Layout     the sheet called Layout
+//! ```
+//!
+//! A sheet is a table with a header line, or a plate map as [`plate_map`] reads them. Cells are read as they are shown:
+//! `1` and not `1.0`, fifteen digits, dates as `2024-01-31`, `TRUE` and `FALSE`; a cell that holds an error has no value.
+//! Empty lines are skipped, and so is a title, a single cell above a wider table. Refused: values under a header cell that
+//! is empty, as merged cells leave them, with the column; a workbook that unpacks to more than files of its size do;
+//! sheets of more cells than a table has; encrypted or damaged workbooks. A row's place is its number in the sheet.
+
+mod biff;
+mod package;
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader, SheetType, SheetVisible, Xls, Xlsb, Xlsx};
+
+use super::error::LoadError;
+use super::plate_map::{self, Line};
+use super::table::{self, RawColumn, RawTable, RowPlace, Values};
+use crate::table::{first_few, quietly};
+
+/// How files begin that may be workbooks: zip archives and compound files.
+pub(super) const ZIP: &[u8] = b"PK\x03\x04";
+pub(super) const COMPOUND: &[u8] = &[0xD0, 0xCF, 0x11, 0xE0];
+
+/// Endings of workbooks.
+const ENDINGS: [&str; 5] = ["xlsx", "xlsm", "xlsb", "xls", "ods"];
+
+/// Cells of a sheet, at most; 9,216 rows of 1,500 columns have 14 million.
+const MOST_CELLS: u64 = 16 << 20;
+
+/// Bytes of a workbook, at most; it is held in memory.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// The file of a path that may name a sheet behind `#`.
+pub(super) fn file_of(path: &Path) -> &Path {
+    split(path).0
+}
+
+fn split(path: &Path) -> (&Path, Option<&str>) {
+    let parts = path.to_str().and_then(|text| text.rsplit_once('#')).map(|(file, sheet)| (Path::new(file), sheet));
+    let is_workbook = |file: &Path| {
+        let extension = file.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        extension.is_some_and(|extension| ENDINGS.contains(&extension.as_str())) && file.is_file()
+    };
+    match parts {
+        Some((file, sheet)) if is_workbook(file) && !path.exists() => (file, Some(sheet)),
+        _ => (path, None),
+    }
+}
+
+/// The table of a sheet, as text.
+///
+/// # Errors
+/// If the workbook cannot be read, has no such sheet, or the sheet is not a table.
+pub(super) fn read(path: &Path) -> Result<RawTable, LoadError> {
+    let (sheet, lines) = Workbook::open(path)?.lines(split(path).1)?;
+    if plate_map::is_plate_map(&lines) {
+        let name = if split(path).1.is_some() || sheet != "Sheet1" { sheet } else { stem(path) };
+        return plate_map::read(path, &lines, &name);
+    }
+    table_of(path, lines)
+}
+
+/// Which of several sheets is read, if the path does not say it, and what else the workbook holds.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn note(path: &Path) -> Result<Option<String>, LoadError> {
+    if split(path).1.is_some() {
+        return Ok(None);
+    }
+    let mut workbook = Workbook::open(path)?;
+    let mut filled = Vec::new();
+    for name in workbook.names() {
+        if !workbook.lines(Some(&name)).is_ok_and(|(_, lines)| lines.is_empty()) {
+            filled.push(name);
+        }
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(match filled.as_slice() {
+        [read, others @ ..] if !others.is_empty() => Some(format!(
+            "{name} has {} sheets, of which `{read}` is read and {} not; `{name}#{}` names another",
+            filled.len(),
+            first_few(others, 3),
+            others[0]
+        )),
+        _ => None,
+    })
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+type Bytes = Cursor<Vec<u8>>;
+
+/// An opened workbook.
+struct Workbook<'a> {
+    path: &'a Path,
+    sheets: Sheets,
+}
+
+enum Sheets {
+    Xlsx(Box<Xlsx<Bytes>>),
+    Xlsb(Box<Xlsb<Bytes>>),
+    Xls(Box<Xls<Bytes>>),
+    Ods(Box<Ods<Bytes>>),
+}
+
+impl<'a> Workbook<'a> {
+    fn open(path: &'a Path) -> Result<Self, LoadError> {
+        let io = |cause| LoadError::io(path, cause);
+        let file = File::open(file_of(path)).map_err(io)?;
+        let size = file.metadata().map_err(io)?.len();
+        if size > MOST_BYTES {
+            return Err(damaged(path, format!("a workbook of {size} bytes; save the sheet as CSV")));
+        }
+        let mut bytes = Vec::new();
+        file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(io)?;
+        let is_compound = bytes.starts_with(COMPOUND);
+        let kind = match is_compound {
+            true => biff::check(&bytes, MOST_CELLS).map(|()| package::Kind::Xls),
+            false => package::check(path, &bytes, MOST_CELLS)?,
+        };
+        let kind = kind.map_err(|message| damaged(path, message))?;
+        let bytes = Cursor::new(bytes);
+        let sheets = decoded(path, || {
+            Ok::<_, String>(match kind {
+                package::Kind::Xlsx => Sheets::Xlsx(Box::new(Xlsx::new(bytes).map_err(|error| error.to_string())?)),
+                package::Kind::Xlsb => Sheets::Xlsb(Box::new(Xlsb::new(bytes).map_err(|error| error.to_string())?)),
+                package::Kind::Xls => Sheets::Xls(Box::new(Xls::new(bytes).map_err(|error| error.to_string())?)),
+                package::Kind::Ods => Sheets::Ods(Box::new(Ods::new(bytes).map_err(|error| error.to_string())?)),
+            })
+        })?;
+        Ok(Self { path, sheets })
+    }
+
+    /// The sheets of cells, hidden ones last.
+    fn names(&self) -> Vec<String> {
+        let sheets = match &self.sheets {
+            Sheets::Xlsx(book) => book.sheets_metadata(),
+            Sheets::Xlsb(book) => book.sheets_metadata(),
+            Sheets::Xls(book) => book.sheets_metadata(),
+            Sheets::Ods(book) => book.sheets_metadata(),
+        };
+        let of_cells = sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
+        let (shown, hidden): (Vec<_>, Vec<_>) = of_cells.partition(|sheet| sheet.visible == SheetVisible::Visible);
+        shown.into_iter().chain(hidden).map(|sheet| sheet.name.clone()).collect()
+    }
+
+    /// The lines of a sheet that hold anything, and its name; of the first that does if none is asked for.
+    fn lines(&mut self, wanted: Option<&str>) -> Result<(String, Vec<Line>), LoadError> {
+        let names = self.names();
+        let wanted = match wanted {
+            Some(wanted) => {
+                let is_it = |name: &&String| name.as_str() == wanted || name.eq_ignore_ascii_case(wanted);
+                let found = names.iter().find(|name| name.as_str() == wanted).or(names.iter().find(is_it));
+                let absent =
+                    || damaged(self.path, format!("no sheet `{wanted}`; the sheets are {}", first_few(&names, 12)));
+                vec![found.ok_or_else(absent)?.clone()]
+            }
+            None => names,
+        };
+        let mut last = String::new();
+        for name in wanted {
+            let lines = self.lines_of(&name)?;
+            if !lines.is_empty() {
+                return Ok((name, lines));
+            }
+            last = name;
+        }
+        Ok((last, Vec::new()))
+    }
+
+    fn lines_of(&mut self, name: &str) -> Result<Vec<Line>, LoadError> {
+        let Self { path, sheets } = self;
+        let mut cells = Cells::default();
+        decoded(path, || {
+            match sheets {
+                Sheets::Xlsx(book) => {
+                    let mut reader = book.worksheet_cells_reader(name).map_err(|error| error.to_string())?;
+                    while let Some(cell) = reader.next_cell().map_err(|error| error.to_string())? {
+                        cells.add(cell.get_position(), text_of_ref(cell.get_value()))?;
+                    }
+                }
+                Sheets::Xlsb(book) => {
+                    let mut reader = book.worksheet_cells_reader(name).map_err(|error| error.to_string())?;
+                    while let Some(cell) = reader.next_cell().map_err(|error| error.to_string())? {
+                        cells.add(cell.get_position(), text_of_ref(cell.get_value()))?;
+                    }
+                }
+                Sheets::Xls(book) => cells.add_all(&book.worksheet_range(name).map_err(|error| error.to_string())?)?,
+                Sheets::Ods(book) => cells.add_all(&book.worksheet_range(name).map_err(|error| error.to_string())?)?,
+            }
+            Ok::<_, String>(())
+        })?;
+        cells.lines().map_err(|message| damaged(path, message))
+    }
+}
+
+/// Cells as they come, with their places counted from 0.
+#[derive(Default)]
+struct Cells {
+    cells: Vec<(u32, u32, String)>,
+}
+
+impl Cells {
+    fn add(&mut self, (row, column): (u32, u32), text: Option<String>) -> Result<(), String> {
+        if let Some(text) = text {
+            self.cells.push((row, column, text));
+        }
+        if self.cells.len() as u64 > MOST_CELLS { Err(too_many()) } else { Ok(()) }
+    }
+
+    fn add_all(&mut self, range: &calamine::Range<Data>) -> Result<(), String> {
+        let (first_row, first_column) = range.start().unwrap_or_default();
+        for (row, column, value) in range.used_cells() {
+            self.add((first_row + row as u32, first_column + column as u32), text_of(value))?;
+        }
+        Ok(())
+    }
+
+    fn lines(mut self) -> Result<Vec<Line>, String> {
+        self.cells.sort_by_key(|(row, column, _)| (*row, *column));
+        let mut lines: Vec<Line> = Vec::new();
+        let mut n_cells = 0u64;
+        for (row, column, text) in self.cells {
+            if lines.last().is_none_or(|(line, _)| *line != row + 1) {
+                lines.push((row + 1, Vec::new()));
+            }
+            let (_, cells) = lines.last_mut().expect("one was pushed");
+            n_cells += u64::from(column + 1).saturating_sub(cells.len() as u64);
+            if n_cells > MOST_CELLS {
+                return Err(too_many());
+            }
+            cells.resize(column as usize, String::new());
+            cells.push(text);
+        }
+        Ok(lines)
+    }
+}
+
+fn too_many() -> String {
+    format!("more than {MOST_CELLS} cells, expected a table; save it as CSV if it is one")
+}
+
+fn text_of_ref(value: &DataRef<'_>) -> Option<String> {
+    let text = match value {
+        DataRef::Int(number) => number.to_string(),
+        DataRef::Float(number) => shown(*number),
+        DataRef::String(text) => text.clone(),
+        DataRef::SharedString(text) => (*text).to_owned(),
+        DataRef::Bool(is) => truth(*is),
+        DataRef::DateTime(date) => date_of(date),
+        DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
+        DataRef::Error(_) | DataRef::Empty => return None,
+    };
+    Some(text).filter(|text| !text.trim().is_empty())
+}
+
+fn text_of(value: &Data) -> Option<String> {
+    let text = match value {
+        Data::Int(number) => number.to_string(),
+        Data::Float(number) => shown(*number),
+        Data::String(text) => text.clone(),
+        Data::Bool(is) => truth(*is),
+        Data::DateTime(date) => date_of(date),
+        Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),
+        Data::Error(_) | Data::Empty => return None,
+    };
+    Some(text).filter(|text| !text.trim().is_empty())
+}
+
+/// A number with the fifteen digits that a spreadsheet shows: `0.3`, which is stored as `0.30000000000000004`.
+fn shown(number: f64) -> String {
+    format!("{number:.14e}").parse::<f64>().unwrap_or(number).to_string()
+}
+
+fn truth(is: bool) -> String {
+    if is { "TRUE" } else { "FALSE" }.to_owned()
+}
+
+/// A date, with a time if it has one; a duration as a number of days.
+fn date_of(date: &ExcelDateTime) -> String {
+    if date.is_duration() {
+        return shown(date.as_f64());
+    }
+    let (year, month, day, hour, minute, second, _) = date.to_ymd_hms_milli();
+    let day = format!("{year:04}-{month:02}-{day:02}");
+    if (hour, minute, second) == (0, 0, 0) { day } else { format!("{day} {hour:02}:{minute:02}:{second:02}") }
+}
+
+/// The table below the header of a sheet.
+fn table_of(path: &Path, mut lines: Vec<Line>) -> Result<RawTable, LoadError> {
+    let n_filled = |(_, cells): &Line| cells.iter().filter(|cell| !cell.is_empty()).count();
+    let width = lines.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
+    // A single cell above what has several is a title.
+    while lines.len() > 1 && n_filled(&lines[0]) == 1 && n_filled(&lines[1]) > 1 {
+        lines.remove(0);
+    }
+    if lines.is_empty() {
+        return Err(LoadError::Empty { path: path.to_path_buf() });
+    }
+    let (line, header) = lines.remove(0);
+    let mut names: Vec<String> =
+        header.iter().map(|name| name.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    names.resize(width, String::new());
+    // A table may stand anywhere in a sheet.
+    let is_used = |column: usize| lines.iter().any(|(_, cells)| cells.get(column).is_some_and(|cell| !cell.is_empty()));
+    let used: Vec<usize> = (0..width).filter(|&column| !names[column].is_empty() || is_used(column)).collect();
+    if let Some(column) = used.iter().find(|&&column| names[column].is_empty() && column != used[0]) {
+        return Err(damaged(
+            path,
+            format!(
+                "row {line} is the header, and its cell in column {} is empty though values stand below; name every \
+                 column in one line, without merged cells",
+                letters(*column)
+            ),
+        ));
+    }
+    let mut names: Vec<String> = used.iter().map(|&column| names[column].clone()).collect();
+    table::check_header(path, &mut names)?;
+    if lines.is_empty() {
+        return Err(LoadError::NoRows { path: path.to_path_buf() });
+    }
+    let rows = lines.iter().map(|(line, _)| RowPlace { path: 0, line: *line }).collect();
+    let column = |(name, &column): (String, &usize)| {
+        let cell = |(_, cells): &Line| cells.get(column).and_then(|cell| table::present(cell)).map(str::to_owned);
+        RawColumn { name, values: Values::Text(lines.iter().map(cell).collect()) }
+    };
+    let columns = names.into_iter().zip(&used).map(column).collect();
+    Ok(RawTable { columns, rows, paths: vec![path.to_path_buf()] })
+}
+
+/// A column as spreadsheets call it: `A`, `B`, …, `Z`, `AA`.
+fn letters(column: usize) -> String {
+    let last = char::from(b'A' + (column % 26) as u8);
+    if column < 26 { last.to_string() } else { format!("{}{last}", letters(column / 26 - 1)) }
+}
+
+/// What `read` reads; where it fails or panics, the workbook is damaged.
+fn decoded<T>(path: &Path, read: impl FnOnce() -> Result<T, String>) -> Result<T, LoadError> {
+    match quietly(read) {
+        Some(read) => read.map_err(|message| damaged(path, message)),
+        None => Err(damaged(path, "its parts contradict each other".to_owned())),
+    }
+}
+
+fn damaged(path: &Path, message: String) -> LoadError {
+    LoadError::Decode { path: path.to_path_buf(), message }
+}
+
+#[cfg(test)]
+mod tests;
