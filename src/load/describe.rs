@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::card::Card;
 use super::error::LoadError;
-use super::gap::{Filled, Gap, fill};
+use super::gap::{Filled, Gap, UNKNOWN, fill};
 use super::image::{self, ImageSource, LoadedImages};
 use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping};
@@ -85,8 +85,10 @@ pub fn describe(source: &Source) -> Result<Description<Loaded>, LoadError> {
     }
     let source = &source;
     let (mut files, sketches) = look_into(&paths);
-    let Filled { outcome, mut gaps, card: assumed } = fill(&card, &sketches, |card| load_with(source, card));
-    if let Ok(loaded) = &outcome {
+    let Filled { mut outcome, mut gaps, card: assumed } = fill(&card, &sketches, |card| load_with(source, card));
+    if let Ok(loaded) = &mut outcome {
+        // What is said of a name that stands for one that is asked for says nothing.
+        loaded.notes.retain(|note| !note.contains(UNKNOWN));
         for file in &mut files {
             file.rows = loaded.inputs.iter().find(|input| input.path == file.path).map(|input| input.rows);
         }

@@ -11,7 +11,7 @@ use super::declared::ColumnOrValue;
 use super::dose;
 use super::error::LoadError;
 use super::features::is_dose;
-use super::mapping::{ColumnRole, Mapping, plain};
+use super::mapping::{ColumnRole, Mapping, plain, unit_of};
 use super::table::ColumnSketch;
 use super::vehicle::{self, Standing};
 use crate::screen::{DoseUnit, Well};
@@ -79,6 +79,11 @@ pub(super) fn fill<T>(card: &Card, columns: &[ColumnSketch], load: impl Fn(Card)
     let mut gaps = Vec::<Gap>::new();
     loop {
         let outcome = load(card.clone());
+        if let Err(error) = &outcome
+            && follows(error, &mut card, &mut gaps, columns)
+        {
+            continue;
+        }
         let found = match &outcome {
             Err(error) if gaps.len() < MAX_LOADS => gap(error, &mut card, columns),
             _ => None,
@@ -170,7 +175,7 @@ fn gap(error: &LoadError, card: &mut Card, columns: &[ColumnSketch]) -> Option<G
         }
         LoadError::MissingColumn { column, .. } => absent(column, card, columns),
         LoadError::DoseUnit { column, .. } => Some(dose_unit(column, card, columns)),
-        LoadError::Undosed { column, names, .. } => undosed(column, names, card),
+        LoadError::Undosed { column, names, .. } => Some(undosed(column, names, card)),
         LoadError::DuplicateRow { plate, well, first, second, distinguishing, .. } => {
             let place = format!("plate `{plate}`, well {well} stands in {first} and in {second}");
             duplicates(place, distinguishing, card)
@@ -198,12 +203,43 @@ fn gap(error: &LoadError, card: &mut Card, columns: &[ColumnSketch]) -> Option<G
     }
 }
 
+/// Whether an error comes of what was assumed before; it is then made up for by assuming more, and not asked about.
+fn follows(error: &LoadError, card: &mut Card, gaps: &mut Vec<Gap>, columns: &[ColumnSketch]) -> bool {
+    let is_value = |declared: Option<&ColumnOrValue>, assumed: &str| {
+        declared.is_some_and(|declared| matches!(declared, ColumnOrValue::Value(value) if value == assumed))
+    };
+    let is_open = |declared: Option<&ColumnOrValue>| declared != Some(&ColumnOrValue::from(""));
+    match error {
+        // Wells of several plates meet on one.
+        LoadError::DuplicateRow { .. }
+            if is_value(card.columns.get(ColumnRole::Plate), ALL) && is_open(card.columns.get(ColumnRole::Well)) =>
+        {
+            card.columns.set(ColumnRole::Well, Some("".into()));
+            true
+        }
+        // Controls without a dose are not known as such before they have a name.
+        LoadError::Undosed { column, .. } | LoadError::Cell { column, .. }
+            if is_value(card.columns.get(ColumnRole::Perturbation), UNKNOWN)
+                && role_of(column, card) == Some(ColumnRole::Dose)
+                && is_open(card.columns.get(ColumnRole::Dose)) =>
+        {
+            let is_unit_given = columns.iter().any(|sketch| plain(&sketch.name).contains("unit"));
+            if unit_of(card, column).is_none() && !is_unit_given {
+                gaps.push(dose_unit(column, card, columns));
+            }
+            card.columns.set(ColumnRole::Dose, Some("".into()));
+            true
+        }
+        _ => false,
+    }
+}
+
 fn is_column(declared: Option<&ColumnOrValue>) -> bool {
     declared.and_then(ColumnOrValue::column).is_some_and(|column| !column.is_empty())
 }
 
 fn plate(card: &mut Card, columns: &[ColumnSketch]) -> Gap {
-    card.columns.plate = Some(ColumnOrValue::Value("all wells".to_owned()));
+    card.columns.plate = Some(ColumnOrValue::Value(ALL.to_owned()));
     let words = ["plate", "platte", "placa", "barcode", "batch", "run", "chip", "slide", "dish", "tray", "experiment"];
     Gap {
         section: "columns",
@@ -267,8 +303,11 @@ fn perturbation(card: &mut Card, columns: &[ColumnSketch]) -> Gap {
     }
 }
 
+/// The plate of all rows where none is known.
+const ALL: &str = "all wells";
+
 /// The perturbation of all rows where none is known.
-const UNKNOWN: &str = "to be named";
+pub(super) const UNKNOWN: &str = "to be named";
 
 /// `forskolin_um` -> `forskolin`.
 fn agent(column: &str) -> String {
@@ -291,7 +330,12 @@ fn absent(column: &str, card: &mut Card, columns: &[ColumnSketch]) -> Option<Gap
         declared == Some(column)
     })?;
     let near = nearest(column, columns);
-    card.columns.set(role, None);
+    let assumed = match role {
+        ColumnRole::Plate => Some(ColumnOrValue::Value(ALL.to_owned())),
+        ColumnRole::Perturbation => Some(ColumnOrValue::Value(UNKNOWN.to_owned())),
+        _ => None,
+    };
+    card.columns.set(role, assumed);
     Some(Gap {
         section: "columns",
         what: format!("the card takes `{column}` as `{role}`, and no table has a column of this name"),
@@ -319,18 +363,13 @@ fn dose_unit(column: &str, card: &mut Card, columns: &[ColumnSketch]) -> Gap {
     }
 }
 
-fn undosed(column: &str, names: &[String], card: &mut Card) -> Option<Gap> {
-    if names.iter().any(|name| name == UNKNOWN) {
-        // What was applied is asked for already; what the doses are of is known with it.
-        card.columns.dose = Some("".into());
-        return None;
-    }
+fn undosed(column: &str, names: &[String], card: &mut Card) -> Gap {
     let names: Vec<String> =
         names.iter().filter(|name| vehicle::standing(name) != Some(Standing::Nothing)).cloned().collect();
     card.assumed.controls.extend(names.iter().cloned());
     let unknown: Vec<&String> = names.iter().filter(|name| vehicle::standing(name).is_none()).collect();
     let listed: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
-    Some(Gap {
+    Gap {
         section: "controls",
         what: format!(
             "{} no dose above 0 in `{column}`, while other perturbations do: vehicle or another control?",
@@ -349,7 +388,7 @@ fn undosed(column: &str, names: &[String], card: &mut Card) -> Option<Gap> {
                 .to_owned(),
         candidates: Vec::new(),
         assumed: "they are negative controls".to_owned(),
-    })
+    }
 }
 
 fn duplicates(place: String, distinguishing: &[String], card: &mut Card) -> Option<Gap> {
@@ -394,7 +433,7 @@ fn cell(column: &str, found: &str, card: &mut Card, columns: &[ColumnSketch]) ->
     let sketch = columns.iter().find(|sketch| sketch.name == column)?;
     let is_strange = |is_right: &dyn Fn(&str) -> bool| {
         let n_wrong = sketch.values.iter().filter(|value| !is_right(value)).count();
-        2 * n_wrong > sketch.values.len()
+        n_wrong > 1 && 2 * n_wrong > sketch.values.len()
     };
     let number = |text: &str| text.parse::<f64>().is_ok();
     let is_other = match role {

@@ -94,15 +94,20 @@ fn cells() -> Vec<Case> {
         table!("no perturbations", "t.csv", changed("compound", "remark"), 2),
         table!("no plates", "t.csv", changed("plate", "remark"), 2),
         table!("no features", "t.csv", "plate,well,compound\nP1,A01,DMSO\n", 2),
-        table!("a word that is no role", "t.csv", {
-            let (header, rows) = PLAIN.split_once('\n').unwrap();
-            format!("{header},control_type\n{}", rows.replace('\n', ",perhaps\n"))
-        }),
+        table!(
+            "a word that is no role",
+            "t.csv",
+            {
+                let (header, rows) = PLAIN.split_once('\n').unwrap();
+                format!("{header},control_type\n{}", rows.replace('\n', ",perhaps\n"))
+            },
+            2
+        ),
         table!("a duration of ten million years", "t.csv", {
             let (header, rows) = PLAIN.split_once('\n').unwrap();
             format!("{header},hours\n{}", rows.replace('\n', ",9e10\n"))
         }),
-        case("tables with different columns", 1, &["inspect", "a.csv", "b.csv"], |folder| {
+        case("tables with different columns", 2, &["inspect", "a.csv", "b.csv"], |folder| {
             fs::write(folder.join("a.csv"), PLAIN).unwrap();
             fs::write(folder.join("b.csv"), changed("f2", "f3").replace("P1", "P3").replace("P2", "P4")).unwrap();
         }),

@@ -181,3 +181,19 @@ fn a_declared_column_that_is_absent_is_asked_for_with_those_that_are_like_it() {
     let lines: Vec<&str> = description.gaps.iter().map(|gap| gap.lines[0].text.as_str()).collect();
     assert_eq!(lines[0], "perturbation = \"compound_title\"");
 }
+
+#[test]
+fn what_comes_of_an_assumption_is_not_asked_about() {
+    // On one plate, wells of two meet; without names, controls without a dose are not known as such.
+    let text = table("Platte,well,Wirkstoff,dose,f1,f2", 12, |row| {
+        let (agent, dose) = [("DMSO", ""), ("taxol", "3"), ("nocodazole", "1")][row % 3];
+        format!("p{},A{:02},{agent},{dose},{}.5,{}.25", row / 6, row % 6 + 1, row * row % 7, row * 5 % 11)
+    });
+    let (description, lines) = gaps_of(&text);
+    assert_eq!(lines, ["plate = \"…\"", "perturbation = \"…\"", "dose_unit = \"uM\""]);
+    assert_eq!(description.outcome.unwrap().screen.n_observations(), 12);
+    let card = "files = [\"t.csv\"]\n[columns]\nplate = \"Plate\"\nperturbation = \"Wirkstof\"\ndose = \"\"";
+    let description = Folder::new().with("t.csv", text).with("dataset.toml", card).describe(&[""]);
+    let lines: Vec<&str> = description.gaps.iter().map(|gap| gap.lines[0].text.as_str()).collect();
+    assert_eq!(lines[1..], ["perturbation = \"Wirkstoff\""]);
+}
