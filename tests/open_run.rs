@@ -82,7 +82,7 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     let said = finish(predict("taxol@100000"), 0);
     assert!(said.contains("100000 µM is far beyond"), "{said}");
     // An unmeasured pair is predicted; what cannot be is a question, and the file stays.
-    finish(predict("taxol@0.5+colchicine@0.7"), 0);
+    finish(predict("taxol@0.5+demecolcine@0.7"), 0);
     let good = fs::read(&predictions).unwrap();
     for (intervention, expected) in [
         ("taxol@10 parsec", "`10 parsec` of `taxol` is not a dose"),

@@ -142,10 +142,7 @@ pub(super) fn is_there(pattern: &Path) -> bool {
 pub(super) fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let none = || LoadError::NoFiles { pattern: pattern.display().to_string() };
     if pattern.is_dir() {
-        let entries = std::fs::read_dir(pattern).map_err(|cause| LoadError::io(pattern, cause))?;
-        let mut tables: Vec<PathBuf> =
-            entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| is_table(path)).collect();
-        tables.sort();
+        let tables = tables_in(pattern).map_err(|cause| LoadError::io(pattern, cause))?;
         return match tables.is_empty() {
             true => Err(LoadError::Folder { folder: pattern.to_path_buf(), holds: walk::holdings(pattern) }),
             false => Ok(tables),
@@ -164,24 +161,31 @@ pub(super) fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
     if tables.is_empty() { Err(none()) } else { Ok(tables) }
 }
 
+/// The tables of a folder, sorted.
+fn tables_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
+    let mut tables: Vec<PathBuf> = entries.filter(|path| is_table(path)).collect();
+    tables.sort();
+    Ok(tables)
+}
+
 /// Whether tables lie in a folder.
 pub(super) fn has_tables(folder: &Path) -> bool {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    entries.map(|entry| entry.path()).any(|path| is_table(&path))
+    tables_in(folder).is_ok_and(|tables| !tables.is_empty())
 }
 
 /// Tables that lie beside given ones and were not given.
 pub(super) fn beside_given(given: &[PathBuf]) -> Vec<String> {
     let Some(folder) = given.first().map(|path| folder_of(path)) else { return Vec::new() };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let there = matching(folder).unwrap_or_default();
+    let there = tables_in(folder).unwrap_or_default();
     let is_given = |path: &PathBuf| given.iter().any(|given| file_name(given) == file_name(path));
     there.iter().filter(|path| !is_given(path)).map(|path| file_name(path)).collect()
 }
 
 /// Whether a folder holds what can only be tables; workbooks and layouts lie beside images too.
 pub(super) fn holds_tables(folder: &Path) -> bool {
-    matching(folder).is_ok_and(|tables| tables.iter().any(|path| is_called(path, &TABLES)))
+    tables_in(folder).is_ok_and(|tables| tables.iter().any(|path| is_called(path, &TABLES)))
 }
 
 const TABLES: [&str; 7] = [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet"];

@@ -113,7 +113,7 @@ impl Block {
             }
             let well = Well::at(row as i64 + 1, index as i64).filter(|_| index <= self.n_columns);
             let well =
-                well.ok_or_else(|| format!("{text:?} stands beside the plate, which has {} columns", self.n_columns))?;
+                well.ok_or_else(|| format!("{text:?} stands outside the plate, which has {} columns", self.n_columns))?;
             self.values.insert(well, (text.to_owned(), line));
         }
         self.n_rows += 1;
@@ -218,7 +218,7 @@ mod tests {
     fn faults_are_named_with_their_lines() {
         for (text, part) in [
             ("drug,1,2,3\nA,x,,\nC,x,,\n", "map.csv:3: \"C\" begins a line of the plate `drug`, expected row B"),
-            ("drug,1,2,3\nA,x,,,y\n", "map.csv:2: \"y\" stands beside the plate, which has 3 columns"),
+            ("drug,1,2,3\nA,x,,,y\n", "map.csv:2: \"y\" stands outside the plate, which has 3 columns"),
             ("drug,1,2,3\nA,x,,\n\ndrug,1,2,3\nA,y,,\n", "map.csv:4: a second block is called `drug`"),
             ("by,me,,\n,1,2,3\nA,x,,\n", "map.csv:1: \"by me\" belongs to no plate"),
         ] {

@@ -34,7 +34,7 @@ pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
         let beside = if has_card { Vec::new() } else { inputs::beside_given(&paths) };
         if !beside.is_empty() {
             let beside = first_few(&beside, 4);
-            left_out.push(format!("beside it lie {beside}; if it is there, give them too, or their folder"));
+            left_out.push(format!("next to it lie {beside}; if it is there, give them too, or their folder"));
         }
         error.with_tables_left_out(&left_out)
     })

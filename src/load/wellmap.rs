@@ -102,7 +102,7 @@ fn table_of(path: &Path, rows: &[(Option<String>, At, BTreeMap<String, String>)]
     let has_plates = rows.iter().any(|(plate, _, _)| plate.is_some());
     if let Some(name) = names.iter().find(|name| *name.as_str() == *"well" || has_plates && *name.as_str() == *"plate")
     {
-        return Err(format!("a parameter is called `{name}`, which the layout itself tells; rename it"));
+        return Err(format!("a parameter is called `{name}`, which the layout itself gives; rename it"));
     }
     let well = |(row, column): At| Well::at(row as i64 + 1, column as i64 + 1);
     let wells: Vec<Option<String>> = rows.iter().map(|(_, at, _)| well(*at).map(|well| well.to_string())).collect();

@@ -119,8 +119,9 @@ impl Quotes {
 fn member(text: &str) -> Written {
     let text = text.trim();
     if let Some((name, behind)) = unquoted(text) {
-        let (rest, kind, dose) = behind_name(behind);
-        if rest.is_empty() {
+        // A letter stands for the name, without which nothing could stand behind it.
+        let with_name = format!("x{behind}");
+        if let ("x", kind, dose) = behind_name(&with_name) {
             return Written { name, kind, dose };
         }
     }

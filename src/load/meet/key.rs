@@ -250,7 +250,13 @@ fn first_keys(
     let is_perturbation = |pair: &Pair| pair.role == Some(ColumnRole::Perturbation);
     let is_unique = |pair: &Pair| Rows::by(sheet, std::slice::from_ref(pair)).n_keys == sheet.n_rows();
     let worth = |pair: &Pair| (is_unique(pair), is_perturbation(pair), pair.n_found);
-    let is_key = |pair: &Pair| is_telling(table, &pair.table) || pair.has_one_name && is_unique(pair);
+    // Equal doses or times are no reason to belong together; they only make the key of a perturbation finer.
+    let is_measure = |pair: &Pair| {
+        let measures = [ColumnRole::Dose, ColumnRole::Hours, ColumnRole::Site, ColumnRole::Replicate];
+        pair.role.is_some_and(|role| measures.contains(&role))
+    };
+    let is_key =
+        |pair: &Pair| !is_measure(pair) && (is_telling(table, &pair.table) || pair.has_one_name && is_unique(pair));
     let anchors = pairs.iter().filter(|pair| is_perturbation(pair) || is_key(pair));
     match anchors.rev().max_by_key(|pair| worth(pair)) {
         Some(pair) => Ok(vec![pair.clone()]),
