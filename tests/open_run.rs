@@ -133,7 +133,7 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     assert!(said.contains("No such"), "{said}");
     let said = finish(command(&["rank", &run, "--target", target, "--by", "guess"]), 2);
     assert!(said.contains("`guess` cannot rank; choose one of lewm, blend"), "{said}");
-    let said = finish(command(&["rank", &run, "--target", target, "--by", "additive"]), 0);
+    let said = finish(command(&["rank", &run, "--target", target, "--by", "additive"]), 2);
     assert!(said.contains("it is not a combination whose members are all in training, and "), "{said}");
 
     let scores = text("scores.parquet");

@@ -141,7 +141,7 @@ fn other_files() -> Vec<Case> {
         run!(
             "an intervention with a dose that is none",
             2,
-            &["predict", "run", "--intervention", "taxol@10uM", "--out", "p.parquet"],
+            &["predict", "run", "--intervention", "taxol@10 parsec", "--out", "p.parquet"],
             |_| {}
         ),
         run!("a target that is no query, of a run", 2, &["rank", "run", "--target", "moa = best"], |_| {}),
