@@ -62,7 +62,7 @@ fn load_source(
     if loaded.screen.row_kind() == RowKind::TrackWindow { Err(StudyError::NoTrackConfig) } else { Ok(loaded) }
 }
 
-/// Prepares a screen that was just loaded, as [`prepare_screen`].
+/// Prepares a screen that was just loaded: splits first, then fits what is fitted on the training part, then pairs.
 ///
 /// # Errors
 /// What reading the card's descriptors, splitting, normalizing or pairing says.
