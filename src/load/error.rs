@@ -392,7 +392,6 @@ impl LoadError {
                 | Self::CardPath { .. }
                 | Self::MolarMass { .. }
                 | Self::NoFeatures { .. }
-                | Self::ColumnsDiffer { .. }
         )
     }
 

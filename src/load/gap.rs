@@ -120,6 +120,11 @@ impl Gap {
         }
     }
 
+    /// Whether the screen can be loaded without an answer, though nothing can be learned from it.
+    pub fn is_of_untreated_images(&self) -> bool {
+        self.assumed == AS_UNTREATED
+    }
+
     /// That no sheet of images names what was applied; `sheets` are tables beside it that may, with the key to join on.
     pub(super) fn of_image_perturbations(columns: &[ColumnSketch], sheets: &[(String, String)]) -> Self {
         let mut card = Card::default();
@@ -139,7 +144,7 @@ impl Gap {
         let others =
             sheets.iter().map(|(file, key)| Candidate { name: file.clone(), examples: vec![format!("by {key}")] });
         gap.candidates = others.chain(gap.candidates).collect();
-        gap.assumed = String::new();
+        gap.assumed = AS_UNTREATED.to_owned();
         gap
     }
 
@@ -193,12 +198,6 @@ fn gap(error: &LoadError, card: &mut Card, columns: &[ColumnSketch]) -> Option<G
             })
         }
         LoadError::Cell { column, found, .. } => cell(column, found, card, columns),
-        LoadError::ColumnsDiffer { columns, has, lacks } => columns_differ(
-            columns,
-            &has.file_name().unwrap_or_default().to_string_lossy(),
-            &lacks.file_name().unwrap_or_default().to_string_lossy(),
-            card,
-        ),
         _ => None,
     }
 }
@@ -302,6 +301,9 @@ fn perturbation(card: &mut Card, columns: &[ColumnSketch]) -> Gap {
         assumed: "all rows received one perturbation".to_owned(),
     }
 }
+
+/// What is assumed of images of which nothing says what was applied.
+const AS_UNTREATED: &str = "all wells are empty, and their images can be looked at and embedded";
 
 /// The plate of all rows where none is known.
 const ALL: &str = "all wells";
@@ -489,36 +491,6 @@ fn role_of(column: &str, card: &Card) -> Option<ColumnRole> {
     let names = [column.to_owned()];
     let mapping = Mapping::of_names(std::path::Path::new(""), &names, &Card::default()).ok()?;
     mapping.columns.first().map(|mapped| mapped.role)
-}
-
-fn columns_differ(names: &[String], has: &str, lacks: &str, card: &mut Card) -> Option<Gap> {
-    if names.iter().all(|name| card.exclude_features.contains(name)) {
-        return None;
-    }
-    let what = format!("`{lacks}` has no column {}, which `{has}` has", first_few(names, SHOWN));
-    if names.iter().any(|name| role_of(name, card).is_some()) {
-        return Some(Gap {
-            section: "",
-            what: format!("{what}: they are not parts of one table"),
-            lines: vec![line("files = [\"…\"]", "the tables of measurements alone")],
-            otherwise:
-                "and the others joined, as with `join = [{ file = \"platemap.csv\", on = [\"plate\", \"well\"] }]`"
-                    .to_owned(),
-            candidates: Vec::new(),
-            assumed: String::new(),
-        });
-    }
-    card.exclude_features.extend(names.iter().cloned());
-    let listed: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
-    Some(Gap {
-        section: "",
-        what,
-        lines: vec![line(format!("exclude_features = [{}]", listed.join(", ")), "they are left out everywhere")],
-        otherwise: "or name under `files` only the tables that belong together, and join sheets with [[join]]"
-            .to_owned(),
-        candidates: Vec::new(),
-        assumed: "these columns are left out".to_owned(),
-    })
 }
 
 /// Columns that could be meant: those called so first.
