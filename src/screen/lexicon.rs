@@ -200,6 +200,10 @@ impl Lexicon {
             let text = text.chars().take(80).collect();
             return Err(InterventionError::Text { text });
         }
+        // A perturbation of this name is printed in quotes.
+        if text == UNTREATED {
+            return Ok(Read { intervention: Intervention::untreated(), remarks: Vec::new() });
+        }
         let as_printed = members(text);
         let is_known = |member: &Written| self.kinds.contains_key(&member.name);
         if as_printed.iter().all(is_known) {
@@ -207,9 +211,6 @@ impl Lexicon {
         }
         if self.kinds.contains_key(text) {
             return self.set(&[Written { name: text.to_owned(), kind: None, dose: None }], new_names);
-        }
-        if text == UNTREATED {
-            return Ok(Read { intervention: Intervention::untreated(), remarks: Vec::new() });
         }
         let mut readings = self.readings(text);
         readings.dedup();
