@@ -15,7 +15,7 @@ use super::image::{self, ImageSource, LoadedImages};
 use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping};
 use super::source::Source;
-use super::table::ColumnSketch;
+use super::table::{ColumnSketch, merged};
 use super::{format, inputs, load_with, tracks};
 use crate::screen::{Reference, Role, Screen};
 
@@ -173,26 +173,15 @@ pub fn describe_images(source: &ImageSource) -> Result<Description<LoadedImages>
 
 /// The files with their columns, and the columns of all of them.
 fn look_into(paths: &[PathBuf]) -> (Vec<SeenFile>, Vec<ColumnSketch>) {
-    let mut columns: Vec<ColumnSketch> = Vec::new();
-    let mut positions = BTreeMap::<String, usize>::new();
-    let mut files = Vec::new();
-    for path in paths {
+    let look = |path: &PathBuf| {
         let sketches = format::sketch(path, false);
         let problem = sketches.as_ref().err().map(ToString::to_string).unwrap_or_default();
         let sketches = sketches.unwrap_or_default();
-        let n_columns = problem.is_empty().then_some(sketches.len());
-        files.push(SeenFile { path: path.clone(), rows: None, columns: n_columns, problem });
-        for sketch in sketches {
-            match positions.get(&sketch.name) {
-                Some(&position) => columns[position].merge(sketch),
-                None => {
-                    positions.insert(sketch.name.clone(), columns.len());
-                    columns.push(sketch);
-                }
-            }
-        }
-    }
-    (files, columns)
+        let columns = problem.is_empty().then_some(sketches.len());
+        (SeenFile { path: path.clone(), rows: None, columns, problem }, sketches)
+    };
+    let (files, sketches): (Vec<_>, Vec<_>) = paths.iter().map(look).unzip();
+    (files, merged(sketches))
 }
 
 /// The tables in a folder that name perturbations and share a column with the sheet of images, with that column.

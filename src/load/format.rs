@@ -6,8 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::error::LoadError;
-use super::notation::Notation;
-use super::table::{self, ColumnSketch, RawColumn, RawTable, SKETCH_CELLS, Values};
+use super::table::{self, ColumnSketch, RawColumn, RawTable, Values};
 use super::{csv, parquet, text, wellmap, workbook};
 
 /// How SQLite databases begin.
@@ -80,17 +79,8 @@ fn small(path: &Path, format: Format) -> Result<Option<RawTable>, LoadError> {
     }
 }
 
-/// How the numbers of a table of text are written.
-fn notation(table: &RawTable) -> Notation {
-    let texts = table.columns.iter().filter_map(|column| match &column.values {
-        Values::Text(texts) => Some(texts.iter().take(SKETCH_CELLS).flatten()),
-        Values::Number(_) => None,
-    });
-    Notation::of(texts.flatten().map(String::as_str), false)
-}
-
 fn sketch_of(table: &RawTable) -> Vec<ColumnSketch> {
-    let notation = notation(table);
+    let notation = table::notation_of(table.columns.iter());
     let sketch = |column: &RawColumn| {
         let mut sketch = ColumnSketch::of(&column.name);
         if let Values::Text(texts) = &column.values {
@@ -103,26 +93,14 @@ fn sketch_of(table: &RawTable) -> Vec<ColumnSketch> {
 
 /// A table of text, the columns that `numbers` names as numbers.
 fn with_numbers(mut table: RawTable, numbers: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
-    let notation = notation(&table);
-    let places: Vec<_> = (0..table.n_rows()).map(|row| table.place(row)).collect();
-    for column in &mut table.columns {
-        let RawColumn { name, values } = column;
-        let Values::Text(texts) = values else { continue };
-        if !numbers.contains(name.as_str()) {
-            if notation != Notation::POINT {
-                column.write_plainly(notation);
-            }
-            continue;
-        }
-        let number = |(place, text): (_, &Option<String>)| match text.as_deref().and_then(table::present_number) {
-            None => Ok(f32::NAN),
-            Some(text) => {
-                let wrong = |place: &super::error::Place| csv::not_a_number(&place.path, place.line, name, text);
-                notation.number(text).map(|number| number as f32).ok_or_else(|| wrong(place))
-            }
-        };
-        *values = Values::Number(places.iter().zip(texts.iter()).map(number).collect::<Result<_, _>>()?);
-    }
+    let notation = table::notation_of(table.columns.iter());
+    let mut columns = std::mem::take(&mut table.columns);
+    let wrong = |row: usize, column: &str, text: &str| {
+        let place = table.place(row);
+        csv::not_a_number(&place.path, place.line, column, text)
+    };
+    table::read_numbers(&mut columns, numbers, notation, wrong)?;
+    table.columns = columns;
     Ok(table)
 }
 

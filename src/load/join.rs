@@ -20,7 +20,7 @@ use super::compare::Compare;
 use super::error::LoadError;
 use super::join_key::JoinKey;
 use super::mapping::{ColumnRole, Mapping, column_called};
-use super::table::{RawColumn, RawTable, Values};
+use super::table::{RawColumn, RawTable, Values, distinct};
 use super::{format, inputs};
 
 /// The column of a plate map without plates that holds the names of the files.
@@ -324,11 +324,6 @@ pub(super) fn plate_of_file<'a>(name: &str, plates: &BTreeSet<&'a str>) -> Optio
         [longest, next, ..] if longest.len() > next.len() => Some(longest),
         _ => None,
     }
-}
-
-/// The distinct values of a column.
-fn distinct(values: &[Option<String>]) -> BTreeSet<&str> {
-    values.iter().flatten().map(String::as_str).collect()
 }
 
 /// What of a column is compared.

@@ -26,7 +26,7 @@ use super::inputs::file_name;
 use super::join::Sheet;
 use super::join_key::{JoinKey, OneOrMore};
 use super::mapping::{ColumnRole, Mapping};
-use super::table::{ColumnSketch, RawTable, Values};
+use super::table::{ColumnSketch, RawTable, Values, distinct};
 use super::{format, workbook};
 use crate::table::first_few;
 
@@ -453,10 +453,6 @@ impl Meeting {
         self.notes.extend(notes);
         Ok(())
     }
-}
-
-fn distinct(values: &[Option<String>]) -> BTreeSet<&str> {
-    values.iter().flatten().map(String::as_str).collect()
 }
 
 /// Whether values are fingerprints, texts of many 0 and 1.

@@ -167,30 +167,8 @@ fn numbers_of_texts(
     numbers: &BTreeSet<&str>,
 ) -> Result<(), LoadError> {
     let stored_as_texts = columns.iter().zip(is_text).filter(|(_, is)| **is);
-    let texts = stored_as_texts.filter_map(|(column, _)| match &column.values {
-        Values::Text(texts) => Some(texts.iter().take(SKETCH_CELLS).flatten()),
-        Values::Number(_) => None,
-    });
-    let notation = Notation::of(texts.flatten().map(String::as_str), false);
-    for column in columns {
-        let RawColumn { name, values } = column;
-        let Values::Text(texts) = values else { continue };
-        if !numbers.contains(name.as_str()) {
-            if notation != Notation::POINT {
-                column.write_plainly(notation);
-            }
-            continue;
-        }
-        let number = |(row, text): (usize, &Option<String>)| match text.as_deref().and_then(table::present_number) {
-            None => Ok(f32::NAN),
-            Some(text) => match notation.number(text) {
-                Some(number) => Ok(number as f32),
-                None => Err(not_a_number(path, row + 2, name, text)),
-            },
-        };
-        *values = Values::Number(texts.iter().enumerate().map(number).collect::<Result<_, _>>()?);
-    }
-    Ok(())
+    let notation = table::notation_of(stored_as_texts.map(|(column, _)| column));
+    table::read_numbers(columns, numbers, notation, |row, column, text| not_a_number(path, row + 2, column, text))
 }
 
 /// Reads the columns at `places` of the schema, the first `most_rows` if that is given; how many rows there are.

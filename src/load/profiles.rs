@@ -13,7 +13,7 @@ use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping};
 use super::meet::{self, Meeting, Sketched};
 use super::source::Source;
-use super::table::{ColumnSketch, RawTable};
+use super::table::{ColumnSketch, RawTable, merged};
 use super::{controls, design, exclude, format, join, labels, values};
 use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Unit, Units};
 use crate::table::first_few;
@@ -162,21 +162,7 @@ fn sketch_each(files: Vec<inputs::Given>) -> Result<Vec<Sketched>, LoadError> {
 
 /// The columns of all tables, in the order of the first, with the cells of all of them counted.
 fn sketch_all(tables: &[Sketched]) -> Result<Vec<ColumnSketch>, LoadError> {
-    let merged = |each: Vec<Vec<ColumnSketch>>| {
-        let mut merged: Vec<ColumnSketch> = Vec::new();
-        let mut positions = BTreeMap::<String, usize>::new();
-        for sketch in each.into_iter().flatten() {
-            match positions.get(&sketch.name) {
-                Some(&position) => merged[position].merge(sketch),
-                None => {
-                    positions.insert(sketch.name.clone(), merged.len());
-                    merged.push(sketch);
-                }
-            }
-        }
-        merged
-    };
-    let first = merged(tables.iter().map(|table| table.columns.clone()).collect());
+    let first = merged(tables.iter().map(|table| table.columns.clone()));
     // A column without a value in the first rows may be a feature of later ones.
     let is_open =
         |sketch: &ColumnSketch| sketch.n_cells() == 0 && !sketch.is_nested && !sketch.name.starts_with("Metadata_");
@@ -184,7 +170,7 @@ fn sketch_all(tables: &[Sketched]) -> Result<Vec<ColumnSketch>, LoadError> {
         return Ok(first);
     }
     let each: Vec<_> = tables.par_iter().map(|table| format::sketch(&table.path, true)).collect();
-    Ok(merged(each.into_iter().collect::<Result<_, _>>()?))
+    Ok(merged(each.into_iter().collect::<Result<Vec<_>, _>>()?))
 }
 
 /// Columns that rules, joins or labels use: no features, and needed in every table.

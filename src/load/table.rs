@@ -176,6 +176,62 @@ pub(super) fn check_header(path: &Path, names: &mut [String]) -> Result<(), Load
     Ok(())
 }
 
+/// The sketches of several files as those of one table: columns in the order of the first, their cells counted together.
+pub(super) fn merged(each: impl IntoIterator<Item = Vec<ColumnSketch>>) -> Vec<ColumnSketch> {
+    let mut merged: Vec<ColumnSketch> = Vec::new();
+    let mut positions = BTreeMap::<String, usize>::new();
+    for sketch in each.into_iter().flatten() {
+        match positions.get(&sketch.name) {
+            Some(&position) => merged[position].merge(sketch),
+            None => {
+                positions.insert(sketch.name.clone(), merged.len());
+                merged.push(sketch);
+            }
+        }
+    }
+    merged
+}
+
+/// The distinct values of a column.
+pub(super) fn distinct(values: &[Option<String>]) -> BTreeSet<&str> {
+    values.iter().flatten().map(String::as_str).collect()
+}
+
+/// How numbers are written in columns of text, by their first cells.
+pub(super) fn notation_of<'a>(columns: impl Iterator<Item = &'a RawColumn>) -> Notation {
+    let texts = columns.filter_map(|column| match &column.values {
+        Values::Text(texts) => Some(texts.iter().take(SKETCH_CELLS).flatten()),
+        Values::Number(_) => None,
+    });
+    Notation::of(texts.flatten().map(String::as_str), false)
+}
+
+/// Makes numbers of the columns of text that `numbers` names, and writes numbers in the others plainly; `wrong` names a cell
+/// that is not a number by its row, column and text.
+pub(super) fn read_numbers(
+    columns: &mut [RawColumn],
+    numbers: &BTreeSet<&str>,
+    notation: Notation,
+    wrong: impl Fn(usize, &str, &str) -> LoadError,
+) -> Result<(), LoadError> {
+    for column in columns {
+        let RawColumn { name, values } = column;
+        let Values::Text(texts) = values else { continue };
+        if !numbers.contains(name.as_str()) {
+            if notation != Notation::POINT {
+                column.write_plainly(notation);
+            }
+            continue;
+        }
+        let number = |(row, text): (usize, &Option<String>)| match text.as_deref().and_then(present_number) {
+            None => Ok(f32::NAN),
+            Some(text) => notation.number(text).map(|number| number as f32).ok_or_else(|| wrong(row, name, text)),
+        };
+        *values = Values::Number(texts.iter().enumerate().map(number).collect::<Result<_, _>>()?);
+    }
+    Ok(())
+}
+
 impl RawColumn {
     /// Writes the numbers of a text column, doses say, as programs write them; a column of mostly other texts stays.
     pub fn write_plainly(&mut self, notation: Notation) {

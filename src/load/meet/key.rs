@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::{Candidate, Known, SHOWN, distinct, mapping_of};
+use super::{Candidate, Known, SHOWN, mapping_of};
 use crate::load::card::Card;
 use crate::load::compare::{Compare, names_well};
 use crate::load::error::LoadError;
 use crate::load::join::{name_of, plate_of_file};
 use crate::load::join_key::JoinKey;
 use crate::load::mapping::{ColumnRole, Mapping, plain};
-use crate::load::table::{RawColumn, RawTable, Values};
+use crate::load::table::{RawColumn, RawTable, Values, distinct};
 use crate::table::first_few;
 
 /// Two columns of which the values meet.
