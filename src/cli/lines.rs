@@ -1,5 +1,7 @@
 //! Text for a terminal of 80 columns: long lines go on below their own beginning.
 
+use crate::table::filled;
+
 /// Columns of a terminal.
 const WIDTH: usize = 80;
 
@@ -14,21 +16,9 @@ impl Lines {
     /// A line that begins with `start` and goes on, where it is too long, below the end of `start`.
     pub(super) fn hanging(&mut self, start: &str, text: &str) {
         let indent = start.chars().count();
+        let between = format!("\n{}", " ".repeat(indent));
         self.0 += start;
-        let mut at = indent;
-        for (index, word) in text.split(' ').enumerate() {
-            let length = word.chars().count();
-            if index > 0 && at + 1 + length > WIDTH {
-                self.0 += "\n";
-                self.0 += &" ".repeat(indent);
-                at = indent;
-            } else if index > 0 {
-                self.0.push(' ');
-                at += 1;
-            }
-            self.0 += word;
-            at += length;
-        }
+        self.0 += &filled(text.split(' '), WIDTH.saturating_sub(indent)).join(&between);
         self.0.truncate(self.0.trim_end_matches(' ').len());
         self.0.push('\n');
     }

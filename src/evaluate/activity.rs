@@ -1,5 +1,6 @@
 //! What does anything at all: measured treatments by how well their replicates are told from control wells.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use super::{EvaluateError, MapSettings, Negatives, ReplicateMap, replicate_map};
 use crate::pair::by_wells;
 use crate::plan::{Facts, without_controls};
-use crate::screen::{Intervention, Role, Screen};
+use crate::screen::{Intervention, Role, Screen, Treatment};
 use crate::table::{Column, FileError, Side, Table, TextTable};
 
 /// Share of false discoveries up to which a treatment counts as active.
@@ -71,10 +72,13 @@ impl Activity {
         let found = replicate_map(screen, &screen.features, &treatments, &settings)?;
         let facts = Facts::of(screen);
         let noise = noise_of_a_well(screen);
+        let scores: BTreeMap<&Treatment, &ReplicateMap> =
+            found.scored.iter().map(|scored| (&scored.treatment, scored)).collect();
+        let reasons: BTreeMap<&Treatment, &str> =
+            found.unscored.iter().map(|unscored| (&unscored.treatment, unscored.reason)).collect();
         let mut rows = Vec::with_capacity(treatments.len());
         for (treatment, wells) in treatments {
-            let scored = found.scored.iter().find(|scored| scored.treatment == treatment);
-            let reason = found.unscored.iter().find(|unscored| unscored.treatment == treatment);
+            let scored = scores.get(&treatment);
             let effect = root_mean_square(&screen.features.mean_of(&wells));
             rows.push(ActiveIntervention {
                 rank: 0,
@@ -88,7 +92,7 @@ impl Activity {
                 moa: facts.moa(&wells),
                 note: match scored {
                     Some(scored) => too_few(scored),
-                    None => reason.map(|reason| reason.reason.to_owned()).unwrap_or_default(),
+                    None => reasons.get(&treatment).copied().unwrap_or_default().to_owned(),
                 },
                 n_wells: wells.len(),
                 intervention: treatment.intervention,

@@ -21,6 +21,6 @@ pub use error::FileError;
 pub use interventions::INTERVENTION_COLUMNS;
 pub(crate) use json::{read_json, write_json};
 pub(crate) use parquet::quietly;
-pub(crate) use text::first_few;
 pub use text::{Side, TextTable};
+pub(crate) use text::{filled, first_few};
 pub(crate) use units::UNIT_COLUMNS;

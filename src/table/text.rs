@@ -112,14 +112,25 @@ fn lines_of(text: &str, width: usize) -> Vec<String> {
             None => words.push(word.to_owned()),
         }
     }
+    filled(words.iter().map(String::as_str), width)
+}
+
+/// Words in lines of at most `width` characters; a longer word stays whole.
+pub(crate) fn filled<'a>(words: impl Iterator<Item = &'a str>, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
+    let mut n_characters = 0;
     for word in words {
+        let n_of_word = word.chars().count();
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+            Some(line) if n_characters + 1 + n_of_word <= width => {
                 line.push(' ');
-                line.push_str(&word);
+                line.push_str(word);
+                n_characters += 1 + n_of_word;
             }
-            _ => lines.push(word),
+            _ => {
+                lines.push(word.to_owned());
+                n_characters = n_of_word;
+            }
         }
     }
     lines
