@@ -79,14 +79,14 @@ impl Asked<'_> {
             self.append_next(&mut text, gaps.len(), outcome.is_ok() && fault.is_none());
             print(&text.finish())?;
         }
-        let are_open_images = outcome.is_ok() && gaps.iter().all(Gap::is_of_untreated_images) && !gaps.is_empty();
+        let can_wait = outcome.is_ok() && !gaps.is_empty() && gaps.iter().all(|gap| gap.can_wait);
         match outcome {
             // Of what is asked for, all is said above.
             Err(error) if gaps.is_empty() || !error.is_request() => return Err(StudyError::from(error).into()),
             _ => {}
         }
         match gaps.len() {
-            _ if are_open_images => Ok(()),
+            _ if can_wait => Ok(()),
             0 => match fault {
                 Some(fault) => Err(anyhow::anyhow!("this screen cannot be run: {fault}")),
                 None => Ok(()),

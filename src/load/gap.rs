@@ -21,7 +21,7 @@ use crate::table::first_few;
 const SHOWN: usize = 5;
 
 /// Something that a card has to say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// The section of the card in which the line stands; empty for its top.
     pub section: &'static str,
@@ -35,6 +35,9 @@ pub struct Gap {
     pub candidates: Vec<Candidate>,
     /// What the description assumes until then, in words; may be empty.
     pub assumed: String,
+    /// Whether the screen can be loaded without an answer, though nothing can be learned from it.
+    #[serde(skip)]
+    pub can_wait: bool,
 }
 
 /// A line of a card.
@@ -115,14 +118,9 @@ impl Gap {
             what: "nothing says which well and channel each image shows".to_owned(),
             lines: vec![line(format!("pattern = '{pattern}'"), "")],
             otherwise,
-            candidates: Vec::new(),
             assumed: "each image is a site of its own".to_owned(),
+            ..Gap::default()
         }
-    }
-
-    /// Whether the screen can be loaded without an answer, though nothing can be learned from it.
-    pub fn is_of_untreated_images(&self) -> bool {
-        self.assumed == AS_UNTREATED
     }
 
     /// That no sheet of images names what was applied; `sheets` are tables beside it that may, with the key to join on.
@@ -144,7 +142,8 @@ impl Gap {
         let others =
             sheets.iter().map(|(file, key)| Candidate { name: file.clone(), examples: vec![format!("by {key}")] });
         gap.candidates = others.chain(gap.candidates).collect();
-        gap.assumed = AS_UNTREATED.to_owned();
+        gap.assumed = "all wells are empty, and their images can be looked at and embedded".to_owned();
+        gap.can_wait = true;
         gap
     }
 
@@ -160,7 +159,7 @@ impl Gap {
             lines: vec![line("negative = { values = [\"…\"] }", "the names of vehicle, untreated or control wells")],
             otherwise: RELATIVE.to_owned(),
             candidates: candidates.collect(),
-            assumed: String::new(),
+            ..Gap::default()
         }
     }
 }
@@ -193,8 +192,8 @@ fn gap(error: &LoadError, card: &mut Card, columns: &[ColumnSketch]) -> Option<G
                 what: format!("doses in {unit} need the molar mass of `{perturbation}`"),
                 lines: vec![line(format!("{} = …", key(perturbation)), "in kDa, as 17.2 of FGF2")],
                 otherwise: "or `dose = \"\"` under [columns] if doses do not count".to_owned(),
-                candidates: Vec::new(),
                 assumed: "it is 1 kDa".to_owned(),
+                ..Gap::default()
             })
         }
         LoadError::Cell { column, found, .. } => cell(column, found, card, columns),
@@ -252,6 +251,7 @@ fn plate(card: &mut Card, columns: &[ColumnSketch]) -> Gap {
             repeats(sketch) && !is_measured(sketch) && !is_place(sketch)
         }),
         assumed: "all rows are of one plate".to_owned(),
+        ..Gap::default()
     }
 }
 
@@ -299,11 +299,9 @@ fn perturbation(card: &mut Card, columns: &[ColumnSketch]) -> Gap {
         otherwise: "if it stands in another table, as in a plate map, give that table too".to_owned(),
         candidates: found,
         assumed: "all rows received one perturbation".to_owned(),
+        ..Gap::default()
     }
 }
-
-/// What is assumed of images of which nothing says what was applied.
-const AS_UNTREATED: &str = "all wells are empty, and their images can be looked at and embedded";
 
 /// The plate of all rows where none is known.
 const ALL: &str = "all wells";
@@ -345,6 +343,7 @@ fn absent(column: &str, card: &mut Card, columns: &[ColumnSketch]) -> Option<Gap
         otherwise: format!("or leave the line out, and `{role}` is taken from a usual name if there is one"),
         candidates: near,
         assumed: format!("the card does not speak of `{role}`"),
+        ..Gap::default()
     })
 }
 
@@ -360,8 +359,8 @@ fn dose_unit(column: &str, card: &mut Card, columns: &[ColumnSketch]) -> Gap {
         what: format!("`{column}` holds doses{such} without a unit"),
         lines: vec![line("dose_unit = \"uM\"", "or \"nM\", \"mM\", \"M\", \"ng/mL\"")],
         otherwise: "or `dose = \"\"` under [columns] if it does not hold concentrations".to_owned(),
-        candidates: Vec::new(),
         assumed: "doses are in µM".to_owned(),
+        ..Gap::default()
     }
 }
 
@@ -388,8 +387,8 @@ fn undosed(column: &str, names: &[String], card: &mut Card) -> Gap {
             "or `dose = \"\"` under [columns] if doses do not count; a treatment of unknown dose has to be left \
                     out, as with `exclude = 'perturbation == \"…\"'` at the top"
                 .to_owned(),
-        candidates: Vec::new(),
         assumed: "they are negative controls".to_owned(),
+        ..Gap::default()
     }
 }
 
@@ -413,6 +412,7 @@ fn duplicates(place: String, distinguishing: &[String], card: &mut Card) -> Opti
         otherwise: "or `well = \"\"` if the column does not hold positions".to_owned(),
         candidates,
         assumed: "each row is a well".to_owned(),
+        ..Gap::default()
     })
 }
 
@@ -426,6 +426,7 @@ fn features(card: &mut Card, left_out: &[String]) -> Gap {
         otherwise: "if they stand in another table, give that table too".to_owned(),
         candidates: left_out.collect(),
         assumed: "the screen has no features".to_owned(),
+        ..Gap::default()
     }
 }
 
@@ -473,6 +474,7 @@ fn cell(column: &str, found: &str, card: &mut Card, columns: &[ColumnSketch]) ->
         otherwise: format!("or `{word} = \"\"` under [columns] if the column says something else"),
         candidates: vec![values],
         assumed: format!("no column gives the {role}"),
+        ..Gap::default()
     })
 }
 
