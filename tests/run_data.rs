@@ -30,6 +30,14 @@ fn a_folder_a_card_and_a_table_of_profiles_just_run() {
     let config = fs::read_to_string(out("folder").join("config.toml")).unwrap();
     assert!(config.contains("by = \"dose\"") && config.contains("datasets/bbbc021/dataset.toml"), "{config}");
 
+    // A run folder is not data, though tables lie in it.
+    for verb in ["run", "inspect"] {
+        let mut command = cytonaut([verb]);
+        command.arg(out("folder"));
+        let said = finish(command, 2);
+        assert!(said.contains("folder is a run folder and not data; ask it with `cytonaut rank "), "{said}");
+    }
+
     let table = data.join("profiles.csv.gz");
     let said = finish(run(&[&table], &out("table"), &["--set=split.by=plate"]), 0);
     assert!(!said.contains("split.by"), "{said}");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::lines::Lines;
+use super::open_run::refuse_run_folders;
 use super::{AskedWrongly, command_of, inspect_images, inspect_tables, print};
 use crate::load::image::{ImageSource, PathMap, is_image_source};
 use crate::load::{Candidate, Description, Gap, Mapping, SeenColumn, Source};
@@ -40,6 +41,7 @@ pub(super) struct InspectArgs {
 impl InspectArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { paths, path_maps, root, json, write_card: card } = self;
+        refuse_run_folders(&paths)?;
         let source = Source::of(paths.clone());
         let asked = Asked { paths: &paths, card: card.as_deref(), json };
         match is_image_source(&source).map_err(StudyError::from)? {

@@ -75,6 +75,19 @@ fn example_of_target(screen: &Screen) -> Option<String> {
     Some(format!("{column} == \"{value}\""))
 }
 
+/// Refuses a run folder where data are expected: its tables are results and not a screen.
+pub(super) fn refuse_run_folders(paths: &[PathBuf]) -> Result<(), AskedWrongly> {
+    match paths.iter().find(|path| Artifact::Manifest.path_in(path).is_file()) {
+        Some(path) => Err(AskedWrongly(format!(
+            "{path} is a run folder and not data; ask it with `cytonaut rank {path}`, `predict`, `embed` or `evaluate`, or \
+             repeat the run with `cytonaut run {config} --out {path}`",
+            path = path.display(),
+            config = Artifact::Config.path_in(path).display(),
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The first SIGINT or SIGTERM asks to stop, the second ends the process with code 130 as it stands.
 pub(super) fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
     for signal in [SIGINT, SIGTERM] {

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use clap::Args;
 
 use super::AskedWrongly;
+use super::open_run::refuse_run_folders;
 use crate::config::{Config, ConfigError, DataConfig, ScreenKind, Written};
 use crate::load::{Loaded, Source};
 use crate::screen::Screen;
@@ -85,6 +86,7 @@ impl Overrides {
 
     /// The settings that suit the data at `paths`, with these overrides.
     fn of_data(mut self, paths: &[PathBuf]) -> anyhow::Result<Wanted> {
+        refuse_run_folders(paths)?;
         let mut source = Source::of(paths.iter().cloned());
         if let Some(files) = self.files.take() {
             source.files = files;
