@@ -289,7 +289,7 @@ fn noise_of_a_well(screen: &Screen) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::{Design, FeatureMatrix, Kind, Micromolar, Unit, Units, Well};
+    use crate::screen::{Design, FeatureMatrix, Unit, Units, Well};
 
     /// On each of four plates eight control wells and one well of each compound: `strong` moves all features, `none` is a
     /// control by another name, `once` stands on the first plate alone.
@@ -300,14 +300,8 @@ mod tests {
                 units.push(Unit {
                     plate: format!("P{plate}"),
                     well: Well::at(1 + well / 12, 1 + well % 12),
-                    role: if name.is_some() { Role::Treatment } else { Role::NegativeControl },
-                    intervention: name.map_or(Intervention::untreated(), |name| {
-                        Intervention::single(name, Kind::Compound, Micromolar::new(1.0))
-                    }),
-                    context: String::new(),
-                    lab_batch: None,
-                    replicate: None,
                     cell_count: Some(if name == Some("strong") { 50.0 } else { 100.0 }),
+                    ..Unit::under(name.map(|name| (name, Some(1.0))))
                 });
                 // Noise without a pattern that two wells share, of variance about one.
                 let noise = |feature: i64| {

@@ -367,26 +367,15 @@ pub(super) fn embedding_rows(scores: &[EmbeddingScore], bootstrap: &Bootstrap) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::{Design, Intervention, Kind, Label, Unit, Units};
+    use crate::screen::{Design, Label, Unit, Units};
 
     /// Eight compounds of two mechanisms in two wells each, beside twelve controls; the last two compounds are tested.
     fn screen() -> (Screen, Split) {
         let (mut units, mut moas, mut values) = (Vec::new(), Vec::new(), Vec::new());
         for row in 0..12 + 16 {
             let compound = (row >= 12).then(|| (row - 12) / 2);
-            units.push(Unit {
-                plate: "p".into(),
-                well: None,
-                role: if compound.is_some() { Role::Treatment } else { Role::NegativeControl },
-                intervention: match compound {
-                    Some(number) => Intervention::single(format!("c{number}"), Kind::Compound, None),
-                    None => Intervention::untreated(),
-                },
-                context: String::new(),
-                lab_batch: None,
-                replicate: None,
-                cell_count: None,
-            });
+            let name = compound.map(|number| format!("c{number}"));
+            units.push(Unit { plate: "p".into(), ..Unit::under(name.as_deref().map(|name| (name, None))) });
             moas.push(compound.map(|number| if number % 2 == 0 { "even" } else { "odd" }.to_owned()));
             let noise = |salt: usize| ((row * 7 + salt * 5 + row * row) % 11) as f32 / 11.0 - 0.5;
             let effect = |feature: usize| match compound {

@@ -160,7 +160,7 @@ fn recognition(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::{Design, Intervention, Kind, Unit, Units};
+    use crate::screen::{Design, Unit, Units};
 
     /// Treatments differ along features 2 to 7; wells differ along features 0 and 1, ten times as much.
     fn noisy() -> Screen {
@@ -169,19 +169,8 @@ mod tests {
         let (mut units, mut values) = (Vec::new(), Vec::new());
         for row in 0..20 + 3 * 12 {
             let treatment = (row >= 20).then(|| (row - 20) / 3);
-            units.push(Unit {
-                plate: "p".into(),
-                well: None,
-                role: if treatment.is_some() { Role::Treatment } else { Role::NegativeControl },
-                intervention: match treatment {
-                    Some(number) => Intervention::single(format!("c{number}"), Kind::Compound, None),
-                    None => Intervention::untreated(),
-                },
-                context: String::new(),
-                lab_batch: None,
-                replicate: None,
-                cell_count: None,
-            });
+            let name = treatment.map(|number| format!("c{number}"));
+            units.push(Unit { plate: "p".into(), ..Unit::under(name.as_deref().map(|name| (name, None))) });
             values.extend((0..8).map(|feature| {
                 let noise = wave(row, feature) * if feature < 2 { 10.0 } else { 0.3 };
                 let effect =

@@ -84,22 +84,11 @@ pub fn without_replicates(screen: &Screen) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::{Design, Intervention, Kind, Label, Role, Unit, Units};
+    use crate::screen::{Design, Label, Unit, Units};
 
     fn site(well: &str, name: &str) -> Unit {
-        Unit {
-            plate: "p".into(),
-            well: Some(well.parse().unwrap()),
-            role: if name.is_empty() { Role::NegativeControl } else { Role::Treatment },
-            intervention: match name {
-                "" => Intervention::untreated(),
-                name => Intervention::single(name, Kind::Compound, None),
-            },
-            context: String::new(),
-            lab_batch: None,
-            replicate: None,
-            cell_count: None,
-        }
+        let compound = (!name.is_empty()).then_some((name, None));
+        Unit { plate: "p".into(), well: Some(well.parse().unwrap()), ..Unit::under(compound) }
     }
 
     #[test]

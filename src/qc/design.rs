@@ -311,23 +311,16 @@ mod tests {
     use super::super::{Scale, summary};
     use super::*;
     use crate::load::{Source, load};
-    use crate::screen::{Design, Role};
-    use crate::screen::{FeatureMatrix, Kind, Micromolar, Units};
+    use crate::screen::Design;
+    use crate::screen::{FeatureMatrix, Units};
 
     fn row(plate: &str, well: &str, name: &str, dose: f64) -> Unit {
         let is_control = name == "DMSO";
         Unit {
             plate: plate.into(),
             well: Some(well.parse().unwrap()),
-            role: if is_control { Role::NegativeControl } else { Role::Treatment },
-            intervention: match is_control {
-                true => Intervention::untreated(),
-                false => Intervention::single(name, Kind::Compound, Micromolar::new(dose)),
-            },
-            context: String::new(),
             lab_batch: Some(format!("b{plate}")),
-            replicate: None,
-            cell_count: None,
+            ..Unit::under((!is_control).then_some((name, Some(dose))))
         }
     }
 

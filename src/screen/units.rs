@@ -203,6 +203,26 @@ pub(crate) fn grouped<K: Ord>(n_rows: usize, key: impl Fn(usize) -> K) -> Vec<Ve
 }
 
 #[cfg(test)]
+impl Unit {
+    /// A unit without a place, under a compound and its dose in µM, or a negative control.
+    pub(crate) fn under(compound: Option<(&str, Option<f64>)>) -> Self {
+        let given = |(name, dose): (&str, Option<f64>)| {
+            Intervention::single(name, super::Kind::Compound, dose.and_then(super::Micromolar::new))
+        };
+        Self {
+            plate: String::new(),
+            well: None,
+            role: if compound.is_some() { Role::Treatment } else { Role::NegativeControl },
+            intervention: compound.map_or(Intervention::untreated(), given),
+            context: String::new(),
+            lab_batch: None,
+            replicate: None,
+            cell_count: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

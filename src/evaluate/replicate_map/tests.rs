@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::average_precision;
 use super::*;
-use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Unit};
+use crate::screen::{Design, FeatureMatrix, Unit};
 
 /// A screen of `(plate, compound or "" for control, vector)` wells.
 fn screen(wells: &[(String, String, Vec<f32>)]) -> Screen {
@@ -12,16 +12,7 @@ fn screen(wells: &[(String, String, Vec<f32>)]) -> Screen {
         .iter()
         .map(|(plate, compound, _)| Unit {
             plate: plate.clone(),
-            well: None,
-            role: if compound.is_empty() { Role::NegativeControl } else { Role::Treatment },
-            intervention: match compound.as_str() {
-                "" => Intervention::untreated(),
-                name => Intervention::single(name, Kind::Compound, None),
-            },
-            context: String::new(),
-            lab_batch: None,
-            replicate: None,
-            cell_count: None,
+            ..Unit::under((!compound.is_empty()).then_some((compound.as_str(), None)))
         })
         .collect();
     Screen {
