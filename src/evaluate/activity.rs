@@ -65,10 +65,8 @@ impl Activity {
     pub fn of(screen: &Screen) -> Result<Self, EvaluateError> {
         let wells = by_wells(screen);
         let screen = wells.as_ref().unwrap_or(screen);
-        let negatives =
-            if screen.controls_by_plate().is_empty() { Negatives::PlateTreatments } else { Negatives::PlateControls };
         let treatments = screen.treatments();
-        let settings = MapSettings { negatives, ..MapSettings::default() };
+        let settings = MapSettings::of_many(screen);
         let found = replicate_map(screen, &screen.features, &treatments, &settings)?;
         let facts = Facts::of(screen);
         let noise = noise_of_a_well(screen);
@@ -106,7 +104,7 @@ impl Activity {
                 .then_with(|| a.intervention.cmp(&b.intervention))
         });
         rows.iter_mut().zip(1..).for_each(|(row, rank)| row.rank = rank);
-        Ok(Self { rows, negatives })
+        Ok(Self { rows, negatives: settings.negatives })
     }
 
     /// Writes the list as the ending of `path` says.
@@ -127,7 +125,7 @@ impl Activity {
         };
         let mut text = format!(
             "{active} of {scored} treatments with replicates differ from {others}\n(q <= {ALPHA}): their replicates find \
-             each other first.\nmAP: mean average precision of that search; q: exact p by relabeling wells,\nadjusted for \
+             each other first.\nmAP: mean average precision of that search; q: p by relabeling wells,\nadjusted for \
              {scored} tests; effect: change from control in spreads of control wells;\n/noise: over the effect of as \
              many control wells; cells: over those of controls.\n",
         );

@@ -11,8 +11,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::whitened::{Noise, whitened};
 use super::{
-    Bootstrap, Distance, EvaluateConfig, EvaluateError, Exclude, LATENTS, MapSettings, Negatives, ScoreRow,
-    moa_accuracy, moa_vectors, nearest_mechanisms, replicate_map, retrieval, split_halves,
+    Bootstrap, Distance, EvaluateConfig, EvaluateError, Exclude, LATENTS, MapSettings, ScoreRow, moa_accuracy,
+    moa_vectors, nearest_mechanisms, replicate_map, retrieval, split_halves,
 };
 use crate::baseline::{Rows, measured};
 use crate::linear::PrincipalComponents;
@@ -248,12 +248,10 @@ impl Asked<'_> {
 
     /// How well replicates of treatments find each other.
     fn replicates_of(&self, task: &str, subset: &str, treatments: &Rows) -> Result<Vec<EmbeddingScore>, EvaluateError> {
-        let negatives = match self.screen.controls_by_plate().is_empty() {
-            true => Negatives::PlateTreatments,
-            false => Negatives::PlateControls,
-        };
-        // A search of so many steps is enough to tell q <= 0.05, and short for each of thousands of treatments.
-        let settings = MapSettings { negatives, most_enumerated: 20_000, ..MapSettings::default() };
+        // A space that was told which wells are replicates makes their p-values invalid.
+        let has_p_values = subset != IN_SAMPLE;
+        let settings = MapSettings::of_many(self.screen);
+        let settings = if has_p_values { settings } else { settings.without_p_values() };
         let mut treatments = treatments.clone();
         let every = treatments.len().div_ceil(MOST_TREATMENTS);
         let mut position = 0;
@@ -271,8 +269,7 @@ impl Asked<'_> {
                 ..self.score(task, subset, metric, &scored.treatment, value)
             };
             scores.push(score("mAP", scored.map, format!("chance {chance:.3}")));
-            // A space that was told which wells are replicates makes their p-values invalid.
-            if subset != IN_SAMPLE {
+            if has_p_values {
                 let is_found = f64::from(u8::from(scored.q_value <= 0.05));
                 scores.push(score("share found", is_found, format!("of {n} treatments at q <= 0.05")));
             }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::screen::Screen;
+
 /// What replicates must be told from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
@@ -28,6 +30,23 @@ pub struct MapSettings {
     pub hits: usize,
     /// Seed of the draws.
     pub seed: u64,
+}
+
+impl MapSettings {
+    /// For many treatments of a screen: told from control wells where it has any, and searched no longer than it takes to
+    /// tell a q-value of 0.05.
+    pub fn of_many(screen: &Screen) -> Self {
+        let negatives = match screen.controls_by_plate().is_empty() {
+            true => Negatives::PlateTreatments,
+            false => Negatives::PlateControls,
+        };
+        Self { negatives, most_enumerated: 20_000, ..Self::default() }
+    }
+
+    /// The same where nobody asks for p-values, which take nearly all of the time; those of the result mean nothing.
+    pub fn without_p_values(self) -> Self {
+        Self { most_enumerated: 0, draws: 1, ..self }
+    }
 }
 
 impl Default for MapSettings {
