@@ -55,7 +55,7 @@ def left_panel(heading, rows):
     parts += axis([0.25, 0.5, 1, 2, 4, 8], place, TOP - 8, bottom, "mean squared error of normalized profiles (log scale), 95 % interval")
     for index, (name, mse, lower, upper) in enumerate(rows):
         y = TOP + ROW * index + 8
-        color = {"blend": ORANGE, "lewm": ORANGE}.get(name, BLUE)
+        color = {"combined": ORANGE, "lewm": ORANGE}.get(name, BLUE)
         color = GREY if name == "replicate" else color
         parts.append(text(left - 12, y + 4, name, "end", color))
         if lower is not None:

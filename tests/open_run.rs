@@ -107,7 +107,7 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
         let arguments = ["rank", &run, "--target", target, "--candidates", &library, "--by", by, "--out", out];
         finish(command(&arguments), 0)
     };
-    for by in ["lewm", "blend", "interpolation"] {
+    for by in ["lewm", "combined", "interpolation"] {
         let said = from_file(by, &text("library.parquet"));
         assert!(
             said.contains("not ranked: unobtainium 1 µM: `unobtainium` was not in training and has no descriptor"),
@@ -132,7 +132,7 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     let said = finish(command(&["rank", &run, "--target", "moa == \"No such\""]), 2);
     assert!(said.contains("No such"), "{said}");
     let said = finish(command(&["rank", &run, "--target", target, "--by", "guess"]), 2);
-    assert!(said.contains("`guess` cannot rank; choose one of lewm, blend"), "{said}");
+    assert!(said.contains("`guess` cannot rank; choose one of lewm, combined"), "{said}");
     let said = finish(command(&["rank", &run, "--target", target, "--by", "additive"]), 2);
     assert!(said.contains("it is not a combination whose members are all in training, and "), "{said}");
 

@@ -44,6 +44,6 @@ fn a_time_lapse_is_ranked_toward_its_most_swollen_wells() {
     assert_eq!(measured[0], "drug 3.16228 µM", "{measured:?}");
     assert_eq!(measured[5], "drug 0.01 µM", "{measured:?}");
     assert_eq!(ranked(&[], 0).matches("\"n_wells\":2").count(), 6, "each condition was measured in two wells");
-    let refused = ranked(&["--by", "blend"], 2);
+    let refused = ranked(&["--by", "combined"], 2);
     assert!(refused.contains("`lewm`, as the screen is a time lapse"), "{refused}");
 }

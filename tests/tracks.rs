@@ -15,7 +15,7 @@ fn the_response_of_a_linear_system_to_a_pulse_is_found_at_an_unseen_dose() {
     // R² of single tracks is in column 3, of their mean in column 7: an unseen dose between two others, open loop for 76 min.
     assert!(number(&said, "lewm", 3) > 0.85 && number(&said, "lewm", 7) > 0.85, "{said}");
     assert!(
-        number(&said, "blend", 3) > 0.95,
+        number(&said, "combined", 3) > 0.95,
         "the neighbors of a dose tell a response that is linear in its logarithm: {said}"
     );
     assert!(number(&said, "no_change", 3) < 0.0 && number(&said, "replicate_shifted", 3) > 0.99, "{said}");

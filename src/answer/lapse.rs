@@ -9,17 +9,17 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
+use super::combined::{Combination, in_words, places};
 use super::error::AnswerError;
-use super::methods::fallback_partner;
 use super::prepared::Prepared;
 use super::trained_run::TrainedRun;
-use crate::baseline::{BlendRule, Profiles, Rows};
+use crate::baseline::{HoldOut, Mixture, Profiles, Rows, measured};
 use crate::config::Config;
 use crate::crop::READOUT_LABEL;
 use crate::evaluate::{EvaluateError, UnitName, WellReadout};
 use crate::pair::{Part, Split};
 use crate::predict::{Line, LogProbe, Method, Predictions, ratios_of_sums};
-use crate::screen::{FeatureMatrix, Screen, Track, Treatment, Well};
+use crate::screen::{FeatureMatrix, Features, Screen, Track, Treatment, Well};
 use crate::train::Latents;
 
 /// Objects from which a candidate's ratio is predicted, at most; of more, every n-th.
@@ -85,11 +85,11 @@ impl<'a> Lapse<'a> {
         self.wells.iter().map(ratio).collect()
     }
 
-    /// Read-outs of all wells by every method.
+    /// Read-outs of all wells by every method, and how methods are weighted where they are combined, in sentences.
     ///
     /// # Errors
     /// When a fit fails.
-    pub fn readouts(&self, config: &Config) -> Result<Vec<WellReadout>, AnswerError> {
+    pub fn readouts(&self, config: &Config) -> Result<(Vec<WellReadout>, Vec<String>), AnswerError> {
         let observed = self.observed();
         let followed: Vec<&Track> = self.wells.iter().flat_map(|well| well.tracks.iter().copied()).collect();
         let starts = self.latents_at(&followed, Track::first);
@@ -105,11 +105,11 @@ impl<'a> Lapse<'a> {
             }
         }
         let of_ratios = self.changes_of_ratios(&observed).simple_predictions(&self.treatments());
-        let n_measured = methods.len();
         for predictions in &of_ratios {
             methods.push((predictions.method.clone(), self.by_treatment(predictions)));
         }
-        methods.push(self.blend(config, &observed, &methods[0].1, &methods[n_measured..])?);
+        let (combined, weights) = self.combined(&observed, &methods[0].1, &of_ratios)?;
+        methods.push((Method::Combined, combined));
         methods.push((Method::Replicate, self.replicates(&observed)));
         let mut found = Vec::new();
         for (method, values) in methods {
@@ -125,7 +125,7 @@ impl<'a> Lapse<'a> {
                 }));
             }
         }
-        Ok(found)
+        Ok((found, weights))
     }
 
     /// The ratio that the model predicts for each of `treatments`, over objects of all wells, and the measured ones by treatment.
@@ -280,12 +280,7 @@ impl<'a> Lapse<'a> {
 
     /// How far the ratios of training wells are from no change.
     fn changes_of_ratios(&self, observed: &[f64]) -> Profiles {
-        let mut training = Rows::new();
-        for (row, well) in self.wells.iter().enumerate().filter(|(_, well)| well.part == Part::Train) {
-            training.entry(well.treatment.clone()).or_default().push(row);
-        }
-        let changes = observed.iter().map(|ratio| (ratio - 1.0) as f32).collect();
-        Profiles::of_changes(&FeatureMatrix::new(vec!["change".into()], changes).into(), &training)
+        Profiles::of_changes(&changes(observed), &self.rows_of(Part::Train))
     }
 
     /// What predictions of ratio − 1 say of each well.
@@ -295,42 +290,80 @@ impl<'a> Lapse<'a> {
         self.wells.iter().map(ratio).collect()
     }
 
-    /// The model averaged with the simple method of measured ratios that goes with it best on validation conditions.
-    fn blend(
+    /// The model and the simple methods of measured ratios, weighted: `model` says the ratio of each well, `simple` how far
+    /// conditions are from no change. Conditions are what is asked and what is held out.
+    fn combined(
         &self,
-        config: &Config,
         observed: &[f64],
         model: &[Option<f64>],
-        simple: &[Ratios],
-    ) -> Result<Ratios, AnswerError> {
-        let on_validation = |method: &Method, values: &[Option<f64>]| {
-            let mut conditions = BTreeMap::<&Treatment, Vec<f64>>::new();
-            let is_validation = |(well, _): &(&WellTracks, &Option<f64>)| well.part == Part::Validation;
-            for (well, value) in self.wells.iter().zip(values).filter(is_validation) {
-                conditions.entry(&well.treatment).or_default().extend(*value);
-            }
-            conditions.retain(|_, values| !values.is_empty());
-            let mean = |values: &Vec<f64>| (values.iter().sum::<f64>() / values.len() as f64) as f32;
-            Predictions {
-                method: method.clone(),
-                profiles: FeatureMatrix::new(vec!["ratio".into()], conditions.values().map(mean).collect()),
-                treatments: conditions.into_keys().cloned().collect(),
-                abstained: Vec::new(),
-            }
+        simple: &[Predictions],
+    ) -> Result<(Vec<Option<f64>>, Vec<String>), AnswerError> {
+        let changes = changes(observed);
+        let [training, validation] = [Part::Train, Part::Validation].map(|part| self.rows_of(part));
+        let treatments = self.treatments();
+        let refit = |hold_out: &HoldOut| {
+            let asked: Vec<Treatment> = hold_out.asked.keys().cloned().collect();
+            let said = Profiles::of_changes(&changes, &hold_out.kept).simple_predictions(&asked);
+            Ok((said, measured(&changes, &hold_out.asked)))
         };
-        let measured: Vec<Option<f64>> = observed.iter().copied().map(Some).collect();
-        let truth = on_validation(&Method::Measured, &measured);
-        let candidates: Vec<Predictions> =
-            simple.iter().map(|(method, values)| on_validation(method, values)).collect();
-        let own = on_validation(&Method::Model, model);
-        let rule = BlendRule::choose(&own, &candidates, &truth, fallback_partner(config.split.by))?;
-        let partner = simple.iter().find(|(method, _)| *method == rule.partner).map(|(_, values)| values.as_slice());
-        let mixed = |well: usize| {
-            let own = model[well]?;
-            let other = partner.and_then(|partner| partner[well]);
-            Some(other.map_or(own, |other| rule.mix(own, other)))
+        let places = places(&training, &treatments);
+        let combination = Combination::of(&training, &places, &|well| well.to_string(), &refit)?;
+        let mut of_condition = BTreeMap::<Treatment, Vec<f64>>::new();
+        for (well, ratio) in self.wells.iter().zip(model) {
+            of_condition.entry(well.treatment.clone()).or_default().extend(ratio.map(|ratio| ratio - 1.0));
+        }
+        of_condition.retain(|_, changes| !changes.is_empty());
+        let mean = |changes: &Vec<f64>| (changes.iter().sum::<f64>() / changes.len() as f64) as f32;
+        let own = Predictions {
+            method: Method::Model,
+            profiles: FeatureMatrix::new(vec!["change".into()], of_condition.values().map(mean).collect()),
+            treatments: of_condition.into_keys().collect(),
+            abstained: Vec::new(),
         };
-        Ok((Method::Blend, (0..self.wells.len()).map(mixed).collect()))
+        let simple: Vec<&Predictions> = simple.iter().collect();
+        let combination = match validation.is_empty() {
+            true => combination,
+            false => combination.with_learned(&training, &simple, &[&own], &measured(&changes, &validation)),
+        };
+        let mixtures = combination.mixtures(&training, &treatments, &simple, &[&own]);
+        // What the model says differs from well to well of a condition; what is combined with it does not.
+        let of_treatment: BTreeMap<&Treatment, &Mixture> = treatments
+            .iter()
+            .zip(&mixtures)
+            .filter_map(|(treatment, mixture)| Some((treatment, mixture.as_ref()?)))
+            .collect();
+        let rows: BTreeMap<Method, (&Predictions, BTreeMap<&Treatment, usize>)> =
+            simple.iter().map(|&said| (said.method.clone(), (said, said.rows()))).collect();
+        let ratio = |(well, own): (&WellTracks, &Option<f64>)| {
+            let part = |(method, weight): &(Method, f64)| {
+                let said = match method {
+                    Method::Model => (*own)?,
+                    method => {
+                        let (said, rows) = &rows[method];
+                        1.0 + f64::from(said.profiles.row(rows[&well.treatment])[0])
+                    }
+                };
+                Some(weight * said)
+            };
+            of_treatment.get(&well.treatment)?.weights.iter().map(part).sum::<Option<f64>>()
+        };
+        let combined = self.wells.iter().zip(model).map(ratio).collect();
+        let tested: Vec<bool> = {
+            let tested = self.rows_of(Part::Test);
+            treatments.iter().map(|treatment| tested.contains_key(treatment)).collect()
+        };
+        let mixtures: Vec<Option<Mixture>> =
+            mixtures.into_iter().zip(tested).map(|(mixture, is_tested)| mixture.filter(|_| is_tested)).collect();
+        Ok((combined, in_words(&training, &treatments, &mixtures)))
+    }
+
+    /// The wells of a part by condition.
+    fn rows_of(&self, part: Part) -> Rows {
+        let mut rows = Rows::new();
+        for (row, well) in self.wells.iter().enumerate().filter(|(_, well)| well.part == part) {
+            rows.entry(well.treatment.clone()).or_default().push(row);
+        }
+        rows
     }
 
     /// The mean measured ratio of the other wells of each well's condition.
@@ -342,6 +375,12 @@ impl<'a> Lapse<'a> {
         };
         (0..self.wells.len()).map(replicate).collect()
     }
+}
+
+/// How far each well's ratio is from no change.
+fn changes(observed: &[f64]) -> Features {
+    let changes = observed.iter().map(|ratio| (ratio - 1.0) as f32).collect();
+    FeatureMatrix::new(vec!["change".into()], changes).into()
 }
 
 /// The natural logarithm of each row's number; `None` where there is none or it is not positive.

@@ -1,13 +1,16 @@
-//! What every method predicts for held-out treatments: the model, the baselines and their blend.
+//! What every method predicts for held-out treatments: the model, the baselines and all of them combined.
 
+use std::borrow::Cow;
+
+use super::combined::{Combination, in_words, places};
 use super::error::AnswerError;
 use super::prepared::Prepared;
-use crate::baseline::{self, BlendRule, Fitted, Profiles, Rows};
+use crate::baseline::{self, Fitted, HoldOut, Profiles, Rows};
 use crate::config::Config;
-use crate::pair::{Part, SplitBy};
+use crate::pair::{Part, Split, SplitBy};
 use crate::plan::PlanError;
-use crate::predict::{Method, Model, Predictions, Predictor};
-use crate::screen::Treatment;
+use crate::predict::{Method, MethodKind, Model, PredictError, Predictions, Predictor};
+use crate::screen::{FeatureMatrix, Treatment};
 
 /// Predictions of all methods for the same targets.
 #[derive(Debug)]
@@ -16,16 +19,16 @@ pub struct Methods {
     pub model: Predictions,
     /// The simple methods.
     pub baselines: Vec<Predictions>,
-    /// The model blended with the simple method that did best on validation.
-    pub blend: Predictions,
-    /// With which simple method, and how much of the model.
-    pub rule: BlendRule,
+    /// All of them, weighted by what they said of what was held out.
+    pub combined: Predictions,
+    /// How they are weighted, in sentences.
+    pub weights: Vec<String>,
 }
 
 impl Methods {
-    /// Predictions of every method: the model, the blend, and the simple ones.
+    /// Predictions of every method: the model, the combination, and the simple ones.
     pub fn all(&self) -> impl Iterator<Item = &Predictions> {
-        [&self.model, &self.blend].into_iter().chain(&self.baselines)
+        [&self.model, &self.combined].into_iter().chain(&self.baselines)
     }
 }
 
@@ -35,19 +38,23 @@ impl Methods {
 /// What predicting or a baseline says.
 pub fn methods(config: &Config, prepared: &Prepared, model: Model, targets: &Rows) -> Result<Methods, AnswerError> {
     let simple = SimpleMethods::of(config, prepared);
-    let rule = simple.blend_rule(model)?;
-    let model = model.predict(&names(targets))?;
+    let asked = names(targets);
+    let combination = simple.combination(&model, &asked)?;
+    let model = model.predict(&asked)?;
     let baselines = simple.predict_all(targets)?;
-    let partner = baselines.iter().find(|predictions| predictions.method == rule.partner);
-    let blend = match partner {
-        Some(partner) => baseline::blend(&model, partner, rule.weight)?,
-        None => Predictions { method: Method::Blend, ..model.clone() },
-    };
-    Ok(Methods { model, baselines, blend, rule })
+    let said = combinable(&baselines);
+    let combined = combination.combine(&simple.training, &asked, &said, &[&model]);
+    let weights = in_words(&simple.training, &asked, &combination.mixtures(&simple.training, &asked, &said, &[&model]));
+    Ok(Methods { model, baselines, combined, weights })
 }
 
 fn names(rows: &Rows) -> Vec<Treatment> {
     rows.keys().cloned().collect()
+}
+
+/// The predictions of methods that are combined.
+fn combinable(all: &[Predictions]) -> Vec<&Predictions> {
+    all.iter().filter(|said| said.method.kind() == MethodKind::Simple).collect()
 }
 
 /// Contexts up to which each is looked up in by itself; of more, only their mean is, so that the table can be read.
@@ -60,6 +67,7 @@ const NEIGHBORS: usize = 5;
 pub struct SimpleMethods<'a> {
     config: &'a Config,
     prepared: &'a Prepared,
+    split: Cow<'a, Split>,
     training: Rows,
     profiles: Profiles,
 }
@@ -69,7 +77,20 @@ impl<'a> SimpleMethods<'a> {
     pub fn of(config: &'a Config, prepared: &'a Prepared) -> Self {
         let training = prepared.treatments(Part::Train);
         let profiles = Profiles::of(&prepared.screen, &training);
-        Self { config, prepared, training, profiles }
+        Self { config, prepared, split: Cow::Borrowed(&prepared.split), training, profiles }
+    }
+
+    /// The same, fitted without what is held out.
+    fn without(&self, hold_out: &HoldOut) -> Self {
+        let split = self.split.with_rows_in(Part::Test, hold_out.held.iter().copied());
+        let profiles = Profiles::of(&self.prepared.screen, &hold_out.kept);
+        let Self { config, prepared, .. } = *self;
+        Self { config, prepared, split: Cow::Owned(split), training: hold_out.kept.clone(), profiles }
+    }
+
+    /// What they are fitted on.
+    pub fn training(&self) -> &Rows {
+        &self.training
     }
 
     /// The methods that apply to the screen.
@@ -107,19 +128,17 @@ impl<'a> SimpleMethods<'a> {
         if !self.applicable().contains(method) {
             return Ok(None);
         }
-        let Self { prepared, training, profiles, .. } = self;
+        let Self { prepared, split, training, profiles, .. } = self;
         let Prepared { screen, descriptors, .. } = prepared;
         Ok(Some(match method {
             Method::NoChange => baseline::no_change(profiles),
             Method::MeanShift => baseline::mean_shift(profiles),
             Method::NearestDose => baseline::nearest_dose(profiles),
             Method::Interpolation => baseline::interpolation(profiles),
-            Method::DenoisedInterpolation => {
-                match baseline::denoised_interpolation(profiles, screen, &prepared.split)? {
-                    Some(fitted) => fitted,
-                    None => return Ok(None),
-                }
-            }
+            Method::DenoisedInterpolation => match baseline::denoised_interpolation(profiles, screen, split)? {
+                Some(fitted) => fitted,
+                None => return Ok(None),
+            },
             Method::Additive => baseline::additive(profiles),
             Method::Ridge => baseline::ridge(profiles, asked, Some(descriptors).filter(|all| !all.is_empty()))?,
             Method::OtherContext => baseline::other_context(profiles),
@@ -132,7 +151,8 @@ impl<'a> SimpleMethods<'a> {
                 baseline::knn(profiles, descriptors, similarity, NEIGHBORS)?
             }
             Method::Model
-            | Method::Blend
+            | Method::Combined
+            | Method::Contrast
             | Method::StartMean
             | Method::MeanResponse
             | Method::MeanResponseShifted
@@ -158,29 +178,108 @@ impl<'a> SimpleMethods<'a> {
         Ok(all)
     }
 
-    /// The simple method that the model is blended with, and the model's weight; from validation treatments.
+    /// The methods that are combined, fitted.
+    ///
+    /// # Errors
+    /// What a fit says.
+    pub fn fit_combinable<'s>(&'s self, asked: &'s Rows) -> Result<Vec<Fitted<'s>>, AnswerError> {
+        let methods = self.applicable().into_iter().filter(|method| method.kind() == MethodKind::Simple);
+        let fitted = methods.map(|method| self.fit(&method, asked)).collect::<Result<Vec<_>, _>>()?;
+        Ok(fitted.into_iter().flatten().collect())
+    }
+
+    fn ask_combinable(&self, asked: &Rows) -> Result<Vec<Predictions>, AnswerError> {
+        let names = names(asked);
+        Ok(self.fit_combinable(asked)?.iter().map(|fitted| fitted.ask(&names)).collect())
+    }
+
+    /// The weights of all methods where `targets` lie: of closed forms, from training treatments that they are not fitted
+    /// on; of `model`, from the validation treatments.
     ///
     /// # Errors
     /// What predicting or a baseline says.
-    pub fn blend_rule(&self, model: Model) -> Result<BlendRule, AnswerError> {
-        let validation = self.prepared.treatments(Part::Validation);
-        let checked = model.predict(&names(&validation))?;
-        let truth = baseline::measured(&self.prepared.screen.features, &validation);
-        let fallback = fallback_partner(self.config.split.by);
-        Ok(BlendRule::choose(&checked, &self.predict_all(&validation)?, &truth, fallback)?)
+    pub fn combination(&self, model: &dyn Predictor, targets: &[Treatment]) -> Result<Combination, AnswerError> {
+        let Self { prepared, training, .. } = self;
+        let screen = &prepared.screen;
+        let validation = prepared.treatments(Part::Validation);
+        let places = places(training, targets.iter().chain(validation.keys()));
+        let refit = |hold_out: &HoldOut| {
+            let said = self.without(hold_out).ask_combinable(&hold_out.asked)?;
+            Ok((said, baseline::measured(&screen.features, &hold_out.asked)))
+        };
+        let combination = Combination::of(training, &places, &|row| self.replicate(row), &refit)?;
+        if validation.is_empty() {
+            return Ok(combination);
+        }
+        let (said, own) = (self.ask_combinable(&validation)?, model.predict(&names(&validation))?);
+        let truth = baseline::measured(&screen.features, &validation);
+        Ok(combination.with_learned(training, &said.iter().collect::<Vec<_>>(), &[&own], &truth))
+    }
+
+    /// What a row is a replicate by: what a split holds out as a whole, else its well.
+    fn replicate(&self, row: usize) -> String {
+        let unit = self.prepared.screen.unit(row);
+        match (self.config.split.by, unit.well) {
+            (SplitBy::LabBatch, _) => unit.lab_batch.clone().unwrap_or_default(),
+            (SplitBy::Plate, _) => unit.plate.clone(),
+            (_, Some(well)) => format!("{} {well}", unit.plate),
+            (_, None) => row.to_string(),
+        }
     }
 
     /// What is said to somebody who asks for a ranking by a method that the screen at hand does not have.
     pub fn unknown_ranker(&self) -> PlanError {
-        let all = [Method::Model, Method::Blend].into_iter().chain(self.applicable());
+        let all = [Method::Model, Method::Combined].into_iter().chain(self.applicable());
         let known: Vec<String> = all.map(|method| method.to_string()).collect();
         PlanError::By { by: self.config.rank.by.to_string(), known: known.join(", ") }
     }
 }
 
-/// Whom the model is blended with where no validation treatment tells.
-pub fn fallback_partner(by: SplitBy) -> Method {
-    if by == SplitBy::Dose { Method::Interpolation } else { Method::MeanShift }
+/// The combined closed forms as one method, fitted once and asked of any treatment.
+pub struct CombinedSimple<'a> {
+    combination: &'a Combination,
+    training: &'a Rows,
+    fitted: Vec<Fitted<'a>>,
+}
+
+impl<'a> CombinedSimple<'a> {
+    /// Closed forms with the weights of `combination`; `asked` names what is asked of in any case.
+    ///
+    /// # Errors
+    /// What a fit says.
+    pub fn of(
+        methods: &'a SimpleMethods<'a>,
+        combination: &'a Combination,
+        asked: &'a Rows,
+    ) -> Result<Self, AnswerError> {
+        Ok(Self { combination, training: methods.training(), fitted: methods.fit_combinable(asked)? })
+    }
+}
+
+/// Treatments asked about at once: each method's profiles of all of them are held until they are combined.
+const AT_ONCE: usize = 512;
+
+impl Predictor for CombinedSimple<'_> {
+    fn method(&self) -> Method {
+        Method::Combined
+    }
+
+    fn predict(&self, treatments: &[Treatment]) -> Result<Predictions, PredictError> {
+        let some = |treatments: &[Treatment]| {
+            let said: Vec<Predictions> = self.fitted.iter().map(|fitted| fitted.ask(treatments)).collect();
+            self.combination.combine(self.training, treatments, &said.iter().collect::<Vec<_>>(), &[])
+        };
+        let mut parts = treatments.chunks(AT_ONCE).map(some);
+        let mut all = parts.next().unwrap_or_else(|| some(&[]));
+        let mut values = all.profiles.values().to_vec();
+        for part in parts {
+            all.treatments.extend(part.treatments);
+            all.abstained.extend(part.abstained);
+            values.extend_from_slice(part.profiles.values());
+        }
+        all.profiles = FeatureMatrix::new(all.profiles.names().to_vec(), values);
+        Ok(all)
+    }
 }
 
 #[cfg(test)]
@@ -188,7 +287,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::plan::{ByBlend, ByModel, ByProfiles, Ranker};
+    use crate::plan::{ByCombined, ByModel, ByProfiles, Ranker};
     use crate::predict::{Decoder, Starts};
     use crate::screen::{Application, Intervention, Micromolar};
     use crate::study::{load_screen, prepare};
@@ -208,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_that_was_never_listed_is_blended_too() {
+    fn a_candidate_that_was_never_listed_is_combined_too() {
         let mut config = Config::parse("[train]\nmembers = 1\nsteps = 2\n").unwrap();
         config.data.card = Some(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/bbbc021/dataset.toml"));
         let prepared = prepare(&config, &load_screen(&config).unwrap()).unwrap();
@@ -226,21 +325,21 @@ mod tests {
         let starts = Starts::of(&trained, &prepared.screen, &device);
         let model = ByModel { trained: &trained, starts: &starts, device: &device };
         let by_profiles = || ByProfiles { trained: &trained, predictor: &fitted, device: &device };
-        let blend = ByBlend { model, simple: by_profiles(), weight: 0.25 };
+        let combined = ByCombined { model, simple: by_profiles(), share: &|_| 0.25 };
         let latent = |ranker: &dyn Ranker| ranker.reach(&proposed).unwrap().predicted.latents.row(0).to_vec();
-        let (alone, simple, blended) = (latent(&model), latent(&by_profiles()), latent(&blend));
+        let (alone, simple, mixed) = (latent(&model), latent(&by_profiles()), latent(&combined));
         assert_ne!(alone, simple);
-        for ((alone, simple), blended) in alone.iter().zip(&simple).zip(&blended) {
-            assert_eq!(*blended, 0.25 * alone + 0.75 * simple);
+        for ((alone, simple), mixed) in alone.iter().zip(&simple).zip(&mixed) {
+            assert_eq!(*mixed, 0.25 * alone + 0.75 * simple);
         }
-        assert!(blend.reach(&proposed).unwrap().caveats.is_empty());
+        assert!(combined.reach(&proposed).unwrap().caveats.is_empty());
 
         // Additive effects say nothing of a single: the model stands alone, and says so.
         let abstains = methods.fit(&Method::Additive, &nothing).unwrap().unwrap();
         let simple = ByProfiles { trained: &trained, predictor: &abstains, device: &device };
-        let reached = ByBlend { model, simple, weight: 0.25 }.reach(&proposed).unwrap();
+        let reached = ByCombined { model, simple, share: &|_| 0.25 }.reach(&proposed).unwrap();
         assert_eq!(reached.predicted.latents.row(0), alone);
-        assert_eq!(reached.caveats[&0], "the model alone, as additive abstains");
+        assert_eq!(reached.caveats[&0], "the model alone, as all other methods abstain");
     }
 
     fn bbbc021(text: &str) -> Config {
@@ -251,7 +350,7 @@ mod tests {
 
     /// From the table to what predicts, nothing may depend on what was measured of the treatments that are scored.
     #[test]
-    fn scrambling_the_test_rows_changes_no_weight_no_blend_and_no_decoder() {
+    fn scrambling_the_test_rows_changes_no_weight_no_combination_and_no_decoder() {
         let config = bbbc021("[train]\nmembers = 2\nsteps = 3\n");
         let device = Device::flex();
         let fit = |scrambles: bool| {
@@ -275,11 +374,6 @@ mod tests {
             let decoder =
                 Decoder::fit(&trained, &prepared.screen, &parts[0], &parts[1], &config.decoder, &device).unwrap();
             let weights: Vec<_> = trained.members.iter().map(|(model, _)| crate::model::parameters(model)).collect();
-            let rule = {
-                let starts = Starts::of(&trained, &prepared.screen, &device);
-                let model = Model { trained: &trained, decoder: &decoder, starts: &starts, device: &device };
-                SimpleMethods::of(&config, &prepared).blend_rule(model).unwrap()
-            };
             let targets = prepared.treatments(Part::Test);
             let simple = {
                 let methods = SimpleMethods::of(&config, &prepared);
@@ -290,13 +384,21 @@ mod tests {
                 [said(Method::DenoisedInterpolation), said(Method::Ridge), said(Method::MeanShift)]
             };
             let measured = baseline::measured(&prepared.screen.features, &targets).profiles.values().to_vec();
-            (weights, decoder, rule, prepared.normalizer, simple, measured)
+            let combined = {
+                let starts = Starts::of(&trained, &prepared.screen, &device);
+                let model = Model { trained: &trained, decoder: &decoder, starts: &starts, device: &device };
+                let found = super::methods(&config, &prepared, model, &targets).unwrap();
+                assert!(!found.weights.is_empty());
+                (found.weights, found.combined.profiles.values().to_vec())
+            };
+            (weights, decoder, combined, prepared.normalizer, simple, measured)
         };
         let (plain, scrambled) = (fit(false), fit(true));
         assert_ne!(plain.5, scrambled.5, "the truth was scrambled");
         assert!(plain.0 == scrambled.0, "weights");
         assert!(plain.1 == scrambled.1, "decoder");
-        assert_eq!(plain.2, scrambled.2, "blend");
+        assert_eq!(plain.2.0, scrambled.2.0, "weights of methods");
+        assert!(plain.2.1 == scrambled.2.1, "combination");
         assert!(plain.3 == scrambled.3, "normalizer");
         assert!(plain.4 == scrambled.4, "simple methods");
     }

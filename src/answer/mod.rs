@@ -4,6 +4,7 @@
 //! What is fitted or chosen here sees training and validation units alone. [`evaluate`](crate::evaluate) scores the answers.
 
 mod asked;
+mod combined;
 mod error;
 mod lapse;
 mod methods;
@@ -15,9 +16,10 @@ mod trajectory;
 mod wells;
 
 pub use asked::Asked;
+pub use combined::Combination;
 pub use error::AnswerError;
 pub use lapse::Lapse;
-pub use methods::{Methods, SimpleMethods, fallback_partner, methods};
+pub use methods::{CombinedSimple, Methods, SimpleMethods, methods};
 pub use prepared::Prepared;
 pub use table::{latent_table, prediction_table};
 pub use trained_run::TrainedRun;

@@ -10,7 +10,7 @@ pub fn prediction_table(all: &[&Predictions]) -> Table {
     let methods = all.iter().flat_map(|p| std::iter::repeat_n(Some(p.method.to_string()), p.treatments.len()));
     let contexts = treatments().map(|t| (!t.context.is_empty()).then(|| t.context.clone()));
     let mut table = Table::new()
-        .with("method", "prediction method: lewm, blend or a baseline", Column::Text(methods.collect()))
+        .with("method", "prediction method: lewm, combined or a baseline", Column::Text(methods.collect()))
         .with_interventions(treatments().map(|treatment| &treatment.intervention))
         .with("context", "cell line, time and the like", Column::Text(contexts.collect()));
     let names = all.first().map(|predictions| predictions.profiles.names()).unwrap_or_default();

@@ -11,7 +11,6 @@
 //! [`Reference::Relative`]: crate::screen::Reference::Relative
 
 mod additive;
-mod blend;
 mod consensus;
 mod constant;
 mod context;
@@ -19,14 +18,15 @@ mod denoised;
 mod dose;
 mod error;
 mod features;
+mod hold_out;
 mod layout;
 mod linear;
 mod neighbors;
 mod response;
 mod simple;
+mod stack;
 
 pub use additive::additive;
-pub use blend::{BlendRule, blend, share_of, toward_prior};
 pub use consensus::{Fitted, Profiles, Rows, control_states, measured};
 pub use constant::{mean_shift, no_change};
 pub use context::{from_context, other_context};
@@ -34,7 +34,9 @@ pub use denoised::denoised_interpolation;
 pub use dose::{dose_position, interpolation, nearest_dose};
 pub use error::BaselineError;
 use features::InterventionFeatures;
+pub use hold_out::{HoldOut, hold_outs};
 pub use layout::{batch_only, cell_count_only, well_position};
 pub use linear::ridge;
 pub use neighbors::{Similarity, knn};
 pub use response::{Mean, MeanResponse, Responses, TrackValues, halves, replicate_tracks};
+pub use stack::{Basis, Mixture, Stack, Trial};

@@ -23,7 +23,7 @@ pub(super) struct EvaluateArgs {
     run: PathBuf,
     /// Profile tables, globs or a dataset card
     files: Vec<PathBuf>,
-    /// Exit with code 3 unless the blend has a lower error than this baseline and the interval of the difference excludes zero
+    /// Exit with code 3 unless `combined` has a lower error than this baseline and the interval of the difference excludes zero
     #[arg(long, value_name = "BASELINE")]
     require_beat: Option<String>,
     /// Show every row of the table, not only the main ones

@@ -38,8 +38,8 @@ pub(super) struct RankArgs {
     /// The context to rank in [config: rank.context]
     #[arg(long, value_name = "CONTEXT")]
     context: Option<String>,
-    /// What ranks: `measured` (the wells themselves, nothing predicted), `blend`, `lewm` (the model alone) or the name of a
-    /// baseline [config: rank.by]
+    /// What ranks: `measured` (the wells themselves, nothing predicted), `combined` (all methods), `lewm` (the model alone)
+    /// or the name of a baseline [config: rank.by]
     #[arg(long, value_name = "METHOD")]
     by: Option<String>,
     /// Also rank half-decade doses between the lowest and the highest measured dose [config: rank.candidates]

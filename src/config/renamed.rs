@@ -12,18 +12,23 @@ const RENAMED: &[(&str, &str)] = &[
     ("train.sigreg.mode", "delete it; all units of a batch are tested together"),
 ];
 
+/// Dotted key, a value of it, and what took its place.
+const RENAMED_VALUES: &[(&str, &str, &str)] = &[("rank.by", "blend", "`combined`, all methods by their weights")];
+
 /// # Errors
-/// [`ConfigError::Renamed`] for the first such key in `text`. A text that is not TOML passes: reading it says why it is not.
+/// [`ConfigError::Renamed`] for the first such key in `text`, [`ConfigError::Value`] for the first such value. A text that is not TOML passes: reading it says why it is not.
 pub(super) fn refuse(text: &str) -> Result<(), ConfigError> {
     let Ok(table) = text.parse::<toml::Table>() else { return Ok(()) };
     let root = toml::Value::Table(table);
+    let at = |key: &str| key.split('.').try_fold(&root, |value, part| value.get(part));
     for &(key, instead) in RENAMED {
-        let mut value = Some(&root);
-        for part in key.split('.') {
-            value = value.and_then(|value| value.get(part));
-        }
-        if value.is_some() {
+        if at(key).is_some() {
             return Err(ConfigError::Renamed { key, instead });
+        }
+    }
+    for &(key, old, instead) in RENAMED_VALUES {
+        if at(key).and_then(toml::Value::as_str) == Some(old) {
+            return Err(ConfigError::Value { key: key.into(), found: format!("`{old}`"), expected: instead.into() });
         }
     }
     Ok(())
@@ -42,5 +47,11 @@ mod tests {
             assert_eq!(error, format!("`{key}` is a key of an earlier version: {instead}"));
             assert!(changelog.contains(&format!("| `{key}` |")), "CHANGELOG.md lacks `{key}`");
         }
+    }
+
+    #[test]
+    fn an_old_value_is_refused_with_what_took_its_place() {
+        let error = Config::parse("[rank]\nby = \"blend\"").unwrap_err().to_string();
+        assert_eq!(error, "`rank.by` is `blend`, expected `combined`, all methods by their weights");
     }
 }

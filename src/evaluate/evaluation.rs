@@ -108,7 +108,7 @@ impl<'a> Judged<'a> {
 pub struct Evaluation {
     /// Scores with their intervals, all tasks.
     pub scores: Scores,
-    /// The prediction that the tool uses (the blend) against the best simple method.
+    /// The prediction that the tool uses (all methods combined) against the best simple method.
     pub verdict: Option<Verdict>,
     /// The model alone against the best simple method.
     pub verdict_model: Option<Verdict>,
@@ -140,12 +140,12 @@ impl Evaluation {
         rows.extend(of_labels);
         notes.extend(notes_on_labels);
         let mut against = Vec::new();
-        for rival in judged.methods().into_iter().filter(|method| **method != Method::Blend) {
-            against.extend(judged.verdict(&Method::Blend, &|method| method == rival, bootstrap)?);
+        for rival in judged.methods().into_iter().filter(|method| **method != Method::Combined) {
+            against.extend(judged.verdict(&Method::Combined, &|method| method == rival, bootstrap)?);
         }
         Ok(Self {
             scores: Scores { rows },
-            verdict: judged.verdict(&Method::Blend, &Method::is_baseline, bootstrap)?,
+            verdict: judged.verdict(&Method::Combined, &Method::is_baseline, bootstrap)?,
             verdict_model: judged.verdict(&Method::Model, &Method::is_baseline, bootstrap)?,
             against,
             notes,
@@ -200,13 +200,13 @@ mod tests {
         EvaluateConfig { bootstrap: Bootstrap { resamples: 500, seed: 1 }, ..EvaluateConfig::default() }
     }
 
-    /// Twelve treatments: the blend misses by 1 + a little, interpolation by 3, no change by 5, each by treatment.
+    /// Twelve treatments: the combination misses by 1 + a little, interpolation by 3, no change by 5, each by treatment.
     fn answers() -> Answers {
         let mut treatments = Vec::new();
         for number in 0..12 {
             let wobble = 0.01 * f64::from(number);
             for (method, value) in
-                [(Method::Blend, 1.0 + wobble), (Method::Interpolation, 3.0), (Method::NoChange, 5.0 - wobble)]
+                [(Method::Combined, 1.0 + wobble), (Method::Interpolation, 3.0), (Method::NoChange, 5.0 - wobble)]
             {
                 let treatment = treatment(&format!("compound {number}"));
                 let position = if number == 0 { "unseen" } else { "interior" };
@@ -224,11 +224,11 @@ mod tests {
             assert_eq!((row.task.as_str(), row.metric.as_str()), ("unseen dose", "mse"));
             (row.value, row.n_items)
         };
-        assert!((mean("blend", "all").0 - 1.055).abs() < 1e-12);
+        assert!((mean("combined", "all").0 - 1.055).abs() < 1e-12);
         assert_eq!(mean("interpolation", "interior"), (3.0, 11));
         assert_eq!(mean("interpolation", "unseen"), (3.0, 1));
         let verdict = found.verdict.as_ref().unwrap();
-        assert_eq!((&verdict.model, &verdict.baseline), (&Method::Blend, &Method::Interpolation));
+        assert_eq!((&verdict.model, &verdict.baseline), (&Method::Combined, &Method::Interpolation));
         assert!((verdict.difference.estimate.mean - (1.055 - 3.0)).abs() < 1e-12);
         assert_eq!(verdict.difference.claim, Claim::Lower);
         assert_eq!(found.verdict_model, None, "the model did not answer");
@@ -276,15 +276,15 @@ mod tests {
             observed: 1.0,
         };
         let wells = vec![
-            well(Part::Test, Method::Blend, 1.5),
+            well(Part::Test, Method::Combined, 1.5),
             well(Part::Test, Method::NoChange, 3.0),
-            well(Part::Train, Method::Blend, 100.0),
+            well(Part::Train, Method::Combined, 100.0),
         ];
         let found = Evaluation::of(&settings(), SplitBy::Dose, &Answers { wells, ..Answers::default() }).unwrap();
         let rmse = |method: &str| {
             found.scores.rows.iter().find(|row| row.method == method && row.metric == "rmse").unwrap().value
         };
-        assert_eq!((rmse("blend"), rmse("no_change")), (0.5, 2.0));
+        assert_eq!((rmse("combined"), rmse("no_change")), (0.5, 2.0));
         assert_eq!(found.verdict.unwrap().difference.claim, Claim::TooFewUnits);
     }
 
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(lines[0], "unseen dose: 12 treatments of 12 perturbations");
         assert!(lines[1].starts_with("method"), "{text}");
         let names: Vec<&str> = lines[2..5].iter().filter_map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(names, ["blend", "interpolation", "no_change"]);
+        assert_eq!(names, ["combined", "interpolation", "no_change"]);
         assert!(lines.iter().all(|line| line.chars().count() <= 100), "{text}");
         assert_eq!(lines[5], "one of two");
         let many = Evaluation { configurations_tried: 7, ..found };

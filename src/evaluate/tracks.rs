@@ -170,9 +170,9 @@ impl<'a> TrackErrors<'a> {
         }))
     }
 
-    /// At how many conditions the blend is nearer than the best simple method: the unit of any claim on unseen doses.
+    /// At how many conditions the combination is nearer than the best simple method: the unit of any claim on unseen doses.
     pub(super) fn by_condition(&self) -> Option<String> {
-        let model = self.methods.get(&Method::Blend)?;
+        let model = self.methods.get(&Method::Combined)?;
         let baseline = self.best(model, &Method::is_baseline)?;
         let simple = &self.methods[baseline];
         let conditions: BTreeSet<&String> = self.conditions.iter().collect();
@@ -186,7 +186,7 @@ impl<'a> TrackErrors<'a> {
             "at {n_better} of {} conditions {} is closer to single tracks than {baseline}; intervals resample fields \
              of view within these conditions and say nothing about others",
             conditions.len(),
-            Method::Blend
+            Method::Combined
         ))
     }
 }
@@ -225,12 +225,13 @@ mod tests {
         }
     }
 
-    /// Two fields at two doses; by the mean squared error of each track the blend misses 0.5 and 0, the neighbors 2 and 0.5,
+    /// Two fields at two doses; by the mean squared error of each track the combination misses 0.5 and 0, the neighbors 2 and 0.5,
     /// and the start's mean 4.5 of the first alone.
     fn tracks() -> Vec<TrackPrediction> {
         let mut tracks = Vec::new();
-        for (number, dose, blend, neighbors) in [(0, 1.0, [1.0, 1.0], [1.0, 0.0]), (1, 2.0, [1.0, 2.0], [2.0, 2.0])] {
-            tracks.push(track(number, Method::Blend, dose, blend.map(Some)));
+        for (number, dose, combined, neighbors) in [(0, 1.0, [1.0, 1.0], [1.0, 0.0]), (1, 2.0, [1.0, 2.0], [2.0, 2.0])]
+        {
+            tracks.push(track(number, Method::Combined, dose, combined.map(Some)));
             tracks.push(track(number, Method::NeighborDosesShifted, dose, neighbors.map(Some)));
             tracks.push(track(number, Method::ReplicateShifted, dose, [Some(1.0), None]));
         }
@@ -242,14 +243,14 @@ mod tests {
     fn errors_are_means_over_the_times_of_a_track() {
         let tracks = tracks();
         let errors = TrackErrors::of(&tracks);
-        assert_eq!(errors.methods[&Method::Blend], [Some(0.5), Some(0.0)]);
+        assert_eq!(errors.methods[&Method::Combined], [Some(0.5), Some(0.0)]);
         assert_eq!(errors.methods[&Method::NeighborDosesShifted], [Some(2.0), Some(0.5)]);
         assert_eq!(errors.methods[&Method::StartMean], [Some(4.5), None]);
-        let verdict = errors.verdict(&Method::Blend, &Method::is_baseline, &Bootstrap::default()).unwrap().unwrap();
+        let verdict = errors.verdict(&Method::Combined, &Method::is_baseline, &Bootstrap::default()).unwrap().unwrap();
         assert_eq!(verdict.baseline, Method::NeighborDosesShifted, "one that answers half of it is no rival");
         assert_eq!((verdict.model_mean, verdict.baseline_mean, verdict.ceiling), (0.25, 1.25, Some(0.0)));
         let words = errors.by_condition().unwrap();
-        assert!(words.starts_with("at 2 of 2 conditions blend is closer"), "{words}");
+        assert!(words.starts_with("at 2 of 2 conditions combined is closer"), "{words}");
     }
 
     #[test]
@@ -261,8 +262,8 @@ mod tests {
             };
             rows.iter().find(is_it).map(|row| (row.value, row.n_items))
         };
-        assert_eq!(rmse("blend", ALL), Some((0.5, 2)), "{rows:?}");
-        assert_eq!(rmse("blend", " 2 µM"), Some((0.0, 1)), "{rows:?}");
+        assert_eq!(rmse("combined", ALL), Some((0.5, 2)), "{rows:?}");
+        assert_eq!(rmse("combined", " 2 µM"), Some((0.0, 1)), "{rows:?}");
         assert_eq!(rmse("start_mean", " 2 µM"), None);
     }
 }

@@ -129,7 +129,7 @@ mod tests {
     fn a_ranking_is_headed_by_what_is_known_of_its_method() {
         let of_baseline = verdict_sentence(&Method::Interpolation, None);
         assert_eq!(of_baseline, "ranked by the baseline interpolation alone; `evaluate` shows what the model adds");
-        assert!(verdict_sentence(&Method::Blend, None).starts_with("not judged: no treatment is held out"));
+        assert!(verdict_sentence(&Method::Combined, None).starts_with("not judged: no treatment is held out"));
     }
 
     fn treatment(name: &str, dose: f64) -> Treatment {

@@ -32,7 +32,7 @@ pub(crate) use series::{
     Edge, additive_weights, between_neighbors, edge_of, interpolation_weights, nearest_weights, series_of,
 };
 pub use split::{Part, Split, SplitBy, SplitConfig};
-pub use stratum::{Strata, Stratum};
+pub use stratum::{Place, Strata, Stratum};
 pub use vocabulary::{DoseCenters, InterventionSizes, Vocabulary};
 pub(crate) use well_means::WellMeans;
 pub use well_means::{by_wells, without_replicates};

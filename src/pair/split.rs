@@ -62,7 +62,7 @@ impl SplitBy {
 pub enum Part {
     /// Fits the weights and every pooled statistic.
     Train,
-    /// Stops training and chooses every knob and blend weight.
+    /// Stops training and chooses every knob, and how much of the model is combined with simple methods.
     Validation,
     /// Sets the width of intervals.
     Calibration,
@@ -255,6 +255,13 @@ impl Split {
     pub fn extended(&self, n_rows: usize, part: Part) -> Self {
         let mut parts = self.parts.clone();
         parts.resize(parts.len() + n_rows, part);
+        Self { parts }
+    }
+
+    /// The same with the observations at `rows` in `part`.
+    pub fn with_rows_in(&self, part: Part, rows: impl IntoIterator<Item = usize>) -> Self {
+        let mut parts = self.parts.clone();
+        rows.into_iter().for_each(|row| parts[row] = part);
         Self { parts }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::series::{DosePosition, between_neighbors, series_of};
+use super::series::{DosePosition, Edge, between_neighbors, edge_of, series_of};
 use crate::screen::{Perturbation, Treatment};
 
 /// How much training says of a treatment, from most to least.
@@ -51,6 +51,40 @@ impl fmt::Display for Stratum {
     }
 }
 
+/// A stratum, the two ends of a dose series apart: an effect below the lowest dose may be gone, one above the highest may
+/// have settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Its own wells are in training.
+    Measured,
+    /// A dose between two training doses.
+    Interior,
+    /// A dose below the lowest training dose.
+    Below,
+    /// A dose above the highest training dose.
+    Above,
+    /// Several perturbations at a time.
+    Set,
+    /// A perturbation that training holds in another context or for another time.
+    OtherContext,
+    /// A perturbation that training does not hold.
+    Unseen,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Measured => Stratum::Measured.fmt(f),
+            Self::Interior => Stratum::Interior.fmt(f),
+            Self::Below => f.write_str("doses below the lowest training dose"),
+            Self::Above => f.write_str("doses above the highest training dose"),
+            Self::Set => Stratum::Set.fmt(f),
+            Self::OtherContext => Stratum::OtherContext.fmt(f),
+            Self::Unseen => Stratum::Unseen.fmt(f),
+        }
+    }
+}
+
 /// The training treatments by their perturbations, asked for the stratum of any treatment.
 pub struct Strata<'a> {
     training: BTreeMap<Vec<&'a Perturbation>, Vec<&'a Treatment>>,
@@ -81,6 +115,24 @@ impl<'a> Strata<'a> {
             Some(_) => Stratum::Edge,
             None if same.is_empty() => Stratum::Unseen,
             None => Stratum::OtherContext,
+        }
+    }
+
+    /// The place of a treatment.
+    pub fn place(&self, treatment: &Treatment) -> Place {
+        match self.stratum(treatment) {
+            Stratum::Measured => Place::Measured,
+            Stratum::Interior => Place::Interior,
+            Stratum::Edge => {
+                let same = self.training.get(&perturbations(treatment)).map(Vec::as_slice).unwrap_or_default();
+                match edge_of(treatment, same.iter().copied()) {
+                    Some(Edge::Upper) => Place::Above,
+                    _ => Place::Below,
+                }
+            }
+            Stratum::Set => Place::Set,
+            Stratum::OtherContext => Place::OtherContext,
+            Stratum::Unseen => Place::Unseen,
         }
     }
 }
@@ -123,5 +175,7 @@ mod tests {
         check(&[("c", 1.0)], "x", Stratum::Unseen);
         check(&[("a", 1.0), ("b", 1.0)], "x", Stratum::Measured);
         check(&[("a", 10.0), ("b", 1.0)], "x", Stratum::Set);
+        assert_eq!(strata.place(&treatment(&[("a", 0.1)], "x")), Place::Below);
+        assert_eq!(strata.place(&treatment(&[("a", 1000.0)], "x")), Place::Above);
     }
 }

@@ -1,4 +1,4 @@
-//! Where candidates lead by a simple method, and by the model and a simple method together.
+//! Where candidates lead by a simple method, and by all methods combined.
 
 use std::collections::BTreeMap;
 
@@ -43,33 +43,32 @@ impl Ranker for ByProfiles<'_> {
     }
 }
 
-/// Ranks by the model's latents mixed with those of a simple method's profiles; where the simple method abstains, by the
-/// model's alone, which a caveat says.
-pub struct ByBlend<'a> {
+/// Ranks by all methods combined: the latents of the profiles that closed forms predict, and the model's own, each with its
+/// weight. Where closed forms abstain the model stands alone, which a caveat says.
+pub struct ByCombined<'a> {
     /// The model.
     pub model: ByModel<'a>,
-    /// The simple method.
+    /// The closed forms.
     pub simple: ByProfiles<'a>,
-    /// The model's weight.
-    pub weight: f64,
+    /// The model's weight, by treatment.
+    pub share: &'a dyn Fn(&Treatment) -> f64,
 }
 
-impl Ranker for ByBlend<'_> {
+impl Ranker for ByCombined<'_> {
     fn reach(&self, treatments: &[Treatment]) -> Result<Reached, PlanError> {
         let mut reached = self.model.reach(treatments)?;
         let PredictedLatents { latents, placed, .. } = &mut reached.predicted;
         let simple = self.simple.latents(treatments)?;
-        let weight = self.weight as f32;
         for (row, treatment) in placed.iter().enumerate() {
             match simple.placed.binary_search(treatment) {
                 Ok(other) => {
+                    let share = (self.share)(&treatments[*treatment]) as f32;
                     for (own, other) in latents.row_mut(row).iter_mut().zip(simple.latents.row(other)) {
-                        *own = weight * *own + (1.0 - weight) * other;
+                        *own = share * *own + (1.0 - share) * other;
                     }
                 }
                 Err(_) => {
-                    let caveat = format!("the model alone, as {} abstains", self.simple.predictor.method());
-                    reached.caveats.insert(*treatment, caveat);
+                    reached.caveats.insert(*treatment, "the model alone, as all other methods abstain".to_owned());
                 }
             }
         }

@@ -18,7 +18,7 @@ pub struct RankConfig {
     pub context: String,
     /// Which interventions are candidates.
     pub candidates: Candidates,
-    /// What ranks: `lewm` (the model alone), `blend`, or a baseline.
+    /// What ranks: `lewm` (the model alone), `combined` (all methods), or a baseline.
     #[serde(deserialize_with = "read_ranker")]
     pub by: Method,
     /// Rows shown on stdout.
@@ -32,7 +32,7 @@ impl Default for RankConfig {
             start: String::new(),
             context: String::new(),
             candidates: Candidates::Measured,
-            by: Method::Blend,
+            by: Method::Combined,
             top: 15,
         }
     }

@@ -18,7 +18,7 @@ mod show;
 
 pub use by_measured::ByMeasured;
 pub use by_model::ByModel;
-pub use by_profiles::{ByBlend, ByProfiles};
+pub use by_profiles::{ByCombined, ByProfiles};
 pub use candidates::Candidates;
 pub use config::{RankConfig, ranker};
 pub use error::PlanError;

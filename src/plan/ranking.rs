@@ -180,7 +180,7 @@ impl Ranking {
             )
             .with("start", "start of the ranking", text(&|_| Some(self.start.clone())))
             .with("target", "the target phenotype", text(&|_| Some(self.target.clone())))
-            .with("by", "method that ranks: lewm, blend, or a baseline", text(&|_| Some(self.by.to_string())))
+            .with("by", "method that ranks: lewm, combined, or a baseline", text(&|_| Some(self.by.to_string())))
     }
 }
 

@@ -10,12 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// What a method looks at, which decides what it may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MethodKind {
-    /// The model, alone or blended with a simple method.
+    /// The model, alone or combined with simple methods.
     Learned,
-    /// Means over training wells: what the model is compared with, and may be blended with.
+    /// Means over training wells: what the model is compared with, and combined with.
     Simple,
-    /// Means that know where the target's wells stand on their plates: the model is compared with them, and never blended,
-    /// since what was not measured stands nowhere.
+    /// Means that know where the target's wells stand on their plates: the model is compared with them, and never combined
+    /// with them, since what was not measured stands nowhere.
     Layout,
     /// Looks at part of the outcome in the target's own wells: shown, and compared with nothing.
     Outcome,
@@ -66,8 +66,10 @@ macro_rules! methods {
 methods! {
     /// The model alone.
     Model = "lewm", Learned;
-    /// The model and a simple method, averaged: what the tool predicts with.
-    Blend = "blend", Learned;
+    /// All methods, weighted as they did on what was held out: what the tool predicts with.
+    Combined = "combined", Learned;
+    /// The response of the neighboring doses and what the model says of the difference from them.
+    Contrast = "lewm_contrast", Learned;
     /// Nothing happens.
     NoChange = "no_change", Simple;
     /// The mean of the training treatments.
@@ -128,7 +130,7 @@ impl Method {
     pub fn can_rank(&self) -> bool {
         match self {
             Self::Model
-            | Self::Blend
+            | Self::Combined
             | Self::NoChange
             | Self::MeanShift
             | Self::NearestDose
@@ -143,7 +145,8 @@ impl Method {
             | Self::CellCountOnly
             | Self::NearestNeighbors
             | Self::Measured => true,
-            Self::StartMean
+            Self::Contrast
+            | Self::StartMean
             | Self::MeanResponse
             | Self::MeanResponseShifted
             | Self::NeighborDoses
@@ -229,23 +232,32 @@ mod tests {
             assert_eq!(method.word().parse::<Method>().unwrap(), method);
         }
         let message = "guess".parse::<Method>().unwrap_err().to_string();
-        assert!(message.starts_with("`guess` is not a method; the methods are lewm, blend, no_change"), "{message}");
+        assert!(message.starts_with("`guess` is not a method; the methods are lewm, combined, no_change"), "{message}");
         assert!("guess_of_latents".parse::<Method>().is_err());
     }
 
     #[test]
     fn what_looks_at_the_outcome_or_repeats_it_is_not_compared_with() {
         let not_compared: Vec<_> = PLAIN.iter().filter(|method| !method.is_baseline()).map(Method::word).collect();
-        let expected =
-            ["lewm", "blend", "cell_count_only", "true_frame", "measured", "perfect", "replicate", "replicate_shifted"];
+        let expected = [
+            "lewm",
+            "combined",
+            "lewm_contrast",
+            "cell_count_only",
+            "true_frame",
+            "measured",
+            "perfect",
+            "replicate",
+            "replicate_shifted",
+        ];
         assert_eq!(not_compared, expected);
         assert!(Method::OfLatents(Box::new(Method::MeanShift)).is_baseline());
     }
 
     #[test]
     fn methods_are_ordered_by_their_words() {
-        let mut methods = [Method::Model, Method::FromContext("a".into()), Method::Blend, Method::Additive];
+        let mut methods = [Method::Model, Method::FromContext("a".into()), Method::Combined, Method::Additive];
         methods.sort();
-        assert_eq!(methods.map(|method| method.word()), ["additive", "blend", "from:a", "lewm"]);
+        assert_eq!(methods.map(|method| method.word()), ["additive", "combined", "from:a", "lewm"]);
     }
 }

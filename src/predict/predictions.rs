@@ -1,5 +1,7 @@
 //! Predicted profiles, and who is asked for them.
 
+use std::collections::BTreeMap;
+
 use super::{Method, PredictError};
 use crate::screen::{FeatureMatrix, Treatment};
 
@@ -16,6 +18,13 @@ pub struct Predictions {
     pub profiles: FeatureMatrix,
     /// What was asked for and is not predicted, each with the reason.
     pub abstained: Vec<(Treatment, Abstains)>,
+}
+
+impl Predictions {
+    /// The row of each treatment that is predicted.
+    pub fn rows(&self) -> BTreeMap<&Treatment, usize> {
+        self.treatments.iter().enumerate().map(|(row, treatment)| (treatment, row)).collect()
+    }
 }
 
 /// Why a method has no prediction of a treatment.
@@ -57,6 +66,9 @@ pub enum Abstains {
     /// Wells of it, or training wells like them, are not known.
     #[error("it has no well, or no training well is like its wells")]
     NoWell,
+    /// None of the methods that are combined says anything.
+    #[error("no method that is combined says anything of it")]
+    NoMethod,
 }
 
 /// A method that may be asked of any treatment.

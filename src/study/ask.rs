@@ -33,10 +33,6 @@ pub(super) fn ask<'a>(
         RowKind::TrackWindow => {
             tell(Event::Step("predicting held-out tracks".into()));
             let found = track_predictions(config, prepared, trained_run, device)?;
-            tell(Event::Note(format!(
-                "blend: the response of the neighboring doses and {:.2} of the model's contrast to them",
-                found.blend_weight
-            )));
             found.notes.into_iter().for_each(|note| tell(Event::Note(note)));
             let answers = Answers { tracks: found.tracks, ..Answers::default() };
             Ok(Some(Asked { answers, ..Asked::default() }))
@@ -44,7 +40,9 @@ pub(super) fn ask<'a>(
         RowKind::FollowedCrop => {
             tell(Event::Step("reading wells out of predictions".into()));
             let lapse = Lapse::new(prepared, trained_run, device)?;
-            let answers = Answers { wells: lapse.readouts(config)?, ..Answers::default() };
+            let (wells, weights) = lapse.readouts(config)?;
+            weights.into_iter().for_each(|weights| tell(Event::Note(weights)));
+            let answers = Answers { wells, ..Answers::default() };
             Ok(Some(Asked { answers, lapse: Some(lapse), ..Asked::default() }))
         }
         RowKind::Crop => {
@@ -65,12 +63,7 @@ pub(super) fn ask<'a>(
             tell(Event::Step(format!("scoring {} held-out treatments", test.len())));
             let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
             let found = methods(config, prepared, trained_run.model(&starts, device), &test)?;
-            tell(Event::Note(format!(
-                "blend: {:.2} of the model, {:.2} of {}, fitted on the validation treatments",
-                found.rule.weight,
-                1.0 - found.rule.weight,
-                found.rule.partner
-            )));
+            found.weights.iter().for_each(|weights| tell(Event::Note(weights.clone())));
             let (settings, screen, split) = (&config.evaluate, &prepared.screen, &prepared.split);
             let treatments = treatment_scores(settings, screen, split, found.all(), &test)?;
             let embeddings = match scope {

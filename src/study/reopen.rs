@@ -8,12 +8,16 @@ use super::answers::Scope;
 use super::ask::ask;
 use super::error::StudyError;
 use super::refuse::{Wanted, refuse};
-use crate::answer::{Lapse, Prepared, SimpleMethods, TrainedRun, latent_table, methods, prediction_table};
+use crate::answer::{
+    CombinedSimple, Lapse, Prepared, SimpleMethods, TrainedRun, latent_table, methods, prediction_table,
+};
 use crate::baseline::Rows;
 use crate::config::Config;
 use crate::evaluate::{Activity, Answers, Evaluation, Held, Intervals, treatment_scores, verdict_sentence};
-use crate::pair::{Part, Strata};
-use crate::plan::{ByBlend, ByMeasured, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank};
+use crate::pair::{Part, Place, Strata};
+use crate::plan::{
+    ByCombined, ByMeasured, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank,
+};
 use crate::predict::{Abstains, Method, Starts};
 use crate::screen::{Kind, Lexicon, Perturbation, Read, RowKind, Screen, Treatment};
 use crate::table::Table;
@@ -53,23 +57,25 @@ pub(super) fn rank_by(
     let starts = Starts::of(trained, screen, device);
     let model = ByModel { trained, starts: &starts, device };
     let methods = SimpleMethods::of(config, prepared);
-    let by_profiles = |predictor| ByProfiles { trained, predictor, device };
-    let fitted;
+    let (fitted, combination, simple, share);
     let ranker: Box<dyn Ranker> = match &config.rank.by {
         Method::Model => Box::new(model),
         Method::Measured => Box::new(ByMeasured { trained, screen, device }),
-        Method::Blend => {
+        Method::Combined => {
             let own_starts = Starts::of(trained, &prepared.screen, device);
-            let rule = methods.blend_rule(trained_run.model(&own_starts, device))?;
-            fitted = methods.fit(&rule.partner, &rows)?;
-            match &fitted {
-                Some(fitted) => Box::new(ByBlend { model, simple: by_profiles(fitted), weight: rule.weight }),
-                None => Box::new(model),
-            }
+            let asked: Vec<Treatment> = rows.keys().cloned().collect();
+            combination = methods.combination(&trained_run.model(&own_starts, device), &asked)?;
+            simple = CombinedSimple::of(&methods, &combination, &rows)?;
+            let weight = combination.share(&Method::Model);
+            let strata = Strata::of(methods.training().keys());
+            // Of wells that the model was trained on, it has nothing to add.
+            share = move |treatment: &Treatment| if strata.place(treatment) == Place::Measured { 0.0 } else { weight };
+            Box::new(ByCombined { model, simple: ByProfiles { trained, predictor: &simple, device }, share: &share })
         }
         by => {
             fitted = methods.fit(by, &rows)?;
-            Box::new(by_profiles(fitted.as_ref().ok_or_else(|| methods.unknown_ranker())?))
+            let predictor = fitted.as_ref().ok_or_else(|| methods.unknown_ranker())?;
+            Box::new(ByProfiles { trained, predictor, device })
         }
     };
     let intervals = match other {

@@ -153,12 +153,12 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let mut table = TextTable::new([("method", Side::Left), ("MSE", Side::Right), ("r", Side::Right)]);
         table.push(["µ-interpolation", "0.5", "0.91"].map(str::to_owned));
-        table.push(["blend", "10.25", "-", "(3 of them)"].map(str::to_owned));
+        table.push(["combined", "10.25", "-", "(3 of them)"].map(str::to_owned));
         table.push(["nothing".to_owned()]);
         let expected = "\
 method             MSE     r
 µ-interpolation    0.5  0.91
-blend            10.25     -  (3 of them)
+combined         10.25     -  (3 of them)
 nothing
 ";
         assert_eq!(table.to_string(), expected);

@@ -1,0 +1,222 @@
+//! Training treatments held out in turn, so that each method is asked of what it was not fitted on.
+//!
+//! What leaves with a treatment decides what is learned of a method: the other doses stay where doses between and beyond
+//! doses are asked about, all of a perturbation leaves where perturbations that training does not hold are, and some wells
+//! of each treatment leave where treatments in training are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Rows;
+use crate::pair::{Place, Strata};
+use crate::screen::{Perturbation, Treatment};
+
+/// Times that training is parted.
+const N_FOLDS: usize = 5;
+
+/// Units held out for one question, at most: more would tell no more of a dozen weights.
+const MOST_UNITS: usize = 400;
+
+/// What is fitted on and what is asked then.
+#[derive(Debug)]
+pub struct HoldOut {
+    /// What stays in training.
+    pub kept: Rows,
+    /// What is asked, with the rows that were taken out; all of it lies at places that are asked about.
+    pub asked: Rows,
+    /// Everything that was taken out.
+    pub held: Vec<usize>,
+}
+
+/// What leaves together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Question {
+    /// Some of the wells of each treatment.
+    Wells,
+    /// A treatment, and sets that contain it.
+    Treatment,
+    /// All sets of the same perturbations.
+    Sets,
+    /// All doses of a perturbation in one context.
+    Context,
+    /// A perturbation with all that contains it.
+    Perturbation,
+}
+
+impl Question {
+    /// The questions that tell of a place.
+    fn about(place: Place) -> &'static [Self] {
+        match place {
+            Place::Measured => &[Self::Wells],
+            Place::Interior | Place::Below | Place::Above => &[Self::Treatment],
+            Place::Set => &[Self::Treatment, Self::Sets, Self::Perturbation],
+            Place::OtherContext => &[Self::Context],
+            Place::Unseen => &[Self::Perturbation],
+        }
+    }
+}
+
+/// Takes treatments out of `training` so that some of them lie at each of `places` then; `replicate` names what a row is
+/// a replicate by, such as its plate.
+pub fn hold_outs(training: &Rows, places: &BTreeSet<Place>, replicate: &dyn Fn(usize) -> String) -> Vec<HoldOut> {
+    let questions: BTreeSet<Question> = places.iter().flat_map(|place| Question::about(*place)).copied().collect();
+    let of_question = |question: &Question| {
+        let told: BTreeSet<Place> =
+            places.iter().copied().filter(|place| Question::about(*place).contains(question)).collect();
+        (0..N_FOLDS).filter_map(move |fold| hold_out(training, *question, fold, &told, replicate)).collect::<Vec<_>>()
+    };
+    questions.iter().flat_map(of_question).collect()
+}
+
+fn hold_out(
+    training: &Rows,
+    question: Question,
+    fold: usize,
+    told: &BTreeSet<Place>,
+    replicate: &dyn Fn(usize) -> String,
+) -> Option<HoldOut> {
+    let held = match question {
+        Question::Wells => wells_of(training, fold, replicate),
+        _ => treatments_of(training, question, fold),
+    };
+    let out: BTreeSet<usize> = held.values().flatten().copied().collect();
+    let mut kept = training.clone();
+    kept.retain(|_, rows| {
+        rows.retain(|row| !out.contains(row));
+        !rows.is_empty()
+    });
+    let mut asked = held;
+    {
+        let strata = Strata::of(kept.keys());
+        asked.retain(|treatment, _| told.contains(&strata.place(treatment)));
+    }
+    (kept.len() > 1 && !asked.is_empty()).then(|| HoldOut { kept, asked, held: out.into_iter().collect() })
+}
+
+/// The replicates of each treatment that leave in a fold, where others stay.
+fn wells_of(training: &Rows, fold: usize, replicate: &dyn Fn(usize) -> String) -> Rows {
+    let step = training.len().div_ceil(MOST_UNITS).max(1);
+    let mut held = Rows::new();
+    for (number, (treatment, rows)) in training.iter().enumerate().filter(|(number, _)| number % step == 0) {
+        let mut replicates = BTreeMap::<String, Vec<usize>>::new();
+        for &row in rows {
+            replicates.entry(replicate(row)).or_default().push(row);
+        }
+        let leave = replicates.values().enumerate().filter(|(index, _)| (number / step + index) % N_FOLDS == fold);
+        let leave: Vec<usize> = leave.flat_map(|(_, rows)| rows.iter().copied()).collect();
+        if !leave.is_empty() && leave.len() < rows.len() {
+            held.insert(treatment.clone(), leave);
+        }
+    }
+    held
+}
+
+/// The treatments that leave in a fold, with all their rows.
+fn treatments_of(training: &Rows, question: Question, fold: usize) -> Rows {
+    let mut units = BTreeMap::<(Vec<&Perturbation>, Option<&str>, Option<&Treatment>), Vec<&Treatment>>::new();
+    for treatment in training.keys() {
+        let names = perturbations(treatment);
+        let unit = match question {
+            Question::Wells => continue,
+            Question::Treatment => (names, Some(treatment.context.as_str()), Some(treatment)),
+            Question::Sets if names.len() < 2 => continue,
+            Question::Context => (names, Some(treatment.context.as_str()), None),
+            Question::Sets | Question::Perturbation => (names, None, None),
+        };
+        units.entry(unit).or_default().push(treatment);
+    }
+    // Neighbors in the order of doses go to different folds, so that a ladder loses few of its doses at a time.
+    let step = units.len().div_ceil(MOST_UNITS).max(1);
+    let of_fold = units.into_values().step_by(step).enumerate().filter(|(number, _)| number % N_FOLDS == fold);
+    let chosen: BTreeSet<&Treatment> = of_fold.flat_map(|(_, unit)| unit).collect();
+    let leaves = |treatment: &Treatment| {
+        let shows = |other: &&Treatment| match question {
+            Question::Treatment => {
+                other.context == treatment.context
+                    && other.intervention.as_single().is_some_and(|own| treatment.intervention.members().contains(own))
+            }
+            Question::Perturbation => {
+                let names = perturbations(treatment);
+                perturbations(other).iter().all(|own| names.contains(own))
+            }
+            _ => false,
+        };
+        chosen.contains(treatment) || (treatment.intervention.members().len() > 1 && chosen.iter().any(&shows))
+    };
+    training
+        .iter()
+        .filter(|(treatment, _)| leaves(treatment))
+        .map(|(treatment, rows)| (treatment.clone(), rows.clone()))
+        .collect()
+}
+
+fn perturbations(treatment: &Treatment) -> Vec<&Perturbation> {
+    treatment.intervention.members().iter().map(|member| &member.perturbation).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::consensus::fixture::treatment;
+    use super::*;
+
+    fn training() -> Rows {
+        let names = ["a", "b", "c"];
+        let doses = [1.0, 10.0, 100.0, 1000.0];
+        let singles = names.iter().flat_map(|name| doses.map(|dose| treatment(&[(name, dose)], "x")));
+        let sets = [treatment(&[("a", 10.0), ("b", 10.0)], "x"), treatment(&[("a", 1.0), ("c", 10.0)], "x")];
+        let elsewhere = [treatment(&[("a", 10.0)], "y"), treatment(&[("b", 10.0)], "y")];
+        singles.chain(sets).chain(elsewhere).enumerate().map(|(row, one)| (one, vec![2 * row, 2 * row + 1])).collect()
+    }
+
+    fn of(place: Place) -> Vec<HoldOut> {
+        hold_outs(&training(), &BTreeSet::from([place]), &|row| row.to_string())
+    }
+
+    #[test]
+    fn what_is_asked_lies_where_it_is_asked_about_and_is_not_fitted_on() {
+        let training = training();
+        let (mut seen, mut n_asked) = (BTreeSet::new(), 0);
+        for place in [
+            Place::Measured,
+            Place::Interior,
+            Place::Below,
+            Place::Above,
+            Place::Set,
+            Place::OtherContext,
+            Place::Unseen,
+        ] {
+            for hold_out in of(place) {
+                let strata = Strata::of(hold_out.kept.keys());
+                for (treatment, rows) in &hold_out.asked {
+                    assert_eq!(strata.place(treatment), place, "{treatment}");
+                    let kept: Vec<usize> = hold_out.kept.values().flatten().copied().collect();
+                    assert!(rows.iter().all(|row| !kept.contains(row) && hold_out.held.contains(row)), "{treatment}");
+                    assert!(rows.iter().all(|row| training[treatment].contains(row)), "{treatment}");
+                    n_asked += 1;
+                }
+                seen.insert(place);
+            }
+        }
+        assert_eq!(seen.len(), 7, "{seen:?}");
+        assert!(n_asked > 30, "{n_asked}");
+    }
+
+    #[test]
+    fn every_dose_of_a_ladder_is_asked_once() {
+        let mut asked: Vec<Treatment> = Vec::new();
+        for place in [Place::Interior, Place::Below, Place::Above] {
+            asked.extend(of(place).into_iter().flat_map(|hold_out| hold_out.asked.into_keys()));
+        }
+        let expected: BTreeSet<Treatment> =
+            training().into_keys().filter(|one| one.context == "x" && one.intervention.members().len() == 1).collect();
+        assert_eq!(asked.len(), expected.len());
+        assert_eq!(asked.into_iter().collect::<BTreeSet<_>>(), expected);
+    }
+
+    #[test]
+    fn no_set_shows_a_perturbation_that_is_asked_about_as_unseen() {
+        for hold_out in of(Place::Unseen) {
+            let known: BTreeSet<&Perturbation> = hold_out.kept.keys().flat_map(perturbations).collect();
+            assert!(hold_out.asked.keys().flat_map(perturbations).all(|asked| !known.contains(asked)));
+        }
+    }
+}

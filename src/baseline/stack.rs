@@ -1,0 +1,393 @@
+//! Weights with which methods are combined, from what each said of units that it was not fitted on.
+//!
+//! A [`Trial`] is one such unit: where it lay for what was fitted without it, who answered, and how far each was off. Of
+//! the trials at a place the weights are those, not negative and of sum 1, that leave the least squared error, moved toward
+//! the best single method: with b that method, w the weights and κ from 0 to 1, b + κ (w − b). κ is what would have been best
+//! where w and b are fitted without a group of units (the doses of a perturbation) and tried on it, over all groups; few
+//! trials, or trials that contradict each other, therefore leave the best method alone. Nothing is set by hand.
+//!
+//! A method takes part where it answered at least half of the trials, and weights are fitted to trials that all who take
+//! part answered, so that no method has a weight where the others could not be asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::pair::{Place, Strata};
+use crate::predict::{Method, Predictions};
+use crate::screen::Treatment;
+
+/// Groups of trials from which weights are fitted, at least: fewer do not choose between methods.
+const LEAST_GROUPS: usize = 5;
+
+/// What is used where there are too few trials to choose by: the closest look-up that answers.
+const CUSTOMARY: [Method; 6] = [
+    Method::NeighborDosesShifted,
+    Method::Interpolation,
+    Method::Additive,
+    Method::OtherContext,
+    Method::MeanShift,
+    Method::NoChange,
+];
+
+/// One unit that was held out, and the products of the errors of those who answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    place: Place,
+    group: String,
+    methods: Vec<Method>,
+    /// Mean over the unit's values of the product of two methods' errors, `[method, method]`.
+    products: Vec<f64>,
+}
+
+impl Trial {
+    /// What methods said of a unit at `place`, one value after the other as in `truth`; units of one `group` are no
+    /// independent witnesses.
+    ///
+    /// # Panics
+    /// If a method says more or fewer values than were measured.
+    pub fn new<V: Copy + Into<f64>>(place: Place, group: String, said: &[(Method, Vec<V>)], truth: &[V]) -> Self {
+        let errors = |values: &Vec<V>| -> Vec<f64> {
+            assert_eq!(values.len(), truth.len(), "methods say as many values as are measured");
+            values.iter().zip(truth).map(|(&said, &measured)| said.into() - measured.into()).collect()
+        };
+        let errors: Vec<Vec<f64>> = said.iter().map(|(_, values)| errors(values)).collect();
+        let product = |one: &[f64], other: &[f64]| -> f64 {
+            one.iter().zip(other).map(|(one, other)| one * other).sum::<f64>() / truth.len().max(1) as f64
+        };
+        let products = errors.iter().flat_map(|one| errors.iter().map(move |other| product(one, other))).collect();
+        Self { place, group, methods: said.iter().map(|(method, _)| method.clone()).collect(), products }
+    }
+
+    /// The trials of the treatments of `truth`, of whom `said` said what, where fitted on what `strata` are against.
+    pub fn of_predictions(
+        strata: &Strata,
+        said: &[&Predictions],
+        truth: &Predictions,
+        group: &dyn Fn(&Treatment) -> String,
+    ) -> Vec<Self> {
+        let rows: Vec<BTreeMap<&Treatment, usize>> = said.iter().map(|said| said.rows()).collect();
+        let trial = |(row, treatment): (usize, &Treatment)| {
+            let said: Vec<(Method, Vec<f32>)> = said
+                .iter()
+                .zip(&rows)
+                .filter_map(|(said, rows)| {
+                    Some((said.method.clone(), said.profiles.row(*rows.get(treatment)?).to_vec()))
+                })
+                .collect();
+            Self::new(strata.place(treatment), group(treatment), &said, truth.profiles.row(row))
+        };
+        truth.treatments.iter().enumerate().map(trial).collect()
+    }
+
+    fn answers(&self, method: &Method) -> bool {
+        self.methods.contains(method)
+    }
+
+    /// The products of the errors of `methods`, all of whom answered.
+    fn products_of(&self, methods: &[Method]) -> Vec<f64> {
+        let index = |method: &Method| self.methods.iter().position(|own| own == method).expect("all of them answered");
+        let indices: Vec<usize> = methods.iter().map(index).collect();
+        let width = self.methods.len();
+        indices.iter().flat_map(|one| indices.iter().map(move |other| self.products[one * width + other])).collect()
+    }
+}
+
+/// How weights came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// From so many groups of units at the same place.
+    SamePlace(usize),
+    /// From so many groups of units at any place, as too few lie at the same one.
+    AnyPlace(usize),
+    /// Too few units were held out to choose by.
+    Customary,
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SamePlace(n) => write!(f, "from {n} held-out groups there"),
+            Self::AnyPlace(n) => write!(f, "from {n} held-out groups elsewhere"),
+            Self::Customary => f.write_str("too few to choose by"),
+        }
+    }
+}
+
+/// Methods with their weights, which sum to 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mixture {
+    /// The methods that have a weight.
+    pub weights: Vec<(Method, f64)>,
+    /// How the weights came about.
+    pub basis: Basis,
+}
+
+impl fmt::Display for Mixture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (method, weight)) in self.weights.iter().enumerate() {
+            write!(f, "{}{weight:.2} {method}", if number > 0 { ", " } else { "" })?;
+        }
+        write!(f, " ({})", self.basis)
+    }
+}
+
+/// Trials of methods, asked for the weights of any of them.
+#[derive(Debug, Clone, Default)]
+pub struct Stack {
+    trials: Vec<Trial>,
+}
+
+impl Stack {
+    /// What `trials` tell.
+    pub fn of(trials: Vec<Trial>) -> Self {
+        Self { trials }
+    }
+
+    /// The weights of the methods that answer at `place`; `None` where nobody does.
+    ///
+    /// Where too few units lay there, those of all other places tell; what is measured already tells of nothing else.
+    pub fn mixture(&self, place: Place, answers: &BTreeSet<Method>) -> Option<Mixture> {
+        let here: Vec<&Trial> = self.trials.iter().filter(|trial| trial.place == place).collect();
+        if let Some((weights, n_groups)) = fitted(&here, answers, None) {
+            return Some(Mixture { weights, basis: Basis::SamePlace(n_groups) });
+        }
+        if place != Place::Measured {
+            let anywhere: Vec<&Trial> = self.trials.iter().filter(|trial| trial.place != Place::Measured).collect();
+            if let Some((weights, n_groups)) = fitted(&anywhere, answers, None) {
+                return Some(Mixture { weights, basis: Basis::AnyPlace(n_groups) });
+            }
+        }
+        let customary = CUSTOMARY.iter().find(|method| answers.contains(method)).or_else(|| answers.first())?;
+        Some(Mixture { weights: vec![(customary.clone(), 1.0)], basis: Basis::Customary })
+    }
+
+    /// The weights of `first` and of the others that answer, moved toward `first` alone: from units at any place, as the
+    /// others were asked of few. `None` where too few were held out, so that `first` stands alone.
+    pub fn added_to(&self, first: &Method, answers: &BTreeSet<Method>) -> Option<Mixture> {
+        let mut all = answers.clone();
+        all.insert(first.clone());
+        let trials: Vec<&Trial> = self.trials.iter().filter(|trial| trial.answers(first)).collect();
+        let (weights, n_groups) = fitted(&trials, &all, Some(first))?;
+        Some(Mixture { weights, basis: Basis::AnyPlace(n_groups) })
+    }
+}
+
+/// Weights of the `candidates` that can be compared on `trials`, and on how many groups; moved toward `first`, or toward
+/// the best where there is none. `None` where too few groups compare them.
+fn fitted(
+    trials: &[&Trial],
+    candidates: &BTreeSet<Method>,
+    first: Option<&Method>,
+) -> Option<(Vec<(Method, f64)>, usize)> {
+    let n_answered = |method: &Method| trials.iter().filter(|trial| trial.answers(method)).count();
+    let mut methods: Vec<Method> =
+        candidates.iter().filter(|method| 2 * n_answered(method) >= trials.len().max(1)).cloned().collect();
+    loop {
+        if methods.is_empty() || first.is_some_and(|first| !methods.contains(first)) {
+            return None;
+        }
+        let shared: Vec<&&Trial> =
+            trials.iter().filter(|trial| methods.iter().all(|method| trial.answers(method))).collect();
+        let mut groups = BTreeMap::<&str, Vec<f64>>::new();
+        for trial in &shared {
+            let sums = groups.entry(trial.group.as_str()).or_insert_with(|| vec![0.0; methods.len().pow(2)]);
+            sums.iter_mut().zip(trial.products_of(&methods)).for_each(|(sum, product)| *sum += product);
+        }
+        if groups.len() >= LEAST_GROUPS {
+            let first = first.and_then(|first| methods.iter().position(|method| method == first));
+            let weights = shrunk(&groups.values().map(Vec::as_slice).collect::<Vec<_>>(), methods.len(), first);
+            let n_groups = groups.len();
+            let weights = methods.into_iter().zip(weights).filter(|(_, weight)| *weight > 1e-3);
+            return Some((normalized(weights.collect()), n_groups));
+        }
+        // Whoever answered least leaves first.
+        let rarest = (0..methods.len())
+            .filter(|&index| Some(&methods[index]) != first)
+            .min_by_key(|&index| n_answered(&methods[index]))?;
+        methods.remove(rarest);
+    }
+}
+
+fn normalized(mut weights: Vec<(Method, f64)>) -> Vec<(Method, f64)> {
+    let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
+    weights.iter_mut().for_each(|(_, weight)| *weight /= total);
+    weights
+}
+
+/// Least-squares weights over `groups`, moved toward `first` or the best method as far as groups that are left out say.
+fn shrunk(groups: &[&[f64]], n: usize, first: Option<usize>) -> Vec<f64> {
+    let total: Vec<f64> = (0..n * n).map(|at| groups.iter().map(|products| products[at]).sum()).collect();
+    let (mut along, mut square) = (0.0, 0.0);
+    for products in groups {
+        let others: Vec<f64> = total.iter().zip(*products).map(|(all, own)| all - own).collect();
+        let (base, step) = base_and_step(&others, n, first);
+        along -= bilinear(products, &base, &step);
+        square += bilinear(products, &step, &step);
+    }
+    let kept = if square > 0.0 { (along / square).clamp(0.0, 1.0) } else { 0.0 };
+    let (base, step) = base_and_step(&total, n, first);
+    base.iter().zip(&step).map(|(base, step)| base + kept * step).collect()
+}
+
+/// The single method to begin with, and the way from it to the least-squares weights.
+fn base_and_step(products: &[f64], n: usize, first: Option<usize>) -> (Vec<f64>, Vec<f64>) {
+    let error = |index: usize| products[index * n + index];
+    let best =
+        first.unwrap_or_else(|| (0..n).min_by(|&a, &b| error(a).total_cmp(&error(b))).expect("there are methods"));
+    let mut base = vec![0.0; n];
+    base[best] = 1.0;
+    let step = least_squares(products, base.clone()).iter().zip(&base).map(|(weight, base)| weight - base).collect();
+    (base, step)
+}
+
+fn bilinear(products: &[f64], left: &[f64], right: &[f64]) -> f64 {
+    let n = left.len();
+    (0..n).map(|row| left[row] * (0..n).map(|column| products[row * n + column] * right[column]).sum::<f64>()).sum()
+}
+
+/// Times that weight is moved from one method to another, at most.
+const MOST_MOVES: usize = 2000;
+
+/// The weights, not negative and of sum 1, with the least squared error, from `weights` on: weight is moved from the
+/// method whose share costs most to the one whose costs least, each time as far as is best, until nothing is gained.
+fn least_squares(products: &[f64], mut weights: Vec<f64>) -> Vec<f64> {
+    let n = weights.len();
+    let scale = (0..n).map(|index| products[index * n + index]).fold(0.0, f64::max);
+    for _ in 0..MOST_MOVES {
+        let cost: Vec<f64> =
+            (0..n).map(|row| (0..n).map(|column| products[row * n + column] * weights[column]).sum()).collect();
+        let to = (0..n).min_by(|&a, &b| cost[a].total_cmp(&cost[b])).expect("there are methods");
+        let held = (0..n).filter(|&index| weights[index] > 0.0);
+        let from = held.max_by(|&a, &b| cost[a].total_cmp(&cost[b])).expect("weights sum to 1");
+        let gain = cost[from] - cost[to];
+        if gain <= 1e-10 * scale {
+            break;
+        }
+        let curve = products[from * n + from] + products[to * n + to] - 2.0 * products[from * n + to];
+        let most = weights[from];
+        let moved = if curve > 0.0 { (gain / curve).min(most) } else { most };
+        weights[from] -= moved;
+        weights[to] += moved;
+    }
+    weights
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    const A: Method = Method::Interpolation;
+    const B: Method = Method::MeanShift;
+    const C: Method = Method::Additive;
+
+    fn set(methods: &[Method]) -> BTreeSet<Method> {
+        methods.iter().cloned().collect()
+    }
+
+    fn trial(place: Place, group: usize, said: &[(Method, [f64; 2])], truth: [f64; 2]) -> Trial {
+        let said: Vec<(Method, Vec<f64>)> =
+            said.iter().map(|(method, values)| (method.clone(), values.to_vec())).collect();
+        Trial::new(place, format!("g{group:02}"), &said, &truth)
+    }
+
+    fn weight(mixture: &Mixture, method: &Method) -> f64 {
+        mixture.weights.iter().find(|(own, _)| own == method).map_or(0.0, |(_, weight)| *weight)
+    }
+
+    /// Two methods that err in opposite directions: the truth lies between them.
+    fn opposite(place: Place, group: usize) -> Trial {
+        let size = 1.0 + (group % 3) as f64;
+        trial(place, group, &[(A, [size, 0.0]), (B, [-3.0 * size, 0.0])], [0.0, 0.0])
+    }
+
+    #[test]
+    fn weights_are_those_that_meet_the_truth() {
+        let stack = Stack::of((0..8).map(|group| opposite(Place::Interior, group)).collect());
+        let mixture = stack.mixture(Place::Interior, &set(&[A, B])).unwrap();
+        assert!((weight(&mixture, &A) - 0.75).abs() < 1e-6 && (weight(&mixture, &B) - 0.25).abs() < 1e-6, "{mixture}");
+        assert_eq!(mixture.basis, Basis::SamePlace(8));
+        assert_eq!(mixture.to_string(), "0.75 interpolation, 0.25 mean_shift (from 8 held-out groups there)");
+    }
+
+    #[test]
+    fn weights_agree_with_a_search_of_all_of_them() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        for _ in 0..20 {
+            let errors: Vec<Vec<f64>> = (0..3).map(|_| (0..4).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
+            let of = |one: usize, other: usize| errors[one].iter().zip(&errors[other]).map(|(a, b)| a * b).sum::<f64>();
+            let products: Vec<f64> = (0..9).map(|at| of(at / 3, at % 3)).collect();
+            let found = least_squares(&products, vec![1.0, 0.0, 0.0]);
+            let least = bilinear(&products, &found, &found);
+            for first in 0..=50 {
+                for second in 0..=50 - first {
+                    let weights = [first as f64 / 50.0, second as f64 / 50.0, (50 - first - second) as f64 / 50.0];
+                    assert!(least <= bilinear(&products, &weights, &weights) + 1e-9);
+                }
+            }
+            assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-9 && found.iter().all(|weight| *weight >= 0.0));
+        }
+    }
+
+    #[test]
+    fn trials_that_contradict_each_other_leave_the_best_method_alone() {
+        // Each group wants other weights, so that what is fitted to the others does not help.
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let noisy = |group: usize| {
+            let mut draw = || rng.random_range(-1.0..1.0);
+            let (own, other) = ([0.1 * draw(), 0.1 * draw()], [3.0 * draw(), 3.0 * draw()]);
+            trial(Place::Above, group, &[(A, own), (B, other)], [0.0, 0.0])
+        };
+        let stack = Stack::of((0..6).map(noisy).collect());
+        let mixture = stack.mixture(Place::Above, &set(&[A, B])).unwrap();
+        assert!(weight(&mixture, &A) > 0.97, "{mixture}");
+    }
+
+    #[test]
+    fn few_groups_choose_nobody() {
+        let mut trials: Vec<Trial> = (0..4).map(|group| opposite(Place::Set, group)).collect();
+        let stack = Stack::of(trials.clone());
+        let mixture = stack.mixture(Place::Set, &set(&[B, A])).unwrap();
+        assert_eq!((mixture.weights, mixture.basis), (vec![(A, 1.0)], Basis::Customary));
+        // With enough of them elsewhere, those tell; what is measured tells of nothing else.
+        trials.extend((10..16).map(|group| opposite(Place::Measured, group)));
+        assert_eq!(Stack::of(trials.clone()).mixture(Place::Set, &set(&[A, B])).unwrap().basis, Basis::Customary);
+        trials.extend((10..16).map(|group| opposite(Place::Interior, group)));
+        assert_eq!(Stack::of(trials).mixture(Place::Set, &set(&[A, B])).unwrap().basis, Basis::AnyPlace(10));
+        assert_eq!(stack.mixture(Place::Set, &BTreeSet::new()), None);
+    }
+
+    /// The failure that a partner chosen on a handful of units led to: a method that was right of the few units that it
+    /// answered, and answered no others.
+    #[test]
+    fn who_answers_little_has_no_weight_that_others_cannot_check() {
+        let mut trials: Vec<Trial> = (0..9).map(|group| opposite(Place::Interior, group)).collect();
+        for group in 20..24 {
+            trials.push(trial(
+                Place::Interior,
+                group,
+                &[(A, [2.0, 0.0]), (B, [2.0, 0.0]), (C, [0.0, 0.0])],
+                [0.0, 0.0],
+            ));
+        }
+        let mixture = Stack::of(trials).mixture(Place::Interior, &set(&[A, B, C])).unwrap();
+        assert_eq!(weight(&mixture, &C), 0.0, "{mixture}");
+    }
+
+    #[test]
+    fn what_is_learned_is_added_as_far_as_units_say() {
+        let learned = |group: usize, own: f64| {
+            let said = [(Method::Combined, [1.0, 0.0]), (Method::Model, [own, 0.0])];
+            trial(Place::Interior, group, &said, [0.0, 0.0])
+        };
+        let answers = set(&[Method::Model]);
+        let added = |own: f64, n: usize| {
+            Stack::of((0..n).map(|group| learned(group, own)).collect()).added_to(&Method::Combined, &answers)
+        };
+        assert!((weight(&added(-1.0, 6).unwrap(), &Method::Model) - 0.5).abs() < 1e-6);
+        assert_eq!(weight(&added(2.0, 6).unwrap(), &Method::Model), 0.0);
+        assert_eq!(added(-1.0, 4), None);
+    }
+}
