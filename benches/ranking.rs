@@ -46,8 +46,13 @@ fn ranks_100_000_candidates(bencher: Bencher) {
         let goal = Goal::new(&trained, &prepared.screen, &config.rank, &device).expect("a target that exists");
         let candidates = config.rank.candidates.of_screen(&prepared.screen, &trained.vocabulary, &goal.context);
         let candidates = candidates.expect("a table of candidates");
-        let trust =
-            Trust { by: Method::Model, verdict: String::new(), radii: BTreeMap::new(), calibration: String::new() };
+        let trust = Trust {
+            by: Method::Model,
+            verdict: String::new(),
+            radii: BTreeMap::new(),
+            calibration: String::new(),
+            fitted_on: trained.treatments.iter().cloned().collect(),
+        };
         let ranking = rank(&trained, &prepared.screen, &goal, &candidates, &model, &trust, &device).expect("ranked");
         assert_eq!(ranking.rows.len(), N_CANDIDATES);
         ranking

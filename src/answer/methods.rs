@@ -1,13 +1,14 @@
 //! What every method predicts for held-out treatments: the model, the baselines and all of them combined.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::combined::{Combination, in_words, places};
 use super::error::AnswerError;
 use super::prepared::Prepared;
 use crate::baseline::{self, Fitted, HoldOut, Profiles, Rows};
 use crate::config::Config;
-use crate::pair::{Part, Split, SplitBy};
+use crate::pair::{Part, Place, Split, SplitBy};
 use crate::plan::PlanError;
 use crate::predict::{Method, MethodKind, Model, PredictError, Predictions, Predictor};
 use crate::screen::{FeatureMatrix, Treatment};
@@ -39,7 +40,7 @@ impl Methods {
 pub fn methods(config: &Config, prepared: &Prepared, model: Model, targets: &Rows) -> Result<Methods, AnswerError> {
     let simple = SimpleMethods::of(config, prepared);
     let asked = names(targets);
-    let combination = simple.combination(&model, &asked)?;
+    let combination = simple.combination(&model, &simple.places(&asked))?;
     let model = model.predict(&asked)?;
     let baselines = simple.predict_all(targets)?;
     let said = combinable(&baselines);
@@ -86,6 +87,16 @@ impl<'a> SimpleMethods<'a> {
         let profiles = Profiles::of(&self.prepared.screen, &hold_out.kept);
         let Self { config, prepared, .. } = *self;
         Self { config, prepared, split: Cow::Owned(split), training: hold_out.kept.clone(), profiles }
+    }
+
+    /// The same fitted on everything that was measured, held out or not: for use, after they were judged.
+    pub fn refitted(&self) -> Self {
+        let Self { config, prepared, .. } = *self;
+        let screen = &prepared.screen;
+        let split = prepared.split.with_rows_in(Part::Train, 0..screen.n_observations());
+        let training = screen.treatments();
+        let profiles = Profiles::of(screen, &training);
+        Self { config, prepared, split: Cow::Owned(split), training, profiles }
     }
 
     /// What they are fitted on.
@@ -193,16 +204,21 @@ impl<'a> SimpleMethods<'a> {
         Ok(self.fit_combinable(asked)?.iter().map(|fitted| fitted.ask(&names)).collect())
     }
 
-    /// The weights of all methods where `targets` lie: of closed forms, from training treatments that they are not fitted
+    /// The places of treatments as seen from what the methods are fitted on.
+    pub fn places<'t>(&self, treatments: impl IntoIterator<Item = &'t Treatment>) -> BTreeSet<Place> {
+        places(&self.training, treatments)
+    }
+
+    /// The weights of all methods at `wanted` places: of closed forms, from training treatments that they are not fitted
     /// on; of `model`, from the validation treatments.
     ///
     /// # Errors
     /// What predicting or a baseline says.
-    pub fn combination(&self, model: &dyn Predictor, targets: &[Treatment]) -> Result<Combination, AnswerError> {
+    pub fn combination(&self, model: &dyn Predictor, wanted: &BTreeSet<Place>) -> Result<Combination, AnswerError> {
         let Self { prepared, training, .. } = self;
         let screen = &prepared.screen;
         let validation = prepared.treatments(Part::Validation);
-        let places = places(training, targets.iter().chain(validation.keys()));
+        let places = wanted | &self.places(validation.keys());
         let refit = |hold_out: &HoldOut| {
             let said = self.without(hold_out).ask_combinable(&hold_out.asked)?;
             Ok((said, baseline::measured(&screen.features, &hold_out.asked)))
@@ -325,7 +341,7 @@ mod tests {
         let starts = Starts::of(&trained, &prepared.screen, &device);
         let model = ByModel { trained: &trained, starts: &starts, device: &device };
         let by_profiles = || ByProfiles { trained: &trained, predictor: &fitted, device: &device };
-        let combined = ByCombined { model, simple: by_profiles(), share: &|_| 0.25 };
+        let combined = ByCombined { model, simple: by_profiles(), share: &|_| 0.25, is_supported: &|_| true };
         let latent = |ranker: &dyn Ranker| ranker.reach(&proposed).unwrap().predicted.latents.row(0).to_vec();
         let (alone, simple, mixed) = (latent(&model), latent(&by_profiles()), latent(&combined));
         assert_ne!(alone, simple);
@@ -337,7 +353,7 @@ mod tests {
         // Additive effects say nothing of a single: the model stands alone, and says so.
         let abstains = methods.fit(&Method::Additive, &nothing).unwrap().unwrap();
         let simple = ByProfiles { trained: &trained, predictor: &abstains, device: &device };
-        let reached = ByCombined { model, simple, share: &|_| 0.25 }.reach(&proposed).unwrap();
+        let reached = ByCombined { model, simple, share: &|_| 0.25, is_supported: &|_| true }.reach(&proposed).unwrap();
         assert_eq!(reached.predicted.latents.row(0), alone);
         assert_eq!(reached.caveats[&0], "the model alone, as all other methods abstain");
     }

@@ -66,14 +66,14 @@ impl fmt::Display for Evidence {
 pub struct Measured<'a> {
     strata: Strata<'a>,
     perturbations: BTreeSet<&'a Perturbation>,
-    is_described: &'a dyn Fn(&Perturbation) -> bool,
+    is_described: &'a (dyn Fn(&Perturbation) -> bool + Sync),
 }
 
 impl<'a> Measured<'a> {
     /// The measured `treatments`; `is_described` says which perturbations have descriptors.
     pub fn of(
         treatments: impl IntoIterator<Item = &'a Treatment>,
-        is_described: &'a dyn Fn(&Perturbation) -> bool,
+        is_described: &'a (dyn Fn(&Perturbation) -> bool + Sync),
     ) -> Self {
         let treatments: Vec<&Treatment> = treatments.into_iter().collect();
         let members = treatments.iter().flat_map(|treatment| treatment.intervention.members());

@@ -13,6 +13,7 @@ mod batch;
 mod config;
 mod episode;
 mod error;
+mod evidence;
 mod intervention_rows;
 mod series;
 mod split;
@@ -26,6 +27,7 @@ pub use batch::{Batch, Sampler, Weights};
 pub use config::PairConfig;
 pub use episode::{Episode, PairSet, Path, State, Step, Validation};
 pub use error::PairError;
+pub use evidence::{Evidence, Measured};
 pub use intervention_rows::InterventionRows;
 pub use series::DosePosition;
 pub(crate) use series::{

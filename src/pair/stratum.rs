@@ -118,6 +118,12 @@ impl<'a> Strata<'a> {
         }
     }
 
+    /// Whether training holds other doses of the same perturbations, in the same context and for as long.
+    pub(super) fn has_series(&self, treatment: &Treatment) -> bool {
+        let same = self.training.get(&perturbations(treatment)).map(Vec::as_slice).unwrap_or_default();
+        !series_of(treatment, same.iter().copied()).is_empty()
+    }
+
     /// The place of a treatment.
     pub fn place(&self, treatment: &Treatment) -> Place {
         match self.stratum(treatment) {

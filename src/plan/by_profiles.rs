@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::{ByModel, PlanError, Ranker, Reached};
-use crate::predict::{PredictedLatents, Predictions, Predictor};
+use crate::predict::{Abstains, PredictedLatents, Predictions, Predictor};
 use crate::screen::Treatment;
-use crate::train::TrainedModel;
+use crate::train::{Latents, TrainedModel};
 
 /// Ranks by the profiles that a method predicts, encoded.
 pub struct ByProfiles<'a> {
@@ -52,26 +52,40 @@ pub struct ByCombined<'a> {
     pub simple: ByProfiles<'a>,
     /// The model's weight, by treatment.
     pub share: &'a dyn Fn(&Treatment) -> f64,
+    /// Whether anything that was measured speaks for a treatment; it is abstained from otherwise.
+    pub is_supported: &'a dyn Fn(&Treatment) -> bool,
 }
 
 impl Ranker for ByCombined<'_> {
     fn reach(&self, treatments: &[Treatment]) -> Result<Reached, PlanError> {
-        let mut reached = self.model.reach(treatments)?;
-        let PredictedLatents { latents, placed, .. } = &mut reached.predicted;
-        let simple = self.simple.latents(treatments)?;
-        for (row, treatment) in placed.iter().enumerate() {
-            match simple.placed.binary_search(treatment) {
-                Ok(other) => {
-                    let share = (self.share)(&treatments[*treatment]) as f32;
-                    for (own, other) in latents.row_mut(row).iter_mut().zip(simple.latents.row(other)) {
-                        *own = share * *own + (1.0 - share) * other;
-                    }
+        let (own, simple) = (self.model.reach(treatments)?.predicted, self.simple.latents(treatments)?);
+        let reasons: BTreeMap<usize, Abstains> = own.abstained.iter().chain(&simple.abstained).cloned().collect();
+        let (mut placed, mut abstained, mut caveats) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut values = Vec::with_capacity(simple.latents.values().len());
+        for (index, treatment) in treatments.iter().enumerate() {
+            let [by_model, by_simple] = [&own, &simple].map(|one| {
+                let row = one.placed.binary_search(&index).ok()?;
+                Some(one.latents.row(row))
+            });
+            if !(self.is_supported)(treatment) || (by_model.is_none() && by_simple.is_none()) {
+                abstained.push((index, reasons.get(&index).cloned().unwrap_or(Abstains::NoMethod)));
+                continue;
+            }
+            placed.push(index);
+            match (by_model, by_simple) {
+                (Some(model), Some(simple)) => {
+                    let share = (self.share)(treatment) as f32;
+                    values
+                        .extend(model.iter().zip(simple).map(|(model, simple)| share * model + (1.0 - share) * simple));
                 }
-                Err(_) => {
-                    reached.caveats.insert(*treatment, "the model alone, as all other methods abstain".to_owned());
+                (Some(model), None) => {
+                    caveats.insert(index, "the model alone, as all other methods abstain".to_owned());
+                    values.extend_from_slice(model);
                 }
+                (None, simple) => values.extend_from_slice(simple.expect("one of the two is there")),
             }
         }
-        Ok(reached)
+        let latents = Latents::new(own.latents.n_members(), own.latents.width(), values);
+        Ok(Reached { predicted: PredictedLatents { latents, placed, abstained }, caveats })
     }
 }

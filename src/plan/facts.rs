@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::screen::{Application, Micromolar, Screen, Treatment};
-use crate::train::TrainedModel;
 
 /// Plate-level facts that flags are made of.
 pub(crate) struct Facts<'a> {
@@ -89,7 +88,7 @@ impl<'a> Facts<'a> {
 
 /// Warnings of a candidate that was measured at `rows`.
 pub(super) fn flags(
-    trained: &TrainedModel,
+    fitted_on: &BTreeSet<Treatment>,
     treatment: &Treatment,
     rows: &[usize],
     facts: &Facts<'_>,
@@ -113,7 +112,7 @@ pub(super) fn flags(
         if members.iter().any(|member| facts.is_far_beyond(member)) {
             flags.push("dose far beyond those measured".to_owned());
         }
-    } else if !trained.treatments.contains(treatment) {
+    } else if !fitted_on.contains(treatment) {
         flags.push("held out of training".to_owned());
     }
     let mut plates: Vec<&str> = rows.iter().map(|&row| facts.screen.unit(row).plate.as_str()).collect();

@@ -1,6 +1,6 @@
 //! Planning by exhaustion: every candidate intervention is predicted and its distance to the target measured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Device;
 use rayon::prelude::*;
@@ -12,7 +12,7 @@ use super::measured::measured_in;
 use super::ranker::{Ranker, Reached};
 use super::ranking::{RankedIntervention, Ranking};
 use super::reference::References;
-use crate::pair::{Strata, Stratum};
+use crate::pair::{Measured, Stratum};
 use crate::predict::{Abstains, Method, PredictedLatents, unplaced};
 use crate::screen::{Perturbation, Screen, Treatment};
 use crate::train::TrainedModel;
@@ -28,6 +28,8 @@ pub struct Trust {
     pub radii: BTreeMap<Stratum, f64>,
     /// One sentence: where the intervals come from and how often they covered, or why there are none.
     pub calibration: String,
+    /// What the ranker was fitted on.
+    pub fitted_on: BTreeSet<Treatment>,
 }
 
 /// Ranks `candidates` by how near `ranker` says they come to the target, best first.
@@ -44,17 +46,18 @@ pub fn rank(
     device: &Device,
 ) -> Result<Ranking, PlanError> {
     let facts = Facts::of(screen);
-    let strata = Strata::of(&trained.treatments);
+    let is_described = |perturbation: &Perturbation| trained.vocabulary.can_place(perturbation);
+    let known = Measured::of(&trust.fitted_on, &is_described);
     let measured = measured_in(screen, &goal.context);
     let references = References::of(trained, screen, &measured, &facts, device);
     let Reached { predicted: PredictedLatents { latents, placed, abstained }, caveats } = ranker.reach(candidates)?;
-    let (shared, which) = shared_by_perturbations(candidates, trained, &references, &facts);
+    let (shared, which) = shared_by_perturbations(candidates, &known, &references, &facts);
     let ranked = |scratch: &mut Vec<f32>, treatment: &Treatment, latent: &[f32], shared: &Shared<'_>| {
         let (score, remaining) = goal.score(latent);
         let own = references.own(treatment);
         let rows = own.map(|own| own.rows).unwrap_or_default();
         let nearest = references.nearest(latent, shared.number, scratch);
-        let radius = trust.radii.get(&strata.stratum(treatment));
+        let radius = trust.radii.get(&known.stratum(treatment));
         let defines_target = goal.defines_target.binary_search(treatment).is_ok();
         RankedIntervention {
             rank: 0,
@@ -65,11 +68,12 @@ pub fn rank(
             lower: radius.map(|radius| score - radius),
             // No score is above 1, that of the target.
             upper: radius.map(|radius| (score + radius).min(1.0)),
+            evidence: known.evidence(treatment),
             n_wells: facts.n_wells(rows),
             nearest_reference: nearest.map(|(_, reference)| reference.text.clone()),
             nearest_moa: nearest.and_then(|(_, reference)| reference.moa.clone()),
             support: nearest.map(|(distance, _)| distance),
-            flags: flags(trained, treatment, rows, &facts, defines_target, shared.is_known),
+            flags: flags(&trust.fitted_on, treatment, rows, &facts, defines_target, shared.is_known),
             measured_distance: own.map(|own| goal.score(&own.latent).1),
             moa: facts.moa(rows).or_else(|| shared.moa.map(str::to_owned)),
             readout: None,
@@ -108,7 +112,7 @@ pub fn rank(
 struct Shared<'a> {
     /// The number of the perturbations among the references.
     number: Option<usize>,
-    /// Whether the model has met all of them in training.
+    /// Whether what ranks was fitted on all of them.
     is_known: bool,
     moa: Option<&'a str>,
 }
@@ -120,7 +124,7 @@ fn perturbations(treatment: &Treatment) -> impl Iterator<Item = &Perturbation> {
 /// What runs of candidates under the same perturbations share, and the run of each candidate.
 fn shared_by_perturbations<'a>(
     candidates: &[Treatment],
-    trained: &TrainedModel,
+    known: &Measured<'_>,
     references: &References<'_>,
     facts: &'a Facts<'_>,
 ) -> (Vec<Shared<'a>>, Vec<usize>) {
@@ -130,7 +134,7 @@ fn shared_by_perturbations<'a>(
         which.resize(which.len() + run.len(), shared.len());
         shared.push(Shared {
             number: references.number(&name),
-            is_known: perturbations(&run[0]).all(|perturbation| trained.vocabulary.knows(perturbation)),
+            is_known: known.knows(perturbations(&run[0])),
             moa: facts.moa_of_name(&name),
         });
     }

@@ -10,6 +10,7 @@
 
 use std::path::Path;
 
+use crate::pair::Evidence;
 use crate::predict::Method;
 use crate::screen::Intervention;
 use crate::table::{Column, FileError, Table};
@@ -34,6 +35,8 @@ pub struct RankedIntervention {
     pub lower: Option<f64>,
     /// Upper end of the interval of `score`; `None` without calibration.
     pub upper: Option<f64>,
+    /// What the score rests on.
+    pub evidence: Evidence,
     /// In how many wells of the screen it was measured; 0 when it is only predicted.
     pub n_wells: usize,
     /// The measured reference intervention that lies nearest to the predicted place.
@@ -149,6 +152,12 @@ impl Ranking {
             .with("lower", "lower end of the interval of score", number(&|row| row.lower))
             .with("upper", "upper end of the interval of score", number(&|row| row.upper))
             .with("distance", "distance to the target, in latent units", number(&|row| Some(row.distance)))
+            .with(
+                "evidence",
+                "what the score rests on: measured here, neighboring doses, measured elsewhere, parts of the set, or \
+                 descriptors only",
+                text(&|row| Some(row.evidence.to_string())),
+            )
             .with("n_wells", "wells in which it was measured; 0 when only predicted", whole(&|row| row.n_wells))
             .with(
                 "nearest_reference",
@@ -203,6 +212,14 @@ fn rows(table: &Table) -> Result<Vec<RankedIntervention>, FileError> {
     let (readouts, measured_readouts) = (table.numbers("readout")?, table.numbers("measured_readout")?);
     let (contexts, flags, moas) = (table.text("context")?, table.text("flags")?, table.text("moa")?);
     let (references, nearest_moas) = (table.text("nearest_reference")?, table.text("nearest_moa")?);
+    let wrong = |row: usize, word: &str| {
+        table.wrong_column("evidence", format!("`{word}` in row {}", row + 1), "what a prediction rests on")
+    };
+    let evidence = table.text("evidence")?.iter().enumerate().map(|(row, word)| {
+        let word = word.as_deref().unwrap_or_default();
+        word.parse::<Evidence>().map_err(|()| wrong(row, word))
+    });
+    let evidence = evidence.collect::<Result<Vec<_>, _>>()?;
     let interventions = table.interventions()?.into_iter().enumerate();
     let ranked = interventions.map(|(row, intervention)| RankedIntervention {
         rank: ranks[row],
@@ -212,6 +229,7 @@ fn rows(table: &Table) -> Result<Vec<RankedIntervention>, FileError> {
         distance: distances[row],
         lower: lower[row],
         upper: upper[row],
+        evidence: evidence[row],
         n_wells: n_wells[row],
         nearest_reference: references[row].clone(),
         nearest_moa: nearest_moas[row].clone(),
@@ -244,6 +262,7 @@ pub(super) mod tests {
             distance: 0.2125,
             lower: Some(0.812),
             upper: Some(0.99),
+            evidence: Evidence::MeasuredHere,
             n_wells: 3,
             nearest_reference: Some("epothilone B 1 µM".into()),
             nearest_moa: Some("Microtubule stabilizers".into()),
@@ -261,6 +280,7 @@ pub(super) mod tests {
             distance: 12.5,
             lower: None,
             upper: None,
+            evidence: Evidence::Parts,
             n_wells: 0,
             nearest_reference: None,
             nearest_moa: None,
@@ -304,7 +324,9 @@ pub(super) mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].starts_with("rank,intervention,perturbation,dose_um,hours,intervention_json,context,score,"));
         assert!(lines[1].starts_with("1,taxol 0.3 µM,taxol,0.3,,"), "{}", lines[1]);
-        assert!(lines[2].contains(",-0.125,,,12.5,0,,,3.75,far from training; toxic,,,,,DMSO,Eg5 inhibitors,lewm"));
+        assert!(lines[2].contains(
+            ",-0.125,,,12.5,parts of the set,0,,,3.75,far from training; toxic,,,,,DMSO,Eg5 inhibitors,lewm"
+        ));
     }
 
     #[test]

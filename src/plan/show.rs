@@ -127,6 +127,7 @@ fn wide_table(rows: &[RankedIntervention]) -> TextTable {
         ("readout", Side::Right),
         ("measured readout", Side::Right),
         ("wells", Side::Right),
+        ("evidence", Side::Left),
         ("nearest", Side::Left),
         ("its moa", Side::Left),
         ("moa", Side::Left),
@@ -146,6 +147,7 @@ fn wide_table(rows: &[RankedIntervention]) -> TextTable {
             ratio(row.readout),
             ratio(row.measured_readout),
             row.n_wells.to_string(),
+            row.evidence.to_string(),
             name(&row.nearest_reference),
             name(&row.nearest_moa),
             name(&row.moa),
@@ -203,6 +205,7 @@ struct CandidateLine<'a> {
     lower: Option<f64>,
     upper: Option<f64>,
     distance: f64,
+    evidence: &'static str,
     n_wells: usize,
     nearest_reference: Option<&'a str>,
     nearest_moa: Option<&'a str>,
@@ -228,6 +231,7 @@ impl<'a> CandidateLine<'a> {
             lower: row.lower,
             upper: row.upper,
             distance: row.distance,
+            evidence: row.evidence.word(),
             n_wells: row.n_wells,
             nearest_reference: row.nearest_reference.as_deref(),
             nearest_moa: row.nearest_moa.as_deref(),
@@ -259,9 +263,9 @@ DMSO -> Eg5 inhibitors, by lewm: 2 of 2 candidates
 score: fraction of the way from start to target; distance: to the target, in latent units
 80 % intervals: set by 12 calibration treatments
 
-rank  intervention                 score      interval  distance  measured  readout  measured readout  wells  nearest            its moa                  moa                      flags
-   1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250     1.50              1.75      3  epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
-   2  AZ138 10 µM + taxol 0.03 µM  -0.12                    12.5                                           0                                                                       far from training, toxic
+rank  intervention                 score      interval  distance  measured  readout  measured readout  wells  evidence          nearest            its moa                  moa                      flags
+   1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250     1.50              1.75      3  measured here     epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
+   2  AZ138 10 µM + taxol 0.03 µM  -0.12                    12.5                                           0  parts of the set                                                                       far from training, toxic
 
 not ranked: unobtainium 1 µM: `unobtainium` was not in training and has no descriptor
 ";
@@ -317,6 +321,7 @@ not ranked: unobtainium 1 µM: `unobtainium` was not in training and has no desc
         assert_eq!(lines[0]["candidates"], 2);
         assert!(lines[0]["abstained"][0].as_str().unwrap().starts_with("unobtainium 1 µM: "));
         assert_eq!(lines[1]["dose_um"], 0.3);
+        assert_eq!(lines[1]["evidence"], "measured here");
         assert_eq!(lines[1]["moa"], "Microtubule stabilizers");
         assert_eq!(lines[2]["flags"][1], "toxic");
         assert_eq!(lines[2]["hours"], 24.0);

@@ -9,12 +9,12 @@ use super::ask::ask;
 use super::error::StudyError;
 use super::refuse::{Wanted, refuse};
 use crate::answer::{
-    CombinedSimple, Lapse, Prepared, SimpleMethods, TrainedRun, latent_table, methods, prediction_table,
+    Combination, CombinedSimple, Lapse, Prepared, SimpleMethods, TrainedRun, latent_table, methods, prediction_table,
 };
 use crate::baseline::Rows;
 use crate::config::Config;
 use crate::evaluate::{Activity, Answers, Evaluation, Held, Intervals, treatment_scores, verdict_sentence};
-use crate::pair::{Part, Place, Strata};
+use crate::pair::{Evidence, Measured, Part, Place, Strata};
 use crate::plan::{
     ByCombined, ByMeasured, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank,
 };
@@ -54,38 +54,93 @@ pub(super) fn rank_by(
     let [calibration, test] = [Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
     let mut rows: Rows = asked.candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
     rows.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
-    let starts = Starts::of(trained, screen, device);
-    let model = ByModel { trained, starts: &starts, device };
-    let methods = SimpleMethods::of(config, prepared);
-    let (fitted, combination, simple, share);
-    let ranker: Box<dyn Ranker> = match &config.rank.by {
-        Method::Model => Box::new(model),
-        Method::Measured => Box::new(ByMeasured { trained, screen, device }),
+    // What was judged says how far to trust a score; what ranks is fitted on everything that was measured.
+    let judged = SimpleMethods::of(config, prepared);
+    let in_use = judged.refitted();
+    let own_starts = Starts::of(trained, &prepared.screen, device);
+    let combination = match config.rank.by {
         Method::Combined => {
-            let own_starts = Starts::of(trained, &prepared.screen, device);
-            let asked: Vec<Treatment> = rows.keys().cloned().collect();
-            combination = methods.combination(&trained_run.model(&own_starts, device), &asked)?;
-            simple = CombinedSimple::of(&methods, &combination, &rows)?;
-            let weight = combination.share(&Method::Model);
-            let strata = Strata::of(methods.training().keys());
-            // Of wells that the model was trained on, it has nothing to add.
-            share = move |treatment: &Treatment| if strata.place(treatment) == Place::Measured { 0.0 } else { weight };
-            Box::new(ByCombined { model, simple: ByProfiles { trained, predictor: &simple, device }, share: &share })
+            let places = &judged.places(calibration.keys().chain(test.keys())) | &in_use.places(&asked.candidates);
+            judged.combination(&trained_run.model(&own_starts, device), &places)?
         }
-        by => {
-            fitted = methods.fit(by, &rows)?;
-            let predictor = fitted.as_ref().ok_or_else(|| methods.unknown_ranker())?;
-            Box::new(ByProfiles { trained, predictor, device })
-        }
+        _ => Combination::default(),
     };
-    let intervals = match other {
+    let starts = Starts::of(trained, screen, device);
+    let rankers = Rankers { by: &config.rank.by, trained, screen, starts: &starts, combination: &combination, device };
+    let mut intervals = match other {
         _ if config.rank.by == Method::Measured => Intervals::none(
             "nothing is predicted; how far the wells of one intervention lie apart limits what a difference means",
         ),
         Some(_) => Intervals::none("the calibration treatments are those of the run's own screen"),
-        None => asked.intervals(&*ranker, [&calibration, &test])?,
+        None => rankers.ranked(&judged, &rows, &|ranker| asked.intervals(ranker, [&calibration, &test]))?,
     };
-    asked.ranking(&*ranker, verdict, intervals)
+    let fitted_on: BTreeSet<Treatment> = match &config.rank.by {
+        Method::Model => trained.treatments.iter().cloned().collect(),
+        Method::Measured => screen.treatments().into_keys().collect(),
+        _ => {
+            intervals.calibration += &refitted_in_words(&in_use, trained, &config.rank.by);
+            in_use.training().keys().cloned().collect()
+        }
+    };
+    rankers
+        .ranked(&in_use, &rows, &|ranker| asked.ranking(ranker, verdict.clone(), intervals.clone(), fitted_on.clone()))
+}
+
+/// What was fitted anew after it was judged, and what was not; begins where a sentence goes on.
+fn refitted_in_words(in_use: &SimpleMethods, trained: &TrainedModel, by: &Method) -> String {
+    let (n_all, n_judged) = (in_use.training().len(), trained.treatments.len());
+    if n_all == n_judged {
+        return String::new();
+    }
+    let network = if *by == Method::Combined { "; the network is the one that was judged" } else { "" };
+    format!(
+        "; ranked with simple methods fitted on all {n_all} measured treatments, after they were judged on {n_judged} of \
+         them{network}"
+    )
+}
+
+/// What it takes to make the ranker that the configuration asks for.
+struct Rankers<'a> {
+    by: &'a Method,
+    trained: &'a TrainedModel,
+    screen: &'a Screen,
+    starts: &'a Starts,
+    combination: &'a Combination,
+    device: &'a Device,
+}
+
+impl Rankers<'_> {
+    /// What `then` makes of the ranker, with simple methods fitted as `methods` are.
+    fn ranked<R>(
+        &self,
+        methods: &SimpleMethods,
+        rows: &Rows,
+        then: &dyn Fn(&dyn Ranker) -> Result<R, StudyError>,
+    ) -> Result<R, StudyError> {
+        let Self { trained, screen, starts, device, .. } = *self;
+        let model = ByModel { trained, starts, device };
+        match self.by {
+            Method::Model => then(&model),
+            Method::Measured => then(&ByMeasured { trained, screen, device }),
+            Method::Combined => {
+                let predictor = CombinedSimple::of(methods, self.combination, rows)?;
+                let weight = self.combination.share(&Method::Model);
+                let strata = Strata::of(methods.training().keys());
+                // Of wells that are measured, the model has nothing to add.
+                let share =
+                    |treatment: &Treatment| if strata.place(treatment) == Place::Measured { 0.0 } else { weight };
+                let is_described = |perturbation: &Perturbation| trained.vocabulary.can_place(perturbation);
+                let measured = Measured::of(methods.training().keys(), &is_described);
+                let is_supported = |treatment: &Treatment| measured.evidence(treatment) != Evidence::Nothing;
+                let simple = ByProfiles { trained, predictor: &predictor, device };
+                then(&ByCombined { model, simple, share: &share, is_supported: &is_supported })
+            }
+            by => match methods.fit(by, rows)? {
+                Some(predictor) => then(&ByProfiles { trained, predictor: &predictor, device }),
+                None => Err(methods.unknown_ranker().into()),
+            },
+        }
+    }
 }
 
 /// Ranks whole time lapses by the model: from the mean first frame to where each set leads by the last frame.
@@ -111,7 +166,8 @@ pub(super) fn rank_lapse(
         rows
     });
     let intervals = asked.intervals(&model, [&calibration, &test])?;
-    let (mut ranking, held) = asked.ranking(&model, verdict, intervals)?;
+    let fitted_on = trained.treatments.iter().cloned().collect();
+    let (mut ranking, held) = asked.ranking(&model, verdict, intervals, fitted_on)?;
     let treatment =
         |row: &RankedIntervention| Treatment { intervention: row.intervention.clone(), context: row.context.clone() };
     let treatments: Vec<Treatment> = ranking.rows.iter().map(treatment).collect();
@@ -160,9 +216,10 @@ impl<'a> Asked<'a> {
         ranker: &dyn Ranker,
         verdict: String,
         intervals: Intervals,
+        fitted_on: BTreeSet<Treatment>,
     ) -> Result<(Ranking, Vec<Held>), StudyError> {
         let Intervals { radii, calibration, held } = intervals;
-        let trust = Trust { by: self.config.rank.by.clone(), verdict, radii, calibration };
+        let trust = Trust { by: self.config.rank.by.clone(), verdict, radii, calibration, fitted_on };
         let ranking = rank(self.trained, self.screen, &self.goal, &self.candidates, ranker, &trust, self.device)?;
         Ok((ranking, held))
     }
