@@ -60,6 +60,7 @@ pub mod qc;
 pub mod normalize;
 pub mod descriptor;
 pub mod pair;
+pub mod prior;
 pub mod model;
 pub mod loss;
 pub mod run;

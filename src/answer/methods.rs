@@ -115,6 +115,7 @@ impl<'a> SimpleMethods<'a> {
             Method::NearestDose,
             Method::Interpolation,
             Method::DenoisedInterpolation,
+            Method::Prior,
             Method::Additive,
             Method::Ridge,
             Method::OtherContext,
@@ -147,6 +148,10 @@ impl<'a> SimpleMethods<'a> {
             Method::NearestDose => baseline::nearest_dose(profiles),
             Method::Interpolation => baseline::interpolation(profiles),
             Method::DenoisedInterpolation => match baseline::denoised_interpolation(profiles, screen, split)? {
+                Some(fitted) => fitted,
+                None => return Ok(None),
+            },
+            Method::Prior => match baseline::prior(profiles, screen, split)? {
                 Some(fitted) => fitted,
                 None => return Ok(None),
             },
@@ -430,7 +435,9 @@ mod tests {
             let prepared = prepare(&config, &loaded).unwrap();
             let (methods, targets) = (SimpleMethods::of(&config, &prepared), prepared.treatments(Part::Test));
             let truth = baseline::measured(&prepared.screen.features, &targets);
-            for method in [Method::Interpolation, Method::DenoisedInterpolation, Method::Ridge, Method::NoChange] {
+            for method in
+                [Method::Interpolation, Method::DenoisedInterpolation, Method::Prior, Method::Ridge, Method::NoChange]
+            {
                 let found = methods.fit(&method, &targets).unwrap().unwrap().ask(&truth.treatments);
                 assert_eq!(found.treatments, truth.treatments, "{method}");
                 let of_row = |row: usize| {
@@ -448,6 +455,7 @@ mod tests {
         };
         check(Method::Interpolation, 0.442);
         check(Method::DenoisedInterpolation, 0.387);
+        check(Method::Prior, 0.377);
         check(Method::Ridge, 0.472);
         check(Method::NoChange, 4.161);
     }

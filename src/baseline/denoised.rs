@@ -9,22 +9,15 @@
 
 use std::collections::BTreeMap;
 
-use faer::{Mat, MatRef};
+use faer::Mat;
 
 use super::consensus::shifted;
 use super::{BaselineError, Fitted, Profiles};
-use crate::linear::PrincipalComponents;
-use crate::linear::dense::{centered_rows, principal_directions, product};
-use crate::normalize::Scatter;
+use crate::linear::dense::principal_directions;
 use crate::pair::{Edge, Part, Split, WellMeans, edge_of, interpolation_weights};
 use crate::predict::{Abstains, Method};
+use crate::prior::NoiseSpace;
 use crate::screen::{FeatureMatrix, Screen, Treatment};
-
-/// Principal components kept, at most.
-const MOST_COMPONENTS: usize = 120;
-
-/// Added to every eigenvalue when whitening, as a multiple of the mean eigenvalue.
-const FLOOR: f64 = 0.1;
 
 /// Folds in which training treatments are left out to fit the factors at the edges.
 const N_FOLDS: usize = 10;
@@ -62,67 +55,36 @@ pub fn denoised_interpolation<'a>(
 
 /// Training treatments in coordinates in which the noise of one well has variance 1 in every direction.
 struct Whitened {
-    components: PrincipalComponents,
-    /// From whitened coordinates back to components, `[component, component]`.
-    color: Mat<f64>,
+    space: NoiseSpace,
     /// Consensus of each treatment and the variance of its noise, 1 / replicates.
     treatments: BTreeMap<Treatment, (Vec<f64>, f64)>,
 }
 
 impl Whitened {
     fn of(profiles: &Profiles, screen: &Screen, split: &Split) -> Result<Option<Self>, BaselineError> {
-        let training = split.rows(Part::Train);
-        let values = screen.features.in_memory();
-        let components = PrincipalComponents::leading(&values, &training, MOST_COMPONENTS)?;
-        let Some(scatter) = Scatter::of(screen, &components.apply(&values)?, &training) else { return Ok(None) };
-        let Some((whiten, color)) = whitening(&scatter) else { return Ok(None) };
+        let Some(space) = NoiseSpace::fit(screen, &split.rows(Part::Train))? else { return Ok(None) };
         let (names, consensus): (Vec<_>, Vec<_>) = profiles.training.iter().unzip();
-        let consensus = FeatureMatrix::new(values.names().to_vec(), consensus.into_iter().flatten().copied().collect());
-        let coordinates = components.apply(&consensus)?;
-        let rows: Vec<usize> = (0..coordinates.n_rows()).collect();
-        let origin = vec![0.0; coordinates.n_features()];
-        let coordinates = product(centered_rows(&coordinates, &rows, &origin).as_ref(), whiten.as_ref());
+        let values = consensus.into_iter().flatten().copied().collect();
+        let coordinates = space.coordinates(&FeatureMatrix::new(profiles.names().to_vec(), values))?;
         let wells = split.treatments(screen, Part::Train);
         let treatments = names.into_iter().zip(coordinates.row_iter()).map(|(treatment, row)| {
             let noise = 1.0 / wells.get(treatment).map_or(1.0, |rows| rows.len() as f64);
             (treatment.clone(), (row.iter().copied().collect(), noise))
         });
         let treatments = treatments.collect();
-        Ok(Some(Self { components, color, treatments }))
+        Ok(Some(Self { space, treatments }))
     }
 
     /// The weighted mean of the denoised profiles; `None` of nothing.
     fn mix(&self, signal: &Signal, weights: &[(&Treatment, f64)]) -> Option<Vec<f32>> {
-        let mut mixed = vec![0.0; self.color.nrows()];
+        let mut mixed = vec![0.0; self.space.n_coordinates()];
         for (treatment, weight) in weights {
             let (coordinates, noise) = &self.treatments[*treatment];
             let denoised = signal.denoise(coordinates, *noise, &treatment.context);
             mixed.iter_mut().zip(denoised).for_each(|(sum, value)| *sum += weight * value);
         }
-        let colored = product(MatRef::from_row_major_slice(&mixed, 1, mixed.len()), self.color.as_ref());
-        (!weights.is_empty()).then(|| self.components.rebuild(&colored.row(0).iter().copied().collect::<Vec<_>>()))
+        (!weights.is_empty()).then(|| self.space.rebuild(&mixed))
     }
-}
-
-/// The map that whitens the scatter and the one that undoes it; `None` where nothing scatters.
-fn whitening(scatter: &Scatter) -> Option<(Mat<f64>, Mat<f64>)> {
-    let Scatter { residuals, degrees } = scatter;
-    let (rows, width) = ((0..residuals.n_rows()).collect::<Vec<_>>(), residuals.n_features());
-    let centered = centered_rows(residuals, &rows, &vec![0.0; width]);
-    let (variances, directions) = principal_directions(centered.as_ref(), *degrees as f64)?;
-    let floor = FLOOR * variances.iter().sum::<f64>() / width as f64;
-    if floor <= 0.0 {
-        return None;
-    }
-    // Directions in which no replicates differ have the floor as their variance.
-    let map = |of: &dyn Fn(f64) -> f64| {
-        let excess = Mat::from_fn(width, variances.len(), |row, column| {
-            directions[(row, column)] * (of(variances[column] + floor) - of(floor))
-        });
-        let seen = product(excess.as_ref(), directions.as_ref().transpose());
-        Mat::from_fn(width, width, |row, column| seen[(row, column)] + if row == column { of(floor) } else { 0.0 })
-    };
-    Some((map(&|variance| 1.0 / variance.sqrt()), map(&|variance| variance.sqrt())))
 }
 
 /// What treatments differ by beyond noise.
@@ -149,7 +111,7 @@ impl Signal {
             .into_iter()
             .map(|(context, (sum, n))| (context, sum.into_iter().map(|sum| sum / n).collect()))
             .collect();
-        let centered = Mat::from_fn(kept.len(), whitened.color.nrows(), |row, column| {
+        let centered = Mat::from_fn(kept.len(), whitened.space.n_coordinates(), |row, column| {
             let (treatment, (coordinates, _)) = kept[row];
             coordinates[column] - means[&treatment.context][column]
         });

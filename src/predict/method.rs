@@ -80,6 +80,8 @@ methods! {
     Interpolation = "interpolation", Simple;
     /// The same, of profiles that the noise of replicates was taken out of.
     DenoisedInterpolation = "denoised_interpolation", Simple;
+    /// What a hierarchical model of effects expects.
+    Prior = "prior", Simple;
     /// The effects of the members of a combination, added.
     Additive = "additive", Simple;
     /// Ridge regression on features of the intervention.
@@ -136,6 +138,7 @@ impl Method {
             | Self::NearestDose
             | Self::Interpolation
             | Self::DenoisedInterpolation
+            | Self::Prior
             | Self::Additive
             | Self::Ridge
             | Self::OtherContext

@@ -1,0 +1,256 @@
+//! The model of effects, and what it expects of a treatment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use faer::Mat;
+use rayon::prelude::*;
+
+use super::process::Process;
+use super::setting::Setting;
+use crate::linear::Cholesky;
+use crate::screen::{Kind, Perturbation, Treatment};
+
+/// What is expected of the effect of a treatment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Posterior {
+    /// The effect, `[coordinate]`.
+    pub mean: Vec<f64>,
+    /// Variance of the effect about its mean, summed over the coordinates; without the noise of wells.
+    pub variance: f64,
+}
+
+/// Effects of training treatments as sums of normal parts whose variances were fitted to them.
+#[derive(Debug, Clone)]
+pub struct EffectModel {
+    pub(super) parts: Parts,
+    pub(super) blocks: Vec<Block>,
+    pub(super) block_of: BTreeMap<Perturbation, usize>,
+}
+
+/// The parts that effects are made of.
+#[derive(Debug, Clone)]
+pub(super) struct Parts {
+    /// Unit directions of what perturbations differ in, `[coordinate, direction]`.
+    pub(super) directions: Mat<f64>,
+    /// Variance of treatments along each direction, beyond noise.
+    pub(super) signal: Vec<f64>,
+    /// Directions that vary together; those of different groups are independent.
+    pub(super) groups: Vec<Range<usize>>,
+    pub(super) responses: BTreeMap<Kind, Response>,
+    /// What sets of a size do beyond the sum of their members' mean responses, `[coordinate]`.
+    pub(super) beyond_sum: BTreeMap<usize, Vec<f64>>,
+    pub(super) process: Process,
+    /// Factor on the covariances of directions that stand alone.
+    pub(super) amplitude: f64,
+    /// Variance of what belongs to one treatment alone, as a multiple of the signal.
+    pub(super) own: f64,
+    /// Whether singles have a part of their own too: where no replicates say how large the noise is.
+    pub(super) singles_have_own: bool,
+}
+
+/// How perturbations of a kind respond.
+#[derive(Debug, Clone)]
+pub(super) struct Response {
+    /// Where such were measured alone.
+    pub(super) settings: Vec<Setting>,
+    /// Mean response in each setting, and last that elsewhere; `[coordinate]` each.
+    pub(super) means: Vec<Vec<f64>>,
+    /// Covariance for each group of directions, `[(setting, direction), (setting, direction)]`, elsewhere last.
+    pub(super) covariances: Vec<Mat<f64>>,
+}
+
+impl Response {
+    pub(super) fn index(&self, setting: &Setting) -> usize {
+        self.settings.binary_search(setting).unwrap_or(self.settings.len())
+    }
+}
+
+/// A training treatment: its effect along each direction, less the mean response, and the variance of its noise.
+#[derive(Debug, Clone)]
+pub(super) struct Residual {
+    pub(super) treatment: Treatment,
+    pub(super) along: Vec<f64>,
+    pub(super) noise: f64,
+}
+
+/// Training treatments that share perturbations, with the equations that answer from them.
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    treatments: Vec<Treatment>,
+    /// For each group of directions.
+    solved: Vec<Solved>,
+}
+
+#[derive(Debug, Clone)]
+struct Solved {
+    factor: Cholesky,
+    /// `covariance⁻¹ residual`, over (treatment, direction).
+    weights: Vec<f64>,
+}
+
+impl Parts {
+    /// The mean response to `treatment`, `[coordinate]`; `None` where no perturbation of a member's kind was measured.
+    pub(super) fn mean(&self, treatment: &Treatment) -> Option<Vec<f64>> {
+        let setting = Setting::of(treatment);
+        let mut mean = vec![0.0; self.directions.nrows()];
+        for member in treatment.intervention.members() {
+            let response = self.responses.get(&member.perturbation.kind)?;
+            let share = self.process.share(member);
+            let of_kind = &response.means[response.index(&setting)];
+            mean.iter_mut().zip(of_kind).for_each(|(sum, value)| *sum += share * value);
+        }
+        if let Some(beyond) = self.beyond_sum.get(&treatment.intervention.members().len()) {
+            mean.iter_mut().zip(beyond).for_each(|(sum, value)| *sum += value);
+        }
+        Some(mean)
+    }
+
+    /// Adds the covariance of two effects along the directions of `group` to `into`, `[direction, direction]` row by row.
+    fn add_covariance(&self, group: usize, one: &Treatment, other: &Treatment, into: &mut [f64]) {
+        let width = self.groups[group].len();
+        let (here, there) = (Setting::of(one), Setting::of(other));
+        for member in one.intervention.members() {
+            let same = |of_other: &&crate::screen::Application| of_other.perturbation == member.perturbation;
+            let Some(twin) = other.intervention.members().iter().find(same) else { continue };
+            let Some(response) = self.responses.get(&member.perturbation.kind) else { continue };
+            let amplitude = if width == 1 { self.amplitude } else { 1.0 };
+            let factor = amplitude * self.process.covariance(member, twin);
+            let (row, column) = (response.index(&here) * width, response.index(&there) * width);
+            let covariance = &response.covariances[group];
+            for i in 0..width {
+                for j in 0..width {
+                    into[i * width + j] += factor * covariance[(row + i, column + j)];
+                }
+            }
+        }
+        if one == other && (self.singles_have_own || one.intervention.as_single().is_none()) {
+            let signal = &self.signal[self.groups[group].clone()];
+            (0..width).for_each(|i| into[i * width + i] += self.own * signal[i]);
+        }
+    }
+
+    /// The equations of training treatments that share perturbations, and the logarithm of the likelihood of their effects
+    /// but for a constant; `None` where rounding leaves no solution.
+    pub(super) fn condition(&self, rows: &[&Residual]) -> Option<(Block, f64)> {
+        let mut likelihood = 0.0;
+        let mut solved = Vec::with_capacity(self.groups.len());
+        for (group, directions) in self.groups.iter().enumerate() {
+            let width = directions.len();
+            let mut matrix = Mat::<f64>::zeros(rows.len() * width, rows.len() * width);
+            let mut cell = vec![0.0; width * width];
+            // What is left of a variance where neither noise nor a part of its own is.
+            let least = 1e-6 * self.signal[directions.clone()].iter().sum::<f64>() / width as f64 + 1e-12;
+            for (i, one) in rows.iter().enumerate() {
+                for (j, other) in rows[..=i].iter().enumerate() {
+                    cell.fill(0.0);
+                    self.add_covariance(group, &one.treatment, &other.treatment, &mut cell);
+                    for a in 0..width {
+                        for b in 0..width {
+                            matrix[(i * width + a, j * width + b)] = cell[a * width + b];
+                        }
+                    }
+                }
+                (0..width).for_each(|a| matrix[(i * width + a, i * width + a)] += one.noise + least);
+            }
+            let factor = Cholesky::of(matrix)?;
+            let effects: Vec<f64> = rows.iter().flat_map(|row| row.along[directions.clone()].iter().copied()).collect();
+            let weights = factor.solve(Mat::from_fn(effects.len(), 1, |row, _| effects[row]));
+            let weights: Vec<f64> = weights.col(0).iter().copied().collect();
+            let fit: f64 = weights.iter().zip(&effects).map(|(weight, effect)| weight * effect).sum();
+            likelihood -= 0.5 * (fit + factor.log_determinant());
+            solved.push(Solved { factor, weights });
+        }
+        Some((Block { treatments: rows.iter().map(|row| row.treatment.clone()).collect(), solved }, likelihood))
+    }
+
+    /// What `blocks` add to the mean response to `treatment`, along each direction, and the variance that is left.
+    pub(super) fn posterior<'b>(
+        &self,
+        treatment: &Treatment,
+        blocks: impl Iterator<Item = &'b Block> + Clone,
+    ) -> (Vec<f64>, f64) {
+        let (mut along, mut variance) = (vec![0.0; self.signal.len()], 0.0);
+        for (group, directions) in self.groups.iter().enumerate() {
+            let width = directions.len();
+            let mut cell = vec![0.0; width * width];
+            self.add_covariance(group, treatment, treatment, &mut cell);
+            variance += (0..width).map(|a| cell[a * width + a]).sum::<f64>();
+            for block in blocks.clone() {
+                let mut cross = Mat::<f64>::zeros(block.treatments.len() * width, width);
+                for (j, other) in block.treatments.iter().enumerate() {
+                    cell.fill(0.0);
+                    self.add_covariance(group, treatment, other, &mut cell);
+                    for a in 0..width {
+                        for b in 0..width {
+                            cross[(j * width + b, a)] = cell[a * width + b];
+                        }
+                    }
+                }
+                let solved = &block.solved[group];
+                let explained = solved.factor.solve(cross.clone());
+                for a in 0..width {
+                    let column = || cross.col(a).iter();
+                    along[directions.start + a] += column().zip(&solved.weights).map(|(k, w)| k * w).sum::<f64>();
+                    variance -= column().zip(explained.col(a).iter()).map(|(k, v)| k * v).sum::<f64>();
+                }
+            }
+        }
+        (along, variance.max(0.0))
+    }
+}
+
+impl EffectModel {
+    /// The model whose parts are given, with the equations of its training treatments.
+    pub(super) fn conditioned(parts: Parts, residuals: &[Residual]) -> Option<Self> {
+        let groups = connected(residuals);
+        let conditioned: Option<Vec<(Block, f64)>> = groups.par_iter().map(|rows| parts.condition(rows)).collect();
+        let blocks: Vec<Block> = conditioned?.into_iter().map(|(block, _)| block).collect();
+        let mut block_of = BTreeMap::new();
+        for (index, block) in blocks.iter().enumerate() {
+            for member in block.treatments.iter().flat_map(|treatment| treatment.intervention.members()) {
+                block_of.insert(member.perturbation.clone(), index);
+            }
+        }
+        Some(Self { parts, blocks, block_of })
+    }
+
+    /// What is expected of the effect of `treatment`; `None` where no perturbation of a member's kind is in training.
+    pub fn posterior(&self, treatment: &Treatment) -> Option<Posterior> {
+        let mut mean = self.parts.mean(treatment)?;
+        let members = treatment.intervention.members().iter();
+        let touched: BTreeSet<usize> =
+            members.filter_map(|member| self.block_of.get(&member.perturbation)).copied().collect();
+        let blocks = touched.iter().map(|&index| &self.blocks[index]);
+        let (along, variance) = self.parts.posterior(treatment, blocks);
+        for (direction, along) in self.parts.directions.col_iter().zip(&along) {
+            mean.iter_mut().zip(direction.iter()).for_each(|(sum, value)| *sum += along * value);
+        }
+        Some(Posterior { mean, variance })
+    }
+}
+
+/// Training treatments by the perturbations that they share, directly or through others.
+pub(super) fn connected(residuals: &[Residual]) -> Vec<Vec<&Residual>> {
+    let mut root: Vec<usize> = (0..residuals.len()).collect();
+    fn find(root: &mut [usize], mut at: usize) -> usize {
+        while root[at] != at {
+            root[at] = root[root[at]];
+            at = root[at];
+        }
+        at
+    }
+    let mut first = BTreeMap::<&Perturbation, usize>::new();
+    for (index, row) in residuals.iter().enumerate() {
+        for member in row.treatment.intervention.members() {
+            let known = *first.entry(&member.perturbation).or_insert(index);
+            let (one, other) = (find(&mut root, known), find(&mut root, index));
+            root[one.max(other)] = one.min(other);
+        }
+    }
+    let mut groups = BTreeMap::<usize, Vec<&Residual>>::new();
+    for (index, row) in residuals.iter().enumerate() {
+        groups.entry(find(&mut root, index)).or_default().push(row);
+    }
+    groups.into_values().collect()
+}
