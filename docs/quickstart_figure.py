@@ -72,7 +72,7 @@ def right_panel(rows):
     target = rows[0]["target"].split("==")[-1].strip().strip('"').lower()
     parts = [
         text(470, 28, f"Ranking toward {target}", weight="bold", size=14),
-        text(470, 46, f"by {rows[0]['by']}; orange: defines the target; hollow: left out of training", color=GREY),
+        text(470, 46, f"by {rows[0]['by']}; orange: defines the target; hollow: not seen by what ranks", color=GREY),
     ]
     parts += axis([-0.5, 0.0, 0.5, 1.0], place, TOP - 8, bottom, "score: share of the way from start to target, with its interval")
     parts.append(line(place(1.0), TOP - 8, place(1.0), bottom, GREY, 1.0, "4 3"))

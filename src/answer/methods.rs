@@ -309,7 +309,7 @@ mod tests {
 
     use super::*;
     use crate::plan::{ByCombined, ByModel, ByProfiles, Ranker};
-    use crate::predict::{Decoder, Starts};
+    use crate::predict::{Abstains, Decoder, Starts};
     use crate::screen::{Application, Intervention, Micromolar};
     use crate::study::{load_screen, prepare};
     use crate::train::{Recipe, Stop, train_ensemble};
@@ -458,6 +458,58 @@ mod tests {
         check(Method::Prior, 0.377);
         check(Method::Ridge, 0.472);
         check(Method::NoChange, 4.161);
+    }
+
+    /// A model that says nothing.
+    struct Silent;
+
+    impl Predictor for Silent {
+        fn method(&self) -> Method {
+            Method::Model
+        }
+
+        fn predict(&self, treatments: &[Treatment]) -> Result<Predictions, PredictError> {
+            let abstained = treatments.iter().map(|treatment| (treatment.clone(), Abstains::NoMethod)).collect();
+            let profiles = FeatureMatrix::new(Vec::new(), Vec::new());
+            Ok(Predictions { method: Method::Model, treatments: Vec::new(), profiles, abstained })
+        }
+    }
+
+    /// Over both splits of the bundled screen into doses; the sparser one left two doses of most compounds, and weights from
+    /// doses next to a single other one then gave 1.21 of the error.
+    #[test]
+    fn what_is_combined_is_no_worse_than_the_best_single_method() {
+        for text in [
+            include_str!("../../configs/bbbc021-leave-one-dose-out.toml"),
+            include_str!("../../configs/quickstart.toml"),
+        ] {
+            let mut config = bbbc021(text);
+            let loaded = load_screen(&config).unwrap();
+            let (mut combined, mut single, mut weights) = (0.0, 0.0, Vec::new());
+            for fold in 0..config.split.folds {
+                config.split.fold = fold;
+                let prepared = prepare(&config, &loaded).unwrap();
+                let (methods, targets) = (SimpleMethods::of(&config, &prepared), prepared.treatments(Part::Test));
+                let truth = baseline::measured(&prepared.screen.features, &targets);
+                let combination = methods.combination(&Silent, &methods.places(targets.keys())).unwrap();
+                let said = methods.ask_combinable(&targets).unwrap();
+                let said: Vec<&Predictions> = said.iter().collect();
+                let found = combination.combine(&methods.training, &truth.treatments, &said, &[]);
+                let mixtures = combination.mixtures(&methods.training, &truth.treatments, &said, &[]);
+                weights.extend(in_words(&methods.training, &truth.treatments, &mixtures));
+                let denoised = said.iter().find(|said| said.method == Method::DenoisedInterpolation).unwrap();
+                let error = |said: &Predictions| -> f64 {
+                    assert_eq!(said.treatments, truth.treatments);
+                    let pairs = said.profiles.values().iter().zip(truth.profiles.values());
+                    pairs.map(|(said, measured)| f64::from(said - measured).powi(2)).sum()
+                };
+                combined += error(&found);
+                single += error(denoised);
+            }
+            let ratio = combined / single;
+            println!("{ratio:.3} of the error of denoised_interpolation, {}", weights.join("; "));
+            assert!(ratio <= 1.05, "{ratio:.3} of the error of denoised_interpolation, {}", weights.join("; "));
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::spaces::spaces;
 use super::trained_run::TrainedRun;
 use crate::config::Config;
 use crate::embed::Embeddings;
-use crate::evaluate::{Answers, guesses, treatment_scores, well_embedding_scores};
+use crate::evaluate::{Answers, guesses, orders, treatment_scores, well_embedding_scores};
 use crate::pair::PairSet;
 use crate::predict::Starts;
 use crate::screen::{Role, Screen};
@@ -95,6 +95,7 @@ pub fn well_answers<'a>(
     };
     if let Some(methods) = &methods {
         answers.treatments = treatment_scores(settings, screen, split, methods.all(), &targets)?;
+        answers.orders = orders(settings, screen, split, methods.all(), &targets)?;
         answers.notes.push(IN_LATENTS.to_owned());
     }
     let spaces = spaces(config, prepared, trained_run, &wells.prepared, device)?;

@@ -16,12 +16,13 @@ use crate::pair::{Place, Strata};
 use crate::predict::{Method, Predictions};
 use crate::screen::Treatment;
 
-/// Groups of trials from which weights are fitted, at least: fewer do not choose between methods.
-const LEAST_GROUPS: usize = 5;
+/// Groups of trials from which weights are fitted, at least: as few as a claim is made on. Fewer choose nobody.
+const LEAST_GROUPS: usize = 10;
 
 /// What is used where there are too few trials to choose by: the closest look-up that answers.
-const CUSTOMARY: [Method; 6] = [
+const CUSTOMARY: [Method; 7] = [
     Method::NeighborDosesShifted,
+    Method::DenoisedInterpolation,
     Method::Interpolation,
     Method::Additive,
     Method::OtherContext,
@@ -97,7 +98,9 @@ impl Trial {
 pub enum Basis {
     /// From so many groups of units at the same place.
     SamePlace(usize),
-    /// From so many groups of units at any place, as too few lie at the same one.
+    /// From so many groups of units between, below and above the doses of a series, as too few lie at the same place.
+    AnyDose(usize),
+    /// From so many groups of units at any place.
     AnyPlace(usize),
     /// Too few units were held out to choose by.
     Customary,
@@ -107,7 +110,8 @@ impl fmt::Display for Basis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SamePlace(n) => write!(f, "from {n} held-out groups there"),
-            Self::AnyPlace(n) => write!(f, "from {n} held-out groups elsewhere"),
+            Self::AnyDose(n) => write!(f, "from {n} held-out groups at any dose"),
+            Self::AnyPlace(n) => write!(f, "from {n} held-out groups at any place"),
             Self::Customary => f.write_str("too few to choose by"),
         }
     }
@@ -145,16 +149,18 @@ impl Stack {
 
     /// The weights of the methods that answer at `place`; `None` where nobody does.
     ///
-    /// Where too few units lay there, those of all other places tell; what is measured already tells of nothing else.
+    /// Where too few units lay between, below or above the doses of a series, those of all three places tell. Other places
+    /// tell of nothing else: what is right next to a single dose was found to be wrong beyond the end of a series.
     pub fn mixture(&self, place: Place, answers: &BTreeSet<Method>) -> Option<Mixture> {
         let here: Vec<&Trial> = self.trials.iter().filter(|trial| trial.place == place).collect();
         if let Some((weights, n_groups)) = fitted(&here, answers, None) {
             return Some(Mixture { weights, basis: Basis::SamePlace(n_groups) });
         }
-        if place != Place::Measured {
-            let anywhere: Vec<&Trial> = self.trials.iter().filter(|trial| trial.place != Place::Measured).collect();
-            if let Some((weights, n_groups)) = fitted(&anywhere, answers, None) {
-                return Some(Mixture { weights, basis: Basis::AnyPlace(n_groups) });
+        const OF_SERIES: [Place; 3] = [Place::Interior, Place::Below, Place::Above];
+        if OF_SERIES.contains(&place) {
+            let any_dose: Vec<&Trial> = self.trials.iter().filter(|trial| OF_SERIES.contains(&trial.place)).collect();
+            if let Some((weights, n_groups)) = fitted(&any_dose, answers, None) {
+                return Some(Mixture { weights, basis: Basis::AnyDose(n_groups) });
             }
         }
         let customary = CUSTOMARY.iter().find(|method| answers.contains(method)).or_else(|| answers.first())?;
@@ -305,11 +311,11 @@ mod tests {
 
     #[test]
     fn weights_are_those_that_meet_the_truth() {
-        let stack = Stack::of((0..8).map(|group| opposite(Place::Interior, group)).collect());
+        let stack = Stack::of((0..12).map(|group| opposite(Place::Interior, group)).collect());
         let mixture = stack.mixture(Place::Interior, &set(&[A, B])).unwrap();
         assert!((weight(&mixture, &A) - 0.75).abs() < 1e-6 && (weight(&mixture, &B) - 0.25).abs() < 1e-6, "{mixture}");
-        assert_eq!(mixture.basis, Basis::SamePlace(8));
-        assert_eq!(mixture.to_string(), "0.75 interpolation, 0.25 mean_shift (from 8 held-out groups there)");
+        assert_eq!(mixture.basis, Basis::SamePlace(12));
+        assert_eq!(mixture.to_string(), "0.75 interpolation, 0.25 mean_shift (from 12 held-out groups there)");
     }
 
     #[test]
@@ -340,23 +346,23 @@ mod tests {
             let (own, other) = ([0.1 * draw(), 0.1 * draw()], [3.0 * draw(), 3.0 * draw()]);
             trial(Place::Above, group, &[(A, own), (B, other)], [0.0, 0.0])
         };
-        let stack = Stack::of((0..6).map(noisy).collect());
+        let stack = Stack::of((0..12).map(noisy).collect());
         let mixture = stack.mixture(Place::Above, &set(&[A, B])).unwrap();
         assert!(weight(&mixture, &A) > 0.97, "{mixture}");
     }
 
     #[test]
     fn few_groups_choose_nobody() {
-        let mut trials: Vec<Trial> = (0..4).map(|group| opposite(Place::Set, group)).collect();
+        let mut trials: Vec<Trial> = (0..9).map(|group| opposite(Place::Above, group)).collect();
         let stack = Stack::of(trials.clone());
-        let mixture = stack.mixture(Place::Set, &set(&[B, A])).unwrap();
+        let mixture = stack.mixture(Place::Above, &set(&[B, A])).unwrap();
         assert_eq!((mixture.weights, mixture.basis), (vec![(A, 1.0)], Basis::Customary));
-        // With enough of them elsewhere, those tell; what is measured tells of nothing else.
-        trials.extend((10..16).map(|group| opposite(Place::Measured, group)));
-        assert_eq!(Stack::of(trials.clone()).mixture(Place::Set, &set(&[A, B])).unwrap().basis, Basis::Customary);
+        // Next to a single dose other things are right; at other doses of a series the same.
+        trials.extend((10..25).map(|group| opposite(Place::Single, group)));
+        assert_eq!(Stack::of(trials.clone()).mixture(Place::Above, &set(&[A, B])).unwrap().basis, Basis::Customary);
         trials.extend((10..16).map(|group| opposite(Place::Interior, group)));
-        assert_eq!(Stack::of(trials).mixture(Place::Set, &set(&[A, B])).unwrap().basis, Basis::AnyPlace(10));
-        assert_eq!(stack.mixture(Place::Set, &BTreeSet::new()), None);
+        assert_eq!(Stack::of(trials).mixture(Place::Above, &set(&[A, B])).unwrap().basis, Basis::AnyDose(15));
+        assert_eq!(stack.mixture(Place::Above, &BTreeSet::new()), None);
     }
 
     /// The failure that a partner chosen on a handful of units led to: a method that was right of the few units that it
@@ -386,8 +392,8 @@ mod tests {
         let added = |own: f64, n: usize| {
             Stack::of((0..n).map(|group| learned(group, own)).collect()).added_to(&Method::Combined, &answers)
         };
-        assert!((weight(&added(-1.0, 6).unwrap(), &Method::Model) - 0.5).abs() < 1e-6);
-        assert_eq!(weight(&added(2.0, 6).unwrap(), &Method::Model), 0.0);
-        assert_eq!(added(-1.0, 4), None);
+        assert!((weight(&added(-1.0, 12).unwrap(), &Method::Model) - 0.5).abs() < 1e-6);
+        assert_eq!(weight(&added(2.0, 12).unwrap(), &Method::Model), 0.0);
+        assert_eq!(added(-1.0, 9), None);
     }
 }

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::coverage::coverage_rows;
 use super::embeddings::embedding_rows;
 use super::labels::label_scores;
+use super::order::{order_rows, order_verdict};
 use super::tracks::{TrackErrors, track_score_rows};
 use super::treatments::{treatment_errors, treatment_score_rows, what_a_group_is};
 use super::verdict::Errors;
 use super::wells::{readout_errors, readout_score_rows};
 use super::{
-    Bootstrap, EmbeddingScore, EvaluateConfig, EvaluateError, Held, LabelGuess, Scores, TrackPrediction,
+    Bootstrap, EmbeddingScore, EvaluateConfig, EvaluateError, Held, LabelGuess, Order, Scores, TrackPrediction,
     TreatmentScore, Verdict, WellReadout,
 };
 use crate::pair::SplitBy;
@@ -24,6 +25,8 @@ use crate::table::{FileError, write_atomically};
 pub struct Answers {
     /// Scores of single held-out treatments.
     pub treatments: Vec<TreatmentScore>,
+    /// How held-out treatments are ordered.
+    pub orders: Vec<Order>,
     /// Readouts of the wells of a time lapse.
     pub wells: Vec<WellReadout>,
     /// Held-out tracks.
@@ -42,6 +45,7 @@ impl Answers {
     /// Adds the answers of another fold; a note is kept once.
     pub fn extend(&mut self, other: Self) {
         self.treatments.extend(other.treatments);
+        self.orders.extend(other.orders);
         self.wells.extend(other.wells);
         self.tracks.extend(other.tracks);
         self.labels.extend(other.labels);
@@ -112,6 +116,10 @@ pub struct Evaluation {
     pub verdict: Option<Verdict>,
     /// The model alone against the best simple method.
     pub verdict_model: Option<Verdict>,
+    /// The order of held-out treatments by the prediction that the tool uses, against that by the best simple method.
+    pub verdict_order: Option<Verdict>,
+    /// The order by the model alone against that by the best simple method.
+    pub verdict_order_model: Option<Verdict>,
     /// The prediction that the tool uses against each other method that covers half of what was asked.
     pub against: Vec<Verdict>,
     /// What has to be known to read the scores, each a sentence.
@@ -128,6 +136,7 @@ impl Evaluation {
     pub fn of(settings: &EvaluateConfig, by: SplitBy, answers: &Answers) -> Result<Self, EvaluateError> {
         let bootstrap = &settings.bootstrap;
         let mut rows = treatment_score_rows(settings, by, &answers.treatments)?;
+        rows.extend(order_rows(bootstrap, by, &answers.orders)?);
         rows.extend(readout_score_rows(bootstrap, &answers.scored_wells(settings))?);
         rows.extend(track_score_rows(bootstrap, &answers.tracks)?);
         rows.extend(embedding_rows(&answers.embeddings, bootstrap)?);
@@ -147,6 +156,8 @@ impl Evaluation {
             scores: Scores { rows },
             verdict: judged.verdict(&Method::Combined, &Method::is_baseline, bootstrap)?,
             verdict_model: judged.verdict(&Method::Model, &Method::is_baseline, bootstrap)?,
+            verdict_order: order_verdict(bootstrap, &Method::Combined, &answers.orders)?,
+            verdict_order_model: order_verdict(bootstrap, &Method::Model, &answers.orders)?,
             against,
             notes,
             configurations_tried: settings.configurations_tried,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::coverage::INTERVALS;
 use super::embeddings::{EMBEDDING_TASKS, IN_SAMPLE, UNSEEN, UNSEEN_TREATMENTS};
 use super::labels::LABELS;
+use super::order::{ORDER, ORDER_METRICS};
 use super::tracks::{ALL, TRACKS};
 use super::treatments::{ANCHORED, BEATS_MEAN};
 use super::wells::READOUTS;
@@ -62,7 +63,7 @@ fn columns<'a>(first: &'a str, numbers: &[&'a str]) -> TextTable {
 impl Evaluation {
     /// The main scores: a table for each task, a line for each method, best first; and what has to be known of them.
     pub fn summary(&self) -> String {
-        let tables = [self.of_treatments(), self.of_wells(), self.of_tracks(), self.of_labels()];
+        let tables = [self.of_treatments(), self.of_orders(), self.of_wells(), self.of_tracks(), self.of_labels()];
         let mut text = String::new();
         if self.configurations_tried > 1 && tables.iter().any(|table| !table.is_empty()) {
             text += &format!("scored after {} configurations had been tried\n", self.configurations_tried);
@@ -75,7 +76,8 @@ impl Evaluation {
 
     /// The verdicts, a sentence each.
     pub fn verdicts(&self) -> Vec<String> {
-        [&self.verdict, &self.verdict_model].into_iter().flatten().map(ToString::to_string).collect()
+        let all = [&self.verdict, &self.verdict_model, &self.verdict_order, &self.verdict_order_model];
+        all.into_iter().flatten().map(ToString::to_string).collect()
     }
 
     /// How often intervals of the ranking held test treatments: in all, and by what training says of them.
@@ -142,6 +144,31 @@ impl Evaluation {
             );
         }
         text
+    }
+
+    /// Whether what was not measured is put in the right order, best first.
+    fn of_orders(&self) -> String {
+        let task = Task::of(self, |row| row.task.starts_with(ORDER));
+        let [(correlation, _), (regret, _), (enrichment, _)] = ORDER_METRICS;
+        let mut methods = task.of_metric(correlation);
+        methods.sort_by(|a, b| b.value.total_cmp(&a.value));
+        let Some(first) = methods.first() else { return String::new() };
+        let mut table = columns("method", &["rank correlation", "95 % interval", "regret", "enrichment"]);
+        for row in &methods {
+            let cell = |metric: &str| value(task.find(&row.method, ALL, metric), 3);
+            table.push([
+                row.method.clone(),
+                value(Some(row), 3),
+                interval(Some(row), 3),
+                cell(regret),
+                cell(enrichment),
+                partial(row, &methods),
+            ]);
+        }
+        format!(
+            "{}, toward each of {} measured targets (by lot: 0, regret 1, enrichment 1)\n{table}",
+            first.task, first.n_items
+        )
     }
 
     fn of_wells(&self) -> String {

@@ -59,10 +59,12 @@ pub enum Place {
     Measured,
     /// A dose between two training doses.
     Interior,
-    /// A dose below the lowest training dose.
+    /// A dose below the lowest of several training doses.
     Below,
-    /// A dose above the highest training dose.
+    /// A dose above the highest of several training doses.
     Above,
+    /// Another dose than the only one in training.
+    Single,
     /// Several perturbations at a time.
     Set,
     /// A perturbation that training holds in another context or for another time.
@@ -78,6 +80,7 @@ impl fmt::Display for Place {
             Self::Interior => Stratum::Interior.fmt(f),
             Self::Below => f.write_str("doses below the lowest training dose"),
             Self::Above => f.write_str("doses above the highest training dose"),
+            Self::Single => f.write_str("doses next to a single training dose"),
             Self::Set => Stratum::Set.fmt(f),
             Self::OtherContext => Stratum::OtherContext.fmt(f),
             Self::Unseen => Stratum::Unseen.fmt(f),
@@ -132,6 +135,7 @@ impl<'a> Strata<'a> {
             Stratum::Edge => {
                 let same = self.training.get(&perturbations(treatment)).map(Vec::as_slice).unwrap_or_default();
                 match edge_of(treatment, same.iter().copied()) {
+                    _ if series_of(treatment, same.iter().copied()).len() < 2 => Place::Single,
                     Some(Edge::Upper) => Place::Above,
                     _ => Place::Below,
                 }
@@ -183,5 +187,6 @@ mod tests {
         check(&[("a", 10.0), ("b", 1.0)], "x", Stratum::Set);
         assert_eq!(strata.place(&treatment(&[("a", 0.1)], "x")), Place::Below);
         assert_eq!(strata.place(&treatment(&[("a", 1000.0)], "x")), Place::Above);
+        assert_eq!(strata.place(&treatment(&[("b", 10.0)], "y")), Place::Single);
     }
 }

@@ -8,7 +8,7 @@ use super::event::Event;
 use crate::answer::{Asked, Lapse, Prepared, TrainedRun, methods, track_predictions, well_answers};
 use crate::config::Config;
 use crate::embed::{Embeddings, Level, embed};
-use crate::evaluate::{Answers, embedding_scores, treatment_scores};
+use crate::evaluate::{Answers, embedding_scores, orders, treatment_scores};
 use crate::pair::without_replicates;
 use crate::predict::Starts;
 use crate::screen::RowKind;
@@ -66,6 +66,7 @@ pub(super) fn ask<'a>(
             found.weights.iter().for_each(|weights| tell(Event::Note(weights.clone())));
             let (settings, screen, split) = (&config.evaluate, &prepared.screen, &prepared.split);
             let treatments = treatment_scores(settings, screen, split, found.all(), &test)?;
+            let orders = orders(settings, screen, split, found.all(), &test)?;
             let embeddings = match scope {
                 Scope::All => {
                     let trained = &trained_run.trained;
@@ -76,7 +77,7 @@ pub(super) fn ask<'a>(
                 Scope::Predictions => Vec::new(),
             };
             let notes = without_replicates(screen).into_iter().collect();
-            let answers = Answers { treatments, embeddings, notes, ..Answers::default() };
+            let answers = Answers { treatments, orders, embeddings, notes, ..Answers::default() };
             Ok(Some(Asked { answers, methods: Some(found), lapse: None }))
         }
     }

@@ -13,7 +13,7 @@ use crate::answer::{
 };
 use crate::baseline::Rows;
 use crate::config::Config;
-use crate::evaluate::{Activity, Answers, Evaluation, Held, Intervals, treatment_scores, verdict_sentence};
+use crate::evaluate::{Activity, Answers, Evaluation, Held, Intervals, orders, treatment_scores, verdict_sentence};
 use crate::pair::{Evidence, Measured, Part, Place, Strata};
 use crate::plan::{
     ByCombined, ByMeasured, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank,
@@ -30,8 +30,9 @@ const MEASURED: &str = "measured wells are compared with measured wells: nothing
 pub(super) fn heading(config: &Config, evaluation: &Evaluation) -> String {
     let verdict = match config.rank.by {
         Method::Measured => return MEASURED.to_owned(),
-        Method::Model => evaluation.verdict_model.as_ref(),
-        _ => evaluation.verdict.as_ref(),
+        // An order is judged as an order; where nothing was ordered, by the errors of what was predicted.
+        Method::Model => evaluation.verdict_order_model.as_ref().or(evaluation.verdict_model.as_ref()),
+        _ => evaluation.verdict_order.as_ref().or(evaluation.verdict.as_ref()),
     };
     verdict_sentence(&config.rank.by, verdict)
 }
@@ -301,7 +302,8 @@ pub fn evaluate_finished(
     let starts = Starts::of(&trained_run.trained, &joint.screen, device);
     let found = methods(config, &joint, trained_run.model(&starts, device), &unseen)?;
     let treatments = treatment_scores(&config.evaluate, &joint.screen, &joint.split, found.all(), &unseen)?;
-    let answers = Answers { treatments, ..Answers::default() };
+    let orders = orders(&config.evaluate, &joint.screen, &joint.split, found.all(), &unseen)?;
+    let answers = Answers { treatments, orders, ..Answers::default() };
     Ok(Evaluation::of(&config.evaluate, config.split.by, &answers)?)
 }
 
