@@ -64,6 +64,7 @@ fn screen(n_features: usize, plate_effect: f32) -> Screen {
         features: FeatureMatrix::numbered("Cells_Feature_", n_features, values).into(),
         labels: Vec::<Label>::new(),
         dropped: Vec::new(),
+        origin: Default::default(),
     }
 }
 

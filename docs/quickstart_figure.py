@@ -33,7 +33,7 @@ def dot(x, y, color, is_full=True):
 def scores(path):
     """Heading, and method, error and interval of each method of the printed table."""
     lines = open(path, encoding="utf-8").read().splitlines()
-    row = re.compile(r"^(\S+)\s+(\d+\.\d+)\s+(?:(\d+\.\d+) to (\d+\.\d+)|-)\s+[-\d.]+\s+[-\d.]+\s+[-\d.]+\s+[-\d.]+\s+[-\d.]+")
+    row = re.compile(r"^(\S+)\s+(\d+\.\d+)\s+(?:(\d+\.\d+) to (\d+\.\d+)|-)(?:\s+[-\d.]+){3}")
     found = [match.groups() for match in map(row.match, lines) if match]
     number = lambda cell: float(cell) if cell else None
     return lines[0], [(name, float(mse), number(low), number(high)) for name, mse, low, high in found]

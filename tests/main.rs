@@ -8,6 +8,7 @@ mod readme;
 mod kill;
 mod matrix;
 mod open_run;
+mod answers;
 mod run_data;
 mod hostile;
 mod mutate;

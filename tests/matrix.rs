@@ -45,10 +45,10 @@ const OF_FOLDS: Outcome = Refused {
 };
 
 const PROFILES: &[(&str, Outcome)] = &[
-    ("embed run --out e.parquet", Works("36 rows of 8 latent dimensions")),
-    ("embed run new/profiles.csv --out e.parquet", Works("35 rows of 8 latent dimensions")),
-    ("embed run --level intervention --out e.parquet", Works("13 rows of 8 latent dimensions")),
-    ("embed run --level intervention new/profiles.csv --out e.parquet", Works("13 rows of 8 latent dimensions")),
+    ("embed run --out e.parquet", Works("36 rows of")),
+    ("embed run new/profiles.csv --out e.parquet", Works("35 rows of")),
+    ("embed run --level intervention --out e.parquet", Works("13 rows of")),
+    ("embed run --level intervention new/profiles.csv --out e.parquet", Works("13 rows of")),
     (
         "embed run --level cell --out e.parquet",
         Refused {
@@ -64,10 +64,10 @@ const PROFILES: &[(&str, Outcome)] = &[
         },
     ),
     ("embed run --tvn --out e.parquet", Works("36 rows of")),
-    ("embed run --tvn --level intervention new/profiles.csv --out e.parquet", Works("13 rows of 8 latent dimensions")),
-    ("predict run --intervention up@5 --out p.parquet", Works("1 predictions")),
-    ("predict run new/profiles.csv --intervention up@5 --out p.parquet", Works("1 predictions")),
-    ("predict run --out p.parquet", Works("12 predictions")),
+    ("embed run --tvn --level intervention new/profiles.csv --out e.parquet", Works("13 rows of")),
+    ("predict run --intervention up@5 --out p.parquet", Works("predicted by ")),
+    ("predict run new/profiles.csv --intervention up@5 --out p.parquet", Works("predicted by ")),
+    ("predict run --out p.parquet", Works("predicted by ")),
     ("rank run --target 'moa == \"rises\"'", Works("up")),
     ("rank run --target 'moa == \"rises\"' --by lewm", Works("up")),
     ("rank run --target 'moa == \"rises\"' --by interpolation --dose-grid", Works("up")),
@@ -92,7 +92,7 @@ const PROFILES: &[(&str, Outcome)] = &[
     (
         "run screen.toml --steps 2 --set pair.rollout=3 --out refused",
         Refused {
-            words: "screen.toml: delete what has no effect on profiles, relative profiles: `pair.rollout` (for tracks: ",
+            words: "delete what has no effect on profiles, relative profiles: `pair.rollout` (for tracks: ",
             instead: &["run screen.toml --steps 2 --out refused"],
         },
     ),
@@ -117,9 +117,9 @@ fn relative_profiles() {
         few_steps: &[],
         all_folds: &["--set=evaluate.all_folds=true"],
         asked: &[
-            ("embed run --out e.parquet", Works("24 rows of 8 latent dimensions")),
-            ("embed run new/profiles.csv --out e.parquet", Works("23 rows of 8 latent dimensions")),
-            ("embed run --level intervention --out e.parquet", Works("12 rows of 8 latent dimensions")),
+            ("embed run --out e.parquet", Works("24 rows of")),
+            ("embed run new/profiles.csv --out e.parquet", Works("23 rows of")),
+            ("embed run --level intervention --out e.parquet", Works("12 rows of")),
             (
                 "embed run --level cell --out e.parquet",
                 Refused {
@@ -131,8 +131,8 @@ fn relative_profiles() {
                 "embed run --tvn --out e.parquet",
                 Refused { words: "leave it out", instead: &["embed run --out e.parquet"] },
             ),
-            ("predict run --intervention up@5 --out p.parquet", Works("1 predictions")),
-            ("predict run new/profiles.csv --intervention up@5 --out p.parquet", Works("1 predictions")),
+            ("predict run --intervention up@5 --out p.parquet", Works("predicted by ")),
+            ("predict run new/profiles.csv --intervention up@5 --out p.parquet", Works("predicted by ")),
             ("rank run --target 'moa == \"rises\"'", Works("up")),
             ("rank run new/profiles.csv --target 'moa == \"rises\"' --by lewm", Works("up")),
             ("evaluate run", Works("lewm")),
@@ -141,7 +141,7 @@ fn relative_profiles() {
             (
                 "run screen.toml --steps 2 --set pair.bag=3 --out refused",
                 Refused {
-                    words: "screen.toml: delete what has no effect on relative profiles: `pair.bag` (for profiles, images: ",
+                    words: "delete what has no effect on relative profiles: `pair.bag` (for profiles, images: ",
                     instead: &["run screen.toml --steps 2 --out refused"],
                 },
             ),
@@ -157,15 +157,15 @@ fn crops_of_images() {
         few_steps: &["--set=evaluate.all_folds=false"],
         all_folds: &[],
         asked: &[
-            ("embed run --out e.parquet", Works("24 rows of 8 latent dimensions")),
-            ("embed run new/dataset.toml --out e.parquet", Works("23 rows of 8 latent dimensions")),
-            ("embed run --level cell --out e.parquet", Works("96 rows of 8 latent dimensions")),
-            ("embed run --level cell new/dataset.toml --out e.parquet", Works("92 rows of 8 latent dimensions")),
-            ("embed run --level site --out e.parquet", Works("24 rows of 8 latent dimensions")),
-            ("embed run --level site new/dataset.toml --out e.parquet", Works("23 rows of 8 latent dimensions")),
-            ("embed run --level intervention --out e.parquet", Works("3 rows of 8 latent dimensions")),
-            ("embed run --level intervention new/dataset.toml --out e.parquet", Works("3 rows of 8 latent dimensions")),
-            ("embed run new/wells.csv --out e.parquet", Works("23 rows of 8 latent dimensions")),
+            ("embed run --out e.parquet", Works("24 rows of")),
+            ("embed run new/dataset.toml --out e.parquet", Works("23 rows of")),
+            ("embed run --level cell --out e.parquet", Works("96 rows of")),
+            ("embed run --level cell new/dataset.toml --out e.parquet", Works("92 rows of")),
+            ("embed run --level site --out e.parquet", Works("24 rows of")),
+            ("embed run --level site new/dataset.toml --out e.parquet", Works("23 rows of")),
+            ("embed run --level intervention --out e.parquet", Works("3 rows of")),
+            ("embed run --level intervention new/dataset.toml --out e.parquet", Works("3 rows of")),
+            ("embed run new/wells.csv --out e.parquet", Works("23 rows of")),
             ("embed run --tvn --out e.parquet", Works("24 rows of")),
             (
                 "embed run --tvn --level cell --out e.parquet",
@@ -177,9 +177,9 @@ fn crops_of_images() {
                     ],
                 },
             ),
-            ("predict run --intervention grow --out p.parquet", Works("1 predictions")),
-            ("predict run new/dataset.toml --intervention grow --out p.parquet", Works("1 predictions")),
-            ("predict run --out p.parquet", Works("2 predictions")),
+            ("predict run --intervention grow --out p.parquet", Works("of predicted latents")),
+            ("predict run new/dataset.toml --intervention grow --out p.parquet", Works("of predicted latents")),
+            ("predict run --out p.parquet", Works("of predicted latents")),
             (
                 "rank run --target 'perturbation == \"grow\"'",
                 Refused {
@@ -211,7 +211,7 @@ fn crops_of_images() {
             (
                 "run screen.toml --steps 2 --set evaluate.all_folds=false --set decoder.from_anchor=true --out refused",
                 Refused {
-                    words: "screen.toml: delete what has no effect on images, time lapses: `decoder.from_anchor` (for profiles",
+                    words: "delete what has no effect on images, time lapses: `decoder.from_anchor` (for profiles",
                     instead: &["run screen.toml --steps 2 --set evaluate.all_folds=false --out refused"],
                 },
             ),
@@ -227,9 +227,9 @@ fn a_time_lapse_of_crops() {
         few_steps: &["--set=evaluate.all_folds=false"],
         all_folds: &[],
         asked: &[
-            ("embed run --level cell --out e.parquet", Works("144 rows of 8 latent dimensions")),
-            ("embed run --level cell new/dataset.toml --out e.parquet", Works("141 rows of 8 latent dimensions")),
-            ("embed run --level intervention --out e.parquet", Works("rows of 8 latent dimensions")),
+            ("embed run --level cell --out e.parquet", Works("144 rows of")),
+            ("embed run --level cell new/dataset.toml --out e.parquet", Works("141 rows of")),
+            ("embed run --level intervention --out e.parquet", Works("rows of")),
             (
                 "embed run --out e.parquet",
                 Refused {
@@ -251,8 +251,8 @@ fn a_time_lapse_of_crops() {
                 "embed run --tvn --level cell --out e.parquet",
                 Refused { words: "leave it out", instead: &["embed run --level cell --out e.parquet"] },
             ),
-            ("predict run --intervention drug@0.5 --out p.parquet", Works("1 predictions")),
-            ("predict run new/dataset.toml --out p.parquet", Works("predictions")),
+            ("predict run --intervention drug@0.5 --out p.parquet", Works("of predicted latents")),
+            ("predict run new/dataset.toml --out p.parquet", Works("of predicted latents")),
             (
                 "rank run --target 'drug >= 3'",
                 Refused {
@@ -275,7 +275,7 @@ fn a_time_lapse_of_crops() {
             (
                 "run screen.toml --steps 2 --set evaluate.all_folds=false --set pair.crops=4 --set evaluate.neighbors=3 --out refused",
                 Refused {
-                    words: "screen.toml: delete what has no effect on time lapses: `pair.crops` (for profiles, relative profiles, \
+                    words: "delete what has no effect on time lapses: `pair.crops` (for profiles, relative profiles, \
                             images: only wells have several rows), `evaluate.neighbors` (for images: ",
                     instead: &["run screen.toml --steps 2 --set evaluate.all_folds=false --out refused"],
                 },
@@ -292,10 +292,10 @@ fn tracks_under_a_schedule() {
         few_steps: &["--set=pair.rollout=2"],
         all_folds: &["--set=pair.rollout=2", "--set=evaluate.all_folds=true", "--set=split.folds=3"],
         asked: &[
-            ("embed run --level cell --out e.parquet", Works("2760 rows of 8 latent dimensions")),
-            ("embed run --level cell new/tracks.csv --out e.parquet", Works("2759 rows of 8 latent dimensions")),
-            ("embed run --level intervention --out e.parquet", Works("rows of 8 latent dimensions")),
-            ("embed run --level intervention new/tracks.csv --out e.parquet", Works("rows of 8 latent dimensions")),
+            ("embed run --level cell --out e.parquet", Works("2760 rows of")),
+            ("embed run --level cell new/tracks.csv --out e.parquet", Works("2759 rows of")),
+            ("embed run --level intervention --out e.parquet", Works("rows of")),
+            ("embed run --level intervention new/tracks.csv --out e.parquet", Works("rows of")),
             (
                 "embed run --out e.parquet",
                 Refused {
@@ -335,7 +335,7 @@ fn tracks_under_a_schedule() {
             (
                 "run screen.toml --set rank.target='dose_um >= 0.1' --out ranked",
                 Refused {
-                    words: "screen.toml: delete what has no effect on tracks: `rank.target` (for profiles",
+                    words: "delete what has no effect on tracks: `rank.target` (for profiles",
                     instead: &["run screen.toml --steps 1 --set pair.rollout=2 --out ranked"],
                 },
             ),

@@ -13,7 +13,7 @@ use burn::tensor::Device;
 use cytonaut::answer::TrainedRun;
 use cytonaut::config::{Config, ScreenKind};
 use cytonaut::descriptor::Descriptors;
-use cytonaut::embed::{Embeddings, Level, embed_screen};
+use cytonaut::embed::{Embeddings, Latents, Level, embed_screen};
 use cytonaut::load::{DescriptorFile, Source, load};
 use cytonaut::plan::Ranking;
 use cytonaut::run::{Checkpoint, Manifest, MetricsLog, NonFinite};
@@ -82,9 +82,9 @@ fn feed_run(folder: &Path, screen: &Screen) -> bool {
     let Ok(trained_run) = TrainedRun::read(&run, 2, &device) else { return false };
     // What is read as whole must also work.
     let Ok(screen) = trained_run.normalizer.apply(screen) else { return false };
-    let embedded = embed_screen(&trained_run.trained, &screen, Level::Well, false, &device).is_ok();
+    let embedded = embed_screen(&trained_run.trained, &screen, Level::Well, Latents::Members, &device).is_ok();
     let treatments: Vec<_> = screen.treatments().into_keys().take(3).collect();
-    let predicted = predict_table(&trained_run, &screen, &treatments, &device).is_ok();
+    let predicted = predict_table(&trained_run, &screen, &treatments, None, &device).is_ok();
     manifest && metrics && checkpoint && embedded && predicted
 }
 

@@ -49,6 +49,9 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     let command = |arguments: &[&str]| cytonaut(arguments.iter().copied());
     let embeddings = text("embeddings.parquet");
     let said = finish(command(&["embed", &run, &unseen_csv, "--out", &embeddings]), 0);
+    assert!(said.contains(&format!("{} rows of ", unseen.len())) && said.contains(" latent dimensions"), "{said}");
+    let all = text("members.parquet");
+    let said = finish(command(&["embed", &run, &unseen_csv, "--members", "--out", &all]), 0);
     assert!(said.contains(&format!("{} rows of 32 latent dimensions", unseen.len())), "{said}");
     let read = Embeddings::read(&at("embeddings.parquet")).unwrap();
     assert!(read.units.by_row().zip(&unseen).all(|(unit, row)| unit.plate == row[0]));
@@ -74,7 +77,7 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
         command(&["predict", &run, &unseen_csv, "--intervention", intervention, "--out", &predictions])
     };
     let said = finish(predict("taxol@0.5"), 0);
-    assert!(said.contains("1 predictions"), "{said}");
+    assert!(said.contains("taxol 0.5 µM") && said.contains("predicted by combined"), "{said}");
     // What is printed is read, and so is much of what is typed.
     finish(predict("taxol 0.5 µM"), 0);
     let said = finish(predict("TAXOL@500nM"), 0);
@@ -110,7 +113,8 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     for by in ["lewm", "combined", "interpolation"] {
         let said = from_file(by, &text("library.parquet"));
         assert!(
-            said.contains("not ranked: unobtainium 1 µM: `unobtainium` was not in training and has no descriptor"),
+            said.replace('\n', " ")
+                .contains("not ranked: unobtainium 1 µM: `unobtainium` was not in training and has no descriptor"),
             "{said}"
         );
         let ranking = Ranking::read(&at("library.parquet")).unwrap();
@@ -134,7 +138,8 @@ fn unseen_plates_are_embedded_predicted_ranked_and_evaluated() {
     let said = finish(command(&["rank", &run, "--target", target, "--by", "guess"]), 2);
     assert!(said.contains("`guess` cannot rank; choose one of lewm, combined"), "{said}");
     let said = finish(command(&["rank", &run, "--target", target, "--by", "additive"]), 2);
-    assert!(said.contains("it is not a combination whose members are all in training, and "), "{said}");
+    let line = said.replace('\n', " ");
+    assert!(line.contains("it is not a combination whose members are all in training, and "), "{said}");
 
     let scores = text("scores.parquet");
     let said = finish(command(&["evaluate", &run, &unseen_csv, "--out", &scores]), 0);

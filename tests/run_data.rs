@@ -84,6 +84,9 @@ fn wells_that_the_card_excludes_are_left_out_and_counted() {
     assert!(said.contains("dataset.toml: `exclude`: no row satisfies `plate == P3`"), "{said}");
     let said = finish(card("plates == P1"), 2);
     assert!(said.contains("`exclude`: no column `plates` to query; did you mean `plate`?"), "{said}");
+    // A feature can be asked for; this one grows with the number of the well.
+    let said = finish(card("f1 > 20"), 0);
+    assert!(said.contains("excluded by the card, f1 > 20"), "{said}");
     let said = finish(card("f1 >= 0"), 2);
-    assert!(said.contains("`exclude`: no column `f1`"), "{said}");
+    assert!(said.contains("`exclude`: all rows satisfy `f1 >= 0`"), "{said}");
 }

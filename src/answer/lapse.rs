@@ -451,6 +451,7 @@ mod tests {
             features: FeatureMatrix::numbered("f", 1, vec![0.0; 6]).into(),
             labels,
             dropped: Vec::new(),
+            origin: Default::default(),
         }
     }
 

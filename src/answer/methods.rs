@@ -24,6 +24,8 @@ pub struct Methods {
     pub combined: Predictions,
     /// How they are weighted, in sentences.
     pub weights: Vec<String>,
+    /// What was measured of the treatments of each part of the split.
+    pub measured: Vec<(Part, Predictions)>,
 }
 
 impl Methods {
@@ -46,7 +48,13 @@ pub fn methods(config: &Config, prepared: &Prepared, model: Model, targets: &Row
     let said = combinable(&baselines);
     let combined = combination.combine(&simple.training, &asked, &said, &[&model]);
     let weights = in_words(&simple.training, &asked, &combination.mixtures(&simple.training, &asked, &said, &[&model]));
-    Ok(Methods { model, baselines, combined, weights })
+    Ok(Methods { model, baselines, combined, weights, measured: measured_by_part(prepared) })
+}
+
+fn measured_by_part(prepared: &Prepared) -> Vec<(Part, Predictions)> {
+    let parts = [Part::Train, Part::Validation, Part::Calibration, Part::Test];
+    let of = |part| (part, baseline::measured(&prepared.screen.features, &prepared.treatments(part)));
+    parts.map(of).into_iter().filter(|(_, measured)| !measured.treatments.is_empty()).collect()
 }
 
 fn names(rows: &Rows) -> Vec<Treatment> {

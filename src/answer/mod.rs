@@ -21,7 +21,7 @@ pub use error::AnswerError;
 pub use lapse::Lapse;
 pub use methods::{CombinedSimple, Methods, SimpleMethods, methods};
 pub use prepared::Prepared;
-pub use table::{latent_table, prediction_table};
+pub use table::prediction_table;
 pub use trained_run::TrainedRun;
 pub use trajectory::{TrackPredictions, track_predictions};
 pub use wells::well_answers;

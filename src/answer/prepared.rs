@@ -31,6 +31,18 @@ impl Prepared {
         self.split.treatments(&self.screen, part)
     }
 
+    /// The first and the last row of every object of a time lapse.
+    pub fn ends_of_tracks(&self) -> Vec<usize> {
+        self.screen.design.tracks().iter().flat_map(|track| [track.first(), track.last()]).collect()
+    }
+
+    /// Treated rows by treatment of a `screen` that holds the rows `taken`, of treatments that are wholly of `part`.
+    pub fn treatments_at(&self, screen: &Screen, taken: &[usize], part: Part) -> BTreeMap<Treatment, Vec<usize>> {
+        let mut rows = screen.treatments();
+        rows.retain(|_, rows| rows.iter().all(|&row| self.split.part(taken[row]) == part));
+        rows
+    }
+
     /// What members learn from.
     pub fn training_data(&self) -> TrainingData<'_> {
         TrainingData { screen: &self.screen, pairs: &self.pairs, vocabulary: &self.vocabulary }
@@ -59,6 +71,8 @@ impl Prepared {
         let mut values = screen.features.in_memory().values().to_vec();
         values.extend_from_slice(other.features.in_memory().values());
         screen.features = FeatureMatrix::new(screen.features.names().to_vec(), values).into();
+        // The measured values of the two may be of different features.
+        screen.origin.measured = None;
         for label in &mut screen.labels {
             match other.label(&label.name) {
                 Some(theirs) => label.values.extend(theirs.values.iter().cloned()),

@@ -16,7 +16,7 @@ use crate::embed::Embeddings;
 use crate::evaluate::{Answers, guesses, orders, treatment_scores, well_embedding_scores};
 use crate::pair::PairSet;
 use crate::predict::Starts;
-use crate::screen::{Role, Screen};
+use crate::screen::{Origin, Role, Screen};
 use crate::train::Latents;
 
 /// The wells of a screen of crops with their latents.
@@ -47,6 +47,7 @@ impl LatentWells {
             features: wells.latents.into(),
             labels: wells.labels,
             dropped: Vec::new(),
+            origin: Origin { columns: prepared.screen.origin.columns.clone(), measured: None },
         };
         let split = prepared.split.select(&first_rows);
         let is_control = |row: &usize| screen.unit(*row).role == Role::NegativeControl;

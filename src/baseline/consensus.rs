@@ -226,6 +226,7 @@ pub(super) mod fixture {
             features: FeatureMatrix::numbered("f", 2, rows.iter().flat_map(|row| row.3).collect()).into(),
             labels: vec![],
             dropped: vec![],
+            origin: Default::default(),
         }
     }
 

@@ -223,6 +223,7 @@ mod tests {
             features: FeatureMatrix::numbered("f", n_features, values).into(),
             labels: vec![],
             dropped: vec![],
+            origin: Default::default(),
         }
     }
 

@@ -8,16 +8,19 @@ use clap::Args;
 use super::open_run::{OpenRun, stop_on_signals};
 use super::options::DeviceArgs;
 use super::progress::Reporter;
-use super::{AskedWrongly, print, table_path};
+use super::{AskedWrongly, table_path, written};
 use crate::answer::TrainedRun;
-use crate::embed::{Embeddings, Level, embed_screen};
+use crate::embed::{Embeddings, Latents, Level, embed_screen};
 use crate::load::Source;
 use crate::load::image::ImageSource;
 use crate::screen::{Reference, RowKind};
 use crate::study;
 use crate::train::Stop;
 
-/// Write the latents of every well or intervention to parquet
+/// Write where every well or intervention lies in the space of the model
+///
+/// Latents of all models of the ensemble are whitened by replicates, and the strongest
+/// directions written, `pc1` and `pc2` first.
 ///
 /// FILES are tables that the run has never seen; they are normalized on their own
 /// control wells. Without FILES the screen of the run is embedded.
@@ -37,15 +40,21 @@ pub(super) struct EmbedArgs {
     /// tracks) and published weights `cell` or `intervention` [default: well, for published weights cell]
     #[arg(long, value_name = "LEVEL")]
     level: Option<String>,
-    /// Whiten the latents by the negative controls and align lab batches (typical variation normalization)
+    /// Whiten the latents by the negative controls and align lab batches instead (typical variation normalization)
     #[arg(long)]
     tvn: bool,
+    /// Write the latents of each model of the ensemble as they are, side by side
+    #[arg(long, conflicts_with = "tvn")]
+    members: bool,
     /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
     #[arg(long, value_name = "FILE", value_parser = table_path)]
     out: PathBuf,
     /// Folder for the tiles that published weights need
     #[arg(long, value_name = "DIR", default_value = "runs/cache")]
     cache: PathBuf,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -55,20 +64,29 @@ impl EmbedArgs {
         if self.run.extension().is_some_and(|extension| extension == "safetensors") {
             return self.run_published();
         }
-        let Self { run, files, level, tvn, out, cache: _, device } = self;
+        let Self { run, files, level, tvn, members, out, cache: _, json, device } = self;
         let level: Level = level.as_deref().unwrap_or("well").parse().map_err(AskedWrongly)?;
         let open = OpenRun::open(&run, &device)?;
         if let Some(words) = refusal(&open.trained_run, level, tvn) {
             return Err(AskedWrongly(words.to_owned()).into());
         }
         let screen = open.screen(&files)?;
-        let embeddings = embed_screen(&open.trained_run.trained, &screen, level, tvn, &open.device)?;
-        write(&embeddings, &out)
+        let map;
+        let latents = match (tvn, members) {
+            (true, _) => Latents::Aligned,
+            (_, true) => Latents::Members,
+            _ => {
+                map = open.embedding_map()?;
+                Latents::Embedding(&map)
+            }
+        };
+        let embeddings = embed_screen(&open.trained_run.trained, &screen, level, latents, &open.device)?;
+        write(&embeddings, &out, json)
     }
 
     /// Images through published weights.
     fn run_published(self) -> anyhow::Result<()> {
-        let Self { run, files, level, tvn, out, cache, device } = self;
+        let Self { run, files, level, tvn, members: _, out, cache, json, device } = self;
         let level: Level = level.as_deref().unwrap_or("cell").parse().map_err(AskedWrongly)?;
         let refused = match (level, tvn, files.is_empty()) {
             (Level::Well | Level::Site, ..) => {
@@ -89,7 +107,7 @@ impl EmbedArgs {
         let found = study::embed_published(&run, &source, &cache, &device, &stop, &reporter.listener())?;
         found.notes.iter().for_each(|note| tracing::info!("  {note}"));
         let embeddings = if level == Level::Intervention { found.tiles.by_intervention() } else { found.tiles };
-        write(&embeddings, &out)
+        write(&embeddings, &out, json)
     }
 }
 
@@ -115,8 +133,8 @@ fn refusal(run: &TrainedRun, level: Level, tvn: bool) -> Option<&'static str> {
     }
 }
 
-fn write(embeddings: &Embeddings, out: &Path) -> anyhow::Result<()> {
+fn write(embeddings: &Embeddings, out: &Path, json: bool) -> anyhow::Result<()> {
     embeddings.write(out).map_err(|error| anyhow!(error))?;
-    let (n_rows, n_latents) = (embeddings.units.n_rows(), embeddings.latents.n_features());
-    print(&format!("{n_rows} rows of {n_latents} latent dimensions: {}", out.display()))
+    let n_latents = embeddings.latents.n_features();
+    written(json, &format!("rows of {n_latents} latent dimensions"), embeddings.units.n_rows(), out)
 }

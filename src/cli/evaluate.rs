@@ -10,6 +10,7 @@ use super::{AskedWrongly, Lost, print, table_path};
 use crate::evaluate::{Claim, Evaluation};
 use crate::run::Artifact;
 use crate::study;
+use crate::table::paragraph;
 
 /// Score predictions, retrieval and embeddings on held-out treatments, with baselines and the replicate ceiling
 ///
@@ -29,16 +30,22 @@ pub(super) struct EvaluateArgs {
     /// Show every row of the table, not only the main ones
     #[arg(long)]
     all: bool,
+    /// Show all columns of the main table, in lines longer than 80 characters
+    #[arg(long)]
+    wide: bool,
     /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
     #[arg(long, value_name = "FILE", value_parser = table_path)]
     out: Option<PathBuf>,
+    /// Print one JSON object per line on stdout
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     device: DeviceArgs,
 }
 
 impl EvaluateArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { run, files, require_beat, all, out, device } = self;
+        let Self { run, files, require_beat, all, wide, out, json, device } = self;
         let written = Artifact::Evaluation.path_in(&run);
         let evaluation = if files.is_empty() && written.exists() {
             Evaluation::read(&written)?
@@ -51,9 +58,17 @@ impl EvaluateArgs {
         if let Some(path) = &out {
             evaluation.scores.write(path)?;
         }
-        let mut text = if all { evaluation.scores.to_text() } else { evaluation.summary() };
-        for verdict in evaluation.verdicts() {
-            text += &format!("\n{verdict}");
+        let mut text = if json {
+            evaluation.json_lines()
+        } else if all {
+            evaluation.scores.to_text()
+        } else {
+            evaluation.summary(wide)
+        };
+        if !json {
+            for verdict in evaluation.verdicts() {
+                text += &format!("\n{}", paragraph(&verdict).trim_end());
+            }
         }
         print(&text)?;
         let Some(baseline) = require_beat else { return Ok(()) };

@@ -2,6 +2,7 @@
 
 mod embed;
 mod evaluate;
+mod export;
 mod inspect;
 mod inspect_images;
 mod inspect_tables;
@@ -14,6 +15,8 @@ mod progress;
 mod rank;
 mod run;
 mod open_run;
+mod set;
+mod shell;
 mod train;
 
 use std::io::Write;
@@ -22,7 +25,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use outcome::{AskedWrongly, Lost, STOPPED, exit_code, is_closed_pipe, sentence};
-use output::{print, table_path};
+use output::{print, table_path, whole_number, written};
 
 /// Learn a world model of cells from perturbation screens, and plan with it
 #[derive(Debug, Parser)]
@@ -33,7 +36,7 @@ struct Arguments {
     /// Print more: every reading of the losses
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// Print only results, warnings and errors
+    /// Print only results, warnings and errors; of a run the verdict and the folder
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
 }
@@ -47,6 +50,9 @@ enum Command {
     Predict(predict::PredictArgs),
     Rank(rank::RankArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Export(export::ExportArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
 }
 
 /// Parses arguments, does the job, and turns its outcome into an exit code.
@@ -66,6 +72,9 @@ pub fn main() -> ExitCode {
         Command::Predict(arguments) => arguments.run(),
         Command::Rank(arguments) => arguments.run(),
         Command::Evaluate(arguments) => arguments.run(),
+        Command::Export(arguments) => arguments.run(),
+        Command::Completions(arguments) => arguments.run(),
+        Command::Man(arguments) => arguments.run(),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     if is_closed_pipe(&error) {

@@ -13,10 +13,12 @@ use super::progress::Reporter;
 use super::{AskedWrongly, STOPPED};
 use crate::answer::{Prepared, TrainedRun};
 use crate::config::Config;
+use crate::embed::EmbeddingMap;
 use crate::load::{Loaded, Source};
 use crate::run::{Artifact, Manifest, RunError};
 use crate::screen::{RowKind, Screen};
 use crate::study::{self, Finished, StudyError};
+use crate::table::{counted, read_json};
 use crate::train::Stop;
 
 /// Resolves a configuration, or the settings that suit data, loads the screen and runs it; with the finished run comes a
@@ -102,13 +104,14 @@ pub(super) fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
 fn say_loaded(loaded: &Loaded) {
     let screen = &loaded.screen;
     let (n_rows, n_wells) = (screen.n_observations(), screen.wells().len());
-    let rows = if n_rows == n_wells { String::new() } else { format!("{n_rows} rows of ") };
+    let rows = if n_rows == n_wells { String::new() } else { format!("{} of ", counted(n_rows, "row")) };
     tracing::info!(
-        "{}: {rows}{n_wells} wells on {} plates, {} treatments, {} features",
+        "{}: {rows}{} on {}, {}, {}",
         screen.name,
-        screen.rows_by_plate(|_| true).len(),
-        screen.treatments().len(),
-        screen.features.n_features()
+        counted(n_wells, "well"),
+        counted(screen.rows_by_plate(|_| true).len(), "plate"),
+        counted(screen.treatments().len(), "treatment"),
+        counted(screen.features.n_features(), "feature")
     );
     if !loaded.mapping.features.is_empty() {
         tracing::info!("  features: {}", loaded.mapping.features_in_words());
@@ -117,7 +120,7 @@ fn say_loaded(loaded: &Loaded) {
         tracing::info!("  not learned from: {left_out}");
     }
     for dropped in &screen.dropped {
-        tracing::info!("  left out {} rows: {}", dropped.rows, dropped.reason);
+        tracing::info!("  left out {}: {}", counted(dropped.rows, "row"), dropped.reason);
     }
     for note in &loaded.notes {
         tracing::info!("  {note}");
@@ -166,6 +169,11 @@ impl OpenRun {
         let loaded = study::load_other(&self.config, &source)?;
         say_loaded(&loaded);
         Ok(self.trained_run.normalizer.apply(&loaded.screen)?)
+    }
+
+    /// The way from latents to the embedding of the run.
+    pub(super) fn embedding_map(&self) -> Result<EmbeddingMap, StudyError> {
+        Ok(read_json(&Artifact::EmbeddingMap.path_in(&self.folder))?)
     }
 
     /// The screen that `files` name, or the run's own.

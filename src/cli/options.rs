@@ -6,8 +6,9 @@ use anyhow::Context;
 use burn::tensor::Device;
 use clap::Args;
 
-use super::AskedWrongly;
 use super::open_run::refuse_run_folders;
+use super::set::{fault_of, put};
+use super::{AskedWrongly, whole_number};
 use crate::config::{Config, ConfigError, DataConfig, ScreenKind, Written};
 use crate::load::{Loaded, Source};
 use crate::screen::Screen;
@@ -20,10 +21,10 @@ pub(super) struct Overrides {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Models in the ensemble [config: train.members]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number)]
     members: Option<usize>,
     /// Optimizer steps of each model [config: train.steps]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number)]
     steps: Option<usize>,
     /// Profile tables instead of the card's own files [config: data.files]
     #[arg(long, value_name = "PATH", num_args = 1..)]
@@ -120,11 +121,13 @@ impl Overrides {
     /// The configuration that `document` is, with these overrides; `path` is named where something is wrong with it.
     fn put_into(self, mut document: toml::Table, path: &Path) -> anyhow::Result<Asked> {
         let Self { seed, members, steps, files, from, set } = self;
+        let before = document.clone();
         for entry in &set {
             put(&mut document, entry)?;
         }
         let text = toml::to_string(&document).context("the configuration cannot be written back")?;
-        let mut config = Config::parse(&text).map_err(|error| in_file(path, &error))?;
+        let parsed = Config::parse(&text);
+        let mut config = parsed.map_err(|error| fault_of(before, &set).unwrap_or_else(|| in_file(path, &error)))?;
         if let Some(seed) = seed {
             config.train.seed = seed;
         }
@@ -190,26 +193,6 @@ fn in_file(path: &Path, error: &ConfigError) -> AskedWrongly {
     AskedWrongly(format!("{}{colon}{error}", path.display()))
 }
 
-/// Sets a dotted key to a TOML value; anything that is not a TOML value is taken as a string.
-fn put(document: &mut toml::Table, entry: &str) -> anyhow::Result<()> {
-    let wrong = || AskedWrongly(format!("--set {entry}: expected KEY=VALUE, as in model.latent=64"));
-    let (key, value) = entry.split_once('=').ok_or_else(wrong)?;
-    let value = format!("value = {value}")
-        .parse::<toml::Table>()
-        .ok()
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-    let mut path: Vec<&str> = key.trim().split('.').collect();
-    let last = path.pop().ok_or_else(wrong)?;
-    let mut table = document;
-    for part in path {
-        let inner = table.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        table = inner.as_table_mut().ok_or_else(wrong)?;
-    }
-    table.insert(last.to_owned(), value);
-    Ok(())
-}
-
 /// Where tensors live.
 #[derive(Debug, Args)]
 pub(super) struct DeviceArgs {
@@ -219,6 +202,11 @@ pub(super) struct DeviceArgs {
 }
 
 impl DeviceArgs {
+    /// The processor, where nothing is computed that needs more.
+    pub(super) fn cpu() -> Self {
+        Self { device: "cpu".to_owned() }
+    }
+
     /// The device asked for.
     pub(super) fn resolve(&self) -> anyhow::Result<Device> {
         let (kind, index) = self.device.split_once(':').unwrap_or((&self.device, "0"));

@@ -62,7 +62,11 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
                 StudyError::Evaluate(EvaluateError::MissingLabel { .. }) => 2,
                 StudyError::Load(error) if error.is_request() => 2,
                 StudyError::Plan(
-                    PlanError::Query(_) | PlanError::Context { .. } | PlanError::By { .. } | PlanError::Pairs { .. },
+                    PlanError::Query(_)
+                    | PlanError::Context { .. }
+                    | PlanError::By { .. }
+                    | PlanError::Feature { .. }
+                    | PlanError::Pairs { .. },
                 ) => 2,
                 StudyError::Pair(PairError::Split { .. }) => 2,
                 StudyError::Run(error) if error.is_request() => 2,

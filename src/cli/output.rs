@@ -1,7 +1,7 @@
 //! Where results go: stdout, and tables in files.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::table::check_ending;
 
@@ -13,6 +13,25 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
         stdout.write_all(b"\n")?;
     }
     Ok(stdout.flush()?)
+}
+
+/// Says that a table of `n_rows` `things` was written, in words or as one JSON object.
+pub(super) fn written(json: bool, things: &str, n_rows: usize, path: &Path) -> anyhow::Result<()> {
+    let one = if things.starts_with("rows") {
+        things.replacen("rows", "row", 1)
+    } else {
+        things.trim_end_matches('s').to_owned()
+    };
+    let things = if n_rows == 1 { one.as_str() } else { things };
+    print(&match json {
+        true => serde_json::json!({ "type": "written", "what": things, "rows": n_rows, "file": path }).to_string(),
+        false => format!("{n_rows} {things}: {}", path.display()),
+    })
+}
+
+/// Reads a number of things.
+pub(super) fn whole_number(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "expected a whole number".to_owned())
 }
 
 /// Reads the path of a table to write; its ending says how.

@@ -1,21 +1,25 @@
 //! `cytonaut predict`: what given interventions would do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::{AskedWrongly, print, table_path};
-use crate::study::{self, AskedTreatments};
+use super::{AskedWrongly, print, table_path, whole_number, written};
+use crate::plan::ranker;
+use crate::predict::Abstains;
+use crate::screen::{RowKind, Treatment};
+use crate::study::{self, AskedTreatments, Outcomes};
 
-/// Predict latents and decoded features of interventions
+/// Predict what interventions would do
 ///
+/// Shows the features that change most, in the units of the files, with intervals and what was measured.
 /// Write an intervention as it is printed, `taxol 0.1 µM` or `HN 6 µM + RO 3.5 µM`.
 /// Shorter forms are `taxol@0.1` and `HN@6+RO@3.5`, in µM or with a unit (`100nM`).
 /// Without any, all interventions of the screen are predicted.
 ///
-/// Example: cytonaut predict runs/quickstart --intervention 'taxol 0.1 µM' --out taxol.parquet
+/// Example: cytonaut predict runs/quickstart --intervention 'taxol 0.1 µM' --out taxol.csv
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct PredictArgs {
@@ -29,33 +33,83 @@ pub(super) struct PredictArgs {
     /// The context to predict in; by default the screen's first
     #[arg(long, value_name = "CONTEXT")]
     context: Option<String>,
+    /// Who predicts, as in `rank`: `combined`, `lewm` (the model alone) or the name of a baseline [config: rank.by]
+    #[arg(long, value_name = "METHOD")]
+    by: Option<String>,
+    /// Write the model's predicted latents instead of features, in the space of `embeddings.parquet`
+    #[arg(long)]
+    latents: bool,
+    /// Write predicted latents of each model of the ensemble, side by side
+    #[arg(long)]
+    members: bool,
+    /// Features to show of an intervention, or interventions where there are many
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = whole_number)]
+    top: usize,
     /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
     #[arg(long, value_name = "FILE", value_parser = table_path)]
-    out: PathBuf,
+    out: Option<PathBuf>,
+    /// Print one JSON object per line on stdout
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     device: DeviceArgs,
 }
 
 impl PredictArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { run, files, intervention, context, out, device } = self;
-        let open = OpenRun::open(&run, &device)?;
-        study::refuse(open.trained_run.row_kind(), study::Wanted::Predictions)?;
-        let screen = open.screen(&files)?;
+        let Self { run, files, intervention, context, by, latents, members, top, out, json, device } = self;
+        let mut open = OpenRun::open(&run, &device)?;
+        let kind = open.trained_run.row_kind();
+        study::refuse(kind, study::Wanted::Predictions)?;
+        if let Some(by) = by {
+            open.config.rank.by = ranker(&by).map_err(study::StudyError::from)?;
+        }
+        let prepared = open.own_screen()?;
+        let other = if files.is_empty() { None } else { Some(open.other_screen(&files)?) };
+        let screen = other.as_ref().unwrap_or(&prepared.screen);
         let AskedTreatments { treatments, remarks } =
-            study::treatments_of(&open.trained_run, &screen, &intervention, context.as_deref())
-                .map_err(AskedWrongly)?;
+            study::treatments_of(&open.trained_run, screen, &intervention, context.as_deref()).map_err(AskedWrongly)?;
         for remark in &remarks {
             tracing::warn!("note: {remark}");
         }
-        let (table, abstained) = study::predict_table(&open.trained_run, &screen, &treatments, &open.device)?;
-        for (treatment, reason) in &abstained {
-            tracing::warn!("warning: no prediction of {treatment}: {reason}");
+        if latents || members || kind != RowKind::Profile {
+            let Some(out) = out else {
+                return Err(AskedWrongly("predicted latents are written to a file: give --out FILE".into()).into());
+            };
+            let map = if members { None } else { Some(open.embedding_map()?) };
+            let (table, abstained) =
+                study::predict_table(&open.trained_run, screen, &treatments, map.as_ref(), &open.device)?;
+            warn_of(&abstained);
+            refuse_nothing(table.n_rows(), Some(&out))?;
+            table.write(&out)?;
+            return written(json, "rows of predicted latents", table.n_rows(), &out);
         }
-        if table.n_rows() == 0 {
-            return Err(AskedWrongly(format!("nothing was predicted, and {} is not written", out.display())).into());
+        let (config, trained_run, device) = (&open.config, &open.trained_run, &open.device);
+        let outcomes = Outcomes::of(config, &prepared, other.as_ref(), trained_run, &treatments, device)?;
+        warn_of(&outcomes.abstained);
+        refuse_nothing(outcomes.rows.len(), out.as_deref())?;
+        let mut text = if json { outcomes.json_lines(top) } else { outcomes.render(top) };
+        if let Some(out) = &out {
+            outcomes.table().write(out)?;
+            if !json {
+                text += &format!("\nwritten: {}\n", out.display());
+            }
         }
-        table.write(&out)?;
-        print(&format!("{} predictions: {}", table.n_rows(), out.display()))
+        print(&text)
+    }
+}
+
+fn warn_of(abstained: &[(Treatment, Abstains)]) {
+    for (treatment, reason) in abstained {
+        tracing::warn!("warning: no prediction of {treatment}: {reason}");
+    }
+}
+
+/// Where nothing was predicted, a file that is there stays as it is.
+fn refuse_nothing(n_rows: usize, out: Option<&Path>) -> Result<(), AskedWrongly> {
+    match (n_rows, out) {
+        (0, Some(out)) => Err(AskedWrongly(format!("nothing was predicted, and {} is not written", out.display()))),
+        (0, None) => Err(AskedWrongly("nothing was predicted".to_owned())),
+        _ => Ok(()),
     }
 }

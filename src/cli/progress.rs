@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -15,11 +16,11 @@ pub(super) fn start_log(level: tracing::Level) {
     let _ = log.with_ansi(false).with_target(false).with_level(false).try_init();
 }
 
-/// Shows a job's events: log lines, and a bar of decoded images and then of all members' steps if stderr is a
-/// terminal.
+/// Shows a job's events: log lines, and how far decoding and then training have come, as a bar if stderr is a terminal, else
+/// as a line from time to time.
 pub(super) struct Reporter {
-    decoding: ProgressBar,
-    bar: ProgressBar,
+    decoding: Pace,
+    training: Pace,
     /// Step of each member.
     steps: Mutex<Vec<usize>>,
 }
@@ -27,16 +28,11 @@ pub(super) struct Reporter {
 impl Reporter {
     /// A reporter of a job that trains `members` models for `steps` steps each.
     pub(super) fn new(members: usize, steps: usize) -> Self {
-        let bar = |length: usize, things: &str| {
-            let is_terminal = std::io::stderr().is_terminal();
-            let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-            let bar = ProgressBar::with_draw_target(Some(length as u64), target);
-            let style =
-                ProgressStyle::with_template(&format!("{{bar:40}} {{pos}}/{{len}} {things}, {{eta}} left  {{msg}}"));
-            bar.with_style(style.expect("the template is right"))
-        };
-        let steps_bar = bar(members * steps, "steps");
-        Self { decoding: bar(0, "images"), bar: steps_bar, steps: Mutex::new(vec![0; members]) }
+        Self {
+            decoding: Pace::new(0, "images"),
+            training: Pace::new(members * steps, "steps"),
+            steps: Mutex::new(vec![0; members]),
+        }
     }
 
     /// What a job sends its events to.
@@ -46,28 +42,28 @@ impl Reporter {
 
     /// Shows one event.
     fn tell(&self, event: Event) {
+        let bar = &self.training.bar;
         match event {
-            Event::Step(words) => self.bar.suspend(|| tracing::info!("{words}")),
-            Event::Note(words) => self.bar.suspend(|| tracing::info!("  {words}")),
-            Event::Warning(words) => self.bar.suspend(|| tracing::warn!("warning: {words}")),
+            Event::Step(words) => bar.suspend(|| tracing::info!("{words}")),
+            Event::Note(words) => bar.suspend(|| tracing::info!("  {words}")),
+            Event::Warning(words) => bar.suspend(|| tracing::warn!("warning: {words}")),
             Event::Decoding { done, total } => {
-                self.decoding.set_length(total as u64);
-                self.decoding.set_position(done as u64);
+                self.decoding.bar.set_length(total as u64);
+                self.decoding.moved(done, total);
                 if done == total {
-                    self.decoding.finish_and_clear();
+                    self.decoding.bar.finish_and_clear();
                 }
             }
+            Event::Training(Progress::Step { member, step }) => self.moved(member, step),
             Event::Training(Progress::Losses { member, step, values }) => {
-                self.moved(member, step);
                 let shown: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-                self.bar.suspend(|| tracing::debug!("  member {member} step {step}: {}", shown.join(", ")));
+                bar.suspend(|| tracing::debug!("  model {} step {step}: {}", member + 1, shown.join(", ")));
             }
             Event::Training(Progress::Evaluation { member, step, values, health }) => {
-                self.moved(member, step);
                 let shown: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
-                self.bar.suspend(|| tracing::debug!("  member {member} step {step}: {}", shown.join(", ")));
+                bar.suspend(|| tracing::debug!("  model {} step {step}: {}", member + 1, shown.join(", ")));
                 if let Health::Collapsing(words) = health {
-                    self.bar.set_message(words);
+                    bar.set_message(words);
                 }
             }
         }
@@ -75,16 +71,77 @@ impl Reporter {
 
     fn moved(&self, member: usize, step: usize) {
         let mut steps = self.steps.lock().expect("no reporter panics");
+        let n_steps = self.training.bar.length().unwrap_or(0) as usize / steps.len().max(1);
         if let Some(own) = steps.get_mut(member) {
             *own = step;
         }
-        self.bar.set_position(steps.iter().sum::<usize>() as u64);
+        self.training.moved(steps.iter().sum(), n_steps * steps.len());
     }
 }
 
 impl Drop for Reporter {
     fn drop(&mut self) {
-        self.decoding.finish_and_clear();
-        self.bar.finish_and_clear();
+        self.decoding.bar.finish_and_clear();
+        self.training.bar.finish_and_clear();
+    }
+}
+
+/// How fast something goes.
+struct Pace {
+    bar: ProgressBar,
+    things: &'static str,
+    /// Where there is no bar: when it began and how far it was then, and when the next line is due.
+    lines: Option<Mutex<Option<(Instant, usize, Instant)>>>,
+}
+
+/// From the beginning to the first line, and from a line to the next.
+const FIRST_LINE: Duration = Duration::from_secs(10);
+const BETWEEN_LINES: Duration = Duration::from_secs(30);
+
+impl Pace {
+    fn new(length: usize, things: &'static str) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(length as u64), target);
+        let style =
+            ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {things}, {{eta}} left  {{msg}}"));
+        let bar = bar.with_style(style.expect("the template is right"));
+        Self { bar, things, lines: (!is_terminal).then(|| Mutex::new(None)) }
+    }
+
+    /// `done` of `total` things are done.
+    fn moved(&self, done: usize, total: usize) {
+        self.bar.set_position(done as u64);
+        let Some(lines) = &self.lines else { return };
+        let mut state = lines.lock().expect("no reporter panics");
+        let now = Instant::now();
+        let (start, at_start, due) = *state.get_or_insert((now, done, now + FIRST_LINE));
+        if now < due || done == total || done == at_start {
+            return;
+        }
+        let passed = now.duration_since(start);
+        let left = passed.mul_f64((total - done) as f64 / (done - at_start) as f64);
+        tracing::info!("  {}: {done} of {total} {}, about {} left", in_words(passed), self.things, in_words(left));
+        *state = Some((start, at_start, now + BETWEEN_LINES));
+    }
+}
+
+/// A duration as people say it: `42 s`, `3 min 5 s`, `2 h 10 min`.
+fn in_words(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        seconds => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        let words = [42, 185, 7800].map(|seconds| in_words(Duration::from_secs(seconds)));
+        assert_eq!(words, ["42 s", "3 min 5 s", "2 h 10 min"]);
     }
 }

@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::{AskedWrongly, print, table_path};
+use super::{AskedWrongly, print, table_path, whole_number};
 use crate::evaluate::Evaluation;
-use crate::plan::{Candidates, Shown, ranker};
+use crate::plan::{Aim, Candidates, Shown, ranker};
 use crate::run::Artifact;
 use crate::study;
 
@@ -22,6 +22,7 @@ use crate::study;
 ///   cytonaut rank runs/quickstart
 ///   cytonaut rank runs/quickstart --target 'moa == "Microtubule stabilizers"'
 ///   cytonaut rank runs/quickstart --target 'perturbation == "taxol"' --by measured
+///   cytonaut rank runs/melanoma --minimize cellviab
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct RankArgs {
@@ -32,6 +33,12 @@ pub(super) struct RankArgs {
     /// The target phenotype as a query over treated wells, or `wells:FILE` with columns plate and well [config: rank.target]
     #[arg(long, value_name = "QUERY")]
     target: Option<String>,
+    /// Rank by this feature instead, lowest first, as it is predicted: a column of the table, or `readout` of a time lapse
+    #[arg(long, value_name = "FEATURE", conflicts_with_all = ["target", "maximize"])]
+    minimize: Option<String>,
+    /// The same, highest first
+    #[arg(long, value_name = "FEATURE", conflicts_with = "target")]
+    maximize: Option<String>,
     /// Where the cells start, as a query; by default the negative controls [config: rank.start]
     #[arg(long, value_name = "QUERY")]
     start: Option<String>,
@@ -54,7 +61,7 @@ pub(super) struct RankArgs {
     #[arg(long)]
     wide: bool,
     /// Rows to show [config: rank.top]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number)]
     top: Option<usize>,
     /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
     #[arg(long, value_name = "FILE", value_parser = table_path)]
@@ -68,7 +75,24 @@ pub(super) struct RankArgs {
 
 impl RankArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { run, files, target, start, context, by, dose_grid, candidates, wide, top, out, json, device } = self;
+        let Self {
+            run,
+            files,
+            target,
+            minimize,
+            maximize,
+            start,
+            context,
+            by,
+            dose_grid,
+            candidates,
+            wide,
+            top,
+            out,
+            json,
+            device,
+        } = self;
+        let feature = minimize.map(|name| (name, Aim::Minimize)).or(maximize.map(|name| (name, Aim::Maximize)));
         let mut open = OpenRun::open(&run, &device)?;
         let rank = &mut open.config.rank;
         rank.target = target.unwrap_or(std::mem::take(&mut rank.target));
@@ -90,6 +114,16 @@ impl RankArgs {
         let top = rank.top;
         let prepared = open.own_screen()?;
         let other = if files.is_empty() { None } else { Some(open.other_screen(&files)?) };
+        if let Some((feature, aim)) = feature {
+            let (config, trained_run, device) = (&open.config, &open.trained_run, &open.device);
+            let asked = (feature.as_str(), aim);
+            let ranking = study::rank_by_feature(config, &prepared, other.as_ref(), trained_run, asked, device)?;
+            print(&if json { ranking.json_lines(top) } else { ranking.render(top) })?;
+            if ranking.rows.is_empty() {
+                return Err(AskedWrongly("no candidate could be ranked".to_owned()).into());
+            }
+            return Ok(out.map_or(Ok(()), |path| ranking.write(&path))?);
+        }
         if open.config.rank.target.is_empty() {
             let activity = study::activity(other.as_ref().unwrap_or(&prepared.screen))?;
             if let Some(path) = &out {

@@ -8,6 +8,7 @@ use super::options::{DeviceArgs, Overrides};
 use super::{open_run, print};
 use crate::plan::Shown;
 use crate::study::Finished;
+use crate::table::paragraph;
 
 /// Load, train, embed, evaluate and rank in one resumable run
 ///
@@ -27,6 +28,9 @@ pub(super) struct RunArgs {
     /// The run folder [default: runs/NAME, from the name of the configuration or of the data]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print one JSON object per line on stdout
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     overrides: Overrides,
     #[command(flatten)]
@@ -35,30 +39,47 @@ pub(super) struct RunArgs {
 
 impl RunArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { paths, out, overrides, device } = self;
+        let Self { paths, out, json, overrides, device } = self;
         let (finished, target) = open_run::run_paths(&paths, out, overrides, &device, |_| {})?;
-        show(&finished, target)
+        if json { show_json(&finished) } else { show(&finished, target) }
     }
 }
 
 /// The folder, the scores and the top of the ranking, or how to get one.
 fn show(finished: &Finished, target: Option<String>) -> anyhow::Result<()> {
     let mut text = String::new();
-    let summary = finished.evaluation.summary();
+    let is_quiet = !tracing::enabled!(tracing::Level::INFO);
+    let summary = if is_quiet { String::new() } else { finished.evaluation.summary(false) };
     if !summary.is_empty() {
-        text += &summary;
-        text.push('\n');
-        finished.evaluation.verdicts().iter().for_each(|verdict| text += &format!("{verdict}\n"));
+        text += &format!("{summary}\n");
+    }
+    // A ranking begins with the verdict on what ranks.
+    let heading = finished.ranking.as_ref().filter(|_| !is_quiet).map(|ranking| ranking.verdict.as_str());
+    let verdicts = finished.evaluation.verdicts();
+    let verdicts: Vec<&String> = verdicts.iter().filter(|verdict| heading != Some(verdict.as_str())).collect();
+    verdicts.iter().for_each(|verdict| text += &paragraph(verdict));
+    if !verdicts.is_empty() && !is_quiet {
         text.push('\n');
     }
-    if let Some(ranking) = &finished.ranking {
+    if let Some(ranking) = finished.ranking.as_ref().filter(|_| !is_quiet) {
         text += &ranking.render(finished.top, Shown::Narrow);
         text.push('\n');
     }
     let state = if finished.was_finished { "was finished already" } else { "finished" };
     text += &format!("run {state}: {}\n", finished.folder.display());
-    if let Some(target) = target {
+    if let Some(target) = target.filter(|_| !is_quiet) {
         text += &format!("next, what is like X: cytonaut rank {} --target '{target}'\n", finished.folder.display());
     }
     print(&text)
+}
+
+/// The folder, then every score, verdict and ranked candidate.
+fn show_json(finished: &Finished) -> anyhow::Result<()> {
+    let head = serde_json::json!({
+        "type": "run",
+        "folder": finished.folder,
+        "was_finished": finished.was_finished,
+    });
+    let ranking = finished.ranking.as_ref().map_or(String::new(), |ranking| ranking.json_lines(finished.top));
+    print(&format!("{head}\n{}{ranking}", finished.evaluation.json_lines()))
 }

@@ -19,6 +19,9 @@ pub(super) struct TrainArgs {
     /// The run folder [default: runs/NAME, from the name of the configuration or of the data]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     overrides: Overrides,
     #[command(flatten)]
@@ -27,8 +30,11 @@ pub(super) struct TrainArgs {
 
 impl TrainArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { paths, out, overrides, device } = self;
+        let Self { paths, out, json, overrides, device } = self;
         let (finished, _) = open_run::run_paths(&paths, out, overrides, &device, |config| config.rank.target.clear())?;
-        print(&format!("trained: {}", finished.folder.display()))
+        print(&match json {
+            true => serde_json::json!({ "type": "trained", "folder": finished.folder }).to_string(),
+            false => format!("trained: {}", finished.folder.display()),
+        })
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Config, ConfigError, Written, renamed};
 use crate::normalize::{Compress, PerPlate};
+use crate::predict::Method;
 
 impl Config {
     /// Reads and checks a configuration; keys that are absent keep their defaults.
@@ -39,6 +40,10 @@ impl Config {
             }
             if !written.has("normalize.compress") {
                 config.normalize.compress = Compress::None {};
+            }
+            // Simple methods predict features, and pixels are not features.
+            if !written.has("rank.by") {
+                config.rank.by = Method::Model;
             }
         }
         config.check()?;

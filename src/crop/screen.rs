@@ -144,6 +144,7 @@ pub fn screen_of(images: &ImageScreen, crops: &[&Crop], features: Features) -> S
         features,
         labels,
         dropped: images.table.dropped.clone(),
+        origin: images.table.origin.clone(),
     }
 }
 

@@ -67,7 +67,7 @@ impl Embeddings {
     /// The means of groups of rows; a label that a group does not share is empty.
     fn averaged(&self, level: Level, groups: &[Vec<usize>], units: Units, n_wells: Vec<usize>) -> Self {
         let labels = self.labels.iter().map(|label| label.of_groups(groups)).collect();
-        Self::new(level, units, n_wells, labels, self.latents.means_of(groups))
+        Self { space: self.space, ..Self::new(level, units, n_wells, labels, self.latents.means_of(groups)) }
     }
 
     /// What the rows of a group have in common.

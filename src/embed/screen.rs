@@ -2,31 +2,45 @@
 
 use burn::tensor::Device;
 
-use super::{Embeddings, Level, embed};
+use super::{EmbeddingMap, Embeddings, Level, embed};
 use crate::normalize::{NormalizeError, Tvn};
 use crate::screen::{Role, Screen};
 use crate::train::TrainedModel;
 
-/// Latents of a normalized screen, whitened and aligned by its controls if asked for.
+/// Which latents of a screen are asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Latents<'a> {
+    /// Those of all members, side by side.
+    Members,
+    /// The same, whitened and aligned by the controls of the screen.
+    Aligned,
+    /// The embedding of the run.
+    Embedding(&'a EmbeddingMap),
+}
+
+/// Latents of a normalized screen.
 ///
 /// # Errors
-/// When `tvn` is asked for and controls are missing or a row has no lab batch.
+/// When they are to be aligned and controls are missing, or the map is of another model.
 pub fn embed_screen(
     trained: &TrainedModel,
     screen: &Screen,
     level: Level,
-    tvn: bool,
+    latents: Latents,
     device: &Device,
 ) -> Result<Embeddings, NormalizeError> {
     let kind = screen.row_kind();
     let rows = || embed(trained, screen, Level::of_rows(kind), device);
-    if !tvn {
-        return Ok(match level {
-            Level::Cell => rows(),
-            Level::Site => rows().by_site(),
-            Level::Well => rows().by_well_of(kind),
-            Level::Intervention => rows().by_well_of(kind).by_intervention(),
-        });
+    let at_level = |rows: Embeddings| match level {
+        Level::Cell => rows,
+        Level::Site => rows.by_site(),
+        Level::Well => rows.by_well_of(kind),
+        Level::Intervention => rows.by_well_of(kind).by_intervention(),
+    };
+    match latents {
+        Latents::Members => return Ok(at_level(rows())),
+        Latents::Embedding(map) => return Ok(at_level(map.of(&rows())?)),
+        Latents::Aligned => {}
     }
     let wells = rows().by_well_of(kind);
     let controls: Vec<usize> =

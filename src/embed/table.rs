@@ -23,6 +23,27 @@ const LABEL: &str = "label_";
 /// Our columns beside those of the unit, the intervention and the latents.
 const METADATA: [&str; 2] = ["level", "n_wells"];
 
+/// The first two dimensions of an embedding, to be drawn.
+const DRAWN: [&str; 2] = ["pc1", "pc2"];
+
+/// Which space the columns of a table are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Space {
+    /// The latents of all members, side by side.
+    Members,
+    /// What [`EmbeddingMap`](super::EmbeddingMap) makes of them.
+    Embedding,
+}
+
+impl Space {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Members => "members",
+            Self::Embedding => "embedding",
+        }
+    }
+}
+
 /// What one row of a table of latents is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -82,6 +103,8 @@ pub struct Embeddings {
     pub labels: Vec<Label>,
     /// `[observation, latent]`, columns `latent_0`, `latent_1`, ….
     pub latents: FeatureMatrix,
+    /// Which space they are of.
+    pub space: Space,
 }
 
 impl Embeddings {
@@ -96,7 +119,7 @@ impl Embeddings {
         assert_eq!(n_wells.len(), n_rows, "one number of wells for each observation");
         assert!(labels.iter().all(|label| label.values.len() == n_rows), "one label for each observation");
         let latents = FeatureMatrix::numbered(LATENT, latents.n_features(), latents.values().to_vec());
-        Self { level, units, n_wells, labels, latents }
+        Self { level, units, n_wells, labels, latents, space: Space::Members }
     }
 
     /// Writes the table as the ending of `path` says.
@@ -118,15 +141,18 @@ impl Embeddings {
                 path: path.to_owned(),
                 problem: "is not a table of embeddings (it does not name a level)".into(),
             })?;
+        let is_embedding = table.facts().get("space").is_some_and(|space| space == Space::Embedding.word());
+        let space = if is_embedding { Space::Embedding } else { Space::Members };
         let latents = latents(&table)?;
         let labels = labels(&table)?;
         let units = Units::of_rows(table.units()?, &labels);
-        Ok(Self { level, units, n_wells: whole(&table, "n_wells")?, labels, latents })
+        Ok(Self { level, units, n_wells: whole(&table, "n_wells")?, labels, latents, space })
     }
 
     fn table(&self) -> Table {
         let mut table = Table::new()
             .with_fact("level", self.level.word())
+            .with_fact("space", self.space.word())
             .with(
                 "level",
                 "what a row is: cell, site, well or intervention",
@@ -142,9 +168,16 @@ impl Embeddings {
             let doc = format!("`{}` of the screen", label.name);
             table = table.with(column_of(&label.name), doc, Column::Text(label.values.clone()));
         }
+        let column = |index: usize| {
+            Column::Float32((0..self.latents.n_rows()).map(|row| self.latents.row(row)[index]).collect())
+        };
+        if self.space == Space::Embedding {
+            for (index, name) in DRAWN.iter().enumerate().take(self.latents.n_features()) {
+                table = table.with(*name, format!("latent_{index} once more, to be drawn"), column(index));
+            }
+        }
         for (index, name) in self.latents.names().iter().enumerate() {
-            let values = (0..self.latents.n_rows()).map(|row| self.latents.row(row)[index]).collect();
-            table = table.with(name, format!("dimension {index} of the latent"), Column::Float32(values));
+            table = table.with(name, format!("dimension {index} of the latent"), column(index));
         }
         table
     }
@@ -189,7 +222,7 @@ fn column_of(label: &str) -> String {
 /// Whether a column name is one of ours; some programs do not tell upper from lower case.
 fn is_taken(name: &str) -> bool {
     let name = name.to_lowercase();
-    let ours: [&[&str]; 3] = [&METADATA, &UNIT_COLUMNS, &INTERVENTION_COLUMNS];
+    let ours: [&[&str]; 4] = [&METADATA, &DRAWN, &UNIT_COLUMNS, &INTERVENTION_COLUMNS];
     ours.iter().any(|columns| columns.contains(&name.as_str())) || name.starts_with(LATENT)
 }
 

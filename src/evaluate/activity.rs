@@ -322,6 +322,7 @@ mod tests {
             features: FeatureMatrix::numbered("f", 12, values).into(),
             labels: Vec::new(),
             dropped: Vec::new(),
+            origin: Default::default(),
         }
     }
 

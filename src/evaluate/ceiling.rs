@@ -114,6 +114,7 @@ mod tests {
             features: FeatureMatrix::numbered("f", 20, values).into(),
             labels: vec![],
             dropped: vec![],
+            origin: Default::default(),
         }
     }
 

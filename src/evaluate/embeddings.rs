@@ -271,7 +271,11 @@ impl Asked<'_> {
             scores.push(score("mAP", scored.map, format!("chance {chance:.3}")));
             if has_p_values {
                 let is_found = f64::from(u8::from(scored.q_value <= 0.05));
-                scores.push(score("share found", is_found, format!("of {n} treatments at q <= 0.05")));
+                scores.push(score(
+                    "share found",
+                    is_found,
+                    format!("those whose replicates find each other at q <= 0.05, of {n}"),
+                ));
             }
         }
         Ok(scores)
@@ -389,6 +393,7 @@ mod tests {
             features: FeatureMatrix::numbered("f", 3, values).into(),
             labels,
             dropped: Vec::new(),
+            origin: Default::default(),
         };
         let rows = screen.n_observations();
         let split = Split::none(&screen.select(&(0..rows - 4).collect::<Vec<_>>())).extended(4, Part::Test);

@@ -17,6 +17,7 @@ mod coverage;
 mod embeddings;
 mod error;
 mod evaluation;
+mod json;
 mod labels;
 mod moa;
 mod neighbors;

@@ -10,7 +10,8 @@ use super::tracks::{ALL, TRACKS};
 use super::treatments::{ANCHORED, BEATS_MEAN};
 use super::wells::READOUTS;
 use super::{Evaluation, ScoreRow, TRAJECTORY_METRICS};
-use crate::table::{Side, TextTable};
+use crate::predict::Method;
+use crate::table::{Side, TextTable, counted, counted_of, filled, paragraph};
 
 /// The rows of one task, found by what they are about.
 struct Task<'a>(Vec<&'a ScoreRow>);
@@ -38,7 +39,10 @@ impl<'a> Task<'a> {
 }
 
 fn value(row: Option<&ScoreRow>, decimals: usize) -> String {
-    row.map_or_else(|| "-".to_owned(), |row| format!("{:.decimals$}", row.value))
+    let Some(row) = row else { return "-".to_owned() };
+    let text = format!("{:.decimals$}", row.value);
+    // No sign on zero.
+    if text.trim_start_matches(['-', '0', '.']).is_empty() { text.trim_start_matches('-').to_owned() } else { text }
 }
 
 fn interval(row: Option<&ScoreRow>, decimals: usize) -> String {
@@ -48,10 +52,52 @@ fn interval(row: Option<&ScoreRow>, decimals: usize) -> String {
     }
 }
 
-/// A remark on a method that answered fewer items than the others.
-fn partial(row: &ScoreRow, all: &[&ScoreRow]) -> String {
-    let most = all.iter().map(|row| row.n_items).max().unwrap_or(0);
-    if row.n_items < most { format!("({} of them)", row.n_items) } else { String::new() }
+/// As many decimals as the smallest of the values but 0 has in three digits, so that no row reads 0.000.
+fn decimals_of(rows: &[&ScoreRow]) -> usize {
+    let sizes = rows.iter().map(|row| row.value.abs()).filter(|&size| size > 0.0 && size.is_finite());
+    let least = sizes.fold(f64::INFINITY, f64::min);
+    if least.is_finite() { (2.0 - least.log10().floor()).clamp(0.0, 9.0) as usize } else { 3 }
+}
+
+/// Rows that answer all items, and those that answer fewer: values of the two do not compare.
+fn whole_and_partial<'a>(rows: &[&'a ScoreRow]) -> (Vec<&'a ScoreRow>, Vec<&'a ScoreRow>) {
+    let most = rows.iter().map(|row| row.n_items).max().unwrap_or(0);
+    rows.iter().partition(|row| row.n_items == most)
+}
+
+/// What was held out, in words, by the name of its task.
+fn plural_of(task: &str) -> &str {
+    match task.trim_start_matches("unseen ") {
+        "dose" => "doses",
+        "intervention" => "perturbations",
+        "condition" => "interventions",
+        "context" => "interventions in a context",
+        "plate" => "plates",
+        "lab_batch" => "lab batches",
+        "plate_row" => "rows of plates",
+        "plate_column" => "columns of plates",
+        other => other,
+    }
+}
+
+/// What stands above the rows of methods that answer fewer items.
+const PARTIAL: &str = "methods that answer fewer (their rows do not compare with those above)\n";
+
+/// Each of the methods once, with what it is.
+fn legend<'a>(methods: impl Iterator<Item = &'a str>) -> String {
+    let known: BTreeSet<Method> = methods.filter_map(|word| word.parse().ok()).collect();
+    let width = known.iter().map(|method| method.word().chars().count()).max().unwrap_or(0);
+    let line = |method: &Method| {
+        let indent = format!("\n{}", " ".repeat(width + 4));
+        let words = filled(method.words().split(' '), 80 - width - 4).join(&indent);
+        format!("  {:<width$}  {words}\n", method.word())
+    };
+    known.iter().map(line).collect()
+}
+
+/// A sentence in lines, if there is one.
+fn paragraph_unless_empty(text: &str) -> String {
+    if text.is_empty() { String::new() } else { paragraph(text.trim_end()) }
 }
 
 /// Words of the first column, numbers after it.
@@ -62,15 +108,17 @@ fn columns<'a>(first: &'a str, numbers: &[&'a str]) -> TextTable {
 
 impl Evaluation {
     /// The main scores: a table for each task, a line for each method, best first; and what has to be known of them.
-    pub fn summary(&self) -> String {
-        let tables = [self.of_treatments(), self.of_orders(), self.of_wells(), self.of_tracks(), self.of_labels()];
+    /// Of treatments only the columns that fit 80 characters, or all.
+    pub fn summary(&self, is_wide: bool) -> String {
+        let tables =
+            [self.of_treatments(is_wide), self.of_orders(), self.of_wells(), self.of_tracks(), self.of_labels()];
         let mut text = String::new();
         if self.configurations_tried > 1 && tables.iter().any(|table| !table.is_empty()) {
             text += &format!("scored after {} configurations had been tried\n", self.configurations_tried);
         }
         tables.iter().for_each(|table| text += table);
-        self.notes.iter().for_each(|note| text += &format!("{note}\n"));
-        text += &self.of_intervals();
+        self.notes.iter().for_each(|note| text += &paragraph(note));
+        text += &paragraph_unless_empty(&self.of_intervals());
         text + &self.of_embeddings()
     }
 
@@ -104,44 +152,76 @@ impl Evaluation {
         if parts.is_empty() { String::new() } else { format!("{} ({note})\n", parts.join("; ")) }
     }
 
-    fn of_treatments(&self) -> String {
+    fn of_treatments(&self, is_wide: bool) -> String {
         let task = Task::of(self, |row| row.task.starts_with("unseen "));
         let methods = task.by_least("mse");
         let Some(first) = methods.first() else { return String::new() };
         let recall = task.0.iter().find(|row| row.metric.starts_with("recall@")).map_or("recall", |row| &row.metric);
-        let mut table = columns(
-            "method",
-            &["MSE", "95 % interval", "scale", "interior", "edge", "r delta", "slope", recall, "MRR"],
+        let decimals = decimals_of(&methods);
+        let table_of = |rows: &[&ScoreRow]| {
+            let heads = match is_wide {
+                true => &["MSE", "95 % interval", "scale", "interior", "edge", "r", "slope", recall, "MRR", "of"][..],
+                false => &["MSE", "95 % interval", "scale", "r", recall, "of"],
+            };
+            let mut table = columns("method", heads);
+            for row in rows {
+                let cell =
+                    |subset: &str, metric: &str, decimals| value(task.find(&row.method, subset, metric), decimals);
+                let n_items = if row.n_items == first.n_items { String::new() } else { row.n_items.to_string() };
+                let mut cells = vec![
+                    row.method.clone(),
+                    value(Some(row), decimals),
+                    interval(Some(row), decimals),
+                    cell(ALL, &format!("{ANCHORED}mse"), 2),
+                ];
+                if is_wide {
+                    cells.extend(["interior", "edge"].map(|subset| cell(subset, "mse", decimals)));
+                }
+                cells.push(cell(ALL, "pearson_delta", 3));
+                if is_wide {
+                    cells.push(cell(ALL, "amplitude", 2));
+                }
+                cells.push(cell(ALL, recall, 2));
+                if is_wide {
+                    cells.push(cell(ALL, "mrr", 3));
+                }
+                cells.push(n_items);
+                table.push(cells);
+            }
+            table.without_empty_columns().to_string()
+        };
+        let most = methods.iter().map(|row| row.n_items).max().unwrap_or(0);
+        let (whole, partial) = whole_and_partial(&methods);
+        let n_units = whole[0].n_units;
+        let mut text = format!(
+            "held-out {}: {} of {}\n{}",
+            plural_of(&first.task),
+            counted(most, "treatment"),
+            counted(n_units, "perturbation"),
+            table_of(&whole)
         );
-        for row in &methods {
-            let cell = |subset: &str, metric: &str| value(task.find(&row.method, subset, metric), 3);
-            table.push([
-                row.method.clone(),
-                value(Some(row), 3),
-                interval(Some(row), 3),
-                value(task.find(&row.method, ALL, &format!("{ANCHORED}mse")), 2),
-                cell("interior", "mse"),
-                cell("edge", "mse"),
-                cell(ALL, "pearson_delta"),
-                value(task.find(&row.method, ALL, "amplitude"), 2),
-                cell(ALL, recall),
-                cell(ALL, "mrr"),
-                partial(row, &methods),
-            ]);
+        if !partial.is_empty() {
+            text += PARTIAL;
+            text += &table_of(&partial);
         }
-        let mut text =
-            format!("{}: {} treatments of {} perturbations\n{table}", first.task, first.n_items, first.n_units);
+        let about = "MSE: mean squared error over normalized features; scale: 0 is the mean response of all treatments, 1 a \
+                     perfect prediction; r: correlation of predicted and measured change; ";
+        let recall_words = recall.strip_prefix("recall@").map_or(String::new(), |k| {
+            format!("{recall}: share of treatments whose own profile is among the {k} nearest to the prediction")
+        });
+        text += &paragraph(&format!("{about}{recall_words}"));
+        text += &legend(methods.iter().map(|row| row.method.as_str()));
         let is_failed = |row: &&&ScoreRow| row.metric.ends_with(BEATS_MEAN) && row.lower.unwrap_or(row.value) <= 0.5;
         let failed = task.0.iter().filter(|row| row.subset == ALL).filter(is_failed);
         let failed: Vec<String> = failed
             .map(|row| format!("{} ({:.0} %)", row.metric.trim_end_matches(BEATS_MEAN), 100.0 * row.value))
             .collect();
         if !failed.is_empty() {
-            text += &format!(
+            text += &paragraph(&format!(
                 "replicates are not shown to be better than the mean response at more than half of these treatments by {}: \
-                 such a metric says little here\n",
+                 such a metric says little here",
                 failed.join(", ")
-            );
+            ));
         }
         text
     }
@@ -153,37 +233,60 @@ impl Evaluation {
         let mut methods = task.of_metric(correlation);
         methods.sort_by(|a, b| b.value.total_cmp(&a.value));
         let Some(first) = methods.first() else { return String::new() };
-        let mut table = columns("method", &["rank correlation", "95 % interval", "regret", "enrichment"]);
-        for row in &methods {
-            let cell = |metric: &str| value(task.find(&row.method, ALL, metric), 3);
-            table.push([
-                row.method.clone(),
-                value(Some(row), 3),
-                interval(Some(row), 3),
-                cell(regret),
-                cell(enrichment),
-                partial(row, &methods),
-            ]);
+        let table_of = |rows: &[&ScoreRow]| {
+            let mut table = columns("method", &["rank correlation", "95 % interval", "regret", "enrichment", "of"]);
+            for row in rows {
+                let cell = |metric: &str| value(task.find(&row.method, ALL, metric), 3);
+                let n_items = if row.n_items == first.n_items { String::new() } else { row.n_items.to_string() };
+                let cells = [value(Some(row), 3), interval(Some(row), 3), cell(regret), cell(enrichment), n_items];
+                table.push([row.method.clone()].into_iter().chain(cells));
+            }
+            table.without_empty_columns().to_string()
+        };
+        let (whole, partial) = whole_and_partial(&methods);
+        let title = format!(
+            "{}, toward each of {} (by lot: 0, regret 1, enrichment 1)",
+            whole[0].task,
+            counted(whole[0].n_items, "measured target")
+        );
+        let mut text = paragraph(&title) + &table_of(&whole);
+        if !partial.is_empty() {
+            text += PARTIAL;
+            text += &table_of(&partial);
         }
-        format!(
-            "{}, toward each of {} measured targets (by lot: 0, regret 1, enrichment 1)\n{table}",
-            first.task, first.n_items
-        )
+        text
     }
 
     fn of_wells(&self) -> String {
         let task = Task::of(self, |row| row.task == READOUTS);
         let methods = task.by_least("rmse");
         let Some(first) = methods.first() else { return String::new() };
-        let mut table =
-            columns("method", &["RMSE", "95 % interval", "R2", "95 % interval", "Spearman", "95 % interval"]);
-        for row in &methods {
-            let found = ["rmse", "r2", "spearman"].map(|metric| task.find(&row.method, ALL, metric));
-            let cells = found.into_iter().flat_map(|score| [value(score, 3), interval(score, 2)]);
-            table.push([row.method.clone()].into_iter().chain(cells).chain([partial(row, &methods)]));
+        let decimals = decimals_of(&methods);
+        let table_of = |rows: &[&ScoreRow]| {
+            let mut table = columns("method", &["RMSE", "95 % interval", "R2", "Spearman", "95 % interval", "of"]);
+            for row in rows {
+                let of = |metric: &str| task.find(&row.method, ALL, metric);
+                let n_items = if row.n_items == first.n_items { String::new() } else { row.n_items.to_string() };
+                table.push([
+                    row.method.clone(),
+                    value(Some(row), decimals),
+                    interval(Some(row), decimals),
+                    value(of("r2"), 2),
+                    value(of("spearman"), 2),
+                    interval(of("spearman"), 2),
+                    n_items,
+                ]);
+            }
+            table.without_empty_columns().to_string()
+        };
+        let (whole, partial) = whole_and_partial(&methods);
+        let (wells, conditions) = (counted(whole[0].n_items, "well"), counted(whole[0].n_units, "condition"));
+        let mut text = format!("{READOUTS}, last frame to first: {wells} of {conditions}\n{}", table_of(&whole));
+        if !partial.is_empty() {
+            text += PARTIAL;
+            text += &table_of(&partial);
         }
-        let (wells, conditions) = (first.n_items, first.n_units);
-        format!("{READOUTS}, last frame to first: {wells} wells of {conditions} conditions\n{table}")
+        text + &legend(methods.iter().map(|row| row.method.as_str()))
     }
 
     /// Over all conditions, then the errors of each.
@@ -193,22 +296,20 @@ impl Evaluation {
         let Some(first) = methods.first() else { return String::new() };
         // As many decimals as the best method has in three digits.
         let decimals = if first.value > 0.0 { (2.0 - first.value.log10().floor()).clamp(0.0, 9.0) as usize } else { 0 };
-        let heads = ["RMSE", "95 % interval", "R2", "r", "of means", "95 % interval", "R2", "r"];
-        let mut table = columns("method", &heads);
-        for row in &methods {
-            let of = |at: usize| task.find(&row.method, ALL, TRAJECTORY_METRICS[at]);
-            table.push([
-                row.method.clone(),
-                value(of(0), decimals),
-                interval(of(0), decimals),
-                value(of(1), 3),
-                value(of(2), 3),
-                value(of(3), decimals),
-                interval(of(3), decimals),
-                value(of(4), 3),
-                value(of(5), 3),
-            ]);
-        }
+        let table_of = |at: usize| {
+            let mut table = columns("method", &["RMSE", "95 % interval", "R2", "r"]);
+            for row in &methods {
+                let of = |at: usize| task.find(&row.method, ALL, TRAJECTORY_METRICS[at]);
+                table.push([
+                    row.method.clone(),
+                    value(of(at), decimals),
+                    interval(of(at), decimals),
+                    value(of(at + 1), 3),
+                    value(of(at + 2), 3),
+                ]);
+            }
+            table
+        };
         let conditions: BTreeSet<&str> =
             task.0.iter().map(|row| row.subset.as_str()).filter(|subset| *subset != ALL).collect();
         let numbers: Vec<String> = (1..=conditions.len()).map(|number| format!("({number})")).collect();
@@ -222,11 +323,17 @@ impl Evaluation {
         let mut legend = String::new();
         for (number, condition) in numbers.iter().zip(&conditions) {
             let n_tracks = task.find(&first.method, condition, TRAJECTORY_METRICS[0]).map_or(0, |row| row.n_items);
-            legend += &format!("  {number} {condition}, {n_tracks} tracks\n");
+            legend += &format!("  {number} {condition}, {}\n", counted(n_tracks, "track"));
         }
         format!(
-            "{TRACKS}, open loop after what is seen: {} tracks in {} fields of view\n{table}RMSE of single tracks / of their mean, by condition\n{legend}{by_condition}",
-            first.n_items, first.n_units
+            "{TRACKS}, open loop after what is seen: {} in {}\nsingle tracks\n{}means of the tracks of a field\n{}RMSE of \
+             single tracks / of their mean, by condition\n{legend}{}{}",
+            counted(first.n_items, "track"),
+            counted_of(first.n_units, "field of view", "fields of view"),
+            table_of(0),
+            table_of(3),
+            by_condition.within(80),
+            self::legend(methods.iter().map(|row| row.method.as_str()))
         )
     }
 
@@ -267,10 +374,10 @@ impl Evaluation {
         in_sample.sort_unstable();
         in_sample.dedup();
         if !in_sample.is_empty() {
-            text += &format!(
-                "in sample, since they were fitted to training wells known as replicates: {}\n",
+            text += &paragraph(&format!(
+                "in sample, since they were fitted to training wells known as replicates: {}",
                 in_sample.join(", ")
-            );
+            ));
         }
         text
     }
@@ -314,11 +421,12 @@ fn embedding_table(title: &str, rows: &[&ScoreRow]) -> String {
     let mut text = format!("\n{title}\n{table}");
     for first in columns_of {
         let note = if first.note.is_empty() { String::new() } else { format!("; {}", first.note) };
-        text += &format!("{}: {}, {} treatments{note}\n", first.metric, first.task, first.n_items);
+        text += &paragraph(&format!("{}: {}, {} treatments{note}", first.metric, first.task, first.n_items));
     }
     for first in apart.into_iter().filter(|first| first.metric == "NSC") {
         let of: Vec<String> = methods.iter().map(|method| format!("{method} {}", cell(method, first))).collect();
-        text += &format!("{}, {}, {} treatments: {}\n", first.metric, first.subset, first.n_items, of.join(", "));
+        let about = format!("{}, {}, {} treatments", first.metric, first.subset, first.n_items);
+        text += &paragraph(&format!("{about}: {}", of.join(", ")));
     }
     text
 }

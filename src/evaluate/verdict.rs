@@ -9,6 +9,7 @@ use super::bootstrap::MIN_UNITS;
 use super::{Bootstrap, Claim, EvaluateError, PairedDifference};
 use crate::predict::Method;
 use crate::screen::Treatment;
+use crate::table::counted;
 
 /// Which way a metric is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,6 +190,9 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { model, baseline, metric, unit_name, .. } = self;
         let estimate = &self.difference.estimate;
+        let decimals = decimals_of(self.model_mean, self.baseline_mean);
+        let shown = |value: f64| format!("{value:.decimals$}");
+        let signed = |value: f64| signed(value, decimals);
         let means = format!("{} against {}", shown(self.model_mean), shown(self.baseline_mean));
         let n_units = estimate.n_units;
         match estimate.interval {
@@ -223,7 +227,9 @@ impl fmt::Display for Verdict {
             }
         }
         if self.n_not_shared > 0 {
-            write!(f, "; {} treatments that {baseline} abstains from are not compared", self.n_not_shared)?;
+            let are = if self.n_not_shared == 1 { "is" } else { "are" };
+            let treatments = counted(self.n_not_shared, "treatment");
+            write!(f, "; {treatments} that {baseline} abstains from {are} not compared")?;
         }
         Ok(())
     }
@@ -233,14 +239,17 @@ fn mean_over(treatments: &[&Treatment], scores: &BTreeMap<Treatment, f64>) -> f6
     treatments.iter().map(|treatment| scores[*treatment]).sum::<f64>() / treatments.len() as f64
 }
 
-fn shown(value: f64) -> String {
-    format!("{value:.3}")
+/// As many decimals as the smaller of two means has in three digits; three at least.
+fn decimals_of(one: f64, other: f64) -> usize {
+    let least = one.abs().min(other.abs());
+    if least > 0.0 && least.is_finite() { (2.0 - least.log10().floor()).clamp(3.0, 9.0) as usize } else { 3 }
 }
 
-/// Three decimals with a sign, and no sign on zero.
-fn signed(value: f64) -> String {
-    let text = format!("{value:+.3}");
-    if text.ends_with("0.000") { "0.000".into() } else { text }
+/// That many decimals with a sign, and no sign on zero.
+fn signed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:+.decimals$}");
+    let zero = format!("{:.decimals$}", 0.0);
+    if text.ends_with(&zero) && text.len() == zero.len() + 1 { zero } else { text }
 }
 
 #[cfg(test)]

@@ -185,6 +185,7 @@ mod tests {
             features: FeatureMatrix::numbered("f", 8, values).into(),
             labels: vec![],
             dropped: vec![],
+            origin: Default::default(),
         }
     }
 

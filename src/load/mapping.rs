@@ -15,7 +15,7 @@ use super::error::LoadError;
 use super::left_out::LeftOut;
 use super::numbered::{NumberedColumns, numbered_columns};
 use super::table::{RawColumn, RawTable, Values};
-use crate::screen::DoseUnit;
+use crate::screen::{DoseUnit, OriginColumn};
 use crate::table::first_few;
 
 /// What a column can be to a screen.
@@ -191,6 +191,23 @@ impl ColumnRole {
                 &["cell_line", "cell_id", "cell_type", "donor", "donor_id", "hours", "time_h", "time_hours"]
             }
         }
+    }
+}
+
+impl Mapping {
+    /// The columns of the files that queries may ask for by their own names.
+    pub(super) fn origin_columns(&self) -> Vec<OriginColumn> {
+        let factor = self.dose_unit.and_then(|unit| unit.in_micromolar(None)).unwrap_or(1.0);
+        let of_files = self.columns.iter().filter(|mapped| !mapped.is_made);
+        let known = of_files.filter_map(|mapped| {
+            let (ours, factor) = match mapped.role {
+                ColumnRole::Dose => ("dose_um", factor),
+                ColumnRole::Context | ColumnRole::DoseUnit | ColumnRole::Kind | ColumnRole::Role => return None,
+                role => (role.word(), 1.0),
+            };
+            (mapped.column != ours).then(|| OriginColumn { name: mapped.column.clone(), ours: ours.to_owned(), factor })
+        });
+        known.collect()
     }
 }
 

@@ -15,7 +15,7 @@ use super::meet::{self, Meeting, Sketched};
 use super::source::Source;
 use super::table::{ColumnSketch, RawTable, merged};
 use super::{controls, design, exclude, format, join, labels, values};
-use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Unit, Units};
+use crate::screen::{Design, Dropped, FeatureMatrix, Origin, Reference, Screen, Unit, Units};
 use crate::table::first_few;
 
 /// Loads the screen of profile tables; `card` is that of `source` or stands in its place.
@@ -141,6 +141,7 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
         features: if order.is_sorted() { features } else { features.select_rows(&order) }.into(),
         labels,
         dropped,
+        origin: Origin { columns: mapping.origin_columns(), measured: None },
     };
     if let Some((rows, excluded)) = exclude::kept_rows(&screen, &card, source)? {
         screen = screen.select(&rows);

@@ -77,6 +77,15 @@ impl CompressStep {
             }),
         }
     }
+
+    /// The value of a feature that is compressed to `value`; of a clipped one the limit.
+    pub(super) fn expanded(&self, feature: usize, value: f64) -> f64 {
+        match self {
+            Self::None {} | Self::Clip { .. } => value,
+            Self::Asinh {} => value.sinh(),
+            Self::RankInt { maps } => maps[feature].value(value),
+        }
+    }
 }
 
 impl RankMap {
@@ -102,20 +111,30 @@ impl RankMap {
 
     /// The score of a value: interpolated between training values, the outermost score beyond them.
     fn score(&self, value: f64) -> f64 {
-        let above = self.values.partition_point(|&knot| knot <= value);
-        if value.is_nan() || self.values.is_empty() {
-            return f64::NAN;
-        }
-        if above == 0 {
-            return self.scores[0];
-        }
-        let below = above - 1;
-        if above == self.values.len() || self.values[below] == value {
-            return self.scores[below];
-        }
-        let part = (value - self.values[below]) / (self.values[above] - self.values[below]);
-        self.scores[below] + part * (self.scores[above] - self.scores[below])
+        interpolated(&self.values, &self.scores, value)
     }
+
+    /// The value of a score: interpolated between training values, the outermost value beyond them.
+    fn value(&self, score: f64) -> f64 {
+        interpolated(&self.scores, &self.values, score)
+    }
+}
+
+/// The `to` at `value`, linear between the knots of `from`, which ascend.
+fn interpolated(from: &[f64], to: &[f64], value: f64) -> f64 {
+    let above = from.partition_point(|&knot| knot <= value);
+    if value.is_nan() || from.is_empty() {
+        return f64::NAN;
+    }
+    if above == 0 {
+        return to[0];
+    }
+    let below = above - 1;
+    if above == from.len() || from[below] == value {
+        return to[below];
+    }
+    let part = (value - from[below]) / (from[above] - from[below]);
+    to[below] + part * (to[above] - to[below])
 }
 
 /// Inverse hyperbolic sine to the precision of `f32`, in half the time of the standard library's.

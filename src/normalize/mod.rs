@@ -15,6 +15,7 @@
 mod compress;
 mod normalizer;
 mod plate;
+mod raw_units;
 mod scatter;
 mod select;
 mod settings;
@@ -29,6 +30,7 @@ mod properties;
 mod refusals;
 
 pub use normalizer::Normalizer;
+pub use raw_units::RawUnits;
 pub use scatter::Scatter;
 pub use select::Removed;
 pub use settings::{Compress, NormalizeSettings, PerPlate, Select, Sphere};

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::compress::CompressStep;
 use super::plate::PlateStep;
 use super::select::{Removed, select_features};
-use super::{Compress, NormalizeError, NormalizeSettings, Sphere, Sphering, Tvn, Whitening};
+use super::{Compress, NormalizeError, NormalizeSettings, RawUnits, Sphere, Sphering, Tvn, Whitening};
 use crate::linear::PrincipalComponents;
-use crate::screen::{FeatureMatrix, Features, Reference, Role, Screen};
+use crate::screen::{FeatureMatrix, Features, Origin, Reference, Role, Screen};
 
 /// A fitted normalization: everything pooled, from training rows only.
 ///
@@ -176,6 +176,7 @@ impl Normalizer {
             features: features.into(),
             labels: screen.labels.clone(),
             dropped: screen.dropped.clone(),
+            origin: Origin { columns: screen.origin.columns.clone(), measured: Some(screen.measured().clone()) },
         })
     }
 
@@ -184,6 +185,21 @@ impl Normalizer {
             (&self.per_plate, &self.compress, &self.components, &self.sphere),
             (PlateStep::Untouched {}, CompressStep::None {}, None, SphereStep::None {})
         )
+    }
+
+    /// The way back to the units of the files for a screen that was normalized; `None` where sphering has mixed the features.
+    ///
+    /// # Errors
+    /// As [`Normalizer::apply`].
+    pub fn raw_units(&self, screen: &Screen) -> Result<Option<RawUnits>, NormalizeError> {
+        let measured = screen.measured();
+        if !matches!(self.sphere, SphereStep::None {}) || measured.is_of_pixels() {
+            return Ok(None);
+        }
+        let places: BTreeMap<&str, usize> = measured.names().iter().map(String::as_str).zip(0..).collect();
+        let wanted: Option<Vec<usize>> = self.inputs.iter().map(|name| places.get(name.as_str()).copied()).collect();
+        let wanted = wanted.ok_or(NormalizeError::Damaged)?;
+        Ok(Some(RawUnits::of(&self.per_plate, &self.compress, screen, &columns(measured, &wanted))?))
     }
 
     /// What the effects of the screen that was fitted are measured against.

@@ -47,6 +47,7 @@ fn lincs() -> Screen {
         features: FeatureMatrix::new(names, values).into(),
         labels: Vec::new(),
         dropped: Vec::new(),
+        origin: Default::default(),
     }
 }
 

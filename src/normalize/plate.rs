@@ -45,6 +45,9 @@ pub(super) enum PlateStep {
     Fixed { center: Numbers, scale: Numbers },
 }
 
+/// Center and scale of each feature.
+pub(super) type Scales = (Vec<f64>, Vec<f64>);
+
 /// Why a feature cannot be scaled; `None` where it can, one for each feature.
 pub(super) type Unusable = Vec<Option<&'static str>>;
 
@@ -156,34 +159,49 @@ impl PlateStep {
                 let only = [(center.to_vec(), scale.to_vec())];
                 Ok(scale_rows(features, rows, &only, &vec![0; rows.len()]))
             }
-            Self::Controls { estimator, shrink, pooled, floor } => {
-                let needed = if *shrink == 1.0 { 1 } else { 2 };
+            Self::Controls { .. } => {
                 let (plates, plate_of_row) = plates_of(screen, rows);
-                let mut controls = screen.controls_by_plate();
-                let control_rows: Vec<Vec<usize>> =
-                    plates.iter().map(|&plate| controls.remove(plate).unwrap_or_default()).collect();
-                if let Some(index) = control_rows.iter().position(|rows| rows.len() < needed) {
-                    let (plate, found) = (plates[index].to_owned(), control_rows[index].len());
-                    return Err(NormalizeError::TooFewControls { plate, found, needed });
-                }
-                let of_plates: Vec<(Vec<f64>, Vec<f64>)> = control_rows
-                    .par_iter()
-                    .map(|rows| {
-                        let summaries = summarize(features, rows, *estimator, None, needed);
-                        let center = summaries.iter().map(|summary| summary.center).collect();
-                        let blended = summaries.iter().enumerate().map(|(feature, summary)| {
-                            // Controls that are constant on one plate say nothing of its scale.
-                            let own = if summary.scale == 0.0 { pooled[feature] } else { summary.scale };
-                            let own = if *shrink == 1.0 { 0.0 } else { (1.0 - shrink) * own };
-                            let shared = if *shrink == 0.0 { 0.0 } else { shrink * pooled[feature] };
-                            (own + shared).max(floor[feature])
-                        });
-                        (center, blended.collect())
-                    })
-                    .collect();
-                Ok(scale_rows(features, rows, &of_plates, &plate_of_row))
+                Ok(scale_rows(features, rows, &self.of_plates(screen, features, &plates)?, &plate_of_row))
             }
         }
+    }
+
+    /// Center and scale of each of `plates`, `[feature]` each; `features` holds the step's columns for every observation.
+    pub(super) fn of_plates(
+        &self,
+        screen: &Screen,
+        features: &FeatureMatrix,
+        plates: &[&str],
+    ) -> Result<Vec<Scales>, NormalizeError> {
+        let (estimator, shrink, pooled, floor) = match self {
+            Self::Untouched {} => {
+                let n_features = features.n_features();
+                return Ok(vec![(vec![0.0; n_features], vec![1.0; n_features]); plates.len()]);
+            }
+            Self::Fixed { center, scale } => return Ok(vec![(center.to_vec(), scale.to_vec()); plates.len()]),
+            Self::Controls { estimator, shrink, pooled, floor } => (*estimator, *shrink, pooled, floor),
+        };
+        let needed = if shrink == 1.0 { 1 } else { 2 };
+        let mut controls = screen.controls_by_plate();
+        let control_rows: Vec<Vec<usize>> =
+            plates.iter().map(|&plate| controls.remove(plate).unwrap_or_default()).collect();
+        if let Some(index) = control_rows.iter().position(|rows| rows.len() < needed) {
+            let (plate, found) = (plates[index].to_owned(), control_rows[index].len());
+            return Err(NormalizeError::TooFewControls { plate, found, needed });
+        }
+        let of_plate = |rows: &Vec<usize>| {
+            let summaries = summarize(features, rows, estimator, None, needed);
+            let center = summaries.iter().map(|summary| summary.center).collect();
+            let blended = summaries.iter().enumerate().map(|(feature, summary)| {
+                // Controls that are constant on one plate say nothing of its scale.
+                let own = if summary.scale == 0.0 { pooled[feature] } else { summary.scale };
+                let own = if shrink == 1.0 { 0.0 } else { (1.0 - shrink) * own };
+                let shared = if shrink == 0.0 { 0.0 } else { shrink * pooled[feature] };
+                (own + shared).max(floor[feature])
+            });
+            (center, blended.collect())
+        };
+        Ok(control_rows.par_iter().map(of_plate).collect())
     }
 }
 

@@ -53,6 +53,7 @@ fn screen(seed: u64, n_features: usize) -> Screen {
         features: FeatureMatrix::numbered("f", n_features, values).into(),
         labels: Vec::new(),
         dropped: Vec::new(),
+        origin: Default::default(),
     }
 }
 

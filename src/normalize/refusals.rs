@@ -37,6 +37,7 @@ fn screen(controls: &[&[f32]]) -> Screen {
         features: FeatureMatrix::new(names, values).into(),
         labels: Vec::new(),
         dropped: Vec::new(),
+        origin: Default::default(),
     }
 }
 

@@ -18,6 +18,7 @@ mod intervention_rows;
 mod series;
 mod split;
 mod stratum;
+mod transitions;
 mod vocabulary;
 mod well_means;
 
@@ -35,6 +36,7 @@ pub(crate) use series::{
 };
 pub use split::{Part, Split, SplitBy, SplitConfig};
 pub use stratum::{Place, Strata, Stratum};
+pub use transitions::transition_table;
 pub use vocabulary::{DoseCenters, InterventionSizes, Vocabulary};
 pub(crate) use well_means::WellMeans;
 pub use well_means::{by_wells, without_replicates};

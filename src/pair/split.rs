@@ -99,8 +99,8 @@ pub struct SplitConfig {
     pub calibration: f64,
     /// Seed of the assignment.
     pub seed: u64,
-    /// What is tested, as a query over treated rows: all conditions that it meets, whole. Counts for more than `by` and
-    /// `folds`; empty leaves the choice to them.
+    /// What is tested, as a query over treated rows: all interventions that it meets, each whole in its context. Counts for
+    /// more than `by` and `folds`; empty leaves the choice to them.
     pub test: String,
 }
 
@@ -210,17 +210,21 @@ impl Split {
         Ok(Self { parts }.of_objects(screen.design.tracks()))
     }
 
-    /// Tests the conditions of `rows`, whole, and draws validation and calibration from the other conditions.
+    /// Tests the interventions of `rows`, each whole in its context, whatever its duration, and draws validation and
+    /// calibration from the rest.
     ///
     /// # Errors
     /// When no other condition is left.
     pub fn holding_out(screen: &Screen, rows: &[usize], config: &SplitConfig) -> Result<Self, PairError> {
-        let members = |row: usize| screen.unit(row).intervention.members();
-        let tested: BTreeSet<&[Application]> = rows.iter().map(|&row| members(row)).collect();
+        let place = |row: usize| {
+            let unit = screen.unit(row);
+            (unit.intervention.members(), unit.context.as_str())
+        };
+        let tested: BTreeSet<(&[Application], &str)> = rows.iter().map(|&row| place(row)).collect();
         let others: Vec<Treatment> = screen
             .treatments()
             .into_keys()
-            .filter(|treatment| !tested.contains(treatment.intervention.members()))
+            .filter(|treatment| !tested.contains(&(treatment.intervention.members(), treatment.context.as_str())))
             .collect();
         let families = condition_families(&others);
         if families.is_empty() {
@@ -232,7 +236,7 @@ impl Split {
             let observation = screen.unit(row);
             if observation.role == Role::NegativeControl {
                 Part::Train
-            } else if tested.contains(observation.intervention.members()) {
+            } else if tested.contains(&place(row)) {
                 Part::Test
             } else {
                 *of_treatment.get(&observation.treatment()).unwrap_or(&Part::Train)

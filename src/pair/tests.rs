@@ -57,6 +57,7 @@ fn screen(wells: Vec<(usize, String, Vec<Application>)>) -> Screen {
         features: FeatureMatrix::numbered("f", 3, values).into(),
         labels: Vec::new(),
         dropped: Vec::new(),
+        origin: Default::default(),
     }
 }
 

@@ -62,6 +62,7 @@ fn screen_of_wells(screen: &Screen, wells: &[Vec<usize>]) -> Screen {
         features: screen.features.means_of(wells).into(),
         labels: screen.labels.iter().map(|label| label.of_groups(wells)).collect(),
         dropped: screen.dropped.clone(),
+        origin: screen.origin.by_groups(wells),
     }
 }
 
@@ -106,6 +107,7 @@ mod tests {
             features: FeatureMatrix::numbered("f", 1, vec![1.0, 3.0, 5.0, 7.0, 9.0]).into(),
             labels,
             dropped: Vec::new(),
+            origin: Default::default(),
         };
         let split = Split::none(&screen);
         let wells = WellMeans::of(&screen, &split).unwrap();

@@ -125,7 +125,7 @@ fn dose_grid(measured: &Measured) -> Vec<Treatment> {
         let first = (2.0 * low.log10()).ceil() as i32;
         let last = (2.0 * high.log10()).floor() as i32;
         for step in first..=last {
-            let dose = Micromolar::new(10f64.powf(f64::from(step) / 2.0));
+            let dose = Micromolar::new(as_pipetted(10f64.powf(f64::from(step) / 2.0)));
             let varied = Application { perturbation: perturbation.clone(), dose };
             let mut intervention = Intervention::of(others.iter().cloned().chain([varied]));
             if let Some(hours) = hours {
@@ -144,6 +144,11 @@ fn dose_grid(measured: &Measured) -> Vec<Treatment> {
         is_same
     });
     candidates
+}
+
+/// A dose with two digits, as people write and pipette it: 3.2 and not 3.162278.
+fn as_pipetted(dose: f64) -> f64 {
+    format!("{dose:.1e}").parse().expect("a formatted number parses")
 }
 
 fn nearly_same_doses(one: &Treatment, other: &Treatment) -> bool {
@@ -294,7 +299,7 @@ mod tests {
             [set(0.008), set(0.32), set(0.8)].into_iter().map(|treatment| (treatment, vec![])).collect();
         let found: Vec<String> =
             dose_grid(&measured).iter().map(|treatment| treatment.intervention.to_string()).collect();
-        let expected = ["0.008", "0.01", "0.0316", "0.1", "0.32 ", "0.8"];
+        let expected = ["0.008", "0.01", "0.032 ", "0.1", "0.32 ", "0.8"];
         assert_eq!(found.len(), expected.len(), "{found:?}");
         for (found, agonist) in found.iter().zip(expected) {
             assert!(
@@ -311,7 +316,7 @@ mod tests {
             .iter()
             .map(|candidate| candidate.intervention.as_single().unwrap().dose.unwrap().get())
             .collect();
-        for (found, expected) in doses.iter().zip([0.01, 0.0316, 0.1, 0.3, 1.0]) {
+        for (found, expected) in doses.iter().zip([0.01, 0.032, 0.1, 0.3, 1.0]) {
             assert!((found / expected - 1.0).abs() < 0.01, "{doses:?}");
         }
         assert_eq!(doses.len(), 5);

@@ -39,6 +39,16 @@ pub enum PlanError {
     /// A start that is the target.
     #[error("start and target are the same place: there is no distance to cover")]
     NoWay,
+    /// A feature that is not there.
+    #[error("no feature `{feature}` to rank by{}; {known}", crate::screen::nearest_in_words(nearest))]
+    Feature {
+        /// What was asked for.
+        feature: String,
+        /// Features with a similar name.
+        nearest: Vec<String>,
+        /// What there is, in words.
+        known: String,
+    },
     /// An unknown ranker.
     #[error("`{by}` cannot rank; choose one of {known}")]
     By {
@@ -47,4 +57,16 @@ pub enum PlanError {
         /// What there is.
         known: String,
     },
+}
+
+impl PlanError {
+    /// None of `names` is called `feature`.
+    pub fn feature(feature: &str, names: &[String]) -> Self {
+        let nearest = crate::screen::nearest(feature, names.iter().map(String::as_str));
+        let known = match names {
+            [] => "pixels and tracks have no features".to_owned(),
+            names => format!("the features are {}", crate::table::first_few(names, 5)),
+        };
+        Self::Feature { feature: feature.to_owned(), nearest, known }
+    }
 }

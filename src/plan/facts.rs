@@ -61,12 +61,12 @@ impl<'a> Facts<'a> {
     }
 
     /// The mechanism that the screen names for perturbations of this name anywhere.
-    pub(super) fn moa_of_name(&self, name: &str) -> Option<&str> {
+    pub(crate) fn moa_of_name(&self, name: &str) -> Option<&str> {
         self.moa_by_name.get(name).map(String::as_str)
     }
 
     /// Wells in which the rows were measured: a row each, unless rows are objects of one well.
-    pub(super) fn n_wells(&self, rows: &[usize]) -> usize {
+    pub(crate) fn n_wells(&self, rows: &[usize]) -> usize {
         let observations = rows.iter().map(|&row| self.screen.unit(row));
         let nameless = observations.clone().filter(|unit| unit.well.is_none()).count();
         let named: BTreeSet<_> = observations.filter_map(|unit| Some((unit.plate.as_str(), unit.well?))).collect();
@@ -87,7 +87,7 @@ impl<'a> Facts<'a> {
 }
 
 /// Warnings of a candidate that was measured at `rows`.
-pub(super) fn flags(
+pub(crate) fn flags(
     fitted_on: &BTreeSet<Treatment>,
     treatment: &Treatment,
     rows: &[usize],

@@ -179,16 +179,39 @@ impl Goal {
 }
 
 /// The context asked for, or the first of the screen where none is.
-fn context_of(screen: &Screen, wanted: &str) -> Result<String, PlanError> {
+pub(crate) fn context_of(screen: &Screen, wanted: &str) -> Result<String, PlanError> {
     let mut contexts: Vec<String> = screen.treatments().into_keys().map(|treatment| treatment.context).collect();
     contexts.sort();
     contexts.dedup();
     let context = if wanted.is_empty() { contexts.first().map_or("", String::as_str) } else { wanted };
     if !contexts.iter().any(|known| known == context) {
-        let known = contexts.iter().map(|context| format!("`{context}`")).collect::<Vec<_>>().join(", ");
+        let known = match contexts.as_slice() {
+            [only] if only.is_empty() => "one context without a name, so leave `--context` out".to_owned(),
+            contexts => contexts.iter().map(|context| format!("`{context}`")).collect::<Vec<_>>().join(", "),
+        };
         return Err(PlanError::Context { context: context.to_owned(), known });
     }
     Ok(context.to_owned())
+}
+
+/// A sentence on the contexts that are not ranked; empty where there are none.
+pub(crate) fn other_contexts(screen: &Screen, context: &str) -> String {
+    let mut others: Vec<String> = screen.treatments().into_keys().map(|treatment| treatment.context).collect();
+    others.sort();
+    others.dedup();
+    others.retain(|other| other != context);
+    match others.len() {
+        0 => String::new(),
+        n => {
+            let named: Vec<String> = others.iter().take(3).map(|other| format!("`{other}`")).collect();
+            let more = if n > 3 { ", …" } else { "" };
+            format!("ranked in `{context}`; {n} other {} with --context: {}{more}", noun(n), named.join(", "))
+        }
+    }
+}
+
+fn noun(n: usize) -> &'static str {
+    if n == 1 { "context" } else { "contexts" }
 }
 
 /// What cells start from where nothing is asked for.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::error::PlanError;
 use super::facts::{Facts, flags};
-use super::goal::Goal;
+use super::goal::{Goal, other_contexts};
 use super::measured::measured_in;
 use super::ranker::{Ranker, Reached};
 use super::ranking::{RankedIntervention, Ranking};
@@ -97,6 +97,7 @@ pub fn rank(
         verdict: trust.verdict.clone(),
         calibration: trust.calibration.clone(),
         warning: goal.warning.clone(),
+        note: other_contexts(screen, &goal.context),
         target: goal.target_text.clone(),
         start: goal.start_text.clone(),
         by: trust.by.clone(),
@@ -142,7 +143,7 @@ fn shared_by_perturbations<'a>(
 }
 
 /// Why there is no prediction of a candidate, in words.
-fn why_abstained(trained: &TrainedModel, treatment: &Treatment, why: &Abstains) -> String {
+pub(crate) fn why_abstained(trained: &TrainedModel, treatment: &Treatment, why: &Abstains) -> String {
     match unplaced(trained, treatment) {
         Some(unknown) => format!("{treatment}: `{}` was not in training and has no descriptor", unknown.name),
         None => format!("{treatment}: {why}"),

@@ -66,6 +66,8 @@ pub struct Ranking {
     pub calibration: String,
     /// One sentence where the target is not to be trusted; empty otherwise.
     pub warning: String,
+    /// One sentence on contexts that are not ranked; empty where there are none.
+    pub note: String,
     /// The target phenotype, in words.
     pub target: String,
     /// Where the cells start, in words.
@@ -115,8 +117,8 @@ impl Ranking {
                 problem: format!("`{ABSTAINED}`: {error}"),
             })?,
         };
-        let warning = fact("warning")?;
-        Ok(Self { verdict, calibration, warning, target, start, by, rows: rows(&table)?, abstained })
+        let (warning, note) = (fact("warning")?, fact("note")?);
+        Ok(Self { verdict, calibration, warning, note, target, start, by, rows: rows(&table)?, abstained })
     }
 
     fn table(&self) -> Table {
@@ -134,6 +136,7 @@ impl Ranking {
             .with_fact("verdict", &self.verdict)
             .with_fact("calibration", &self.calibration)
             .with_fact("warning", &self.warning)
+            .with_fact("note", &self.note)
             .with_fact("target", &self.target)
             .with_fact("start", &self.start)
             .with_fact("by", self.by.to_string())
@@ -296,6 +299,7 @@ pub(super) mod tests {
             verdict: "the model beats log-dose interpolation on 31 of 40 held-out doses".into(),
             calibration: "80 % intervals: set by 12 calibration treatments".into(),
             warning: String::new(),
+            note: String::new(),
             target: "Eg5 inhibitors".into(),
             start: "DMSO".into(),
             by: Method::Model,

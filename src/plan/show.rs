@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use super::{RankedIntervention, Ranking};
 use crate::predict::Method;
-use crate::table::{Side, TextTable};
+use crate::table::{Side, TextTable, paragraph};
 
 /// Longest text in a cell of the wide table, in characters; parquet and csv hold the whole.
 const MAX_WIDTH: usize = 48;
 
 /// Characters of a line of the narrow table.
-const NARROW: usize = 80;
+pub(super) const NARROW: usize = 80;
 
 /// How much of a ranking is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,21 +24,22 @@ pub enum Shown {
 impl Ranking {
     /// The verdict and the first `top` rows as an aligned table; columns that are empty in all of them are left out.
     pub fn render(&self, top: usize, how: Shown) -> String {
-        let Self { verdict, calibration, warning, start, target, by, rows, abstained } = self;
+        let Self { verdict, calibration, warning, note, start, target, by, rows, abstained } = self;
         let rows_shown = &rows[..top.min(rows.len())];
-        let mut text =
-            format!("{verdict}\n\n{start} -> {target}, by {by}: {} of {} candidates\n", rows_shown.len(), rows.len());
+        let mut text = paragraph(verdict);
+        text.push('\n');
+        text += &paragraph(&format!("{start} -> {target}, by {by}: {} of {} candidates", rows_shown.len(), rows.len()));
         text += match how {
             Shown::Narrow => "score: fraction of the way from start to target, 1 at the target\n",
             Shown::Wide => {
                 "score: fraction of the way from start to target; distance: to the target, in latent units\n"
             }
         };
-        if !calibration.is_empty() {
-            text += &format!("{calibration}\n");
+        for sentence in [calibration, note].into_iter().filter(|sentence| !sentence.is_empty()) {
+            text += &paragraph(sentence);
         }
         if !warning.is_empty() {
-            text += &format!("warning: {warning}\n");
+            text += &paragraph(&format!("warning: {warning}"));
         }
         if !rows_shown.is_empty() {
             let table = match how {
@@ -50,15 +51,15 @@ impl Ranking {
         if let Some(first) = abstained.first() {
             let others =
                 if abstained.len() > 1 { format!(", and {} more", abstained.len() - 1) } else { String::new() };
-            text += &format!("\nnot ranked: {}{others}\n", without_controls(first));
+            text += &format!("\n{}", paragraph(&format!("not ranked: {}{others}", without_controls(first))));
         }
         text
     }
 
     /// One JSON object a line: the ranking as a whole, then its first `top` rows.
     ///
-    /// The first line has `"type": "ranking"` and `verdict`, `calibration`, `warning`, `start`, `target`, `by`, `candidates` (how many
-    /// there are) and `abstained` (candidates of which nothing is predicted, with the reason).
+    /// The first line has `"type": "ranking"` and `verdict`, `calibration`, `warning`, `note`, `start`, `target`, `by`, `candidates`
+    /// (how many there are) and `abstained` (candidates of which nothing is predicted, with the reason).
     /// The others have `"type": "candidate"` and the fields of [`RankedIntervention`] under their names, with
     /// `intervention` in words, `perturbation`, `dose_um` and `hours` of it; what is absent or not finite is `null`.
     pub fn json_lines(&self, top: usize) -> String {
@@ -67,6 +68,7 @@ impl Ranking {
             verdict: &self.verdict,
             calibration: &self.calibration,
             warning: &self.warning,
+            note: &self.note,
             start: &self.start,
             target: &self.target,
             by: &self.by,
@@ -169,7 +171,7 @@ fn on_one_line(text: &str) -> String {
 }
 
 /// Three significant digits.
-fn significant(value: f64) -> String {
+pub(crate) fn significant(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.to_string();
     }
@@ -184,6 +186,7 @@ struct HeadLine<'a> {
     verdict: &'a str,
     calibration: &'a str,
     warning: &'a str,
+    note: &'a str,
     start: &'a str,
     target: &'a str,
     by: &'a Method,
@@ -245,7 +248,7 @@ impl<'a> CandidateLine<'a> {
     }
 }
 
-fn json(line: &impl Serialize) -> String {
+pub(super) fn json(line: &impl Serialize) -> String {
     serde_json::to_string(line).expect("texts and numbers have a JSON") + "\n"
 }
 
@@ -267,7 +270,8 @@ rank  intervention                 score      interval  distance  measured  read
    1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250     1.50              1.75      3  measured here     epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
    2  AZ138 10 µM + taxol 0.03 µM  -0.12                    12.5                                           0  parts of the set                                                                       far from training, toxic
 
-not ranked: unobtainium 1 µM: `unobtainium` was not in training and has no descriptor
+not ranked: unobtainium 1 µM: `unobtainium` was not in training and has no
+descriptor
 ";
         assert_eq!(example().render(10, Shown::Wide), expected);
     }

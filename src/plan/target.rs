@@ -109,6 +109,7 @@ mod tests {
             features: crate::screen::FeatureMatrix::numbered("f", 1, vec![0.0; 3]).into(),
             labels: Vec::new(),
             dropped: Vec::new(),
+            origin: Default::default(),
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wells.csv");
@@ -134,6 +135,7 @@ mod tests {
             features: crate::screen::FeatureMatrix::numbered("f", 1, Vec::new()).into(),
             labels: Vec::new(),
             dropped: Vec::new(),
+            origin: Default::default(),
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wells.csv");

@@ -25,13 +25,13 @@ pub enum MethodKind {
 
 /// The methods of one word each, with what they look at.
 macro_rules! methods {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal, $kind:ident;)*) => {
+    ($($(#[doc = $doc:literal])* $variant:ident = $word:literal, $kind:ident;)*) => {
         /// A method of prediction. It is written, in files and in what is asked for, as one word.
         ///
         /// Methods are ordered by their words.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Method {
-            $($(#[$doc])* $variant,)*
+            $($(#[doc = $doc])* $variant,)*
             /// The effect of the same intervention in the context named, `from:CONTEXT`.
             FromContext(String),
             /// A simple method that predicts latents, which are then read out as the model's are; its word ends in `_of_latents`.
@@ -51,6 +51,15 @@ macro_rules! methods {
                 }
             }
 
+            /// What the method is, in a few words.
+            pub fn words(&self) -> String {
+                match self {
+                    $(Self::$variant => plain(concat!($($doc),*)),)*
+                    Self::FromContext(context) => format!("the same intervention in {context}"),
+                    Self::OfLatents(method) => format!("{}, in latents", method.words()),
+                }
+            }
+
             /// What the method looks at.
             pub fn kind(&self) -> MethodKind {
                 match self {
@@ -63,22 +72,29 @@ macro_rules! methods {
     };
 }
 
+/// A sentence as a phrase: without its capital and its full stop.
+fn plain(sentence: &str) -> String {
+    let text = sentence.trim().trim_end_matches('.');
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect())
+}
+
 methods! {
-    /// The model alone.
+    /// The learned world model (LeWorldModel) alone.
     Model = "lewm", Learned;
     /// All methods, weighted as they did on what was held out: what the tool predicts with.
     Combined = "combined", Learned;
     /// The response of the neighboring doses and what the model says of the difference from them.
     Contrast = "lewm_contrast", Learned;
-    /// Nothing happens.
+    /// Nothing happens: cells stay as they are untreated.
     NoChange = "no_change", Simple;
     /// The mean of the training treatments.
     MeanShift = "mean_shift", Simple;
     /// The nearest training dose of the same perturbations.
     NearestDose = "nearest_dose", Simple;
-    /// Between the training doses around, linear in log dose.
+    /// Between the next lower and the next higher training dose, linear in log dose.
     Interpolation = "interpolation", Simple;
-    /// The same, of profiles that the noise of replicates was taken out of.
+    /// Interpolation of profiles that the noise of replicates was taken out of.
     DenoisedInterpolation = "denoised_interpolation", Simple;
     /// What a hierarchical model of effects expects.
     Prior = "prior", Simple;
@@ -100,11 +116,11 @@ methods! {
     StartMean = "start_mean", Simple;
     /// The mean over training tracks at each time.
     MeanResponse = "mean_response", Simple;
-    /// The same, shifted to the beginning of the track.
+    /// The mean over training tracks, shifted to the beginning of the track.
     MeanResponseShifted = "mean_response_shifted", Simple;
     /// Between the mean tracks of the training doses around.
     NeighborDoses = "neighbor_doses", Simple;
-    /// The same, shifted to the beginning of the track.
+    /// Between the tracks of the training doses around, shifted to the beginning of the track.
     NeighborDosesShifted = "neighbor_doses_shifted", Simple;
     /// The frame that is to be predicted, read out of its own latents: what a perfect prediction would reach.
     TrueFrame = "true_frame", Outcome;
@@ -114,7 +130,7 @@ methods! {
     Perfect = "perfect", Repeat;
     /// Other wells of the same treatment.
     Replicate = "replicate", Repeat;
-    /// The same, shifted to the beginning of the track.
+    /// Other tracks of the same treatment, shifted to the beginning of the track.
     ReplicateShifted = "replicate_shifted", Repeat;
 }
 
@@ -255,6 +271,13 @@ mod tests {
         ];
         assert_eq!(not_compared, expected);
         assert!(Method::OfLatents(Box::new(Method::MeanShift)).is_baseline());
+    }
+
+    #[test]
+    fn every_method_says_what_it_is() {
+        assert_eq!(Method::Model.words(), "the learned world model (LeWorldModel) alone");
+        assert_eq!(Method::FromContext("A549".into()).words(), "the same intervention in A549");
+        assert!(PLAIN.iter().all(|method| method.words().len() > 8 && !method.words().ends_with('.')));
     }
 
     #[test]

@@ -333,6 +333,7 @@ mod tests {
             features: FeatureMatrix::numbered("f", 2, values).into(),
             labels: Vec::new(),
             dropped: Vec::new(),
+            origin: Default::default(),
         }
     }
 

@@ -31,7 +31,9 @@ pub enum Artifact {
     Descriptors,
     /// The dataset card, `card.toml`: under another name, the run folder would be taken for a data set.
     Card,
-    /// Latents of every observation, `embeddings.parquet`.
+    /// From latents to the embedding, `embedding.json`.
+    EmbeddingMap,
+    /// The embedding of every observation, `embeddings.parquet`.
     Embeddings,
     /// Mean latents of every well of an image screen, `embeddings-well.parquet`.
     WellEmbeddings,
@@ -73,6 +75,7 @@ impl Artifact {
             Self::Screen => "screen.parquet",
             Self::Descriptors => "descriptors.json",
             Self::Card => "card.toml",
+            Self::EmbeddingMap => "embedding.json",
             Self::Embeddings => "embeddings.parquet",
             Self::WellEmbeddings => "embeddings-well.parquet",
             Self::InterventionEmbeddings => "embeddings-intervention.parquet",

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Artifact;
-use crate::screen::{Design, Dropped, FeatureMatrix, Label, Reference, RowKind, Screen, Units};
+use crate::screen::{Design, Dropped, FeatureMatrix, Label, Origin, OriginColumn, Reference, RowKind, Screen, Units};
 use crate::table::{Column, FileError, Table, read_json, write_json};
 
 /// Begins the names of columns of labels, and of features.
@@ -22,6 +22,7 @@ const FEATURE: &str = "feature:";
 const NAME: &str = "name";
 const REFERENCE: &str = "reference";
 const DROPPED: &str = "dropped";
+const ORIGIN: &str = "columns_of_files";
 
 /// The screen of a run, with what is known of its perturbations.
 #[derive(Debug)]
@@ -66,10 +67,12 @@ impl KeptScreen {
 fn table(screen: &Screen) -> Table {
     let features = screen.features.in_memory();
     let dropped = serde_json::to_string(&screen.dropped).expect("texts and numbers have a JSON");
+    let columns = serde_json::to_string(&screen.origin.columns).expect("texts and numbers have a JSON");
     let mut table = Table::new()
         .with_fact(NAME, &screen.name)
         .with_fact(REFERENCE, screen.reference().word())
         .with_fact(DROPPED, dropped)
+        .with_fact(ORIGIN, columns)
         .with_units(&screen.units);
     for Label { name, values } in &screen.labels {
         table = table.with(format!("{LABEL}{name}"), format!("`{name}` of the screen"), Column::Text(values.clone()));
@@ -91,18 +94,19 @@ fn screen_of(table: &Table) -> Result<Screen, FileError> {
     let reference = references.into_iter().find(|reference| reference.word() == word);
     let reference = reference
         .ok_or_else(|| FileError::damaged(table.path(), format!("`{word}` is not a reference of profiles")))?;
-    let dropped: Vec<Dropped> = serde_json::from_str(fact(DROPPED)?)
-        .map_err(|error| FileError::damaged(table.path(), format!("`{DROPPED}`: {error}")))?;
-    let (mut labels, mut names, mut columns) = (Vec::new(), Vec::new(), Vec::new());
+    let damaged = |name: &str, error: serde_json::Error| FileError::damaged(table.path(), format!("`{name}`: {error}"));
+    let dropped: Vec<Dropped> = serde_json::from_str(fact(DROPPED)?).map_err(|error| damaged(DROPPED, error))?;
+    let columns: Vec<OriginColumn> = serde_json::from_str(fact(ORIGIN)?).map_err(|error| damaged(ORIGIN, error))?;
+    let (mut labels, mut names, mut values_of) = (Vec::new(), Vec::new(), Vec::new());
     for column in table.columns() {
         if let Some(name) = column.name.strip_prefix(LABEL) {
             labels.push(Label { name: name.to_owned(), values: table.text(&column.name)?.to_vec() });
         } else if let Some(name) = column.name.strip_prefix(FEATURE) {
             names.push(name.to_owned());
-            columns.push(table.float32(&column.name)?);
+            values_of.push(table.float32(&column.name)?);
         }
     }
-    let values = (0..table.n_rows()).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
+    let values = (0..table.n_rows()).flat_map(|row| values_of.iter().map(move |column| column[row])).collect();
     Ok(Screen {
         name: fact(NAME)?.clone(),
         design: Design::of_reference(reference),
@@ -110,6 +114,7 @@ fn screen_of(table: &Table) -> Result<Screen, FileError> {
         features: FeatureMatrix::new(names, values).into(),
         labels,
         dropped,
+        origin: Origin { columns, measured: None },
     })
 }
 
@@ -143,6 +148,10 @@ mod tests {
             features: FeatureMatrix::new(vec!["f".into(), "label:moa".into()], vec![0.1, -1e-30, 3.0, 1e30]).into(),
             labels,
             dropped: vec![Dropped { reason: "no values".into(), rows: 2 }],
+            origin: Origin {
+                columns: vec![OriginColumn { name: "dose [nM]".into(), ours: "dose_um".into(), factor: 1e-3 }],
+                measured: None,
+            },
         };
         let descriptors = BTreeMap::from([("taxol".to_owned(), vec![0.1f32, 1e-30, 16_777_216.0])]);
         let folder = tempfile::tempdir().unwrap();
@@ -153,6 +162,7 @@ mod tests {
         assert_eq!((&kept.screen.name, &kept.screen.design), (&screen.name, &screen.design));
         assert_eq!(kept.screen.units, screen.units);
         assert_eq!(kept.screen.features.in_memory(), screen.features.in_memory());
+        assert_eq!(kept.screen.origin.columns, screen.origin.columns);
         assert_eq!((kept.screen.labels, kept.screen.dropped), (screen.labels, screen.dropped));
     }
 

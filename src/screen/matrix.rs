@@ -1,6 +1,7 @@
 //! Tables of measured values with named columns: in memory, or where they lie.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -12,8 +13,8 @@ use super::stored::StoredRows;
 /// the pixels of images in mapped files; who needs all values at once asks for them [in memory](Self::in_memory).
 #[derive(Debug, Clone)]
 pub enum Features {
-    /// All values in memory.
-    Memory(FeatureMatrix),
+    /// All values in memory, which copies share.
+    Memory(Arc<FeatureMatrix>),
     /// Rows in files, read and scaled when they are asked for.
     Stored {
         /// One for each sample of a row.
@@ -115,7 +116,7 @@ impl Features {
     /// The rows at `rows`, in that order; rows in files stay there.
     pub fn select_rows(&self, rows: &[usize]) -> Self {
         match self {
-            Self::Memory(matrix) => Self::Memory(matrix.select_rows(rows)),
+            Self::Memory(matrix) => matrix.select_rows(rows).into(),
             Self::Stored { names, rows: stored } => Self::Stored { names: names.clone(), rows: stored.select(rows) },
         }
     }
@@ -123,7 +124,7 @@ impl Features {
     /// All values in memory: of profiles those that are there, of pixels a copy.
     pub fn in_memory(&self) -> Cow<'_, FeatureMatrix> {
         match self {
-            Self::Memory(matrix) => Cow::Borrowed(matrix),
+            Self::Memory(matrix) => Cow::Borrowed(matrix.as_ref()),
             Self::Stored { rows, .. } => Cow::Owned(self.gather_matrix(&(0..rows.len()).collect::<Vec<_>>())),
         }
     }
@@ -139,9 +140,9 @@ impl PartialEq for Features {
 impl Features {
     /// Values in memory, to be changed in place.
     pub(crate) fn in_memory_mut(&mut self) -> &mut FeatureMatrix {
-        *self = Self::Memory(self.in_memory().into_owned());
+        *self = self.in_memory().into_owned().into();
         match self {
-            Self::Memory(matrix) => matrix,
+            Self::Memory(matrix) => Arc::make_mut(matrix),
             Self::Stored { .. } => unreachable!("they were brought into memory above"),
         }
     }
@@ -149,7 +150,7 @@ impl Features {
 
 impl From<FeatureMatrix> for Features {
     fn from(matrix: FeatureMatrix) -> Self {
-        Self::Memory(matrix)
+        Self::Memory(Arc::new(matrix))
     }
 }
 

@@ -11,6 +11,7 @@ mod lexicon;
 mod matrix;
 mod mechanism;
 mod nearest;
+mod origin;
 mod query;
 mod spread;
 mod stored;
@@ -28,6 +29,8 @@ pub use label::Label;
 pub use lexicon::{InterventionError, Lexicon, Read};
 pub use matrix::{FeatureMatrix, Features};
 pub use mechanism::share_mechanism;
+pub(crate) use nearest::{nearest, nearest_in_words};
+pub use origin::{Origin, OriginColumn};
 pub use query::{Query, QueryError};
 use serde::{Deserialize, Serialize};
 pub use spread::ChannelSpread;
@@ -72,6 +75,8 @@ pub struct Screen {
     pub labels: Vec<Label>,
     /// What loading left out.
     pub dropped: Vec<Dropped>,
+    /// What it keeps of the files it came from.
+    pub origin: Origin,
 }
 
 impl Screen {
@@ -83,6 +88,11 @@ impl Screen {
     /// What its rows are.
     pub fn row_kind(&self) -> RowKind {
         RowKind::of(self.reference(), self.features.is_of_pixels())
+    }
+
+    /// Values in the units of the files, whether `features` are normalized or not.
+    pub fn measured(&self) -> &Features {
+        self.origin.measured.as_ref().unwrap_or(&self.features)
     }
 
     /// Number of observations.
@@ -152,6 +162,7 @@ impl Screen {
                 })
                 .collect(),
             dropped: self.dropped.clone(),
+            origin: self.origin.select(rows),
         }
     }
 }

@@ -4,13 +4,13 @@
 const MOST_PROPOSED: usize = 3;
 
 /// Names that are `wanted` but for case or a few letters, or that hold it; nearest first.
-pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let wanted = wanted.to_lowercase();
     let most = wanted.chars().count() / 3;
     let mut near: Vec<(usize, &str)> = names
         .filter_map(|name| {
             let lower = name.to_lowercase();
-            let distance = strsim::levenshtein(&wanted, &lower);
+            let distance = strsim::osa_distance(&wanted, &lower);
             let is_near = distance <= most || wanted.chars().count() >= 3 && lower.contains(&wanted);
             is_near.then_some((distance, name))
         })
@@ -21,7 +21,7 @@ pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
 }
 
 /// `; did you mean …?`, or nothing where no name is near.
-pub(super) fn nearest_in_words(nearest: &[String]) -> String {
+pub(crate) fn nearest_in_words(nearest: &[String]) -> String {
     if nearest.is_empty() {
         return String::new();
     }

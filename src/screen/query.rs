@@ -4,18 +4,27 @@
 //! moa == "Actin disruptors" and dose_um >= 1
 //! perturbation in (taxol, "epothilone B") or not (plate == P1)
 //! moa contains tubulin
+//! cellviab <= -0.5 and Metadata_dose_nM >= 100
 //! ```
 //!
 //! A condition compares a column with a value: `==`, `!=`, `>=`, `<=`, `>`, `<`, `in (…)`, `not in (…)` or `contains`.
 //! Conditions are joined by `and` and `or`, of which `and` binds closer, negated by `not`, and grouped by parentheses.
 //! A name or a value that holds spaces or other signs stands in quotes; backticks quote a column.
 //! Values that are numbers on both sides are compared as numbers, everything else as text.
+//!
+//! A column is one that every screen has, a label, a column of the files that became one of ours, a perturbation (its dose
+//! in µM, 0 where it was not given) or a feature in the units of the files; where several have one name, the first of them.
+//! `feature:NAME` is the feature in any case.
+
+mod parse;
 
 use std::collections::BTreeSet;
 
 use super::Screen;
 use super::mechanism::mechanisms;
 use super::nearest::{nearest, nearest_in_words};
+use super::origin::OriginColumn;
+use parse::Parser;
 
 /// A query that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,19 +101,22 @@ enum Comparison {
     Contains,
 }
 
-/// Symbols, longer ones before those that they begin with.
-const SYMBOLS: [(&str, Comparison); 6] = [
-    ("==", Comparison::Equal),
-    ("!=", Comparison::NotEqual),
-    (">=", Comparison::AtLeast),
-    ("<=", Comparison::AtMost),
-    (">", Comparison::Above),
-    ("<", Comparison::Below),
+/// Columns that every screen has.
+const COLUMNS: [&str; 10] = [
+    "perturbation",
+    "intervention",
+    "dose_um",
+    "hours",
+    "plate",
+    "well",
+    "context",
+    "lab_batch",
+    "replicate",
+    "cell_count",
 ];
 
-/// Columns that every screen has.
-const COLUMNS: [&str; 9] =
-    ["perturbation", "intervention", "dose_um", "hours", "plate", "well", "context", "lab_batch", "replicate"];
+/// Begins the name of a feature whose own name something else has.
+const FEATURE: &str = "feature:";
 
 /// The label whose values may join several mechanisms by `|`.
 const MECHANISM: &str = "moa";
@@ -128,30 +140,16 @@ impl Query {
 
     /// Whether each observation of `screen` satisfies the query.
     ///
-    /// Columns are `perturbation`, `intervention`, `dose_um`, `hours`, `plate`, `well`, `context`, `lab_batch`, `replicate`
-    /// and every label of the screen; the name of a perturbation stands for its dose in µM, 0 where it was not given.
+    /// Columns are `perturbation`, `intervention`, `dose_um`, `hours`, `plate`, `well`, `context`, `lab_batch`, `replicate`,
+    /// `cell_count`, every label of the screen, columns of its files, perturbations and features; see the module.
     /// A value that is missing satisfies `!=` and `not in` alone.
     /// A label `moa` that joins several mechanisms by `|` equals each of them.
     ///
     /// # Errors
     /// [`QueryError::Column`].
     pub fn mask(&self, screen: &Screen) -> Result<Vec<bool>, QueryError> {
-        let perturbations: BTreeSet<&str> = screen
-            .units
-            .by_row()
-            .flat_map(|unit| unit.intervention.members())
-            .map(|member| member.perturbation.name.as_str())
-            .collect();
-        for condition in self.expression.conditions() {
-            let column = condition.column.as_str();
-            if !COLUMNS.contains(&column) && screen.label(column).is_none() && !perturbations.contains(column) {
-                let columns = COLUMNS.into_iter().chain(screen.labels.iter().map(|label| label.name.as_str()));
-                let known: Vec<String> = columns.clone().map(|name| format!("`{name}`")).collect();
-                let nearest = nearest(column, columns.chain(perturbations));
-                return Err(QueryError::Column { column: column.to_owned(), nearest, known: known.join(", ") });
-            }
-        }
-        Ok((0..screen.n_observations()).map(|row| self.expression.holds(screen, row)).collect())
+        let known = self.expression.resolve(screen, &perturbations_of(screen))?;
+        Ok((0..screen.n_observations()).map(|row| known.holds(screen, row)).collect())
     }
 
     /// Treated rows (treatments and positive controls) that satisfy the query, ascending; at least one.
@@ -163,32 +161,191 @@ impl Query {
         let is_treated = |row: &usize| screen.unit(*row).role.is_treated();
         let treated: Vec<usize> = (0..screen.n_observations()).filter(is_treated).collect();
         let rows: Vec<usize> = treated.iter().copied().filter(|&row| mask[row]).collect();
-        if rows.is_empty() { Err(self.empty(screen, &treated)) } else { Ok(rows) }
+        if rows.is_empty() { Err(self.empty(screen, &treated)?) } else { Ok(rows) }
     }
 
-    fn empty(&self, screen: &Screen, treated: &[usize]) -> QueryError {
-        let conditions = self.expression.conditions();
-        let is_never_met = |condition: &&&Condition| {
-            !treated.iter().any(|&row| condition.holds(value(screen, row, &condition.column)))
+    fn empty(&self, screen: &Screen, treated: &[usize]) -> Result<QueryError, QueryError> {
+        let perturbations = perturbations_of(screen);
+        let known = self.expression.resolve(screen, &perturbations)?;
+        let conditions = known.conditions();
+        let is_never_met = |(condition, source): &&(&Condition, Source)| {
+            !treated.iter().any(|&row| condition.holds(*source, screen, row))
         };
-        let condition = conditions.iter().find(is_never_met).unwrap_or(&conditions[0]);
-        let values: BTreeSet<String> =
-            treated.iter().filter_map(|&row| value(screen, row, &condition.column)).collect();
-        let nearest = match condition.values.as_slice() {
-            [wanted] => nearest(wanted, values.iter().map(String::as_str)),
-            _ => Vec::new(),
-        };
-        let more = if values.len() > MOST_LISTED { ", …" } else { "" };
-        let listed: Vec<String> = values.iter().take(MOST_LISTED).cloned().collect();
-        let values = if listed.is_empty() { "no value".to_owned() } else { listed.join(", ") + more };
-        QueryError::Empty { query: self.text.clone(), column: condition.column.clone(), values, nearest }
+        let (condition, source) = conditions.iter().find(is_never_met).unwrap_or(&conditions[0]);
+        let values: BTreeSet<String> = treated.iter().filter_map(|&row| source.value(screen, row)).collect();
+        // Of a bound no value comes near.
+        let is_equality = matches!(condition.comparison, Comparison::Equal | Comparison::In);
+        let wanted = if is_equality { condition.values.as_slice() } else { &[] };
+        let (values, nearest) = values_in_words(values, wanted);
+        Ok(QueryError::Empty { query: self.text.clone(), column: condition.column.clone(), values, nearest })
     }
 }
 
-impl Expression {
-    fn conditions(&self) -> Vec<&Condition> {
+fn perturbations_of(screen: &Screen) -> BTreeSet<&str> {
+    let members = screen.units.by_row().flat_map(|unit| unit.intervention.members());
+    members.map(|member| member.perturbation.name.as_str()).collect()
+}
+
+/// A few values of a column, numbers in their order, and those that come near one that was asked for.
+fn values_in_words(values: BTreeSet<String>, wanted: &[String]) -> (String, Vec<String>) {
+    let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
+    if let Some(mut numbers) = numbers.filter(|numbers| !numbers.is_empty()) {
+        numbers.sort_by(f64::total_cmp);
+        let words = match numbers.len() <= MOST_LISTED {
+            true => numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(", "),
+            false => format!("{} values from {} to {}", numbers.len(), numbers[0], numbers[numbers.len() - 1]),
+        };
+        let nearest = match wanted {
+            [wanted] => wanted.parse().map_or(Vec::new(), |wanted| around(&numbers, wanted)),
+            _ => Vec::new(),
+        };
+        return (words, nearest);
+    }
+    let listed: Vec<String> = values.iter().take(MOST_LISTED).cloned().collect();
+    let nearest = match wanted {
+        [wanted] => nearest(wanted, values.iter().map(String::as_str)),
+        _ => Vec::new(),
+    };
+    let more = values.len() - listed.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let words = if listed.is_empty() { "no value".to_owned() } else { listed.join(", ") + &more };
+    (words, nearest)
+}
+
+/// The numbers, which are sorted, next to `wanted` on both sides.
+fn around(sorted: &[f64], wanted: f64) -> Vec<String> {
+    let above = sorted.partition_point(|&number| number < wanted);
+    let neighbors = [above.checked_sub(1), Some(above)].into_iter().flatten();
+    neighbors.filter_map(|at| sorted.get(at)).map(f64::to_string).collect()
+}
+
+/// Where the values of a column are.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    /// What every screen has, by its name.
+    Unit(&'a str),
+    /// What every screen has, in the unit of the files.
+    Scaled(&'a OriginColumn),
+    /// The label of that number.
+    Label(usize),
+    /// The dose of the perturbation of that name.
+    Dose(&'a str),
+    /// The feature of that number, as measured.
+    Feature(usize),
+}
+
+impl<'a> Source<'a> {
+    fn of(screen: &'a Screen, perturbations: &BTreeSet<&'a str>, column: &str) -> Option<Self> {
+        let feature = |name: &str| match screen.measured().is_of_pixels() {
+            true => None,
+            false => screen.measured().names().iter().position(|feature| feature == name).map(Self::Feature),
+        };
+        if let Some(name) = column.strip_prefix(FEATURE) {
+            return feature(name);
+        }
+        let unit = || COLUMNS.into_iter().find(|name| *name == column).map(Self::Unit);
+        let label = || screen.labels.iter().position(|label| label.name == column).map(Self::Label);
+        let of_files = || screen.origin.columns.iter().find(|known| known.name == column);
+        let renamed = |known: &'a OriginColumn| match screen.labels.iter().position(|label| label.name == known.ours) {
+            Some(label) => Self::Label(label),
+            None => Self::Scaled(known),
+        };
+        let perturbation = || perturbations.get(column).map(|name| Self::Dose(name));
+        let known = unit().or_else(label).or_else(|| of_files().map(renamed)).or_else(perturbation);
+        // Tables of many pipelines begin metadata so, and people type it of those that do not.
+        let plain = || column.strip_prefix("Metadata_").and_then(|plain| Self::of(screen, perturbations, plain));
+        known.or_else(|| feature(column)).or_else(plain)
+    }
+
+    /// Names that a query can ask for.
+    fn names(screen: &'a Screen, perturbations: &BTreeSet<&'a str>) -> Vec<&'a str> {
+        let labels = screen.labels.iter().map(|label| label.name.as_str());
+        let of_files = screen.origin.columns.iter().map(|known| known.name.as_str());
+        let features = screen.measured().names().iter().map(String::as_str);
+        let features = features.filter(|_| !screen.measured().is_of_pixels());
+        COLUMNS.into_iter().chain(labels).chain(of_files).chain(perturbations.iter().copied()).chain(features).collect()
+    }
+
+    /// What it holds for an observation, as text; `None` where it holds nothing.
+    fn value(self, screen: &Screen, row: usize) -> Option<String> {
+        let unit = screen.unit(row);
         match self {
-            Self::Condition(condition) => vec![condition],
+            Self::Unit("perturbation") => Some(unit.intervention.perturbation_names()),
+            Self::Unit("intervention") => Some(unit.intervention.to_string()),
+            Self::Unit("dose_um") => Some(unit.intervention.as_single()?.dose?.get().to_string()),
+            Self::Unit("hours") => unit.intervention.hours().map(|hours| hours.to_string()),
+            Self::Unit("plate") => Some(unit.plate.clone()),
+            Self::Unit("well") => unit.well.map(|well| well.to_string()),
+            Self::Unit("context") => Some(unit.context.clone()),
+            Self::Unit("lab_batch") => unit.lab_batch.clone(),
+            Self::Unit("replicate") => unit.replicate.clone(),
+            Self::Unit("cell_count") => unit.cell_count.map(|count| count.to_string()),
+            Self::Unit(_) => None,
+            Self::Scaled(OriginColumn { ours, factor, .. }) => {
+                let value = Self::Unit(ours).value(screen, row)?;
+                match value.parse::<f64>() {
+                    Ok(number) if *factor != 1.0 => Some((number / factor).to_string()),
+                    _ => Some(value),
+                }
+            }
+            Self::Label(label) => screen.labels[label].values[row].clone(),
+            Self::Dose(name) => {
+                let mut members = unit.intervention.members().iter();
+                let member = members.find(|member| member.perturbation.name == name);
+                member.map_or(Some("0".to_owned()), |member| Some(member.dose?.get().to_string()))
+            }
+            // The shortest digits that mean this number, so that 0.1 in a file equals 0.1 in a query.
+            Self::Feature(feature) => {
+                let value = screen.measured().read_row(row)[feature];
+                value.is_finite().then(|| value.to_string())
+            }
+        }
+    }
+}
+
+/// An expression whose columns are found.
+enum Known<'a> {
+    Condition(&'a Condition, Source<'a>),
+    Not(Box<Known<'a>>),
+    And(Vec<Known<'a>>),
+    Or(Vec<Known<'a>>),
+}
+
+impl Expression {
+    /// The same with the source of every column.
+    fn resolve<'a>(&'a self, screen: &'a Screen, perturbations: &BTreeSet<&'a str>) -> Result<Known<'a>, QueryError> {
+        let all = |parts: &'a [Expression]| -> Result<Vec<Known<'a>>, QueryError> {
+            parts.iter().map(|part| part.resolve(screen, perturbations)).collect()
+        };
+        Ok(match self {
+            Self::Condition(condition) => match Source::of(screen, perturbations, &condition.column) {
+                Some(source) => Known::Condition(condition, source),
+                None => return Err(unknown(screen, perturbations, &condition.column)),
+            },
+            Self::Not(expression) => Known::Not(Box::new(expression.resolve(screen, perturbations)?)),
+            Self::And(parts) => Known::And(all(parts)?),
+            Self::Or(parts) => Known::Or(all(parts)?),
+        })
+    }
+}
+
+/// Nothing is called `column`.
+fn unknown(screen: &Screen, perturbations: &BTreeSet<&str>, column: &str) -> QueryError {
+    let nearest = nearest(column, Source::names(screen, perturbations).into_iter());
+    let names = COLUMNS.into_iter().chain(screen.labels.iter().map(|label| label.name.as_str()));
+    let known: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let features = screen.measured();
+    let features = match features.names().first().filter(|_| !features.is_of_pixels()) {
+        Some(first) => format!(", perturbations, and features such as `{first}`"),
+        None => " and perturbations".to_owned(),
+    };
+    QueryError::Column { column: column.to_owned(), nearest, known: known.join(", ") + &features }
+}
+
+impl<'a> Known<'a> {
+    fn conditions(&self) -> Vec<(&'a Condition, Source<'a>)> {
+        match self {
+            Self::Condition(condition, source) => vec![(condition, *source)],
             Self::Not(expression) => expression.conditions(),
             Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(Self::conditions).collect(),
         }
@@ -196,7 +353,7 @@ impl Expression {
 
     fn holds(&self, screen: &Screen, row: usize) -> bool {
         match self {
-            Self::Condition(condition) => condition.holds(value(screen, row, &condition.column)),
+            Self::Condition(condition, source) => condition.holds(*source, screen, row),
             Self::Not(expression) => !expression.holds(screen, row),
             Self::And(parts) => parts.iter().all(|part| part.holds(screen, row)),
             Self::Or(parts) => parts.iter().any(|part| part.holds(screen, row)),
@@ -205,15 +362,15 @@ impl Expression {
 }
 
 impl Condition {
-    fn holds(&self, measured: Option<String>) -> bool {
+    fn holds(&self, source: Source, screen: &Screen, row: usize) -> bool {
         let is_negated = matches!(self.comparison, Comparison::NotEqual | Comparison::NotIn);
-        let Some(measured) = measured else { return is_negated };
+        let Some(measured) = source.value(screen, row) else { return is_negated };
+        let is_mechanism = matches!(source, Source::Label(label) if screen.labels[label].name == MECHANISM);
         let numbers = |wanted: &str| measured.parse::<f64>().ok().zip(wanted.parse::<f64>().ok());
         let equals = |wanted: &String| match numbers(wanted) {
             Some((measured, wanted)) => is_same(measured, wanted),
             None => {
-                let is_one_of_several =
-                    self.column == MECHANISM && mechanisms(&measured).any(|mechanism| mechanism == wanted);
+                let is_one_of_several = is_mechanism && mechanisms(&measured).any(|mechanism| mechanism == wanted);
                 measured == *wanted || is_one_of_several
             }
         };
@@ -237,259 +394,5 @@ fn is_same(measured: f64, wanted: f64) -> bool {
     (measured - wanted).abs() <= 1e-9 * measured.abs().max(wanted.abs())
 }
 
-/// What `column` holds for an observation, as text; `None` where it holds nothing.
-fn value(screen: &Screen, row: usize, column: &str) -> Option<String> {
-    let unit = screen.unit(row);
-    match column {
-        "perturbation" => Some(unit.intervention.perturbation_names()),
-        "intervention" => Some(unit.intervention.to_string()),
-        "dose_um" => Some(unit.intervention.as_single()?.dose?.get().to_string()),
-        "hours" => unit.intervention.hours().map(|hours| hours.to_string()),
-        "plate" => Some(unit.plate.clone()),
-        "well" => unit.well.map(|well| well.to_string()),
-        "context" => Some(unit.context.clone()),
-        "lab_batch" => unit.lab_batch.clone(),
-        "replicate" => unit.replicate.clone(),
-        name => match screen.label(name) {
-            Some(label) => label.values[row].clone(),
-            None => {
-                let mut members = unit.intervention.members().iter();
-                let member = members.find(|member| member.perturbation.name == name);
-                member.map_or(Some("0".to_owned()), |member| Some(member.dose?.get().to_string()))
-            }
-        },
-    }
-}
-
-/// A query that is being read from its left.
-struct Parser<'a> {
-    query: &'a str,
-    rest: &'a str,
-}
-
-impl<'a> Parser<'a> {
-    fn error(&self, expected: &'static str) -> QueryError {
-        QueryError::Syntax { query: self.query.to_owned(), rest: self.rest.to_owned(), expected }
-    }
-
-    /// `PART or PART …`
-    fn any_of(&mut self) -> Result<Expression, QueryError> {
-        let mut parts = vec![self.all_of()?];
-        while self.word("or") {
-            parts.push(self.all_of()?);
-        }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::Or(parts) })
-    }
-
-    /// `PART and PART …`
-    fn all_of(&mut self) -> Result<Expression, QueryError> {
-        let mut parts = vec![self.part()?];
-        while self.word("and") {
-            parts.push(self.part()?);
-        }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::And(parts) })
-    }
-
-    /// `not PART`, `( … )` or a condition.
-    fn part(&mut self) -> Result<Expression, QueryError> {
-        if self.word("not") {
-            return Ok(Expression::Not(Box::new(self.part()?)));
-        }
-        if self.sign("(") {
-            let expression = self.any_of()?;
-            return if self.sign(")") { Ok(expression) } else { Err(self.error("a closing parenthesis")) };
-        }
-        self.condition().map(Expression::Condition)
-    }
-
-    fn condition(&mut self) -> Result<Condition, QueryError> {
-        let column = self.text(&['`', '"', '\''])?.ok_or_else(|| self.error("a column name"))?;
-        let is_negated = self.word("not");
-        if self.word("in") {
-            let comparison = if is_negated { Comparison::NotIn } else { Comparison::In };
-            return Ok(Condition { column, comparison, values: self.list()? });
-        }
-        if is_negated {
-            return Err(self.error("`in`"));
-        }
-        let comparison = if self.word("contains") {
-            Comparison::Contains
-        } else {
-            let symbol = SYMBOLS.into_iter().find(|(symbol, _)| self.sign(symbol));
-            symbol.ok_or_else(|| self.error("==, !=, >=, <=, >, <, in or contains"))?.1
-        };
-        let value = self.text(&['"', '\''])?.ok_or_else(|| self.error("a value"))?;
-        Ok(Condition { column, comparison, values: vec![value] })
-    }
-
-    /// `(VALUE, VALUE, …)`
-    fn list(&mut self) -> Result<Vec<String>, QueryError> {
-        if !self.sign("(") {
-            return Err(self.error("a list of values in parentheses"));
-        }
-        let mut values = Vec::new();
-        loop {
-            values.push(self.text(&['"', '\''])?.ok_or_else(|| self.error("a value"))?);
-            if self.sign(")") {
-                return Ok(values);
-            }
-            if !self.sign(",") {
-                return Err(self.error("a comma or a closing parenthesis"));
-            }
-        }
-    }
-
-    /// A quoted text, or one up to a space, a parenthesis, a comma or a comparison; `None` where there is neither.
-    fn text(&mut self, quotes: &[char]) -> Result<Option<String>, QueryError> {
-        if let Some(quote) = self.rest.chars().next().filter(|first| quotes.contains(first)) {
-            let inner = &self.rest[quote.len_utf8()..];
-            let end = inner.find(quote).ok_or_else(|| self.error("a closing quote"))?;
-            self.advance(end + 2 * quote.len_utf8());
-            return Ok(Some(inner[..end].to_owned()));
-        }
-        let ends = |c: char| c.is_whitespace() || "()=!<>,".contains(c);
-        let text = &self.rest[..self.rest.find(ends).unwrap_or(self.rest.len())];
-        self.advance(text.len());
-        Ok((!text.is_empty()).then(|| text.to_owned()))
-    }
-
-    /// Takes `sign` if it comes next.
-    fn sign(&mut self, sign: &str) -> bool {
-        let is_next = self.rest.starts_with(sign);
-        if is_next {
-            self.advance(sign.len());
-        }
-        is_next
-    }
-
-    /// Takes `word`, in any case, if it comes next and ends there.
-    fn word(&mut self, word: &str) -> bool {
-        let is_next = self.rest.get(..word.len()).is_some_and(|next| next.eq_ignore_ascii_case(word))
-            && self.rest[word.len()..].starts_with(|c: char| c.is_whitespace() || c == '(');
-        if is_next {
-            self.advance(word.len());
-        }
-        is_next
-    }
-
-    fn advance(&mut self, bytes: usize) {
-        self.rest = self.rest[bytes..].trim_start();
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::{
-        Application, FeatureMatrix, Intervention, Kind, Label, Micromolar, Perturbation, Role, Unit, Units,
-    };
-    use super::*;
-
-    /// Rows: agonist 0.8; agonist 5 + VX-809 3.2; VX-809 3.2 on plate `P 2`; a control; with mechanisms.
-    fn screen() -> Screen {
-        let member = |name: &str, dose: f64| Application {
-            perturbation: Perturbation { name: name.into(), kind: Kind::Compound },
-            dose: Micromolar::new(dose),
-        };
-        let row = |plate: &str, role: Role, members: Vec<Application>| Unit {
-            plate: plate.into(),
-            well: None,
-            role,
-            intervention: Intervention::of(members),
-            context: String::new(),
-            lab_batch: None,
-            replicate: None,
-            cell_count: None,
-        };
-        let moa = ["Actin disruptors", "Kinase|Actin disruptors", "CFTR corrector"].map(|moa| Some(moa.to_owned()));
-        Screen {
-            name: "s".into(),
-            design: super::super::Design::AgainstControls,
-            units: Units::of_each(vec![
-                row("P1", Role::Treatment, vec![member("agonist", 0.8)]),
-                row("P1", Role::Treatment, vec![member("agonist", 5.0), member("VX-809", 3.2)]),
-                row("P 2", Role::PositiveControl, vec![member("VX-809", 3.2)]),
-                row("P1", Role::NegativeControl, Vec::new()),
-            ]),
-            features: FeatureMatrix::numbered("f", 1, vec![0.0; 4]).into(),
-            labels: vec![Label { name: "moa".into(), values: moa.into_iter().chain([None]).collect() }],
-            dropped: vec![],
-        }
-    }
-
-    fn treated(query: &str) -> Result<Vec<usize>, QueryError> {
-        Query::parse(query)?.treated_rows(&screen())
-    }
-
-    #[test]
-    fn finds_the_rows_that_satisfy_it() {
-        let check = |query: &str, rows: &[usize]| assert_eq!(treated(query).unwrap(), rows, "{query}");
-        check("agonist >= 0.8", &[0, 1]);
-        check("agonist > 0.8", &[1]);
-        check("agonist > 0 and VX-809 == 0", &[0]);
-        check("agonist == 0", &[2]);
-        check("plate == 'P 2' or agonist == 5", &[1, 2]);
-        check("plate == 'P 2' or agonist == 5 and VX-809 == 0 or agonist == 0.80", &[0, 2]);
-        check("(plate == 'P 2' or agonist == 5) and not VX-809 == 0", &[1, 2]);
-        check("not (plate == 'P 2')", &[0, 1]);
-        check("NOT plate=='P 2' AND `agonist`<1", &[0]);
-        check("agonist in (0.8, 5)", &[0, 1]);
-        check("plate not in ('P 2', P3)", &[0, 1]);
-        check("moa == 'Actin disruptors'", &[0, 1]);
-        check("moa != 'Actin disruptors'", &[2]);
-        check("moa contains \"actin\"", &[0, 1]);
-        check("perturbation contains vx", &[1, 2]);
-        check("dose_um >= 0.8", &[0, 2]);
-    }
-
-    #[test]
-    fn a_dose_is_found_in_spite_of_the_last_digits() {
-        assert_eq!(treated("agonist == 0.7999999999999").unwrap(), [0]);
-        assert_eq!(treated("agonist >= 5.0000000000001").unwrap(), [1]);
-        assert!(treated("agonist == 0.79999").is_err());
-    }
-
-    #[test]
-    fn a_mask_covers_controls_too_and_what_is_missing_is_unequal() {
-        let mask = |query: &str| Query::parse(query).unwrap().mask(&screen()).unwrap();
-        assert_eq!(mask("plate == P1"), [true, true, false, true]);
-        assert_eq!(mask("moa != x"), [true; 4]);
-        assert_eq!(mask("moa contains x"), [false; 4]);
-        assert_eq!(mask("moa not in (x)"), [true; 4]);
-    }
-
-    #[test]
-    fn says_where_a_query_goes_wrong() {
-        let check = |query: &str, rest: &str, expected: &str| {
-            let error = Query::parse(query).unwrap_err();
-            let QueryError::Syntax { rest: at, expected: said, .. } = &error else { panic!("{query}: {error}") };
-            assert_eq!((at.as_str(), *said), (rest, expected), "{query}");
-        };
-        check("", "", "a column name");
-        check("moa", "", "==, !=, >=, <=, >, <, in or contains");
-        check("moa = x", "= x", "==, !=, >=, <=, >, <, in or contains");
-        check("moa == \"x", "\"x", "a closing quote");
-        check("moa == x y", "y", "`and`, `or` or the end");
-        check("moa ==", "", "a value");
-        check("(moa == x", "", "a closing parenthesis");
-        check("moa == x)", ")", "`and`, `or` or the end");
-        check("moa in x", "x", "a list of values in parentheses");
-        check("moa in (x y)", "y)", "a comma or a closing parenthesis");
-        check("moa in ()", ")", "a value");
-        check("moa not x", "x", "`in`");
-        check("moa == x or", "or", "`and`, `or` or the end");
-    }
-
-    #[test]
-    fn proposes_the_names_and_values_that_come_near() {
-        let message = |query: &str| treated(query).unwrap_err().to_string();
-        let check = |query: &str, part: &str| {
-            let message = message(query);
-            assert!(message.contains(part), "{query}: {message}");
-        };
-        check("VX-808 > 0", "no column `VX-808` to query; did you mean `VX-809`?");
-        check("Plate == P1", "did you mean `plate`?");
-        check("moa == 'actin disruptor'", "did you mean `Actin disruptors`");
-        check("plate == P1 and moa == Actin", "`moa` has");
-        check("moa == xyz", "has Actin disruptors, CFTR corrector, Kinase|Actin disruptors");
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::error::StudyError;
 use crate::answer::{Methods, prediction_table};
 use crate::evaluate::{Answers, label_table, readout_table, trajectory_table};
+use crate::pair::Part;
 use crate::run::Artifact;
 
 /// Whether embeddings are scored too: that takes longer than all else and says nothing of predictions.
@@ -16,11 +17,11 @@ pub(super) enum Scope {
     Predictions,
 }
 
-/// Writes a table for each kind of answer that there is, in the run folder.
+/// Writes a table for each kind of answer that there is, on the units of `part`, in the run folder.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub(super) fn write(answers: &Answers, methods: Option<&Methods>, folder: &Path) -> Result<(), StudyError> {
+pub(super) fn write(answers: &Answers, methods: Option<&Methods>, part: Part, folder: &Path) -> Result<(), StudyError> {
     let mut tables = Vec::new();
     if !answers.tracks.is_empty() {
         tables.push((Artifact::Trajectories, trajectory_table(&answers.tracks)));
@@ -32,7 +33,9 @@ pub(super) fn write(answers: &Answers, methods: Option<&Methods>, folder: &Path)
         tables.push((Artifact::Labels, label_table(&answers.labels)));
     }
     if let Some(methods) = methods {
-        tables.push((Artifact::Predictions, prediction_table(&methods.all().collect::<Vec<_>>())));
+        let measured = methods.measured.iter().map(|(part, measured)| (Some(*part), measured));
+        let all: Vec<_> = methods.all().map(|predictions| (Some(part), predictions)).chain(measured).collect();
+        tables.push((Artifact::Predictions, prediction_table(&all)));
     }
     for (artifact, table) in tables {
         table.write(&artifact.path_in(folder))?;

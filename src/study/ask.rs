@@ -12,6 +12,7 @@ use crate::evaluate::{Answers, embedding_scores, orders, treatment_scores};
 use crate::pair::without_replicates;
 use crate::predict::Starts;
 use crate::screen::RowKind;
+use crate::table::counted;
 use crate::train::TrainedModel;
 
 /// Asks a trained run what there is to ask of its screen; `None` where nothing is held out.
@@ -60,7 +61,7 @@ pub(super) fn ask<'a>(
             if test.is_empty() {
                 return Ok(None);
             }
-            tell(Event::Step(format!("scoring {} held-out treatments", test.len())));
+            tell(Event::Step(format!("scoring {}", counted(test.len(), "held-out treatment"))));
             let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
             let found = methods(config, prepared, trained_run.model(&starts, device), &test)?;
             found.weights.iter().for_each(|weights| tell(Event::Note(weights.clone())));

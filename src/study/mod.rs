@@ -2,11 +2,13 @@
 
 mod answers;
 mod ask;
+mod by_feature;
 mod drawing;
 mod error;
 mod event;
 mod images;
 mod open;
+mod outcomes;
 mod prepare;
 mod propose;
 mod published;
@@ -14,10 +16,13 @@ mod refuse;
 mod reopen;
 mod run;
 mod split;
+mod who;
 
+pub use by_feature::rank_by_feature;
 pub use error::StudyError;
 pub use event::Event;
 pub use open::{fold_name, open};
+pub use outcomes::{Outcome, Outcomes};
 pub use prepare::{load_other, load_screen, load_screen_until, prepare, prepare_again};
 pub use propose::{Choice, Proposal, propose};
 pub use published::{PublishedEmbeddings, embed_published};

@@ -9,16 +9,17 @@ use super::ask::ask;
 use super::error::StudyError;
 use super::refuse::{Wanted, refuse};
 use crate::answer::{
-    Combination, CombinedSimple, Lapse, Prepared, SimpleMethods, TrainedRun, latent_table, methods, prediction_table,
+    Combination, CombinedSimple, Lapse, Prepared, SimpleMethods, TrainedRun, methods, prediction_table,
 };
 use crate::baseline::Rows;
 use crate::config::Config;
+use crate::embed::EmbeddingMap;
 use crate::evaluate::{Activity, Answers, Evaluation, Held, Intervals, orders, treatment_scores, verdict_sentence};
 use crate::pair::{Evidence, Measured, Part, Place, Strata};
 use crate::plan::{
     ByCombined, ByMeasured, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank,
 };
-use crate::predict::{Abstains, Method, Starts};
+use crate::predict::{Abstains, Method, ModelPredictions, Predictions, Starts};
 use crate::screen::{Kind, Lexicon, Perturbation, Read, RowKind, Screen, Treatment};
 use crate::table::Table;
 use crate::train::TrainedModel;
@@ -155,17 +156,12 @@ pub(super) fn rank_lapse(
     device: &Device,
 ) -> Result<(Ranking, Vec<Held>), StudyError> {
     let (prepared, trained) = (lapse.prepared(), &lapse.trained_run().trained);
-    let ends: Vec<usize> =
-        prepared.screen.design.tracks().iter().flat_map(|track| [track.first(), track.last()]).collect();
+    let ends = prepared.ends_of_tracks();
     let screen = prepared.screen.select(&ends);
     let asked = Asked::of(config, trained, &screen, device)?;
     let starts = Starts::of(trained, &screen, device);
     let model = ByModel { trained, starts: &starts, device };
-    let [calibration, test] = [Part::Calibration, Part::Test].map(|part| {
-        let mut rows = screen.treatments();
-        rows.retain(|_, rows| rows.iter().all(|&row| prepared.split.part(ends[row]) == part));
-        rows
-    });
+    let [calibration, test] = [Part::Calibration, Part::Test].map(|part| prepared.treatments_at(&screen, &ends, part));
     let intervals = asked.intervals(&model, [&calibration, &test])?;
     let fitted_on = trained.treatments.iter().cloned().collect();
     let (mut ranking, held) = asked.ranking(&model, verdict, intervals, fitted_on)?;
@@ -363,22 +359,22 @@ pub fn treatments_of(
     Ok(asked)
 }
 
-/// Predictions as a table: the intervention, each member's latents, and decoded features where features are no pixels; and
-/// what it abstains from, with the reason.
+/// The model's predicted latents as a table, in the embedding where its map is given, else those of all members side by side;
+/// and what it abstains from, with the reason.
 ///
 /// # Errors
-/// When a treatment has nothing to start from.
+/// When a treatment has nothing to start from, or the map is of another model.
 pub fn predict_table(
     trained_run: &TrainedRun,
     screen: &Screen,
     treatments: &[Treatment],
+    map: Option<&EmbeddingMap>,
     device: &Device,
 ) -> Result<(Table, Vec<(Treatment, Abstains)>), StudyError> {
     let starts = Starts::of(&trained_run.trained, screen, device);
-    let found = trained_run.model(&starts, device).predict_with_latents(treatments)?;
-    let table = match trained_run.decoder.is_of_latents() {
-        true => prediction_table(&[&found.profiles]),
-        false => latent_table(&found),
-    };
-    Ok((table, found.profiles.abstained))
+    let ModelPredictions { latents, profiles } = trained_run.model(&starts, device).predict_with_latents(treatments)?;
+    let members = latents.side_by_side();
+    let latents = map.map_or(Ok(members.clone()), |map| map.apply(&members))?;
+    let latents = Predictions { profiles: latents, ..profiles };
+    Ok((prediction_table(&[(None, &latents)]), latents.abstained))
 }

@@ -16,7 +16,7 @@ use super::refuse::{Wanted, refuse};
 use super::{drawing, reopen};
 use crate::answer::{Prepared, TrainedRun};
 use crate::config::{Config, ScreenKind};
-use crate::embed::{Embeddings, Level, embed};
+use crate::embed::{EmbeddingMap, Embeddings, Level, embed};
 use crate::evaluate::{Answers, EmbeddingScore, Evaluation};
 use crate::load::{InputFile, InputHash, Loaded};
 use crate::model::{Array, parameters};
@@ -25,7 +25,7 @@ use crate::plan::{PlanError, Ranking, rows_of_target};
 use crate::predict::Decoder;
 use crate::run::{Artifact, Opened, RunDir, RunError, keep};
 use crate::screen::{RowKind, Screen};
-use crate::table::write_atomically;
+use crate::table::{counted, write_atomically, write_json};
 use crate::train::{Health, Members, Progress, Recipe, Stop, TrainingLog, checkpoint_steps, train_ensemble};
 
 /// What a finished run holds, for the command line to show.
@@ -90,7 +90,7 @@ pub fn run(
         true => {
             let answers = all_folds(config, loaded, &mut dir, job)?;
             let evaluation = Evaluation::of(&config.evaluate, config.split.by, &answers)?;
-            answers::write(&answers, None, folder)?;
+            answers::write(&answers, None, config.evaluate.part, folder)?;
             write_evaluation(&evaluation, folder)?;
             evaluation
         }
@@ -219,12 +219,17 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
     let counts =
         [Part::Train, Part::Validation, Part::Calibration, Part::Test].map(|part| prepared.treatments(part).len());
     let n_episodes = match prepared.pairs.n_steps {
-        1 => format!("{} transitions", prepared.pairs.n_episodes()),
-        n_steps => format!("{} episodes of {n_steps} steps", prepared.pairs.n_episodes()),
+        1 => counted(prepared.pairs.n_episodes(), "transition"),
+        n_steps => format!("{} of {n_steps} steps", counted(prepared.pairs.n_episodes(), "episode")),
     };
     job.tell(Event::Step(format!(
-        "training {} members for {} steps on {n_episodes} of {} treatments ({} validation, {} calibration, {} test)",
-        config.train.members, config.train.steps, counts[0], counts[1], counts[2], counts[3]
+        "training {} for {} on {n_episodes} of {} ({} validation, {} calibration, {} test)",
+        counted(config.train.members, "model"),
+        counted(config.train.steps, "step"),
+        counted(counts[0], "treatment"),
+        counts[1],
+        counts[2],
+        counts[3]
     )));
     let folder = dir.path().to_owned();
     let checkpoints = folder.join("checkpoints");
@@ -240,10 +245,13 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
         train_ensemble(prepared.training_data(), recipe, Some(&checkpoints), job.warm, job.device, job.stop, &report)?;
     for (member, (step, error, health)) in outcomes.iter().enumerate() {
         if let Some(error) = error {
-            job.tell(Event::Note(format!("member {member}: step {step}, validation error {error:.3} of no change")));
+            job.tell(Event::Note(format!(
+                "model {}: best at step {step}, where its error on validation treatments is {error:.3} of that of no change",
+                member + 1
+            )));
         }
         if let Health::Collapsing(words) | Health::ActionBlind(words) = health {
-            job.tell(Event::Warning(format!("member {member}: {words}")));
+            job.tell(Event::Warning(format!("model {}: {words}", member + 1)));
         }
     }
     log.finish()?;
@@ -272,7 +280,7 @@ fn results(
     dir.start_step("evaluate")?;
     let mut asked =
         ask(config, prepared, trained_run, Some(&rows), Scope::All, job.device, job.tell)?.unwrap_or_default();
-    answers::write(&asked.answers, asked.methods.as_ref(), &folder)?;
+    answers::write(&asked.answers, asked.methods.as_ref(), config.evaluate.part, &folder)?;
     if let Some(lapse) = &asked.lapse {
         drawing::draw(config, lapse, &folder)?;
     }
@@ -298,7 +306,7 @@ fn results(
     Ok((asked.answers, evaluation))
 }
 
-/// Writes latents of every row, of wells where rows are crops, and of interventions; gives back those of the rows.
+/// Writes the embedding of every row, of wells where rows are crops, and of interventions; gives back the latents of the rows.
 fn write_embeddings(
     prepared: &Prepared,
     trained_run: &TrainedRun,
@@ -307,15 +315,39 @@ fn write_embeddings(
 ) -> Result<Embeddings, StudyError> {
     let kind = prepared.screen.row_kind();
     let rows = embed(&trained_run.trained, &prepared.screen, Level::of_rows(kind), device);
-    rows.write(&Artifact::Embeddings.path_in(folder))?;
+    let map = embedding_map(prepared, &rows, trained_run.trained.config.latent)?;
+    write_json(&Artifact::EmbeddingMap.path_in(folder), &map)?;
+    let embedded = map.of(&rows)?;
+    embedded.write(&Artifact::Embeddings.path_in(folder))?;
     if kind == RowKind::Crop {
-        let wells = rows.by_well();
+        let wells = embedded.by_well();
         wells.write(&Artifact::WellEmbeddings.path_in(folder))?;
         wells.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(folder))?;
     } else {
-        rows.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(folder))?;
+        embedded.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(folder))?;
     }
     Ok(rows)
+}
+
+/// Rows of time lapses that the embedding is fitted on, at most: every n-th.
+const MOST_FITTED: usize = 4000;
+
+/// The embedding of a run from the latents of its rows.
+fn embedding_map(prepared: &Prepared, rows: &Embeddings, most: usize) -> Result<EmbeddingMap, StudyError> {
+    Ok(match prepared.screen.row_kind() {
+        RowKind::Profile | RowKind::Crop => {
+            let groups = prepared.screen.wells();
+            let is_training = |well: &usize| prepared.split.part(groups[*well][0]) == Part::Train;
+            let training: Vec<usize> = (0..groups.len()).filter(is_training).collect();
+            EmbeddingMap::fit(&rows.by_well(), &training, most, true)?
+        }
+        RowKind::FollowedCrop | RowKind::TrackWindow => {
+            let training = prepared.split.rows(Part::Train);
+            let fitted: Vec<usize> =
+                training.iter().copied().step_by(training.len().div_ceil(MOST_FITTED).max(1)).collect();
+            EmbeddingMap::fit(rows, &fitted, most, false)?
+        }
+    })
 }
 
 /// Every fold of the split in a folder of its own: the answers of all of them.

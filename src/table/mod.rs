@@ -22,5 +22,5 @@ pub use interventions::INTERVENTION_COLUMNS;
 pub(crate) use json::{read_json, write_json};
 pub(crate) use parquet::quietly;
 pub use text::{Side, TextTable};
-pub(crate) use text::{filled, first_few};
+pub(crate) use text::{counted, counted_of, filled, first_few, paragraph};
 pub(crate) use units::UNIT_COLUMNS;

@@ -136,6 +136,22 @@ pub(crate) fn filled<'a>(words: impl Iterator<Item = &'a str>, width: usize) -> 
     lines
 }
 
+/// A sentence in lines of 80 characters, each ending in a line break.
+pub(crate) fn paragraph(text: &str) -> String {
+    filled(text.split(' '), 80).iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// A number of things by their name in the singular: `1 plate`, `2 plates`, `3 lab batches`.
+pub(crate) fn counted(n: usize, thing: &str) -> String {
+    let ending = if thing.ends_with("ch") || thing.ends_with('s') { "es" } else { "s" };
+    counted_of(n, thing, &format!("{thing}{ending}"))
+}
+
+/// A number of things by their names in the singular and in the plural.
+pub(crate) fn counted_of(n: usize, one: &str, several: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { several })
+}
+
 /// The first names in backticks, and how many more there are.
 pub(crate) fn first_few(names: &[impl AsRef<str>], shown: usize) -> String {
     let mut text = names.iter().take(shown).map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ");
@@ -180,6 +196,13 @@ rank  intervention                      flags
         assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
         assert!(narrow.contains("VX-770 3.2 µM +\n") || narrow.contains("VX-770 3.2 µM +  "), "{narrow}");
         assert_eq!(table.clone().within(80).to_string(), table.to_string());
+    }
+
+    #[test]
+    fn things_are_counted_in_the_right_number() {
+        assert_eq!([0, 1, 2].map(|n| counted(n, "plate")), ["0 plates", "1 plate", "2 plates"]);
+        assert_eq!(counted(3, "lab batch"), "3 lab batches");
+        assert_eq!(counted_of(2, "field of view", "fields of view"), "2 fields of view");
     }
 
     #[test]

@@ -39,6 +39,7 @@ impl<'a> TrainingLog<'a> {
     pub fn add(&self, progress: &Progress) {
         let mut state = self.state.lock().expect("no member panics while it logs");
         let (member, step, values) = match progress {
+            Progress::Step { .. } => return,
             Progress::Losses { member, step, values } if self.is_evaluated(*step) => {
                 state.waiting.insert(*member, values.clone());
                 return;

@@ -45,6 +45,7 @@ pub fn train_member(
         let losses;
         (state.learner, losses) = state.learner.step(&batch, config, member, step, device);
         state.step += 1;
+        report(Progress::Step { member, step: state.step });
         let is_stopped = stop.is_asked();
         let is_logged = state.step.is_multiple_of(config.log_every) || state.step == config.steps;
         let is_evaluated = state.step.is_multiple_of(config.evaluate_every) || state.step == config.steps;

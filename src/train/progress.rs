@@ -6,6 +6,13 @@ use crate::model::WorldModel;
 /// What a training run tells while it goes.
 #[derive(Debug, Clone)]
 pub enum Progress {
+    /// A step is done.
+    Step {
+        /// Ensemble member.
+        member: usize,
+        /// Step just done.
+        step: usize,
+    },
     /// Losses at a step.
     Losses {
         /// Ensemble member.

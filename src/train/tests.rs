@@ -39,6 +39,7 @@ fn screen(observations: Vec<Unit>, values: Vec<f32>) -> Screen {
         units: Units::of_rows(observations, &[]),
         labels: Vec::new(),
         dropped: Vec::new(),
+        origin: Default::default(),
     }
 }
 
@@ -123,6 +124,7 @@ impl Setup {
             Ok(())
         };
         let report = |progress: Progress| match progress {
+            Progress::Step { .. } => {}
             Progress::Losses { values, .. } => RefCell::<Vec<_>>::borrow_mut(&losses).push(values),
             Progress::Evaluation { values, .. } => {
                 RefCell::<Vec<_>>::borrow_mut(&evaluations).push(values.into_iter().collect());

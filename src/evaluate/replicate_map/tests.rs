@@ -27,6 +27,7 @@ fn screen(wells: &[(String, String, Vec<f32>)]) -> Screen {
         .into(),
         labels: vec![],
         dropped: vec![],
+        origin: Default::default(),
     }
 }
 

@@ -10,7 +10,9 @@ use crate::load::error::LoadError;
 use crate::load::mapping::{ColumnRole, MappedColumn, Mapping, plain};
 use crate::load::table::{RawColumn, RawTable, Values};
 use crate::load::{design, join, labels};
-use crate::screen::{Design, Dropped, FeatureMatrix, ImageScreen, ImageSite, Mask, Plane, Screen, Units, grouped};
+use crate::screen::{
+    Design, Dropped, FeatureMatrix, ImageScreen, ImageSite, Mask, Origin, Plane, Screen, Units, grouped,
+};
 
 /// A screen in which sites may still lack planes.
 pub(super) struct Assembled {
@@ -74,6 +76,7 @@ pub(super) fn assemble(listing: Listing, card: &Card, folder: Option<&Path>) -> 
         features: FeatureMatrix::new(Vec::new(), Vec::new()).into(),
         labels,
         dropped: dropped.collect(),
+        origin: Origin { columns: mapping.origin_columns(), measured: None },
     };
     debug_assert_eq!(screen.n_observations(), n_rows);
     let sites = order.iter().map(|&row| sites[row].clone()).collect();

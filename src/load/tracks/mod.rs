@@ -42,7 +42,7 @@ use super::mapping::{ColumnRole, MappedColumn, Mapping, unit_of};
 use super::source::Source;
 use super::table::RawTable;
 use super::{exclude, format, inputs};
-use crate::screen::{Design, Dropped, FeatureMatrix, Reference, Screen, Units};
+use crate::screen::{Design, Dropped, FeatureMatrix, Origin, Reference, Screen, Units};
 
 /// Loads a table of tracks as a time lapse whose observations are windows of the last `window` times.
 ///
@@ -144,6 +144,7 @@ pub(super) fn load_tracks_with(source: &Source, card: Card, window: usize) -> Re
         features: FeatureMatrix::new(built.names, built.values).into(),
         labels: built.labels,
         dropped,
+        origin: Origin { columns: mapping.origin_columns(), measured: None },
     };
     if let Some((rows, excluded)) = exclude::kept_rows(&screen, &card, source)? {
         screen = screen.select(&rows);

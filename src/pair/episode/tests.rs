@@ -52,6 +52,7 @@ fn scheduled() -> Screen {
         features: FeatureMatrix::new(vec!["x".into()], values).into(),
         labels: vec![],
         dropped: vec![],
+        origin: Default::default(),
     }
 }
 
@@ -159,6 +160,7 @@ fn followed() -> Screen {
         features: FeatureMatrix::new(vec!["x".into()], values).into(),
         labels: vec![],
         dropped: vec![],
+        origin: Default::default(),
     }
 }
 

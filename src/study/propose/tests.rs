@@ -36,6 +36,7 @@ fn screen(wells: &[PlainWell], reference: Design) -> Screen {
         features: FeatureMatrix::numbered("f", 1, values).into(),
         labels: Vec::new(),
         dropped: Vec::new(),
+        origin: Default::default(),
     }
 }
 

@@ -1,0 +1,218 @@
+//! The transitions of a screen as a table: where each starts, what is applied, where it leads, and which part it is for.
+//!
+//! ```text
+//! part   start     start_plate  start_units    start_rows  intervention  target_plate  target_units  target_rows
+//! train  controls  P1           A01; A02; H12  0; 1; 95    taxol 0.3 µM  P1            B02           13
+//! ```
+//!
+//! Training draws from these. Those of the other parts are what its predictions are compared with; ladders from a lower dose
+//! exist in training alone.
+
+use std::collections::BTreeMap;
+
+use super::{Part, Split, anchor};
+use crate::screen::{Design, Intervention, Role, Screen, Treatment};
+use crate::table::{Column, Table};
+
+/// One transition, as rows of the screen.
+struct Transition {
+    part: Part,
+    start: &'static str,
+    start_intervention: Intervention,
+    start_rows: Vec<usize>,
+    applied: Intervention,
+    target_rows: Vec<usize>,
+}
+
+/// One row for each transition of `screen`.
+pub fn transition_table(screen: &Screen, split: &Split) -> Table {
+    let all = match &screen.design {
+        Design::AgainstControls => of_wells(screen, split, true),
+        Design::Relative => of_wells(screen, split, false),
+        Design::Followed { .. } => of_objects(screen, split),
+        Design::Scheduled { .. } => of_schedules(screen, split),
+    };
+    let text = |of: &dyn Fn(&Transition) -> Option<String>| Column::Text(all.iter().map(of).collect());
+    let joined = |texts: Vec<String>| Some(texts.join("; ")).filter(|text| !text.is_empty());
+    let rows = |rows: &[usize]| joined(rows.iter().map(usize::to_string).collect());
+    let plate = |rows: &[usize]| rows.first().map(|&row| screen.unit(row).plate.clone());
+    let units = |rows: &[usize]| {
+        let mut names: Vec<String> = rows.iter().map(|&row| name_of(screen, row)).collect();
+        names.dedup();
+        joined(names)
+    };
+    Table::new()
+        .with("part", "train, validation, calibration or test", text(&|one| Some(one.part.name().to_owned())))
+        .with(
+            "start",
+            "where it starts: controls of the plate, zero (values relative to control), a lower dose, or an earlier time",
+            text(&|one| Some(one.start.to_owned())),
+        )
+        .with("start_plate", "plate of the start; null for zero", text(&|one| plate(&one.start_rows)))
+        .with("start_units", "wells of the start, or objects with their time, separated by `; `", text(&|one| units(&one.start_rows)))
+        .with("start_rows", "the same as rows of embeddings.parquet, counted from 0", text(&|one| rows(&one.start_rows)))
+        .with(
+            "start_intervention",
+            "what had been applied before",
+            text(&|one| Some(one.start_intervention.to_string())),
+        )
+        .with_interventions(all.iter().map(|one| &one.applied))
+        .with(
+            "context",
+            "cell line, time and the like; null where the screen has one context",
+            text(&|one| Some(screen.unit(one.target_rows[0]).context.clone()).filter(|context| !context.is_empty())),
+        )
+        .with("target_plate", "plate of the target", text(&|one| plate(&one.target_rows)))
+        .with("target_units", "the well that it leads to, or the object with its time", text(&|one| units(&one.target_rows)))
+        .with("target_rows", "the same as rows of embeddings.parquet, counted from 0", text(&|one| rows(&one.target_rows)))
+}
+
+/// What a row is called on its plate.
+fn name_of(screen: &Screen, row: usize) -> String {
+    let unit = screen.unit(row);
+    let label = |name: &str| Some(format!("{name} {}", screen.label(name)?.values[row].as_ref()?));
+    let well = unit.well.map(|well| well.to_string());
+    let parts = [well, label("track").or_else(|| label("object")), label("frame")];
+    let name: Vec<String> = parts.into_iter().flatten().collect();
+    if name.is_empty() { format!("row {row}") } else { name.join(" ") }
+}
+
+fn of_wells(screen: &Screen, split: &Split, from_controls: bool) -> Vec<Transition> {
+    let mut controls = BTreeMap::<(&str, bool), Vec<usize>>::new();
+    for (plate, rows) in screen.controls_by_plate().into_iter().filter(|_| from_controls) {
+        let is_training = |row: &usize| split.part(*row) == Part::Train;
+        controls.insert((plate, true), rows.iter().copied().filter(is_training).collect());
+        controls.insert((plate, false), rows);
+    }
+    let wells: BTreeMap<usize, Vec<usize>> = screen.wells().into_iter().map(|rows| (rows[0], rows)).collect();
+    let training = split.treatments(screen, Part::Train);
+    let treatments: Vec<Treatment> = training.keys().cloned().collect();
+    let mut all = Vec::new();
+    for rows in wells.values() {
+        let unit = screen.unit(rows[0]);
+        if !unit.role.is_treated() {
+            continue;
+        }
+        let part = split.part(rows[0]);
+        // Training sees controls of its own part alone, which are not all where parts of plates are held out.
+        let key = (unit.plate.as_str(), part == Part::Train);
+        all.push(Transition {
+            part,
+            start: if from_controls { "controls" } else { "zero" },
+            start_intervention: Intervention::untreated(),
+            start_rows: controls.get(&key).cloned().unwrap_or_default(),
+            applied: unit.intervention.clone(),
+            target_rows: rows.clone(),
+        });
+        if part != Part::Train {
+            continue;
+        }
+        for lower in anchor::lower_doses(&unit.treatment(), &treatments) {
+            all.push(Transition {
+                part,
+                start: "lower dose",
+                start_intervention: treatments[lower].intervention.clone(),
+                start_rows: training[&treatments[lower]].clone(),
+                applied: unit.intervention.clone(),
+                target_rows: rows.clone(),
+            });
+        }
+    }
+    all
+}
+
+/// From every earlier to every later frame of an object.
+fn of_objects(screen: &Screen, split: &Split) -> Vec<Transition> {
+    let hours = |row: usize| screen.unit(row).intervention.hours().unwrap_or(0.0);
+    let mut all = Vec::new();
+    for track in screen.design.tracks() {
+        for (position, &later) in track.rows.iter().enumerate().skip(1) {
+            let applied = &screen.unit(later).intervention;
+            all.extend(track.rows[..position].iter().map(|&earlier| Transition {
+                part: split.part(later),
+                start: "earlier frame",
+                start_intervention: screen.unit(earlier).intervention.clone(),
+                start_rows: vec![earlier],
+                applied: applied.clone().lasting(hours(later) - hours(earlier)),
+                target_rows: vec![later],
+            }));
+        }
+    }
+    all
+}
+
+/// From every time of a track to the next.
+fn of_schedules(screen: &Screen, split: &Split) -> Vec<Transition> {
+    let mut all = Vec::new();
+    for schedule in screen.design.schedules() {
+        for (at, present) in schedule.present.iter().enumerate() {
+            let (Some(earlier), Some(later)) = (schedule.rows[at], schedule.rows[at + 1]) else { continue };
+            all.push(Transition {
+                part: split.part(later),
+                start: "earlier time",
+                start_intervention: match screen.unit(earlier).role {
+                    Role::NegativeControl => Intervention::untreated(),
+                    _ => screen.unit(earlier).intervention.clone(),
+                },
+                start_rows: vec![earlier],
+                applied: present.clone(),
+                target_rows: vec![later],
+            });
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pair::SplitConfig;
+    use crate::screen::{FeatureMatrix, Unit, Units, Well};
+
+    /// Two controls and three doses of one compound on one plate.
+    fn screen() -> Screen {
+        let doses = [None, None, Some(1.0), Some(3.0), Some(10.0)];
+        let unit = |(column, dose): (i64, Option<f64>)| Unit {
+            plate: "P1".into(),
+            well: Well::at(1, column),
+            ..Unit::under(dose.map(|dose| ("taxol", Some(dose))))
+        };
+        Screen {
+            name: "s".into(),
+            design: Design::AgainstControls,
+            units: Units::of_each((1..).zip(doses).map(unit).collect()),
+            features: FeatureMatrix::numbered("f", 1, vec![0.0; 5]).into(),
+            labels: Vec::new(),
+            dropped: Vec::new(),
+            origin: Default::default(),
+        }
+    }
+
+    #[test]
+    fn every_treated_well_is_led_to_from_its_controls_and_from_lower_doses() {
+        let screen = screen();
+        let table = transition_table(&screen, &Split::none(&screen));
+        let column = |name: &str| -> Vec<String> {
+            table.text(name).unwrap().iter().map(|value| value.clone().unwrap_or_default()).collect()
+        };
+        let starts = ["controls", "controls", "lower dose", "controls", "lower dose", "lower dose"];
+        assert_eq!(column("start"), starts);
+        assert_eq!(column("start_units"), ["A01; A02", "A01; A02", "A03", "A01; A02", "A03", "A04"]);
+        assert_eq!(column("start_rows")[0], "0; 1");
+        assert_eq!(column("target_units"), ["A03", "A04", "A04", "A05", "A05", "A05"]);
+        assert!(column("part").iter().all(|part| part == "train"));
+        assert!(table.columns().iter().all(|column| !column.doc.is_empty()));
+    }
+
+    #[test]
+    fn what_is_held_out_starts_from_controls_alone() {
+        let screen = screen();
+        let config = SplitConfig { folds: 3, validation: 0.0, calibration: 0.0, ..SplitConfig::default() };
+        let split = Split::new(&screen, &config).unwrap();
+        let table = transition_table(&screen, &split);
+        let (parts, starts) = (table.text("part").unwrap(), table.text("start").unwrap());
+        let tested: Vec<_> = parts.iter().zip(starts).filter(|(part, _)| part.as_deref() == Some("test")).collect();
+        assert_eq!(tested.len(), 1);
+        assert_eq!(tested[0].1.as_deref(), Some("controls"));
+    }
+}
