@@ -13,7 +13,7 @@ use crate::screen::{FeatureMatrix, Screen};
 /// Control plus the effect that [`EffectModel`] expects.
 ///
 /// Abstains in contexts without a control state, and from perturbations of a kind that training does not hold alone.
-/// `None` where no single perturbation is in training.
+/// `None` where no single perturbation is in training, or sets link too many treatments ([`EffectModel::fit`]).
 ///
 /// # Errors
 /// When a training profile is not finite.
@@ -49,9 +49,8 @@ pub fn prior<'a>(profiles: &'a Profiles, screen: &Screen, split: &Split) -> Resu
     Ok(Some(profiles.fitted(Method::Prior, move |target| {
         profiles.control(&target.context)?;
         let control = controls.get(&target.context).ok_or(Abstains::NoControl { context: target.context.clone() })?;
-        let expected = model.posterior(target).ok_or(Abstains::NoMembers)?;
-        let coordinates: Vec<f64> =
-            control.iter().zip(&expected.mean).map(|(control, effect)| control + effect).collect();
+        let expected = model.expected(target).ok_or(Abstains::NoMembers)?;
+        let coordinates: Vec<f64> = control.iter().zip(&expected).map(|(control, effect)| control + effect).collect();
         Ok(space.rebuild(&coordinates))
     })))
 }

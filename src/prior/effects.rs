@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::process::Process;
 use super::setting::Setting;
 use crate::linear::Cholesky;
-use crate::screen::{Kind, Perturbation, Treatment};
+use crate::screen::{Application, Kind, Perturbation, Treatment};
 
 /// What is expected of the effect of a treatment.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +74,27 @@ pub(super) struct Residual {
     pub(super) noise: f64,
 }
 
+/// A treatment with the places of its members.
+struct Placed<'a> {
+    treatment: &'a Treatment,
+    members: Vec<PlacedMember<'a>>,
+}
+
+struct PlacedMember<'a> {
+    perturbation: &'a Perturbation,
+    response: &'a Response,
+    setting: usize,
+    /// Decades above the beginning of the response.
+    above: Option<f64>,
+}
+
+/// Whether the variance of a posterior is wanted, which costs more than its mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Variance {
+    Asked,
+    NotAsked,
+}
+
 /// Training treatments that share perturbations, with the equations that answer from them.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
@@ -106,25 +127,38 @@ impl Parts {
         Some(mean)
     }
 
+    /// Where the members of `treatment` lie.
+    fn place<'a>(&'a self, treatment: &'a Treatment) -> Placed<'a> {
+        let setting = Setting::of(treatment);
+        let member = |member: &'a Application| {
+            let response = self.responses.get(&member.perturbation.kind)?;
+            let setting = response.index(&setting);
+            let above = self.process.above_beginning(member);
+            Some(PlacedMember { perturbation: &member.perturbation, response, setting, above })
+        };
+        let members = treatment.intervention.members().iter().filter_map(member).collect();
+        Placed { treatment, members }
+    }
+
     /// Adds the covariance of two effects along the directions of `group` to `into`, `[direction, direction]` row by row.
-    fn add_covariance(&self, group: usize, one: &Treatment, other: &Treatment, into: &mut [f64]) {
+    fn add_covariance(&self, group: usize, one: &Placed, other: &Placed, into: &mut [f64]) {
         let width = self.groups[group].len();
-        let (here, there) = (Setting::of(one), Setting::of(other));
-        for member in one.intervention.members() {
-            let same = |of_other: &&crate::screen::Application| of_other.perturbation == member.perturbation;
-            let Some(twin) = other.intervention.members().iter().find(same) else { continue };
-            let Some(response) = self.responses.get(&member.perturbation.kind) else { continue };
-            let amplitude = if width == 1 { self.amplitude } else { 1.0 };
-            let factor = amplitude * self.process.covariance(member, twin);
-            let (row, column) = (response.index(&here) * width, response.index(&there) * width);
-            let covariance = &response.covariances[group];
+        let amplitude = if width == 1 { self.amplitude } else { 1.0 };
+        for member in &one.members {
+            let Some(twin) = other.members.iter().find(|twin| twin.perturbation == member.perturbation) else {
+                continue;
+            };
+            let factor = amplitude * self.process.covariance(member.above, twin.above);
+            let (row, column) = (member.setting * width, twin.setting * width);
+            let covariance = &member.response.covariances[group];
             for i in 0..width {
                 for j in 0..width {
                     into[i * width + j] += factor * covariance[(row + i, column + j)];
                 }
             }
         }
-        if one == other && (self.singles_have_own || one.intervention.as_single().is_none()) {
+        let has_own = self.singles_have_own || one.members.len() != 1;
+        if has_own && one.members.len() == other.members.len() && one.treatment == other.treatment {
             let signal = &self.signal[self.groups[group].clone()];
             (0..width).for_each(|i| into[i * width + i] += self.own * signal[i]);
         }
@@ -135,6 +169,7 @@ impl Parts {
     pub(super) fn condition(&self, rows: &[&Residual]) -> Option<(Block, f64)> {
         let mut likelihood = 0.0;
         let mut solved = Vec::with_capacity(self.groups.len());
+        let placed: Vec<Placed> = rows.iter().map(|row| self.place(&row.treatment)).collect();
         for (group, directions) in self.groups.iter().enumerate() {
             let width = directions.len();
             let mut matrix = Mat::<f64>::zeros(rows.len() * width, rows.len() * width);
@@ -142,9 +177,9 @@ impl Parts {
             // What is left of a variance where neither noise nor a part of its own is.
             let least = 1e-6 * self.signal[directions.clone()].iter().sum::<f64>() / width as f64 + 1e-12;
             for (i, one) in rows.iter().enumerate() {
-                for (j, other) in rows[..=i].iter().enumerate() {
+                for j in 0..=i {
                     cell.fill(0.0);
-                    self.add_covariance(group, &one.treatment, &other.treatment, &mut cell);
+                    self.add_covariance(group, &placed[i], &placed[j], &mut cell);
                     for a in 0..width {
                         for b in 0..width {
                             matrix[(i * width + a, j * width + b)] = cell[a * width + b];
@@ -164,23 +199,27 @@ impl Parts {
         Some((Block { treatments: rows.iter().map(|row| row.treatment.clone()).collect(), solved }, likelihood))
     }
 
-    /// What `blocks` add to the mean response to `treatment`, along each direction, and the variance that is left.
+    /// What `blocks` add to the mean response to `treatment`, along each direction; and the variance that is left, where
+    /// it is `asked` for.
     pub(super) fn posterior<'b>(
         &self,
         treatment: &Treatment,
         blocks: impl Iterator<Item = &'b Block> + Clone,
+        asked: Variance,
     ) -> (Vec<f64>, f64) {
-        let (mut along, mut variance) = (vec![0.0; self.signal.len()], 0.0);
+        let target = self.place(treatment);
+        let mut along = vec![0.0; self.signal.len()];
+        let mut variance = 0.0;
         for (group, directions) in self.groups.iter().enumerate() {
             let width = directions.len();
             let mut cell = vec![0.0; width * width];
-            self.add_covariance(group, treatment, treatment, &mut cell);
+            self.add_covariance(group, &target, &target, &mut cell);
             variance += (0..width).map(|a| cell[a * width + a]).sum::<f64>();
             for block in blocks.clone() {
                 let mut cross = Mat::<f64>::zeros(block.treatments.len() * width, width);
                 for (j, other) in block.treatments.iter().enumerate() {
                     cell.fill(0.0);
-                    self.add_covariance(group, treatment, other, &mut cell);
+                    self.add_covariance(group, &target, &self.place(other), &mut cell);
                     for a in 0..width {
                         for b in 0..width {
                             cross[(j * width + b, a)] = cell[a * width + b];
@@ -188,11 +227,14 @@ impl Parts {
                     }
                 }
                 let solved = &block.solved[group];
-                let explained = solved.factor.solve(cross.clone());
                 for a in 0..width {
-                    let column = || cross.col(a).iter();
-                    along[directions.start + a] += column().zip(&solved.weights).map(|(k, w)| k * w).sum::<f64>();
-                    variance -= column().zip(explained.col(a).iter()).map(|(k, v)| k * v).sum::<f64>();
+                    along[directions.start + a] +=
+                        cross.col(a).iter().zip(&solved.weights).map(|(k, weight)| k * weight).sum::<f64>();
+                }
+                if asked == Variance::Asked {
+                    let explained = solved.factor.solve(cross.clone());
+                    let products = cross.col_iter().zip(explained.col_iter());
+                    variance -= products.flat_map(|(k, v)| k.iter().zip(v.iter()).map(|(k, v)| k * v)).sum::<f64>();
                 }
             }
         }
@@ -217,12 +259,21 @@ impl EffectModel {
 
     /// What is expected of the effect of `treatment`; `None` where no perturbation of a member's kind is in training.
     pub fn posterior(&self, treatment: &Treatment) -> Option<Posterior> {
+        self.asked(treatment, Variance::Asked)
+    }
+
+    /// The mean of [`EffectModel::posterior`] alone, `[coordinate]`, which costs less.
+    pub fn expected(&self, treatment: &Treatment) -> Option<Vec<f64>> {
+        self.asked(treatment, Variance::NotAsked).map(|posterior| posterior.mean)
+    }
+
+    fn asked(&self, treatment: &Treatment, variance: Variance) -> Option<Posterior> {
         let mut mean = self.parts.mean(treatment)?;
         let members = treatment.intervention.members().iter();
         let touched: BTreeSet<usize> =
             members.filter_map(|member| self.block_of.get(&member.perturbation)).copied().collect();
         let blocks = touched.iter().map(|&index| &self.blocks[index]);
-        let (along, variance) = self.parts.posterior(treatment, blocks);
+        let (along, variance) = self.parts.posterior(treatment, blocks, variance);
         for (direction, along) in self.parts.directions.col_iter().zip(&along) {
             mean.iter_mut().zip(direction.iter()).for_each(|(sum, value)| *sum += along * value);
         }

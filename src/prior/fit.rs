@@ -6,7 +6,7 @@ use std::ops::Range;
 use faer::Mat;
 use rayon::prelude::*;
 
-use super::effects::{EffectModel, Parts, Residual, Response, connected};
+use super::effects::{EffectModel, Parts, Residual, Response, Variance, connected};
 use super::expectation::{Moments, Seen};
 use super::process::Process;
 use super::setting::Setting;
@@ -28,6 +28,12 @@ const LEAST_SHARED: usize = 20;
 /// Entries of such a covariance, at most, along one side.
 const MOST_JOINT: usize = 96;
 
+/// Treatments of a block from which settings are fitted, at most.
+const MOST_TUNED: usize = 200;
+
+/// Operations that solving may cost, at most: a few seconds.
+const MOST_OPERATIONS: f64 = 3e10;
+
 /// Pairs of settings for which the prior correlation of a half counts.
 const PRIOR_PAIRS: f64 = 5.0;
 
@@ -41,8 +47,8 @@ pub struct Measured {
 }
 
 impl EffectModel {
-    /// The model of the effects of training treatments; `None` where there is no single perturbation among them, or an
-    /// effect is too large to compute with.
+    /// The model of the effects of training treatments; `None` where there is no single perturbation among them, where sets
+    /// link so many treatments that it could not be solved in seconds, or an effect is too large to compute with.
     ///
     /// Settings of the model are fitted to the same effects: variances by their likelihood, the dose at which responses
     /// begin by leaving one dose out at a time.
@@ -57,7 +63,8 @@ impl EffectModel {
         let beyond_sum = beyond_sum(&all, &responses);
         let (directions, signal) = signal(&all, &responses, &beyond_sum)?;
         let members = || measured.keys().flat_map(|treatment| treatment.intervention.members());
-        let joint = n_joint(&singles, &responses, signal.len());
+        // Doses add their own covariance, which is not fitted together with that over settings.
+        let joint = if ladders(&all).is_empty() { n_joint(&singles, &responses, signal.len()) } else { 0 };
         let mut groups: Vec<Range<usize>> = Vec::new();
         if joint > 0 {
             groups.push(0..joint);
@@ -303,7 +310,11 @@ fn tuned(mut parts: Parts, rows: &[(&Treatment, &Measured)]) -> Option<(Parts, V
     for &decades in if ladders.is_empty() { &DECADES[2..3] } else { &DECADES[..] } {
         parts.process.decades = decades;
         let left = left_by(&parts, rows)?;
-        let blocks = connected(&left);
+        let mut blocks = connected(&left);
+        for rows in &mut blocks {
+            let step = rows.len().div_ceil(MOST_TUNED);
+            *rows = rows.iter().copied().step_by(step).collect();
+        }
         let likelihood = |parts: &Parts| -> f64 {
             let of = |rows: &Vec<&Residual>| parts.condition(rows).map_or(f64::NEG_INFINITY, |(_, value)| value);
             // Summed in their order, so that the sum does not depend on the threads.
@@ -325,7 +336,10 @@ fn tuned(mut parts: Parts, rows: &[(&Treatment, &Measured)]) -> Option<(Parts, V
     }
     let parts = best?.1;
     let left = left_by(&parts, rows)?;
-    Some((parts, left))
+    let cost = |n_rows: usize, width: usize| ((n_rows * width) as f64).powi(3) / 3.0;
+    let blocks = connected(&left);
+    let costs = blocks.iter().flat_map(|rows| parts.groups.iter().map(|group| cost(rows.len(), group.len())));
+    (costs.sum::<f64>() <= MOST_OPERATIONS).then_some((parts, left))
 }
 
 fn best_of(values: &[f64], of: impl Fn(f64) -> f64) -> f64 {
@@ -368,7 +382,7 @@ fn left_out_error(parts: &Parts, ladders: &[Vec<(&Treatment, &Measured)>]) -> Op
             let parts = Parts { process, ..parts.clone() };
             let known = left_by(&parts, &others)?;
             let (block, _) = parts.condition(&known.iter().collect::<Vec<_>>())?;
-            let (expected, _) = parts.posterior(target, std::iter::once(&block));
+            let (expected, _) = parts.posterior(target, std::iter::once(&block), Variance::NotAsked);
             let found = left(&parts, target, measured)?;
             error += found.along.iter().zip(&expected).map(|(found, expected)| (found - expected).powi(2)).sum::<f64>();
         }

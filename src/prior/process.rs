@@ -30,14 +30,15 @@ impl Process {
     }
 
     /// Decades above the beginning, at least 0; `None` where there is no dose, or nothing to measure it by.
-    fn above_beginning(&self, member: &Application) -> Option<f64> {
+    pub(super) fn above_beginning(&self, member: &Application) -> Option<f64> {
         let lowest = self.lowest.get(&member.perturbation)?;
         Some((member.dose?.log10() - lowest + self.decades).max(0.0))
     }
 
-    /// The covariance of the responses to one perturbation at two doses; 1 where there are none.
-    pub(super) fn covariance(&self, one: &Application, other: &Application) -> f64 {
-        match (self.above_beginning(one), self.above_beginning(other)) {
+    /// The covariance of the responses to one perturbation at two doses, in decades above the beginning; 1 where there are
+    /// none.
+    pub(super) fn covariance(&self, one: Option<f64>, other: Option<f64>) -> f64 {
+        match (one, other) {
             (Some(one), Some(other)) => one.min(other) / (1.0 + self.decades),
             _ => 1.0,
         }
