@@ -14,7 +14,7 @@ use cytonaut::answer::TrainedRun;
 use cytonaut::config::{Config, ScreenKind};
 use cytonaut::descriptor::Descriptors;
 use cytonaut::embed::{Embeddings, Latents, Level, embed_screen};
-use cytonaut::load::{DescriptorFile, Source, load};
+use cytonaut::load::{DescriptorFile, Source, load, read_text_table};
 use cytonaut::plan::Ranking;
 use cytonaut::run::{Checkpoint, Manifest, MetricsLog, NonFinite};
 use cytonaut::screen::Screen;
@@ -23,7 +23,7 @@ use cytonaut::table::Table;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::hostile::make;
+use super::hostile::{make, workbooks};
 
 /// Mutations of each fixture in an ordinary test run.
 const ROUNDS: u64 = 30;
@@ -49,6 +49,14 @@ fn feed_tables(folder: &Path, _: &Screen) -> bool {
     let mut there =
         ["t.csv", "t.csv.gz", "t.parquet"].map(|name| folder.join(name)).into_iter().filter(|path| path.exists());
     there.all(|path| load(&Source::of([path])).is_ok())
+}
+
+fn feed_workbooks(folder: &Path, _: &Screen) -> bool {
+    ["t.xlsx", "t.xlsb", "t.ods", "t.xls"].iter().all(|name| {
+        let path = folder.join(name);
+        // The layout has no measurements; reading it is all that is asked.
+        if *name == "t.xls" { read_text_table(&path).is_ok() } else { load(&Source::of([path])).is_ok() }
+    })
 }
 
 fn feed_card(folder: &Path, _: &Screen) -> bool {
@@ -106,10 +114,14 @@ fn fixtures(folder: &Path) -> (Vec<Fixture>, Screen) {
     let card = "name = \"small\"\nfiles = [\"small.csv\"]\ndose_unit = \"uM\"\n[columns]\nplate = \"plate\"\n\
                 perturbation = \"compound\"\n[controls]\nnegative = { column = \"compound\", values = [\"DMSO\"] }\n\
                 [[join]]\nfile = \"map.csv\"\non = [\"plate\", \"well\"]\nprefix = \"x_\"\n";
-    let written: [(&'static str, Vec<u8>, Feed); 7] = [
+    let written: [(&'static str, Vec<u8>, Feed); 11] = [
         ("t.csv", table.clone().into_bytes(), feed_tables),
         ("t.csv.gz", make::gz(table.as_bytes()), feed_tables),
         ("t.parquet", make::parquet(40), feed_tables),
+        ("t.xlsx", workbooks::xlsx(make::PLAIN), feed_workbooks),
+        ("t.xlsb", workbooks::xlsb(make::PLAIN), feed_workbooks),
+        ("t.ods", workbooks::ods(make::PLAIN), feed_workbooks),
+        ("t.xls", include_bytes!("../src/load/workbook/layout.xls").to_vec(), feed_workbooks),
         ("dataset.toml", card.as_bytes().to_vec(), feed_card),
         ("map.csv", fs::read(folder.join("map.csv")).unwrap(), feed_card),
         ("d.csv", b"compound,f1,f2\ntaxol,1,2\nAZ-A,3,4\n".to_vec(), feed_descriptors),
@@ -133,6 +145,12 @@ fn fixtures(folder: &Path) -> (Vec<Fixture>, Screen) {
     }
     for fixture in &fixtures {
         fs::write(folder.join(fixture.file), &fixture.whole).unwrap();
+    }
+    // Of the same table, whatever the workbook.
+    let of = |name: &str| load(&Source::of([folder.join(name)])).unwrap().screen;
+    for workbook in ["t.xlsx", "t.xlsb", "t.ods"] {
+        let (found, expected) = (of(workbook), of("small.csv"));
+        assert_eq!((found.units, found.features), (expected.units, expected.features), "{workbook}");
     }
     let mut screen = load(&Source::of([folder.join("datasets/bbbc021")])).unwrap().screen;
     // A few plates; more would take the time of more mutations.

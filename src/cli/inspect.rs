@@ -90,7 +90,7 @@ impl Asked<'_> {
         match gaps.len() {
             _ if can_wait => Ok(()),
             0 => match fault {
-                Some(fault) => Err(anyhow::anyhow!("this screen cannot be run: {fault}")),
+                Some(fault) => Err(AskedWrongly(format!("this screen cannot be run: {fault}")).into()),
                 None => Ok(()),
             },
             1 => Err(AskedWrongly("one line is to be filled in before this screen can be run".to_owned()).into()),

@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::evaluate::EvaluateError;
+use crate::normalize::NormalizeError;
 use crate::pair::PairError;
 use crate::plan::PlanError;
 use crate::study::StudyError;
@@ -68,7 +69,10 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
                     | PlanError::Feature { .. }
                     | PlanError::Pairs { .. },
                 ) => 2,
-                StudyError::Pair(PairError::Split { .. }) => 2,
+                StudyError::Pair(PairError::Split { .. } | PairError::NoControls { .. }) => 2,
+                StudyError::Normalize(
+                    NormalizeError::TooFewControls { .. } | NormalizeError::NoTrainingControls { .. },
+                ) => 2,
                 StudyError::Run(error) if error.is_request() => 2,
                 _ => 1,
             };

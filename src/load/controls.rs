@@ -12,7 +12,7 @@ use super::error::LoadError;
 use super::kind;
 use super::mapping::{ColumnRole, Mapping};
 use super::table::{RawTable, boolean};
-use super::vehicle::{Standing, Word, standing, word};
+use super::vehicle::{Standing, Word, speaks_of_control, standing, word};
 use crate::screen::{Kind, Role};
 
 /// The role of each row, how they were told, and what the user may want to know.
@@ -313,6 +313,18 @@ impl<'a> Told<'a> {
         }
         let positive = with(Standing::PositiveControl);
         told.roles.extend(positive.iter().map(|(name, _)| (*name, Role::PositiveControl)));
+        let mentions: Vec<(&str, &Named)> = (names.iter())
+            .filter(|(name, _)| standing(name).is_none() && speaks_of_control(name))
+            .map(|(&name, named)| (name, named))
+            .collect();
+        if !mentions.is_empty() {
+            told.notes.push(format!(
+                "{} {} taken as perturbations, though the names speak of a control; if they are controls, list all controls \
+                 under [controls] in a card, as `negative = {{ values = […] }}` or `positive = {{ values = […] }}`",
+                listed(&mentions),
+                if mentions.len() == 1 { "is" } else { "are" }
+            ));
+        }
         let nothing = with(Standing::Nothing);
         told.roles.extend(nothing.iter().map(|(name, _)| (*name, Role::Empty)));
         if !nothing.is_empty() {

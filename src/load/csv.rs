@@ -6,8 +6,8 @@
 //! Week1_22123,C05,taxol,0.3,"Microtubule, stabilizer",3105.4,1.80811
 //! ```
 //!
-//! One header line, then one line for each row. The delimiter is the one of comma, tab and semicolon that the header has
-//! most of; fields may be quoted with `"`. Numbers have a decimal point, or are read as [`Notation`] says. Blank lines are skipped, `\r\n` and a
+//! One header line, then one line for each row; `sep=;` and remarks behind `#` may stand before it. The delimiter is the one
+//! of comma, tab, semicolon and `|` that the header has most of; fields may be quoted with `"`. Numbers have a decimal point, or are read as [`Notation`] says. Blank lines are skipped, `\r\n` and a
 //! byte-order mark are accepted. Refused, with the line: text that is not UTF-8, lines of more than 16 MiB, rows with more or fewer fields than
 //! the header, a name that stands twice, a feature that is no number, and a header without rows.
 //!
@@ -146,8 +146,11 @@ impl Header {
                 .count()
         };
         // Of equal counts the first stays, so that a table of one column is a CSV.
-        let delimiter =
-            [b',', b'\t', b';'].into_iter().rev().max_by_key(|&delimiter| count(delimiter)).expect("three candidates");
+        let delimiter = [b',', b'\t', b';', b'|']
+            .into_iter()
+            .rev()
+            .max_by_key(|&delimiter| count(delimiter))
+            .expect("four candidates");
         let mut header = Self { names: Vec::new(), delimiter };
         let mut reader = header.builder().has_headers(false).from_reader(text.as_bytes());
         let mut record = ::csv::StringRecord::new();

@@ -12,22 +12,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::screen::{Application, DoseUnit, Intervention, Micromolar, Perturbation, Unit};
+use crate::screen::{Application, DoseUnit, Intervention, Micromolar, Perturbation, Unit, amount};
 
 /// Relative difference up to which two doses of one perturbation are one dose.
 const SAME: f64 = 1e-3;
 
 /// A number, with the unit behind it if there is one.
 pub(super) fn written(text: &str) -> Option<(f64, Option<DoseUnit>)> {
-    if let Ok(number) = text.parse::<f64>() {
-        return Some((from_single(number), None));
-    }
-    let is_letter = |&(_, character): &(usize, char)| character.is_alphabetic() || character == 'µ';
-    // `1e-3 uM`: the first letter need not begin the unit.
-    text.char_indices().filter(is_letter).find_map(|(at, _)| {
-        let number = text[..at].trim().parse::<f64>().ok()?;
-        Some((from_single(number), Some(DoseUnit::parse(&text[at..])?)))
-    })
+    amount(text).map(|(number, unit)| (from_single(number), unit))
 }
 
 /// Whether nothing was applied, as a table says it.

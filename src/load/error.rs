@@ -253,6 +253,23 @@ pub enum LoadError {
         /// All names without a dose, controls among them.
         names: Box<[String]>,
     },
+    /// Doses in a column that no role was found for.
+    #[error(
+        "{}: `{}` may hold the doses, of which `{name}` has several ({doses}, …), and would be one treatment at all of them; write `dose = {:?}` under [columns] in a card, or `dose = \"\"` if it holds something else",
+        path.display(),
+        columns[0],
+        columns[0]
+    )]
+    PooledDoses {
+        /// The table.
+        path: PathBuf,
+        /// The columns, one at least.
+        columns: Vec<String>,
+        /// A perturbation with several of these doses.
+        name: String,
+        /// Some of them.
+        doses: String,
+    },
     /// A card that is not written as a card.
     #[error("{}: {message}", path.display())]
     Card {
@@ -388,6 +405,7 @@ impl LoadError {
                 | Self::MissingColumn { .. }
                 | Self::DoseUnit { .. }
                 | Self::Undosed { .. }
+                | Self::PooledDoses { .. }
                 | Self::Card { .. }
                 | Self::CardPath { .. }
                 | Self::MolarMass { .. }

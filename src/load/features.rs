@@ -181,12 +181,12 @@ impl Mapping {
 /// The text of a column in which numbers could have been meant: some of its cells are numbers, or begin like one.
 fn text_for_a_number(sketch: &ColumnSketch) -> Option<String> {
     let example = sketch.example.clone()?;
-    let mut letters = example.trim_start_matches(['-', '+', '[', '(', '<', '>', '≤', '≥', ' ']).chars();
-    let begins_as_number = letters.next().is_some_and(|letter| letter.is_ascii_digit());
-    // `12 %`, `3.5 um`, `<0.1`, `[1.5, 2]`, but not `01A`, `4EBP1`, `2024-01-31`, a path.
-    let rest = example.trim_start_matches(|letter: char| letter.is_ascii_digit() || "+-<>≤≥[( .,".contains(letter));
+    let number = example.trim_start_matches(['-', '−', '+', '[', '(', '<', '>', '≤', '≥', ' ', '\'', '"', '~', '=']);
+    let begins_as_number = number.starts_with(|letter: char| letter.is_ascii_digit());
+    // `12 %`, `-3.5 um`, `<0.1`, `[1.5, 2]`, `'0.1`, but not `01A`, `4EBP1`, `2024-01-31`, a path.
+    let rest = number.trim_start_matches(|letter: char| letter.is_ascii_digit() || " .,".contains(letter));
     let is_measure = begins_as_number
-        && !example.contains(['-', '/', ':'])
+        && !number.contains(['-', '/', ':'])
         && rest.chars().count() <= 3
         && !rest.chars().any(|letter| letter.is_ascii_digit())
         && (is_compartment(&sketch.name) || rest.is_empty() || !rest.starts_with(char::is_uppercase));

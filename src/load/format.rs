@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::error::LoadError;
 use super::table::{self, ColumnSketch, RawColumn, RawTable, Values};
-use super::{csv, parquet, text, wellmap, workbook};
+use super::{csv, parquet, text, wellmap, wells, workbook};
 
 /// How SQLite databases begin.
 const SQLITE: &[u8] = b"SQLite";
@@ -24,46 +24,51 @@ enum Format {
 
 /// The columns of a file. With `is_whole`, all rows are looked at and not only the first ones.
 pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, LoadError> {
-    match format_of(path)? {
-        Format::Parquet => parquet::sketch(path, is_whole),
+    let sketches = match format_of(path)? {
+        Format::Parquet => parquet::sketch(path, is_whole)?,
         format => match small(path, format)? {
-            Some(table) => Ok(sketch_of(&table)),
-            None => csv::sketch(path, is_whole),
+            Some(table) => sketch_of(&table),
+            None => csv::sketch(path, is_whole)?,
         },
-    }
+    };
+    Ok(wells::with_sketch_of_wells(sketches))
 }
 
 /// A whole file, the columns that `numbers` names as numbers and all others as text.
 pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
-    match format_of(path)? {
-        Format::Parquet => parquet::read(path, numbers),
+    let table = match format_of(path)? {
+        Format::Parquet => parquet::read(path, numbers)?,
         format => match small(path, format)? {
-            Some(table) => with_numbers(table, numbers),
-            None => csv::read(path, numbers),
+            Some(table) => with_numbers(table, numbers)?,
+            None => csv::read(path, numbers)?,
         },
-    }
+    };
+    Ok(wells::with_wells(table))
 }
 
 /// Some rows or all of the columns that `is_wanted` accepts, as text; of delimited text about `most_bytes` are looked at.
 pub(super) fn sample(path: &Path, most_bytes: u64, is_wanted: &dyn Fn(&str) -> bool) -> Result<RawTable, LoadError> {
-    match format_of(path)? {
-        Format::Parquet => parquet::sample(path, is_wanted),
+    let table = match format_of(path)? {
+        Format::Parquet => parquet::sample(path, is_wanted)?,
         format => match small(path, format)? {
             Some(mut table) => {
                 table.columns.retain(|column| is_wanted(&column.name));
-                Ok(table)
+                table
             }
-            None => csv::sample(path, most_bytes, is_wanted),
+            None => csv::sample(path, most_bytes, is_wanted)?,
         },
-    }
+    };
+    Ok(wells::with_wells(table))
 }
 
-/// What there is to say of how files were read: which sheets of workbooks.
+/// What there is to say of how files were read: which sheets of workbooks, and texts in another encoding than UTF-8.
 pub(super) fn notes<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Vec<String>, LoadError> {
     let mut notes = Vec::new();
     for path in paths {
-        if format_of(path)? == Format::Workbook {
-            notes.extend(workbook::note(path)?);
+        match format_of(path)? {
+            Format::Workbook => notes.extend(workbook::note(path)?),
+            Format::Delimited => notes.extend(text::encoding_note(path)?),
+            Format::Parquet | Format::Wellmap => {}
         }
     }
     Ok(notes)
@@ -127,6 +132,7 @@ fn format_of(path: &Path) -> Result<Format, LoadError> {
         [b'P', b'A', b'R', b'1', ..] => Ok(Format::Parquet),
         start if start.starts_with(SQLITE) => refused("an SQLite database"),
         [0x89, b'H', b'D', b'F', ..] => refused("an HDF5 file"),
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] | [b'F', b'E', b'A', b'1', ..] => refused("an Arrow (Feather) file"),
         start if start.starts_with(workbook::ZIP) || start.starts_with(workbook::COMPOUND) => Ok(Format::Workbook),
         [b'B', b'Z', b'h', ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] | [0xFD, b'7', b'z', b'X', b'Z', ..] => {
             refused("an archive with a compression other than gzip")

@@ -6,7 +6,9 @@ use crate::screen::Kind;
 pub(super) fn of_column(perturbation_column: &str) -> Kind {
     let name = perturbation_column.to_lowercase();
     match () {
-        () if name.contains("sirna") => Kind::Rnai,
+        () if name.contains("sirna") || name.contains("shrna") => Kind::Rnai,
+        () if ["sgrna", "grna", "guide", "crispr"].iter().any(|word| name.contains(word)) => Kind::Crispr,
+        () if super::mapping::plain(&name) == "orf" => Kind::Orf,
         () if name.contains("gene") || name.contains("symbol") => Kind::Other,
         () => Kind::Compound,
     }

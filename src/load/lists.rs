@@ -6,18 +6,19 @@
 //! colchicine,0.05,24            HN@6 + RO@3.5          HN,6,,                               P1,C02
 //! ```
 //!
-//! One intervention a row, in one of three forms; a dose may have another unit than µM behind it (`300 nM`). `hours` and
+//! One intervention a row, in one of three forms, where other usual names with a unit do too (`Compound`, `Conc [nM]`); a dose may have another unit than µM behind it (`300 nM`). `hours` and
 //! `kind` (`compound`, `crispr`, `orf`, `rnai`, `other`) may be absent. An empty dose is none, as of a genetic
-//! perturbation. Names of columns may begin with `Metadata_`, in upper or lower case.
+//! perturbation. Names of columns may begin with `Metadata_`, in upper or lower case. A row that is well written and means
+//! no one intervention, as a compound without its dose, ends no list: it is named with the reason.
 
 use std::path::Path;
 
 use super::dose::{rounded, written};
 use super::error::{LoadError, Place};
-use super::mapping::unit_in_name;
+use super::mapping::{ColumnRole, column_called, is_dose_name, unit_in_name};
 use super::numbered::{NumberedColumns, numbered_columns};
 use super::text_table::{TextTable, read_text_table};
-use crate::screen::{Application, DoseUnit, Intervention, InterventionError, Lexicon, Micromolar, Well};
+use crate::screen::{DoseUnit, Intervention, InterventionError, Lexicon, Micromolar, Read, Well};
 
 /// A well of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +31,27 @@ pub struct ListedWell {
     pub well: Well,
 }
 
+/// The interventions of a list.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ListedInterventions {
+    /// In the order of the rows.
+    pub interventions: Vec<Intervention>,
+    /// Rows that mean no one intervention, each with its place and the reason.
+    pub without_meaning: Vec<String>,
+    /// What was taken for granted in reading the others, in sentences.
+    pub remarks: Vec<String>,
+}
+
 /// The wells that the table at `path` lists by `plate` and `well`.
 ///
 /// # Errors
 /// [`LoadError`] with the file and the row or column that is not as it should be.
 pub fn read_wells(path: &Path) -> Result<Vec<ListedWell>, LoadError> {
     let table = read_text_table(path)?;
-    let column = |name: &str| needed(path, &table, name, "list wells by `plate` and `well`");
+    let column = |name: &str| match column_called(&table.names, name, None) {
+        Some(column) => needed(path, &table, column, ""),
+        None => needed(path, &table, name, "list wells by `plate` and `well`"),
+    };
     let (plates, wells) = (column("plate")?, column("well")?);
     let of_row = |((plate, well), place): ((&Option<String>, &Option<String>), &Place)| {
         let well = well.as_deref().unwrap_or_default().parse::<Well>();
@@ -56,14 +71,13 @@ pub fn read_interventions(
     path: &Path,
     usual_hours: Option<f64>,
     lexicon: &Lexicon,
-) -> Result<Vec<Intervention>, LoadError> {
+) -> Result<ListedInterventions, LoadError> {
     let table = read_text_table(path)?;
     let members = Members::of(path, &table)?;
     let optional = |name: &str| position(&table, name).map(|column| table.columns[column].as_slice());
     let hours = optional("hours");
-    let mut interventions = Vec::with_capacity(table.places.len());
+    let mut listed = ListedInterventions::default();
     for (row, place) in table.places.iter().enumerate() {
-        let intervention = members.intervention(row, place, lexicon)?;
         let hours = match hours.and_then(|hours| hours[row].as_deref()) {
             None => usual_hours,
             Some(text) => {
@@ -71,12 +85,24 @@ pub fn read_interventions(
                 Some(hours.ok_or_else(|| wrong(place, "hours", text, "a number of hours from 0"))?)
             }
         };
-        interventions.push(match hours {
-            Some(hours) => intervention.lasting(hours),
-            None => intervention,
-        });
+        match members.read(row, place, lexicon)? {
+            Ok(Read { intervention, remarks }) => {
+                listed.interventions.push(match hours {
+                    Some(hours) => intervention.lasting(hours),
+                    None => intervention,
+                });
+                let is_new = |remark: &String| !listed.remarks.contains(remark);
+                let remarks: Vec<String> = remarks.into_iter().filter(is_new).collect();
+                listed.remarks.extend(remarks);
+            }
+            // Cells that no list should have.
+            Err(problem @ (InterventionError::Text { .. } | InterventionError::Dose { .. })) => {
+                return Err(LoadError::Listed { place: place.clone(), problem: problem.to_string() });
+            }
+            Err(problem) => listed.without_meaning.push(format!("{place}: {problem}")),
+        }
     }
-    Ok(interventions)
+    Ok(listed)
 }
 
 type Cells<'t> = &'t [Option<String>];
@@ -113,6 +139,18 @@ impl<'t> Members<'t> {
             return Ok(Self::Apart { slots: slots.into_iter().collect(), kinds });
         }
         let numbered = numbered_columns(&table.names);
+        // By other usual names, if that of the doses says in which unit they are.
+        let usual = |role: ColumnRole| {
+            let column = column_called(&table.names, role.word(), None)?;
+            named(column)
+        };
+        if let (None, Some(names)) = (&numbered, usual(ColumnRole::Perturbation)) {
+            let doses = usual(ColumnRole::Dose).or_else(|| named(table.names.iter().find(|name| is_dose_name(name))?));
+            let doses = doses.and_then(|(column, cells)| Some((column, cells, unit_in_name(column)?)));
+            if doses.is_some() {
+                return Ok(Self::Apart { slots: vec![Slot { names, doses }], kinds });
+            }
+        }
         let Some(NumberedColumns { perturbations, doses, .. }) = numbered else {
             return Err(LoadError::MissingColumn {
                 path: path.to_path_buf(),
@@ -134,13 +172,12 @@ impl<'t> Members<'t> {
         Ok(Self::Apart { slots: perturbations.iter().enumerate().map(slot).collect(), kinds })
     }
 
-    fn intervention(&self, row: usize, place: &Place, lexicon: &Lexicon) -> Result<Intervention, LoadError> {
-        let listed =
-            |problem: InterventionError| LoadError::Listed { place: place.clone(), problem: problem.to_string() };
+    /// What a row means, or why it means no one intervention.
+    fn read(&self, row: usize, place: &Place, lexicon: &Lexicon) -> Result<Result<Read, InterventionError>, LoadError> {
         match self {
             Self::Together { column, cells } => {
                 let text = cells[row].as_deref().ok_or_else(|| wrong(place, column, "", "an intervention"))?;
-                Ok(lexicon.read_or_new(text).map_err(listed)?.intervention)
+                Ok(lexicon.read_or_new(text))
             }
             Self::Apart { slots, kinds } => {
                 let kind = match kinds.and_then(|kinds| kinds[row].as_deref()) {
@@ -150,33 +187,39 @@ impl<'t> Members<'t> {
                             .map_err(|_| wrong(place, "kind", text, "one of compound, crispr, orf, rnai, other"))?,
                     ),
                 };
-                let mut applications = Vec::<Application>::new();
-                for (index, Slot { names: (column, names), doses }) in slots.iter().enumerate() {
-                    let dose =
-                        match doses.and_then(|(column, doses, unit)| Some((column, doses[row].as_deref()?, unit))) {
-                            None => None,
-                            Some((column, text, unit)) => {
-                                let dose = written(text).and_then(|(number, behind)| {
-                                    let unit = behind.unwrap_or(unit).in_micromolar(None)?;
-                                    Micromolar::new(rounded(number * unit))
-                                });
-                                Some(dose.ok_or_else(|| wrong(place, column, text, "a positive number of µM"))?)
-                            }
-                        };
-                    let Some(name) = names[row].as_deref() else {
-                        match index {
-                            0 => return Err(wrong(place, column, "", "a name")),
-                            _ => continue,
-                        }
-                    };
-                    let (application, _) = lexicon.member(name, kind, dose).map_err(listed)?;
-                    if applications.iter().any(|other| other.perturbation == application.perturbation) {
-                        return Err(listed(InterventionError::Twice { name: application.perturbation.name }));
-                    }
-                    applications.push(application);
-                }
-                Ok(Intervention::of(applications))
+                let members = slots.iter().enumerate().map(|(index, slot)| slot.member(index, row, place));
+                let members: Vec<(&str, Option<Micromolar>)> =
+                    members.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+                Ok(lexicon.set_of(members.into_iter().map(|(name, dose)| (name, kind, dose))))
             }
+        }
+    }
+}
+
+impl<'t> Slot<'t> {
+    /// The name and the dose of a row's member, if it has one here.
+    fn member(
+        &self,
+        index: usize,
+        row: usize,
+        place: &Place,
+    ) -> Result<Option<(&'t str, Option<Micromolar>)>, LoadError> {
+        let (column, names) = self.names;
+        let dose = self.doses.and_then(|(column, doses, unit)| Some((column, doses[row].as_deref()?, unit)));
+        let dose = match dose {
+            None => None,
+            Some((column, text, unit)) => {
+                let dose = written(text).and_then(|(number, behind)| {
+                    let unit = behind.unwrap_or(unit).in_micromolar(None)?;
+                    Micromolar::new(rounded(number * unit))
+                });
+                Some(dose.ok_or_else(|| wrong(place, column, text, "a positive number of µM"))?)
+            }
+        };
+        match names[row].as_deref() {
+            Some(name) => Ok(Some((name, dose))),
+            None if index == 0 => Err(wrong(place, column, "", "a name")),
+            None => Ok(None),
         }
     }
 }
@@ -187,7 +230,7 @@ fn wrong(place: &Place, column: &str, found: &str, expected: &'static str) -> Lo
 
 fn position(table: &TextTable, name: &str) -> Option<usize> {
     let is_named = |column: &String| column.trim_start_matches("Metadata_").eq_ignore_ascii_case(name);
-    table.names.iter().position(is_named)
+    table.names.iter().position(|column| column == name).or_else(|| table.names.iter().position(is_named))
 }
 
 fn needed<'t>(path: &Path, table: &'t TextTable, name: &str, mend: &str) -> Result<&'t [Option<String>], LoadError> {

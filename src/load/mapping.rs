@@ -135,7 +135,19 @@ impl ColumnRole {
         match self {
             Self::Plate => &["plate", "assay_plate_barcode", "plate_barcode", "barcode", "plate_id", "plate_name"],
             Self::Well => &["well", "well_name", "well_position", "address"],
-            Self::Site => &["site", "field", "fov", "field_id", "site_id"],
+            Self::Site => &[
+                "site",
+                "field",
+                "fov",
+                "field_id",
+                "site_id",
+                "fov_id",
+                "field_of_view",
+                "field_index",
+                "field_number",
+                "site_number",
+                "site_index",
+            ],
             Self::LabBatch => &["lab_batch", "batch", "batch_number", "batch_id", "experiment", "experiment_name"],
             Self::Replicate => &["replicate", "rep", "replicate_id", "replicate_number"],
             Self::Perturbation => &[
@@ -152,6 +164,11 @@ impl ColumnRole {
                 "gene",
                 "gene_symbol",
                 "symbol",
+                "sgrna",
+                "grna",
+                "shrna",
+                "guide",
+                "orf",
                 "condition",
             ],
             Self::Dose => &[
@@ -179,6 +196,8 @@ impl ColumnRole {
                 "concentration_units",
                 "conc_unit",
                 "conc_units",
+                "dose_uom",
+                "uom",
             ],
             Self::Hours => &["hours", "time_h", "time_hours", "hours_post_treatment", "pert_time_h", "duration_h"],
             Self::Kind => &["kind", "perturbation_type", "perturbation_kind", "treatment_type"],
@@ -569,8 +588,9 @@ pub(super) fn untwinned(name: &str) -> &str {
 
 /// Whether a name says nothing but that the column holds doses, as `Final conc. [µM]` does.
 pub(super) fn is_dose_name(name: &str) -> bool {
-    const DOSES: [&str; 6] = ["dose", "doses", "conc", "concentration", "concentrations", "molarity"];
-    const BESIDE: [&str; 26] = [
+    const DOSES: [&str; 9] =
+        ["dose", "doses", "conc", "concentration", "concentrations", "molarity", "konzentration", "konz", "dosis"];
+    const BESIDE: [&str; 37] = [
         "drug",
         "compound",
         "cmpd",
@@ -597,11 +617,44 @@ pub(super) fn is_dose_name(name: &str) -> bool {
         "ng",
         "ml",
         "per",
+        "umol",
+        "nmol",
+        "mmol",
+        "mol",
+        "l",
+        "liter",
+        "litre",
+        "well",
+        "screen",
+        "screening",
+        "tested",
     ];
-    let name = plain(name);
-    let words: Vec<&str> = untwinned(&name).split('_').collect();
-    words.iter().any(|word| DOSES.contains(word))
-        && words.iter().all(|word| DOSES.contains(word) || BESIDE.contains(word))
+    // `[Drug] (µM)` speaks of doses by its unit.
+    let has_molar_unit = ["uM", "µM", "μM", "nM", "mM"].iter().any(|unit| {
+        let rest = name.trim_end_matches([')', ']', ' ']).strip_suffix(unit);
+        rest.is_some_and(|rest| rest.ends_with(['(', '[', ' ']))
+    });
+    let is_of_words = |name: &str| {
+        let name = plain(name);
+        let words: Vec<&str> = untwinned(&name).split('_').collect();
+        (has_molar_unit || words.iter().any(|word| DOSES.contains(word)))
+            && words.iter().all(|word| DOSES.contains(word) || BESIDE.contains(word))
+    };
+    is_of_words(name) || is_of_words(&apart(name))
+}
+
+/// A name with its words apart where capitals begin them: `ConcentrationInUM`, but not `Dose_uM`.
+fn apart(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let mut text = String::with_capacity(name.len() + 4);
+    for (index, &letter) in letters.iter().enumerate() {
+        let is_after_word = index > 1 && letters[index - 1].is_lowercase() && letters[index - 2].is_alphabetic();
+        if letter.is_uppercase() && is_after_word {
+            text.push('_');
+        }
+        text.push(letter);
+    }
+    text
 }
 
 /// The unit of a dose column: declared, or told by its name.
@@ -610,15 +663,32 @@ pub(super) fn unit_of(card: &Card, column: &str) -> Option<DoseUnit> {
 }
 
 pub(super) fn unit_in_name(column: &str) -> Option<DoseUnit> {
+    unit_of_name(column).or_else(|| unit_of_name(&apart(column)).filter(|_| is_dose_name(column)))
+}
+
+fn unit_of_name(column: &str) -> Option<DoseUnit> {
     let name = plain(column);
     let name = untwinned(&name);
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     match () {
-        () if ends(&["_um", "micromolar"]) => Some(DoseUnit::Micromolar),
-        () if ends(&["_nm", "nanomolar"]) => Some(DoseUnit::Nanomolar),
-        () if ends(&["_mm", "mmoles_per_liter", "millimolar"]) => Some(DoseUnit::Millimolar),
+        () if ends(&["_um", "micromolar", "_umol_l", "_umol_per_l"]) => Some(DoseUnit::Micromolar),
+        () if ends(&["_nm", "nanomolar", "_nmol_l", "_nmol_per_l"]) => Some(DoseUnit::Nanomolar),
+        () if ends(&["_mm", "mmoles_per_liter", "millimolar", "_mmol_l", "_mmol_per_l"]) => Some(DoseUnit::Millimolar),
         () if ends(&["_ng_ml", "_ng_per_ml"]) => Some(DoseUnit::NanogramPerMilliliter),
-        () if ends(&["_m", "_molar"]) && is_dose_name(column) => Some(DoseUnit::Molar),
+        () if ends(&["_m", "_molar", "_mol_l"]) && is_dose_name(column) => Some(DoseUnit::Molar),
+        // `Conc_uM_final`: a name of nothing but words for a dose may have its unit anywhere, if it has one only.
+        () if is_dose_name(column) => {
+            let units = name.split('_').filter_map(|word| match word {
+                "um" => Some(DoseUnit::Micromolar),
+                "nm" => Some(DoseUnit::Nanomolar),
+                "mm" => Some(DoseUnit::Millimolar),
+                _ => None,
+            });
+            match units.collect::<Vec<_>>().as_slice() {
+                [unit] => Some(*unit),
+                _ => None,
+            }
+        }
         () => None,
     }
 }
@@ -665,6 +735,12 @@ mod tests {
             ("dose_um_y", Micromolar),
             ("Compound concentration / M", Molar),
             ("Concentration (ng/mL)", NanogramPerMilliliter),
+            ("Konzentration [µmol/l]", Micromolar),
+            ("Cpd conc (nmol/L)", Nanomolar),
+            ("Conc_uM_Final", Micromolar),
+            ("[Drug] (µM)", Micromolar),
+            ("ConcentrationInUM", Micromolar),
+            ("DoseUM", Micromolar),
         ];
         for (name, unit) in cases {
             let mapped = mapping(&["Plate", "Well", "Compound", name, "emb_0"], &Card::default()).unwrap();

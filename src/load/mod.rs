@@ -47,6 +47,7 @@ mod values;
 mod vehicle;
 mod walk;
 mod wellmap;
+mod wells;
 mod workbook;
 mod write;
 
@@ -59,7 +60,7 @@ pub(crate) use inputs::hexadecimal;
 pub use inputs::{InputFile, InputHash};
 pub use join_key::{JoinKey, OneOrMore};
 pub use left_out::{LeftOut, Reason};
-pub use lists::{ListedWell, read_interventions, read_wells};
+pub use lists::{ListedInterventions, ListedWell, read_interventions, read_wells};
 pub use loaded::Loaded;
 pub use mapping::{ColumnRole, MappedColumn, Mapping};
 pub use meet::FoundJoin;

@@ -6,7 +6,8 @@
 //! HN      6                                   HN              6                     KLF1
 //! ```
 //!
-//! The first may go without a number: `drug`, `dose_um`, `drug_2`, `dose_2_um`.
+//! The first may go without a number: `drug`, `dose_um`, `drug_2`, `dose_2_um`. Words stand for numbers too: `first_drug`,
+//! `drug_row` and `drug_col`, `library_drug` and `anchor_drug`, `combo_drug` behind `drug`.
 
 use super::mapping::{ColumnRole, is_dose_name, plain};
 
@@ -49,6 +50,16 @@ impl<'a> Numbered<'a> {
                 let others = words.iter().enumerate().map(|(other, word)| if other == index { kept } else { word });
                 others.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("_")
             };
+            // `first_drug`, `drug_row` and `drug_col`, `combo_compound`.
+            let in_words = match *word {
+                "first" | "primary" | "i" | "library" | "row" => Some(1),
+                "second" | "secondary" | "ii" | "anchor" | "col" | "combo" | "combination" | "partner" => Some(2),
+                "third" | "iii" => Some(3),
+                _ => None,
+            };
+            if let Some(number) = in_words {
+                return Some(Self { column, stem: rest(""), number });
+            }
             let head = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
             let number = match &word[head.len()..] {
                 "" => match word.as_bytes() {
@@ -119,6 +130,21 @@ mod tests {
         check(&["drug", "dose_um", "drug_2", "dose_2_um"], &["drug", "drug_2"], &["dose_um", "dose_2_um"]);
         check(&["drug1", "drug2", "drug1_um", "drug2_um"], &["drug1", "drug2"], &["drug1_um", "drug2_um"]);
         check(&["drug_1", "drug_2", "dose_1"], &drugs, &[]);
+        check(
+            &["first_drug", "second_drug", "first_dose_um", "second_dose_um"],
+            &["first_drug", "second_drug"],
+            &["first_dose_um", "second_dose_um"],
+        );
+        check(
+            &["drug_row", "conc_row", "drug_col", "conc_col", "well_row", "well_col"],
+            &["drug_row", "drug_col"],
+            &["conc_row", "conc_col"],
+        );
+        check(
+            &["compound", "dose_um", "combo_compound", "combo_dose_um"],
+            &["compound", "combo_compound"],
+            &["dose_um", "combo_dose_um"],
+        );
         for names in [&["drug_1", "f1", "f2"][..], &["drug_1", "drug_3"], &["f_1", "f_2"], &["compound", "dose_um"]] {
             check(names, &[], &[]);
         }

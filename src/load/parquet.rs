@@ -256,6 +256,16 @@ fn decoded<T, E: std::fmt::Display>(path: &Path, read: impl FnOnce() -> Result<T
 }
 
 fn decode(path: &Path, error: impl std::fmt::Display) -> LoadError {
+    let error = error.to_string();
+    if let Some((_, codec)) = error.split_once("Disabled feature at compile time: ") {
+        // The crate calls gzip by the library that unpacks it.
+        let codec = if codec.contains("flate") { "gzip" } else { codec.trim() };
+        let message = format!(
+            "its columns are packed with {codec}, which is not read; write it with snappy or zstd, as by\n  python -c 'import \
+             pandas; pandas.read_parquet(\"IN\").to_parquet(\"OUT\", compression=\"zstd\")'"
+        );
+        return LoadError::Decode { path: path.to_path_buf(), message };
+    }
     let message = format!("damaged parquet: {error}; the file is cut short or damaged, fetch it or write it again");
     LoadError::Decode { path: path.to_path_buf(), message }
 }

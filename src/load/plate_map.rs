@@ -10,6 +10,8 @@
 //! B,0,1,3
 //! ```
 //!
+//! A block of names without a name of its own, in a file that is called after a plate or a layout, is a column `treatment`.
+//!
 //! The table has a row for each well in which some block has a value, and a column `well`. A block has any number of
 //! columns from 1 on and any rows from A on, so that plates of 6 to 1536 wells are read. Refused, with the line: a block
 //! whose name stands twice, rows out of order, values beside the plate, and lines that belong to no block.
@@ -18,6 +20,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::{LoadError, Place};
+use super::mapping::plain;
 use super::table::{self, RawColumn, RawTable, RowPlace, Values};
 use crate::screen::Well;
 
@@ -58,12 +61,13 @@ pub(super) fn read(path: &Path, lines: &[Line], name: &str) -> Result<RawTable, 
             let corner = cells[0].trim();
             let title = title.take();
             let corner_or_title = Some(corner).filter(|corner| !corner.is_empty()).or(title);
+            let is_named = corner_or_title.is_some();
             let name = corner_or_title.unwrap_or(name).to_owned();
             if blocks.iter().any(|block| block.name == name) {
                 let problem = format!("a second block is called `{name}`; give each block its own name in its corner");
                 return Err(error(*line, problem));
             }
-            blocks.push(Block { name, n_columns, n_rows: 0, values: BTreeMap::new() });
+            blocks.push(Block { name, is_named, n_columns, n_rows: 0, values: BTreeMap::new() });
             is_open = true;
             continue;
         }
@@ -97,6 +101,8 @@ pub(super) fn read(path: &Path, lines: &[Line], name: &str) -> Result<RawTable, 
 
 struct Block {
     name: String,
+    /// Whether it is not called after its file.
+    is_named: bool,
     n_columns: usize,
     n_rows: usize,
     /// Text and line.
@@ -104,6 +110,16 @@ struct Block {
 }
 
 impl Block {
+    /// Whether it holds names, and its file is called after a plate or a layout, which says nothing of what they name.
+    fn holds_treatments(&self) -> bool {
+        const LAYOUTS: [&str; 5] = ["map", "layout", "plate", "platemap", "sheet"];
+        let plain = plain(&self.name);
+        let is_of_plate =
+            plain.split('_').any(|word| LAYOUTS.contains(&word) || word.chars().any(|letter| letter.is_ascii_digit()));
+        let n_numbers = self.values.values().filter(|(text, _)| text.parse::<f64>().is_ok()).count();
+        !self.is_named && is_of_plate && 2 * n_numbers < self.values.len()
+    }
+
     fn take(&mut self, line: u32, row: usize, cells: &[String]) -> Result<(), String> {
         for (index, cell) in cells.iter().enumerate().skip(1) {
             let Some(text) = table::present(cell) else { continue };
@@ -133,7 +149,9 @@ fn table_of(path: &Path, blocks: Vec<Block>) -> Option<RawTable> {
         name: "well".to_owned(),
         values: Values::Text(lines.keys().map(|well| Some(well.to_string())).collect()),
     }];
-    for Block { name, values, .. } in blocks {
+    for block in blocks {
+        let name = if block.holds_treatments() { "treatment".to_owned() } else { block.name };
+        let values = block.values;
         let values = lines.keys().map(|well| values.get(well).map(|(text, _)| text.clone())).collect();
         columns.push(RawColumn { name, values: Values::Text(values) });
     }
@@ -191,7 +209,9 @@ mod tests {
         // A title in a line of its own, letters repeated behind the rows, numbers as a spreadsheet writes them.
         let text = "Plate layout\n,1.0,2.0,3.0\nA,x,,y,A\nB,,,z,B\n";
         assert_eq!(wells(text).unwrap(), ["well Plate layout", "A01 x", "A03 y", "B03 z"]);
-        assert_eq!(wells(",1,2,3\na,x,,\nb,,,y\n").unwrap(), ["well map", "A01 x", "B03 y"]);
+        // Names without a name of their own are what was applied; numbers may be anything.
+        assert_eq!(wells(",1,2,3\na,x,,\nb,,,y\n").unwrap(), ["well treatment", "A01 x", "B03 y"]);
+        assert_eq!(wells(",1,2,3\na,1,,\nb,,,2\n").unwrap(), ["well map", "A01 1", "B03 2"]);
     }
 
     #[test]

@@ -9,12 +9,14 @@
 //! In RxRx1 `plate` counts within the experiment, in JUMP within source and batch. Taken for one plate, two would be
 //! normalized by the controls of both together. Names of plates are therefore looked at within the columns that say what
 //! was processed together: where these tell two wells of one position apart, or divide the wells of a name into parts that
-//! each have controls, each part is a plate.
+//! each have controls, each part is a plate. Of several files each may count its plates from 1: where a position stands
+//! in two of them, `file` is such a column.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::card::Card;
 use super::error::LoadError;
+use super::join;
 use super::mapping::{ColumnRole, Mapping, plain};
 use super::table::{RawColumn, RawTable, Values};
 use crate::screen::{Role, Well};
@@ -52,6 +54,39 @@ pub(super) fn tell_apart(
     roles: &[Role],
 ) -> Result<Vec<String>, LoadError> {
     let Some(plate) = mapping.column(ColumnRole::Plate).map(str::to_owned) else { return Ok(Vec::new()) };
+    let has_files = add_files(table);
+    let notes = tell_apart_with_files(table, mapping, card, roles, &plate)?;
+    if has_files && !mapping.plate_within.iter().any(|column| column == FILE) {
+        table.columns.retain(|column| column.name != FILE);
+    }
+    Ok(notes)
+}
+
+/// The column that says from which of several files a row is.
+const FILE: &str = "file";
+
+/// Adds the column of files where there are several and no column is called so.
+fn add_files(table: &mut RawTable) -> bool {
+    if table.paths.len() < 2 || table.columns.iter().any(|column| column.name == FILE) {
+        return false;
+    }
+    let names: Vec<String> = table.paths.iter().map(|path| join::name_of(path)).collect();
+    if names.iter().collect::<BTreeSet<_>>().len() < names.len() {
+        return false;
+    }
+    let values = table.rows.iter().map(|row| Some(names[row.path as usize].clone())).collect();
+    table.columns.push(RawColumn { name: FILE.to_owned(), values: Values::Text(values) });
+    true
+}
+
+fn tell_apart_with_files(
+    table: &mut RawTable,
+    mapping: &mut Mapping,
+    card: &Card,
+    roles: &[Role],
+    plate: &str,
+) -> Result<Vec<String>, LoadError> {
+    let plate = plate.to_owned();
     let Some(plates) = table.text(&plate) else { return Ok(Vec::new()) };
     let (within, mut notes) = match &card.columns.plate_within {
         Some(columns) => {
@@ -114,6 +149,7 @@ fn inferred(table: &RawTable, plates: Texts<'_>, mapping: &Mapping, roles: &[Rol
         .column(ColumnRole::Replicate)
         .into_iter()
         .chain(context)
+        .chain(table.text(FILE).filter(|_| table.paths.len() > 1).map(|_| FILE))
         .filter_map(|name| named(table, name))
         .collect();
 
@@ -131,6 +167,12 @@ fn inferred(table: &RawTable, plates: Texts<'_>, mapping: &Mapping, roles: &[Rol
                 name.extend(value.as_deref());
             }
             within.push((*column).to_owned());
+        } else if *column == FILE {
+            let (plate, n_values) = divided;
+            notes.push(format!(
+                "plate `{plate}` has wells in {n_values} files and is taken as one plate; if its name stands for several \
+                 plates, set `plate_within = [\"file\"]` under [columns] in a card"
+            ));
         } else if is_wide {
             let (plate, n_values) = divided;
             notes.push(format!(

@@ -9,12 +9,13 @@ use rayon::prelude::*;
 use super::card::Card;
 use super::error::LoadError;
 use super::inputs::{self, InputFile};
+use super::left_out::Reason;
 use super::loaded::Loaded;
-use super::mapping::{ColumnRole, Mapping};
+use super::mapping::{ColumnRole, Mapping, plain};
 use super::meet::{self, Meeting, Sketched};
 use super::source::Source;
-use super::table::{ColumnSketch, RawTable, merged};
-use super::{controls, design, exclude, format, join, labels, values};
+use super::table::{ColumnSketch, RawColumn, RawTable, Values, merged};
+use super::{controls, design, exclude, format, gap, join, labels, values};
 use crate::screen::{Design, Dropped, FeatureMatrix, Origin, Reference, Screen, Unit, Units};
 use crate::table::first_few;
 
@@ -115,6 +116,7 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     let design::Rows { units: observations, notes: told } = design::read(&mut table, &mut mapping, &card)?;
     notes.extend(told);
     refuse_duplicate_wells(&table, &mapping, &observations)?;
+    refuse_pooled_doses(&table, &mapping, &observations, &card)?;
     mapping.leave_out_by_values(&table, &chosen.open, &observations);
     if mapping.features.is_empty() && !card.assumed.is_without_features {
         return Err(LoadError::NoFeatures { path: first.to_path_buf(), left_out: mapping.left_out_in_words() });
@@ -235,7 +237,40 @@ fn refuse_duplicate_wells(table: &RawTable, mapping: &Mapping, observations: &[U
     Ok(())
 }
 
-/// The text columns without a role that distinguish all rows of one plate, well and context.
+/// Refuses to take all doses of a perturbation for one treatment where a column that no role was found for may hold them.
+fn refuse_pooled_doses(
+    table: &RawTable,
+    mapping: &Mapping,
+    observations: &[Unit],
+    card: &Card,
+) -> Result<(), LoadError> {
+    let is_known = mapping.column(ColumnRole::Dose).is_some() || card.columns.dose.is_some();
+    if is_known || !card.columns.doses.is_empty() || mapping.values.iter().any(|(_, value)| value == gap::UNKNOWN) {
+        return Ok(());
+    }
+    let mut pooled: Vec<(&str, String, Vec<String>)> = Vec::new();
+    for left_out in mapping.left_out.iter().filter(|left_out| left_out.why == Reason::Dose) {
+        let Some(cells) = table.text(&left_out.column) else { continue };
+        let mut doses = BTreeMap::<String, BTreeSet<&str>>::new();
+        let treated = observations.iter().zip(cells).filter(|(unit, _)| unit.role.is_treated());
+        for (unit, cell) in treated {
+            doses.entry(unit.intervention.to_string()).or_default().extend(cell.as_deref());
+        }
+        let several = doses.into_iter().find(|(_, doses)| doses.len() > 1);
+        pooled.extend(several.map(|(name, doses)| {
+            (left_out.column.as_str(), name, doses.into_iter().take(3).map(str::to_owned).collect())
+        }));
+    }
+    let columns = pooled.iter().map(|(column, _, _)| (*column).to_owned()).collect();
+    match pooled.into_iter().next() {
+        None => Ok(()),
+        Some((_, name, doses)) => {
+            Err(LoadError::PooledDoses { path: table.paths[0].clone(), columns, name, doses: doses.join(", ") })
+        }
+    }
+}
+
+/// The columns of texts or whole numbers without a role that distinguish all rows of one plate, well and context.
 fn distinguishing(
     table: &RawTable,
     mapping: &Mapping,
@@ -244,15 +279,30 @@ fn distinguishing(
     second: usize,
 ) -> Box<[String]> {
     let has_role = |column: &str| mapping.columns.iter().any(|mapped| mapped.column == column);
-    let distinguishes = |column: &&str| {
-        let Some(values) = table.text(column) else { return false };
-        let mut seen = BTreeSet::new();
-        values[first] != values[second]
-            && (observations.iter().zip(values))
-                .all(|(unit, value)| seen.insert((&unit.plate, unit.well, &unit.context, value)))
+    let value = |values: &Values, row: usize| match values {
+        Values::Text(texts) => texts[row].clone(),
+        Values::Number(numbers) => {
+            Some(numbers[row]).filter(|number| number.fract() == 0.0).map(|number| number.to_string())
+        }
     };
-    let columns = table.columns.iter().map(|column| column.name.as_str()).filter(|column| !has_role(column));
-    columns.filter(distinguishes).map(str::to_owned).collect()
+    // Whole numbers are counts as well: a name has to speak of fields, images or numbers.
+    const WORDS: [&str; 14] = [
+        "site", "field", "fov", "view", "image", "img", "picture", "position", "pos", "tile", "frame", "index",
+        "number", "no",
+    ];
+    let may_distinguish = |column: &&RawColumn| match column.values {
+        Values::Text(_) => true,
+        Values::Number(_) => plain(&column.name).split('_').any(|word| WORDS.contains(&word)),
+    };
+    let distinguishes = |column: &&RawColumn| {
+        let mut seen = BTreeSet::new();
+        let values = &column.values;
+        value(values, first) != value(values, second)
+            && (observations.iter().enumerate())
+                .all(|(row, unit)| seen.insert((&unit.plate, unit.well, &unit.context, value(values, row))))
+    };
+    let columns = table.columns.iter().filter(|column| !has_role(&column.name));
+    columns.filter(may_distinguish).filter(distinguishes).map(|column| column.name.clone()).collect()
 }
 
 /// The text columns without a role in which two rows differ, a few of them, in words.

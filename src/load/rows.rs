@@ -153,7 +153,12 @@ impl<'a> RowReader<'a> {
                     "the name of a perturbation (declare the meaning of an empty cell under [controls])";
                 let name = self.required(perturbation, row, EXPECTED)?;
                 let kind = self.kind(row, name)?;
-                Intervention::single(name, kind, self.dose(row, name, kind)?)
+                let dose = match role {
+                    // What shows that an assay works often stands without its dose.
+                    Role::PositiveControl if !self.has_dose(row) => None,
+                    _ => self.dose(row, name, kind)?,
+                };
+                Intervention::single(name, kind, dose)
             }
             _ => Intervention::of(self.applications(row)?),
         };
@@ -204,6 +209,11 @@ impl<'a> RowReader<'a> {
                 "compound, crispr, orf, rnai or other (map other words under [kinds] in a card)",
             )
         })
+    }
+
+    fn has_dose(&self, row: usize) -> bool {
+        let text = self.dose.and_then(|dose| dose.values[row].as_deref());
+        text.is_some_and(|text| !is_zero(text))
     }
 
     fn dose(&self, row: usize, perturbation: &str, kind: Kind) -> Result<Option<Micromolar>, LoadError> {

@@ -2,6 +2,10 @@
 //!
 //! Three limits, none of which a table of profiles comes near: a line has at most 16 MiB, a gzip unpacks to at most 100
 //! times its size (or 64 MiB, if that is more), and a configuration or a card has at most 4 MiB.
+//!
+//! Tables that spreadsheets write are not always UTF-8: UTF-16 is told by its byte-order mark, and a text with bytes beyond
+//! ASCII that are no UTF-8 is read as Windows-1252, the usual encoding of western Europe, which is said ([`encoding_note`]).
+//! The first 4 MiB decide; what is no text in the encoding that they speak for stays as it is and is refused by its line.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -48,7 +52,133 @@ pub(super) fn read_bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, bool), Loa
     if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {
         bytes.drain(..3);
     }
-    Ok((bytes, is_cut))
+    let bytes = Encoding::of(&bytes).decoded(bytes, is_cut);
+    Ok((without_preamble(bytes), is_cut))
+}
+
+/// How the letters of a text are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Utf8,
+    Utf16 { is_little: bool },
+    Windows1252,
+}
+
+/// What the bytes from 0x80 to 0x9F are in Windows-1252; a blank where they are nothing.
+const WINDOWS_1252: &str = "€ ‚ƒ„…†‡ˆ‰Š‹Œ Ž  ‘’“”•–—˜™š›œ žŸ";
+
+impl Encoding {
+    /// The encoding that the beginning of a text speaks for.
+    fn of(bytes: &[u8]) -> Self {
+        const LOOKED_AT: usize = 4 << 20;
+        match bytes {
+            [0xFF, 0xFE, ..] => return Self::Utf16 { is_little: true },
+            [0xFE, 0xFF, ..] => return Self::Utf16 { is_little: false },
+            _ => {}
+        }
+        let beginning = &bytes[..bytes.len().min(LOOKED_AT)];
+        let is_text = |byte: &u8| match byte {
+            b'\t' | b'\n' | b'\r' => true,
+            0x80..=0x9F => letter_of(*byte).is_some(),
+            byte => *byte >= b' ' && *byte != 0x7F,
+        };
+        match std::str::from_utf8(beginning) {
+            Err(error) if error.error_len().is_some() => {
+                // A text that begins as UTF-8 beyond ASCII is damaged where it ends to be so.
+                let is_ascii_before = beginning[..error.valid_up_to()].is_ascii();
+                if is_ascii_before && beginning.iter().all(is_text) { Self::Windows1252 } else { Self::Utf8 }
+            }
+            _ => Self::Utf8,
+        }
+    }
+
+    /// The text in UTF-8; as it is where it is no text in this encoding.
+    fn decoded(self, bytes: Vec<u8>, is_cut: bool) -> Vec<u8> {
+        match self {
+            Self::Utf8 => bytes,
+            Self::Windows1252 => match bytes.iter().map(|&byte| letter_of(byte)).collect::<Option<String>>() {
+                Some(text) => text.into_bytes(),
+                None => bytes,
+            },
+            Self::Utf16 { is_little } => {
+                let unit = |pair: &[u8]| match is_little {
+                    true => u16::from_le_bytes([pair[0], pair[1]]),
+                    false => u16::from_be_bytes([pair[0], pair[1]]),
+                };
+                let pairs = bytes[2..].chunks_exact(2);
+                let is_whole = pairs.remainder().is_empty();
+                let mut units: Vec<u16> = pairs.map(unit).collect();
+                // A beginning may end within a letter.
+                if is_cut && units.last().is_some_and(|last| (0xD800..0xDC00).contains(last)) {
+                    units.pop();
+                }
+                match String::from_utf16(&units) {
+                    Ok(text) if is_whole || is_cut => text.into_bytes(),
+                    _ => bytes,
+                }
+            }
+        }
+    }
+}
+
+/// The letter of a byte in Windows-1252.
+fn letter_of(byte: u8) -> Option<char> {
+    match byte {
+        0x80..=0x9F => WINDOWS_1252.chars().nth(usize::from(byte - 0x80)).filter(|letter| *letter != ' '),
+        byte => Some(char::from(byte)),
+    }
+}
+
+/// What there is to say of a text that is not UTF-8.
+pub(super) fn encoding_note(path: &Path) -> Result<Option<String>, LoadError> {
+    let mut beginning = Vec::new();
+    let file = File::open(path).map_err(|cause| LoadError::io(path, cause))?;
+    let mut start = [0u8; 2];
+    let is_gzip =
+        File::open(path).and_then(|mut file| file.read(&mut start)).is_ok_and(|n| n == 2) && start == [0x1F, 0x8B];
+    let source: Box<dyn Read> =
+        if is_gzip { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) };
+    // Where it is damaged, reading the file has said so.
+    if source.take(PIECE).read_to_end(&mut beginning).is_err() || Encoding::of(&beginning) != Encoding::Windows1252 {
+        return Ok(None);
+    }
+    let at = beginning.iter().position(|byte| !byte.is_ascii()).unwrap_or_default();
+    let begin = beginning[..at].iter().rposition(|byte| b",;\t\r\n\"".contains(byte)).map_or(0, |at| at + 1);
+    let end = beginning[at..].iter().position(|byte| b",;\t\r\n\"".contains(byte)).map_or(beginning.len(), |n| at + n);
+    let cell: String = beginning[begin..end].iter().filter_map(|&byte| letter_of(byte)).take(40).collect();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(Some(format!(
+        "{name} is not UTF-8 and is read as Windows-1252, in which it says `{cell}`; if that is wrong, save it as UTF-8"
+    )))
+}
+
+/// A text of which the lines before the table are blank: `sep=;`, which Excel understands, and remarks behind `#`.
+///
+/// The lines stay, so that rows keep their numbers. A header may begin with `#` too: it has as many fields as the next line.
+fn without_preamble(bytes: Vec<u8>) -> Vec<u8> {
+    if !begins_with_preamble(&bytes) {
+        return bytes;
+    }
+    let n_fields = |line: &[u8]| {
+        [b',', b';', b'\t', b'|'].iter().map(|sign| line.iter().filter(|byte| *byte == sign).count()).max().unwrap_or(0)
+    };
+    let mut start = 0;
+    while begins_with_preamble(&bytes[start..]) {
+        let Some(length) = bytes[start..].iter().position(|&byte| byte == b'\n') else { return bytes };
+        let (line, rest) = (&bytes[start..start + length], &bytes[start + length + 1..]);
+        let next = rest.split(|&byte| byte == b'\n').find(|line| !begins_with_preamble(line)).unwrap_or_default();
+        if line.starts_with(b"#") && n_fields(line) >= n_fields(next) {
+            break;
+        }
+        start += length + 1;
+    }
+    let (before, table) = bytes.split_at(start);
+    before.iter().filter(|&&byte| byte == b'\n').chain(table).copied().collect()
+}
+
+/// Whether a text begins with a line that is no part of its table.
+pub(super) fn begins_with_preamble(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"#") || bytes.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"sep="))
 }
 
 /// Reads up to `limit` bytes and refuses a line that is too long as soon as it is.

@@ -21,7 +21,7 @@ pub(super) enum Standing {
 }
 
 /// Words that by themselves name a control.
-const CONTROLS: [&str; 37] = [
+const CONTROLS: [&str; 43] = [
     "dmso",
     "vehicle",
     "veh",
@@ -59,10 +59,16 @@ const CONTROLS: [&str; 37] = [
     "sgctrl",
     "sgnt",
     "sgaavs1",
+    "dimethylsulfoxide",
+    "dimethylsulfoxid",
+    "kontrolle",
+    "sham",
+    "intergenic",
+    "neutral",
 ];
 
 /// Two words that together name a control.
-const PAIRS: [(&str, &str); 21] = [
+const PAIRS: [(&str, &str); 24] = [
     ("no", "treatment"),
     ("no", "drug"),
     ("no", "compound"),
@@ -84,6 +90,9 @@ const PAIRS: [(&str, &str); 21] = [
     ("safe", "harbor"),
     ("empty", "vector"),
     ("cells", "only"),
+    ("dimethyl", "sulfoxide"),
+    ("no", "cpd"),
+    ("wild", "type"),
 ];
 
 /// Words that may stand beside one that names a control.
@@ -92,11 +101,31 @@ const BESIDE: [&str; 19] = [
     "sirna", "shrna", "sgrna", "guide", "group",
 ];
 
-/// Short forms, which drugs and genes may bear too.
-const SHORT: [&str; 5] = ["nt", "nc", "ns", "ut", "neg"];
+/// Short forms, which drugs and genes may bear too, and genes that cells do not have.
+const SHORT: [&str; 17] = [
+    "nt",
+    "nc",
+    "ns",
+    "ut",
+    "neg",
+    "wt",
+    "lacz",
+    "luciferase",
+    "luc",
+    "firefly luciferase",
+    "gfp",
+    "egfp",
+    "rfp",
+    "bfp",
+    "yfp",
+    "mcherry",
+    "hcred",
+];
 
-/// Liquids, with cells in them or without.
-const LIQUIDS: [&str; 8] = ["media", "medium", "pbs", "water", "h2o", "saline", "buffer", "none"];
+/// Liquids, with cells in them or without; some carry drugs as DMSO does.
+const LIQUIDS: [&str; 13] = [
+    "media", "medium", "pbs", "water", "h2o", "saline", "buffer", "none", "ethanol", "etoh", "methanol", "meoh", "dmf",
+];
 
 /// Names of wells from which nothing is to be learned.
 const NOTHING: [&str; 9] =
@@ -115,6 +144,11 @@ pub(super) fn standing(name: &str) -> Option<Standing> {
     // As they are: `NT-3` is a growth factor.
     if SHORT.contains(&name.trim().to_lowercase().as_str()) {
         return Some(Standing::Short);
+    }
+    let is_positive = words.iter().any(|word| ["positive", "pos", "poscon"].contains(word));
+    // `staurosporine (pos ctrl)`, whatever else it says.
+    if is_positive && words.iter().any(|word| ["control", "controls", "ctrl", "ctl"].contains(word)) {
+        return Some(Standing::PositiveControl);
     }
     let (mut rest, mut is_control, mut is_liquid) = (words.as_slice(), false, false);
     while let Some((&word, behind)) = rest.split_first() {
@@ -137,6 +171,13 @@ pub(super) fn standing(name: &str) -> Option<Standing> {
         (false, true) => Some(Standing::Liquid),
         (false, false) => None,
     }
+}
+
+/// Whether a name speaks of a control, whatever else it says: `high control`, `BRD-K1 DMSO`.
+pub(super) fn speaks_of_control(name: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["control", "controls", "ctrl", "ctl", "dmso", "vehicle", "untreated", "nontargeting", "scrambled"];
+    words(name).iter().any(|word| WORDS.contains(&word.as_str()))
 }
 
 /// The words of a name in small letters, without numbers and percentages.
@@ -236,16 +277,20 @@ mod tests {
             ],
             Some(Standing::Control),
         );
-        check(&["NT", "nc "], Some(Standing::Short));
-        check(&["None", "media", "medium only", "PBS"], Some(Standing::Liquid));
+        check(&["Dimethyl sulfoxide", "wild type", "neutral control"], Some(Standing::Control));
+        check(&["NT", "nc ", "LacZ", "eGFP", "WT"], Some(Standing::Short));
+        check(&["None", "media", "medium only", "PBS", "EtOH", "Ethanol 0.1%"], Some(Standing::Liquid));
         check(&["EMPTY", "blank", "unknown", "JCP2022_UNKNOWN", "JCP2022_999999", "no cells"], Some(Standing::Nothing));
-        check(&["JCP2022_037716"], Some(Standing::PositiveControl));
+        check(
+            &["JCP2022_037716", "positive control", "Pos. Ctrl 2", "staurosporine (pos ctrl)"],
+            Some(Standing::PositiveControl),
+        );
         check(
             &[
                 "taxol",
                 "DMSO-d6",
                 "DMSO + taxol",
-                "positive control",
+                "positive",
                 "NT-3",
                 "NTRK1",
                 "treated",
@@ -274,5 +319,8 @@ mod tests {
         check(&["empty", "Blank", "unknown"], Role::Empty);
         assert!(matches!(word("control"), Some(Word::SomeControl)));
         assert!(word("purple").is_none());
+        for (name, speaks) in [("high control", true), ("DMSO-d6", true), ("taxol", false)] {
+            assert_eq!(speaks_of_control(name), speaks, "{name}");
+        }
     }
 }

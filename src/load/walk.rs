@@ -29,6 +29,12 @@ pub(super) struct Loadable {
 /// A card in a folder.
 const CARD: &str = "a card";
 const IMAGES: &str = "images";
+const EXPORT: &str = "an export or a container of images";
+
+/// Whether several exports lie below a folder, of which one is to be chosen.
+pub(super) fn has_several_exports(folder: &Path) -> bool {
+    loadable(folder).iter().filter(|found| found.what == EXPORT).count() > 1
+}
 
 /// What lies in a folder or below it that can be loaded by itself.
 pub(super) fn loadable(folder: &Path) -> Vec<Loadable> {
@@ -44,7 +50,7 @@ fn at(folder: &Path, level: usize, n_left: &mut usize) -> Vec<Loadable> {
     *n_left -= 1;
     match () {
         () if folder.join("dataset.toml").is_file() => return one(CARD),
-        () if image::has_layout(folder) => return one("an export or a container of images"),
+        () if image::has_layout(folder) => return one(EXPORT),
         // A workbook beside images is a layout of theirs.
         () if inputs::holds_tables(folder) || inputs::has_tables(folder) && !image::has_images(folder) => {
             return one("tables");
@@ -112,6 +118,12 @@ pub(super) fn conversion(path: &Path) -> Option<String> {
         "h5" => python(format!(
             "import scanpy; a = scanpy.read_10x_h5(\"{file}\"); a.obs.join(a.to_df()).to_parquet(\"{stem}.parquet\")"
         )),
+        "feather" | "arrow" => {
+            python(format!("import pandas; pandas.read_feather(\"{file}\").to_parquet(\"{stem}.parquet\")"))
+        }
+        "rds" => {
+            format!("convert it with\n  Rscript -e 'write.csv(readRDS(\"{file}\"), \"{stem}.csv\", row.names = FALSE)'")
+        }
         "sqlite" | "sqlite3" | "db" => format!(
             "list its tables with `sqlite3 {file} .tables`, and convert one with\n  sqlite3 -header -csv {file} \
              \"SELECT * FROM Per_Image\" > {stem}.csv"

@@ -91,7 +91,12 @@ pub enum NormalizeError {
     /// A plate without enough negative controls.
     #[error(
         "plate `{plate}` has {found} negative-control wells, its scale needs {needed}; \
-             drop the plate, or set `per_plate.shrink` to 1 to use the scale of the other plates (one control is enough then)"
+             leave the plate out with `exclude = 'plate == {plate:?}'` in the card, or {}",
+        if *found > 0 {
+            "set `normalize.per_plate.shrink = 1` to use the scale of the other plates (one control is enough then)"
+        } else {
+            "list its control wells under [controls]"
+        }
     )]
     TooFewControls {
         /// Barcode of the plate.
@@ -104,7 +109,8 @@ pub enum NormalizeError {
     /// The training rows hold no plate with controls.
     #[error(
         "screen `{screen}`: no plate has two negative-control wells among the training rows, \
-             so no scale can be pooled; put control wells into training"
+             so no scale can be pooled; put control wells into training, or set `normalize.per_plate.method = \"none\"` if the \
+             values are scaled already"
     )]
     NoTrainingControls {
         /// Name of the screen.

@@ -5,7 +5,7 @@
 pub enum PairError {
     /// A treated plate without controls.
     #[error(
-        "plate `{plate}` has treated wells and no negative controls to pair them with; name its controls under [controls] in the card, or exclude the plate"
+        "plate `{plate}` has treated wells and no negative controls to pair them with; name its controls under [controls] in the card, or leave the plate out there with `exclude = 'plate == {plate:?}'`"
     )]
     NoControls {
         /// The plate.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::PlanError;
 use super::measured::{Measured, measured_in};
-use crate::load::read_interventions;
+use crate::load::{ListedInterventions, read_interventions};
 use crate::pair::Vocabulary;
 use crate::screen::{Application, Intervention, Lexicon, Micromolar, Screen, Treatment};
 
@@ -34,8 +34,25 @@ pub enum Candidates {
     File(PathBuf),
 }
 
+/// Candidates as they were found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FoundCandidates {
+    /// Sorted, each once.
+    pub treatments: Vec<Treatment>,
+    /// What was listed and means no one intervention, with the reason.
+    pub without_meaning: Vec<String>,
+    /// What was taken for granted in reading the list, in sentences.
+    pub remarks: Vec<String>,
+}
+
+impl From<Vec<Treatment>> for FoundCandidates {
+    fn from(treatments: Vec<Treatment>) -> Self {
+        Self { treatments, ..Self::default() }
+    }
+}
+
 impl Candidates {
-    /// The candidates in `context`, sorted, each once.
+    /// The candidates in `context`.
     ///
     /// # Errors
     /// When the table of candidates cannot be used.
@@ -44,30 +61,26 @@ impl Candidates {
         screen: &Screen,
         vocabulary: &Vocabulary,
         context: &str,
-    ) -> Result<Vec<Treatment>, PlanError> {
-        self.treatments(&measured_in(screen, context), vocabulary, context)
+    ) -> Result<FoundCandidates, PlanError> {
+        self.found(&measured_in(screen, context), vocabulary, context)
     }
 
-    fn treatments(
-        &self,
-        measured: &Measured,
-        vocabulary: &Vocabulary,
-        context: &str,
-    ) -> Result<Vec<Treatment>, PlanError> {
+    fn found(&self, measured: &Measured, vocabulary: &Vocabulary, context: &str) -> Result<FoundCandidates, PlanError> {
         match self {
-            Self::Measured => Ok(measured.keys().cloned().collect()),
-            Self::DoseGrid => Ok(dose_grid(measured)),
-            Self::Pairs => pairs(measured, context),
+            Self::Measured => Ok(measured.keys().cloned().collect::<Vec<_>>().into()),
+            Self::DoseGrid => Ok(dose_grid(measured).into()),
+            Self::Pairs => Ok(pairs(measured, context)?.into()),
             Self::File(path) => {
                 let interventions = measured.keys().map(|treatment| &treatment.intervention);
                 let lexicon = Lexicon::of(interventions).with(vocabulary.perturbations());
                 let listed = read_interventions(path, usual_hours(measured), &lexicon);
-                let interventions = listed.map_err(PlanError::Candidates)?;
+                let ListedInterventions { interventions, without_meaning, remarks } =
+                    listed.map_err(PlanError::Candidates)?;
                 let treatment = |intervention| Treatment { intervention, context: context.to_owned() };
                 let mut treatments: Vec<Treatment> = interventions.into_iter().map(treatment).collect();
                 treatments.par_sort();
                 treatments.dedup();
-                Ok(treatments)
+                Ok(FoundCandidates { treatments, without_meaning, remarks })
             }
         }
     }
@@ -176,7 +189,20 @@ mod tests {
     }
 
     fn of_file(text: &str) -> Result<Vec<Treatment>, String> {
-        let measured = [treatment("taxol", Kind::Compound, 1.0, 24.0), treatment("TP53", Kind::Crispr, 0.0, 24.0)];
+        let found = found_in(text)?;
+        match found.without_meaning.first() {
+            None => Ok(found.treatments),
+            Some(first) => Err(format!("not ranked: {first}")),
+        }
+    }
+
+    fn found_in(text: &str) -> Result<FoundCandidates, String> {
+        let measured = [
+            treatment("taxol", Kind::Compound, 1.0, 24.0),
+            treatment("TP53", Kind::Crispr, 0.0, 24.0),
+            treatment("twice", Kind::Compound, 1.0, 24.0),
+            treatment("twice", Kind::Compound, 3.0, 24.0),
+        ];
         let mut known = measured.to_vec();
         known.extend([Kind::Crispr, Kind::Orf].map(|kind| treatment("MYC", kind, 0.0, 24.0)));
         let vocabulary = Vocabulary::new(&known, BTreeMap::new());
@@ -184,8 +210,11 @@ mod tests {
         let path = folder.path().join("library.csv");
         std::fs::write(&path, text).unwrap();
         let measured = measured.map(|treatment| (treatment, vec![0])).into();
-        let found = Candidates::File(path).treatments(&measured, &vocabulary, "U2OS");
-        found.map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+        let found = Candidates::File(path).found(&measured, &vocabulary, "U2OS");
+        let in_folder = format!("{}/", folder.path().display());
+        let mut found = found.map_err(|error| error.to_string().replace(&in_folder, ""))?;
+        found.without_meaning.iter_mut().for_each(|why| *why = why.replace(&in_folder, ""));
+        Ok(found)
     }
 
     #[test]
@@ -201,6 +230,8 @@ mod tests {
             treatment("taxol", Kind::Compound, 0.3, 48.0),
         ];
         assert_eq!(found, expected);
+        let usual = of_file("Compound;Conc [nM]\ntaxol;300,0\n").unwrap();
+        assert_eq!(usual, [treatment("taxol", Kind::Compound, 0.3, 24.0)]);
         let told = of_file("perturbation,dose_um,kind\nMYC,,ORF\n").unwrap();
         assert_eq!(told, [treatment("MYC", Kind::Orf, 0.0, 24.0)]);
     }
@@ -231,13 +262,33 @@ mod tests {
             ),
             (
                 "perturbation,dose_um\nMYC,\n",
-                "library.csv:2: `MYC` is known as 2 kinds of perturbation; write the kind behind it, as in `MYC (CRISPR)`, or in a column `kind`",
+                "not ranked: library.csv:2: `MYC` is known as 2 kinds of perturbation; write the kind behind it, as in `MYC (CRISPR)`, or in a column `kind`",
             ),
         ];
         for (text, expected) in cases {
             assert_eq!(of_file(text).unwrap_err(), expected);
         }
         assert!(of_file("perturbation,dose_um\n").unwrap_err().starts_with("library.csv"));
+    }
+
+    #[test]
+    fn a_compound_without_its_dose_is_named_and_the_rest_of_the_list_is_ranked() {
+        let text = "perturbation,dose_um\nTAXOL,1\ntwice,\ntwice,2\nTP53,\nTP53,1\n";
+        let FoundCandidates { treatments, without_meaning, remarks } = found_in(text).unwrap();
+        let expected = [
+            treatment("TP53", Kind::Crispr, 0.0, 24.0),
+            treatment("taxol", Kind::Compound, 1.0, 24.0),
+            treatment("twice", Kind::Compound, 2.0, 24.0),
+        ];
+        assert_eq!(treatments, expected);
+        assert_eq!(
+            without_meaning,
+            [
+                "library.csv:3: `twice` needs a dose; measured are 1 µM, 3 µM: write `twice 1 µM` or `twice@1`",
+                "library.csv:6: `TP53` was applied without a dose in this screen; leave the dose out"
+            ]
+        );
+        assert_eq!(remarks, ["`TAXOL` is read as `taxol`"]);
     }
 
     #[test]
@@ -259,7 +310,7 @@ mod tests {
         let single = of_file("drug_1,dose_1_nm,drug_2,dose_2_nm\ntaxol,1000,,\n").unwrap();
         assert_eq!(single, [treatment("taxol", Kind::Compound, 1.0, 24.0)]);
         let twice = of_file("drug_1,dose_1_um,drug_2,dose_2_um\ntaxol,1,taxol,2\n").unwrap_err();
-        assert!(twice.starts_with("library.csv:2: `taxol` occurs twice"), "{twice}");
+        assert!(twice.starts_with("not ranked: library.csv:2: `taxol` occurs twice"), "{twice}");
     }
 
     #[test]

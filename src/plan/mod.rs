@@ -20,7 +20,7 @@ mod feature;
 pub use by_measured::ByMeasured;
 pub use by_model::ByModel;
 pub use by_profiles::{ByCombined, ByProfiles};
-pub use candidates::Candidates;
+pub use candidates::{Candidates, FoundCandidates};
 pub use config::{RankConfig, ranker};
 pub use error::PlanError;
 pub(crate) use facts::{Facts, flags};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::tensor::Device;
 use rayon::prelude::*;
 
+use super::candidates::FoundCandidates;
 use super::error::PlanError;
 use super::facts::{Facts, flags};
 use super::goal::{Goal, other_contexts};
@@ -40,11 +41,12 @@ pub fn rank(
     trained: &TrainedModel,
     screen: &Screen,
     goal: &Goal,
-    candidates: &[Treatment],
+    candidates: &FoundCandidates,
     ranker: &dyn Ranker,
     trust: &Trust,
     device: &Device,
 ) -> Result<Ranking, PlanError> {
+    let FoundCandidates { treatments: candidates, without_meaning, remarks } = candidates;
     let facts = Facts::of(screen);
     let is_described = |perturbation: &Perturbation| trained.vocabulary.can_place(perturbation);
     let known = Measured::of(&trust.fitted_on, &is_described);
@@ -102,10 +104,11 @@ pub fn rank(
         start: goal.start_text.clone(),
         by: trust.by.clone(),
         rows,
-        abstained: abstained
-            .iter()
+        abstained: (abstained.iter())
             .map(|(candidate, why)| why_abstained(trained, &candidates[*candidate], why))
+            .chain(without_meaning.iter().cloned())
             .collect(),
+        remarks: remarks.clone(),
     })
 }
 

@@ -78,10 +78,15 @@ pub struct Ranking {
     pub rows: Vec<RankedIntervention>,
     /// Candidates that are not ranked because nothing is predicted of them: each with its reason, in words.
     pub abstained: Vec<String>,
+    /// What was taken for granted in reading a list of candidates, in sentences.
+    pub remarks: Vec<String>,
 }
 
 /// The fact of the file that holds [`Ranking::abstained`], a JSON list.
 const ABSTAINED: &str = "abstained";
+
+/// The fact of the file that holds [`Ranking::remarks`], likewise.
+const REMARKS: &str = "remarks";
 
 impl Ranking {
     /// Writes the ranking as the ending of `path` says.
@@ -110,15 +115,14 @@ impl Ranking {
         let by = fact("by")?
             .parse::<Method>()
             .map_err(|error| FileError::Damaged { path: path.to_owned(), problem: format!("`by`: {error}") })?;
-        let abstained = match table.facts().get(ABSTAINED) {
-            None => Vec::new(),
-            Some(text) => serde_json::from_str(text).map_err(|error| FileError::Damaged {
-                path: path.to_owned(),
-                problem: format!("`{ABSTAINED}`: {error}"),
-            })?,
+        let list = |name: &str| match table.facts().get(name) {
+            None => Ok(Vec::new()),
+            Some(text) => serde_json::from_str::<Vec<String>>(text)
+                .map_err(|error| FileError::Damaged { path: path.to_owned(), problem: format!("`{name}`: {error}") }),
         };
+        let (abstained, remarks) = (list(ABSTAINED)?, list(REMARKS)?);
         let (warning, note) = (fact("warning")?, fact("note")?);
-        Ok(Self { verdict, calibration, warning, note, target, start, by, rows: rows(&table)?, abstained })
+        Ok(Self { verdict, calibration, warning, note, target, start, by, rows: rows(&table)?, abstained, remarks })
     }
 
     fn table(&self) -> Table {
@@ -130,9 +134,10 @@ impl Ranking {
         let text =
             |of: &dyn Fn(&RankedIntervention) -> Option<String>| Column::Text(self.rows.iter().map(of).collect());
         let unless_empty = |text: String| (!text.is_empty()).then_some(text);
-        let abstained = serde_json::to_string(&self.abstained).expect("texts have a JSON");
+        let list = |texts: &Vec<String>| serde_json::to_string(texts).expect("texts have a JSON");
         Table::new()
-            .with_fact(ABSTAINED, &abstained)
+            .with_fact(ABSTAINED, list(&self.abstained))
+            .with_fact(REMARKS, list(&self.remarks))
             .with_fact("verdict", &self.verdict)
             .with_fact("calibration", &self.calibration)
             .with_fact("warning", &self.warning)
@@ -305,6 +310,7 @@ pub(super) mod tests {
             by: Method::Model,
             rows: vec![first, second],
             abstained: vec!["unobtainium 1 µM: `unobtainium` was not in training and has no descriptor".into()],
+            remarks: vec!["`Taxol` is read as `taxol`".into()],
         }
     }
 

@@ -24,7 +24,7 @@ pub enum Shown {
 impl Ranking {
     /// The verdict and the first `top` rows as an aligned table; columns that are empty in all of them are left out.
     pub fn render(&self, top: usize, how: Shown) -> String {
-        let Self { verdict, calibration, warning, note, start, target, by, rows, abstained } = self;
+        let Self { verdict, calibration, warning, note, start, target, by, rows, abstained, remarks } = self;
         let rows_shown = &rows[..top.min(rows.len())];
         let mut text = paragraph(verdict);
         text.push('\n');
@@ -40,6 +40,9 @@ impl Ranking {
         }
         if !warning.is_empty() {
             text += &paragraph(&format!("warning: {warning}"));
+        }
+        for remark in remarks {
+            text += &paragraph(&format!("note: {}", without_controls(remark)));
         }
         if !rows_shown.is_empty() {
             let table = match how {
@@ -59,7 +62,8 @@ impl Ranking {
     /// One JSON object a line: the ranking as a whole, then its first `top` rows.
     ///
     /// The first line has `"type": "ranking"` and `verdict`, `calibration`, `warning`, `note`, `start`, `target`, `by`, `candidates`
-    /// (how many there are) and `abstained` (candidates of which nothing is predicted, with the reason).
+    /// (how many there are), `abstained` (candidates of which nothing is predicted, with the reason) and `remarks` (what was taken
+    /// for granted in reading a list of candidates).
     /// The others have `"type": "candidate"` and the fields of [`RankedIntervention`] under their names, with
     /// `intervention` in words, `perturbation`, `dose_um` and `hours` of it; what is absent or not finite is `null`.
     pub fn json_lines(&self, top: usize) -> String {
@@ -74,6 +78,7 @@ impl Ranking {
             by: &self.by,
             candidates: self.rows.len(),
             abstained: &self.abstained,
+            remarks: &self.remarks,
         };
         let mut text = json(&head);
         for row in self.rows.iter().take(top) {
@@ -192,6 +197,7 @@ struct HeadLine<'a> {
     by: &'a Method,
     candidates: usize,
     abstained: &'a [String],
+    remarks: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -265,6 +271,7 @@ the model beats log-dose interpolation on 31 of 40 held-out doses
 DMSO -> Eg5 inhibitors, by lewm: 2 of 2 candidates
 score: fraction of the way from start to target; distance: to the target, in latent units
 80 % intervals: set by 12 calibration treatments
+note: `Taxol` is read as `taxol`
 
 rank  intervention                 score      interval  distance  measured  readout  measured readout  wells  evidence          nearest            its moa                  moa                      flags
    1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250     1.50              1.75      3  measured here     epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
@@ -284,8 +291,8 @@ descriptor
         let rendered = ranking.render(1, Shown::Wide);
         assert!(rendered.contains("1 of 2 candidates"));
         assert!(!rendered.contains("  interval") && !rendered.contains("flags") && !rendered.contains("context"));
-        assert_eq!(rendered.lines().count(), 8);
-        assert_eq!(ranking.render(0, Shown::Wide).lines().count(), 5);
+        assert_eq!(rendered.lines().count(), 9);
+        assert_eq!(ranking.render(0, Shown::Wide).lines().count(), 6);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub fn findings(screen: &Screen) -> Vec<Finding> {
         wells => Cow::Owned(screen.select(&wells.iter().map(|rows| rows[0]).collect::<Vec<_>>())),
     };
     findings.extend(controls(&wells));
+    findings.extend(scale(screen));
     findings.extend(treated_rows(&wells));
     findings.extend(replicates(&wells));
     findings.extend(confounding(&wells));
@@ -70,7 +71,10 @@ fn controls(screen: &Screen) -> Vec<Finding> {
                 counted(without.len(), "plate"),
                 first_few(&without, SHOWN)
             ),
-            "leave these plates out, or list their control wells under [controls]",
+            &format!(
+                "leave them out with `exclude = 'plate == {:?}'` in the card, or list their control wells under [controls]",
+                without[0]
+            ),
         ));
     }
     let poor: Vec<&str> =
@@ -83,10 +87,26 @@ fn controls(screen: &Screen) -> Vec<Finding> {
                 counted(poor.len(), "plate"),
                 first_few(&poor, SHOWN)
             ),
-            "scale these plates by pooled controls, and plan more control wells for the next screen",
+            "scale these plates by pooled controls (`normalize.per_plate.shrink = 1`), and plan more control wells for the \
+             next screen",
         ));
     }
     found
+}
+
+/// The spread of one control is unknown, and without any spread there is no scale, which images take from their pixels.
+fn scale(screen: &Screen) -> Option<Finding> {
+    let controls = screen.controls_by_plate();
+    let is_scaled = screen.reference() == Reference::ControlWells && screen.features.n_features() > 0;
+    let has_none = is_scaled && !controls.is_empty() && controls.values().all(|rows| rows.len() < 2);
+    has_none.then(|| {
+        finding(
+            Severity::Error,
+            "no plate has two negative-control wells, so no scale can be pooled".to_owned(),
+            "if the values are scaled already, set `normalize.per_plate.method = \"none\"` in a configuration (`--set \
+             normalize.per_plate.method=none`); else list all control wells under [controls] in the card",
+        )
+    })
 }
 
 fn treated_rows(screen: &Screen) -> Option<Finding> {
@@ -357,6 +377,7 @@ mod tests {
             "for 1 of 1 perturbations with several doses, each dose is in a separate column of the plate",
             "doses reach 5000 µM, more than screens apply as a rule",
             "no variation in 1 feature: `f1`",
+            "no plate has two negative-control wells, so no scale can be pooled",
         ] {
             assert!(found.iter().any(|message| message == expected), "{expected}\n{found:#?}");
         }

@@ -178,20 +178,21 @@ impl Lexicon {
         self.read_with(text, NewNames::Taken)
     }
 
-    /// A perturbation that is told in parts.
+    /// The set of members that are told in parts.
     ///
     /// # Errors
     /// As [`Lexicon::read`]; a name that was never met is a perturbation of that name.
-    pub fn member(
+    pub fn set_of<'a>(
         &self,
-        name: &str,
-        kind: Option<Kind>,
-        dose: Option<Micromolar>,
-    ) -> Result<(Application, Vec<String>), InterventionError> {
-        let mut remarks = Vec::new();
-        let perturbation = self.perturbation(name, kind, dose.is_some(), NewNames::Taken, &mut remarks)?;
-        let dose = self.dose(&perturbation, dose, &mut remarks)?;
-        Ok((Application { perturbation, dose }, remarks))
+        members: impl IntoIterator<Item = (&'a str, Option<Kind>, Option<Micromolar>)>,
+    ) -> Result<Read, InterventionError> {
+        let written = |(name, kind, dose): (&str, Option<Kind>, Option<Micromolar>)| Written {
+            name: name.to_owned(),
+            kind,
+            dose: dose.map(|dose| WrittenDose { text: dose.to_string(), dose: Some(dose) }),
+        };
+        let members: Vec<Written> = members.into_iter().map(written).collect();
+        self.set(&members, NewNames::Taken)
     }
 
     fn read_with(&self, text: &str, new_names: NewNames) -> Result<Read, InterventionError> {

@@ -39,6 +39,7 @@ pub use treatment::Treatment;
 pub use units::{Role, Unit, Units};
 pub(crate) use units::{SITE_LABEL, grouped};
 pub use well::{Well, WellError};
+pub(crate) use written::{amount, name_and_amount};
 
 impl Label {
     /// The label of groups of rows: the value that all rows of a group share, none where they differ.

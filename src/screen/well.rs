@@ -44,9 +44,16 @@ impl Well {
 impl FromStr for Well {
     type Err = WellError;
 
-    /// Reads `A01`, `a1`, `A-01`, `A 1`, `01A` and `r01c01`; signs between the parts mean nothing.
+    /// Reads `A01`, `a1`, `A-01`, `A 1`, `01A`, `r01c01`, `(A,1)` and `Well A01`; signs between the parts mean nothing.
     fn from_str(text: &str) -> Result<Self, WellError> {
         let error = || WellError(text.to_owned());
+        let inside = |text: &str| text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).map(str::to_owned);
+        let without_word = |text: &str| {
+            let word = text.get(..4).filter(|start| start.eq_ignore_ascii_case("well"))?;
+            Some(text[word.len()..].trim_start_matches([' ', '_', '-', ':']).to_owned())
+        };
+        let plain = text.trim();
+        let text = inside(plain).or_else(|| without_word(plain)).unwrap_or_else(|| plain.to_owned());
         let is_sign = |character: char| character.is_whitespace() || "-_.:/,".contains(character);
         let kept: Vec<char> = text.trim().chars().filter(|&character| !is_sign(character)).collect();
         if !kept.iter().all(char::is_ascii_alphanumeric) || !text.trim().ends_with(|last| !is_sign(last)) {
@@ -64,6 +71,10 @@ impl FromStr for Well {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let at = match parts.as_slice() {
             ["R" | "ROW", row, "C" | "COL" | "COLUMN", column] => number(row).zip(number(column)),
+            [row, column] if row.starts_with("ROW") && row.len() > 6 => {
+                let row = row[3..].trim_end_matches("UMN").strip_suffix("COL").unwrap_or_default();
+                letters(row).filter(|&row| row > 0).zip(number(column))
+            }
             [first, second] if first.starts_with(|first: char| first.is_ascii_digit()) => {
                 letters(second).zip(number(first))
             }
@@ -107,6 +118,11 @@ mod tests {
             ("R3C12", "C12"),
             ("r32-c48", "AF48"),
             ("row 3, column 4", "C04"),
+            ("(C, 4)", "C04"),
+            ("Well C04", "C04"),
+            ("well_c4", "C04"),
+            ("RowCCol04", "C04"),
+            ("row aa column 4", "AA04"),
             // Row R, not a row called by number.
             ("R03", "R03"),
         ];
@@ -125,7 +141,8 @@ mod tests {
     #[test]
     fn refuses_what_is_no_well() {
         for text in [
-            "", "A", "7", "A0", "AG99", "AF49", "AAA1", "A1x", "-", "A1-", "A1000", "É1", "3-3", "r0c1", "r33c1", "1A1",
+            "", "A", "7", "A0", "AG99", "AF49", "AAA1", "A1x", "-", "A1-", "A1000", "É1", "3-3", "r0c1", "r33c1",
+            "1A1", "Well", "()", "RowCol4",
         ] {
             assert!(text.parse::<Well>().is_err(), "{text}");
         }

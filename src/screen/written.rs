@@ -37,27 +37,43 @@ impl WrittenDose {
     /// A number in µM, or with a unit behind it.
     pub fn of(text: &str) -> Self {
         let text = text.trim();
-        let number = |text: &str| text.trim().parse::<f64>().ok();
-        let micromolar = || match number(text) {
-            Some(number) => Some(number),
-            None => {
-                let at = unit_at(text)?;
-                Some(number(&text[..at])? * DoseUnit::parse(&text[at..])?.in_micromolar(None)?)
-            }
-        };
+        let micromolar = amount(text)
+            .and_then(|(number, unit)| Some(number * unit.unwrap_or(DoseUnit::Micromolar).in_micromolar(None)?));
         // To 12 digits, so that 300 nM are 0.3 µM.
         let rounded = |value: f64| format!("{value:.11e}").parse().ok();
-        Self { text: text.to_owned(), dose: micromolar().and_then(rounded).and_then(Micromolar::new) }
+        Self { text: text.to_owned(), dose: micromolar.and_then(rounded).and_then(Micromolar::new) }
     }
 }
 
-/// Where the unit behind a number begins.
-fn unit_at(text: &str) -> Option<usize> {
-    let behind = |&(at, letter): &(usize, char)| {
-        let is_unit = || DoseUnit::parse(&text[at..]).is_some();
-        (letter.is_alphabetic() || letter == 'µ') && text[..at].trim().parse::<f64>().is_ok() && is_unit()
+/// A number, with the unit behind it if there is one.
+pub(crate) fn amount(text: &str) -> Option<(f64, Option<DoseUnit>)> {
+    let text = text.trim();
+    if let Ok(number) = text.parse::<f64>() {
+        return Some((number, None));
+    }
+    // `1e-3 uM`: the first letter need not begin the unit.
+    text.char_indices().filter(|(_, letter)| letter.is_alphabetic() || *letter == 'µ').find_map(|(at, _)| {
+        let number = text[..at].trim().parse::<f64>().ok()?;
+        Some((number, Some(DoseUnit::parse(&text[at..])?)))
+    })
+}
+
+/// A name, and the amount with its unit behind a blank, perhaps in parentheses: `HN 6 uM`, `a b 3nM`, `HN (6 uM)`, `HN, 6 uM`.
+pub(crate) fn name_and_amount(text: &str) -> Option<(&str, &str)> {
+    let blanks = text.char_indices().filter(|(_, letter)| letter.is_whitespace());
+    let bare = |text: &'_ str| {
+        let inside = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
+        inside.or_else(|| text.strip_prefix('[')?.strip_suffix(']')).unwrap_or(text).len()
     };
-    text.char_indices().find(behind).map(|(at, _)| at)
+    let parts = |at: usize| {
+        let (name, behind) = (text[..at].trim_end().trim_end_matches(','), text[at..].trim());
+        // Both signs around it, or none.
+        let n_around = (behind.len() - bare(behind)) / 2;
+        (name, behind[n_around..behind.len() - n_around].trim())
+    };
+    blanks
+        .map(|(at, _)| parts(at))
+        .find(|(name, behind)| !name.is_empty() && matches!(amount(behind), Some((_, Some(_)))))
 }
 
 /// The name of a member as it is printed, in quotes where it would be read as more than a name.
@@ -166,19 +182,10 @@ pub(super) fn behind_name(text: &str) -> (&str, Option<Kind>, Option<WrittenDose
             return (name.trim_end(), None, Some(WrittenDose::of(dose)));
         }
     }
-    // `0.1 µM`, `0.1µM`: the last word, or the last two, of which the first is a number.
-    let words: Vec<usize> = text
-        .char_indices()
-        .filter(|&(at, letter)| !letter.is_whitespace() && (at == 0 || text[..at].ends_with(char::is_whitespace)))
-        .map(|(at, _)| at)
-        .collect();
-    for at in words.iter().rev().take(2) {
-        let dose = &text[*at..];
-        if *at > 0 && unit_at(dose).is_some() {
-            return (text[..*at].trim_end(), None, Some(WrittenDose::of(dose)));
-        }
+    match name_and_amount(text) {
+        Some((name, dose)) => (name, None, Some(WrittenDose::of(dose))),
+        None => (text, None, None),
     }
-    (text, None, None)
 }
 
 #[cfg(test)]
@@ -203,6 +210,8 @@ mod tests {
         check("TP53 (CRISPR) + x@y", &[("TP53", Some(Kind::Crispr), None), ("x@y", None, None)]);
         check("a b 3 nM + c", &[("a b", None, Some(micromolar(0.003))), ("c", None, None)]);
         check("\"A + B\" 3 µM + C", &[("A + B", None, Some(micromolar(3.0))), ("C", None, None)]);
+        check("a b (3 nM) + c, 2 µM", &[("a b", None, Some(micromolar(0.003))), ("c", None, Some(micromolar(2.0)))]);
+        check("VX (R) + (3 nM)", &[("VX (R)", None, None), ("(3 nM)", None, None)]);
         check("taxol@0", &[("taxol", None, Some(None))]);
         check("taxol@1 parsec", &[("taxol", None, Some(None))]);
         check("compound 7", &[("compound 7", None, None)]);

@@ -9,7 +9,8 @@ use crate::crop::CropError;
 use crate::descriptor::DescriptorError;
 use crate::evaluate::EvaluateError;
 use crate::linear::{PcaError, RidgeError};
-use crate::load::{Gap, LoadError, Source, describe};
+use crate::load::image::ImageSource;
+use crate::load::{Gap, LoadError, Source, describe, describe_images};
 use crate::normalize::NormalizeError;
 use crate::pair::PairError;
 use crate::plan::PlanError;
@@ -63,7 +64,7 @@ pub enum StudyError {
     )]
     RankImages { by: Method },
     #[error("{first}{}", in_words(gaps, paths))]
-    Gaps { first: Box<LoadError>, gaps: Vec<Gap>, paths: Vec<PathBuf> },
+    Gaps { first: String, gaps: Vec<Gap>, paths: Vec<PathBuf> },
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -117,13 +118,26 @@ impl StudyError {
         if !first.is_request() && !matches!(first, LoadError::Cell { .. } | LoadError::DuplicateRow { .. }) {
             return first.into();
         }
-        match describe(source) {
-            Ok(description) if !description.gaps.is_empty() => {
-                let paths = source.card.iter().chain(&source.files).cloned().collect();
-                Self::Gaps { first: Box::new(first), gaps: description.gaps, paths }
-            }
-            _ => first.into(),
+        let gaps = describe(source).map(|description| description.gaps).unwrap_or_default();
+        Self::with_gaps(first, gaps, source)
+    }
+
+    /// The same of images.
+    pub(super) fn of_images(first: LoadError, source: &Source) -> Self {
+        if !first.is_request() && !matches!(first, LoadError::Cell { .. }) {
+            return first.into();
         }
+        let images = ImageSource { source: source.clone(), ..ImageSource::default() };
+        let gaps = describe_images(&images).map(|description| description.gaps).unwrap_or_default();
+        Self::with_gaps(first, gaps, source)
+    }
+
+    fn with_gaps(first: LoadError, gaps: Vec<Gap>, source: &Source) -> Self {
+        if gaps.is_empty() {
+            return first.into();
+        }
+        let paths = source.card.iter().chain(&source.files).cloned().collect();
+        Self::Gaps { first: first.to_string(), gaps, paths }
     }
 
     /// Whether nothing is wrong but that somebody asked to stop.

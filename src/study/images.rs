@@ -36,7 +36,8 @@ pub fn load_image_screen(
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Loaded, StudyError> {
-    let loaded = load_images(&ImageSource { source: source.clone(), ..ImageSource::default() })?;
+    let images = ImageSource { source: source.clone(), ..ImageSource::default() };
+    let loaded = load_images(&images).map_err(|error| StudyError::of_images(error, source))?;
     let UsableImages { screen: images, objects } = loaded.usable()?;
     let progress = progress(stop, tell);
     let split = split.filter(|split| is_scaled_by_training(&images.table, split));

@@ -6,8 +6,8 @@ mod tracks;
 
 use super::error::StudyError;
 use crate::load::image::{ImageSource, is_image_source, load_images};
-use crate::load::{Loaded, Source, load};
-use crate::screen::{RowKind, Screen};
+use crate::load::{Loaded, Source, describe_images, load};
+use crate::screen::{Reference, RowKind, Screen};
 
 /// A key of the configuration that a user did not set, and why it has this value.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +44,9 @@ impl Choice {
 /// What loading says, [`StudyError::NothingTreated`] or [`StudyError::NothingToLearn`].
 pub fn propose(source: &Source) -> Result<Proposal, StudyError> {
     if is_image_source(source)? {
-        let images = load_images(&ImageSource { source: source.clone(), ..ImageSource::default() })?;
-        refuse_untreated(&images.screen.table)?;
+        let of_source = ImageSource { source: source.clone(), ..ImageSource::default() };
+        let images = load_images(&of_source).map_err(|error| StudyError::of_images(error, source))?;
+        refuse_untreated_images(&images.screen.table, source)?;
         return Ok(Proposal { choices: pixels::choices(&images)?, loaded: None });
     }
     let loaded = load(source).map_err(|error| StudyError::of_table(error, source))?;
@@ -56,6 +57,7 @@ pub fn propose(source: &Source) -> Result<Proposal, StudyError> {
     let has_descriptors = loaded.card.as_ref().is_some_and(|card| card.descriptors.is_some());
     let mut choices = split::choices(&loaded.screen, has_descriptors);
     refuse_single_rows(&loaded.screen, &choices)?;
+    choices.extend(pooled_scale(&loaded.screen));
     choices.extend(narrow(&loaded.screen));
     Ok(Proposal { choices, loaded: Some(loaded) })
 }
@@ -66,6 +68,20 @@ fn refuse_untreated(screen: &Screen) -> Result<(), StudyError> {
     if is_treated { Ok(()) } else { Err(StudyError::NothingTreated { screen: screen.name.clone() }) }
 }
 
+/// The same of images, with all that a card would have to say of them.
+fn refuse_untreated_images(screen: &Screen, source: &Source) -> Result<(), StudyError> {
+    let Err(refused) = refuse_untreated(screen) else { return Ok(()) };
+    let described = describe_images(&ImageSource { source: source.clone(), ..ImageSource::default() });
+    let gaps = described.map(|description| description.gaps).unwrap_or_default();
+    match gaps.is_empty() {
+        true => Err(refused),
+        false => {
+            let paths = source.card.iter().chain(&source.files).cloned().collect();
+            Err(StudyError::Gaps { first: refused.to_string(), gaps, paths })
+        }
+    }
+}
+
 /// Refuses a table with one row for each perturbation where nothing can be held out either.
 fn refuse_single_rows(screen: &Screen, choices: &[Choice]) -> Result<(), StudyError> {
     let treatments = screen.treatments();
@@ -74,6 +90,18 @@ fn refuse_single_rows(screen: &Screen, choices: &[Choice]) -> Result<(), StudyEr
         true => Err(StudyError::NothingToLearn { screen: screen.name.clone(), n: treatments.len() }),
         false => Ok(()),
     }
+}
+
+/// The scale of the other plates for all, where some plates have a single control well.
+fn pooled_scale(screen: &Screen) -> Option<Choice> {
+    let controls = screen.controls_by_plate();
+    let n_single = controls.values().filter(|rows| rows.len() == 1).count();
+    let is_scaled = screen.reference() == Reference::ControlWells && n_single > 0 && n_single < controls.len();
+    let why = format!(
+        "one control well on {n_single} of {} plates, of which the scale is that of the others",
+        controls.len()
+    );
+    is_scaled.then(|| Choice::new("normalize.per_plate.shrink", "1.0", why))
 }
 
 /// A latent for tables of few features: wider than these, it has nothing to hold.

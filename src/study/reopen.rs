@@ -17,7 +17,8 @@ use crate::embed::EmbeddingMap;
 use crate::evaluate::{Activity, Answers, Evaluation, Held, Intervals, orders, treatment_scores, verdict_sentence};
 use crate::pair::{Evidence, Measured, Part, Place, Strata};
 use crate::plan::{
-    ByCombined, ByMeasured, ByModel, ByProfiles, Goal, RankedIntervention, Ranker, Ranking, Trust, rank,
+    ByCombined, ByMeasured, ByModel, ByProfiles, FoundCandidates, Goal, RankedIntervention, Ranker, Ranking, Trust,
+    rank,
 };
 use crate::predict::{Abstains, Method, ModelPredictions, Predictions, Starts};
 use crate::screen::{Kind, Lexicon, Perturbation, Read, RowKind, Screen, Treatment};
@@ -54,7 +55,7 @@ pub(super) fn rank_by(
     let screen = other.unwrap_or(&prepared.screen);
     let asked = Asked::of(config, trained, screen, device)?;
     let [calibration, test] = [Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
-    let mut rows: Rows = asked.candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
+    let mut rows: Rows = asked.candidates.treatments.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
     rows.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
     // What was judged says how far to trust a score; what ranks is fitted on everything that was measured.
     let judged = SimpleMethods::of(config, prepared);
@@ -62,7 +63,8 @@ pub(super) fn rank_by(
     let own_starts = Starts::of(trained, &prepared.screen, device);
     let combination = match config.rank.by {
         Method::Combined => {
-            let places = &judged.places(calibration.keys().chain(test.keys())) | &in_use.places(&asked.candidates);
+            let places =
+                &judged.places(calibration.keys().chain(test.keys())) | &in_use.places(&asked.candidates.treatments);
             judged.combination(&trained_run.model(&own_starts, device), &places)?
         }
         _ => Combination::default(),
@@ -182,7 +184,7 @@ struct Asked<'a> {
     trained: &'a TrainedModel,
     screen: &'a Screen,
     goal: Goal,
-    candidates: Vec<Treatment>,
+    candidates: FoundCandidates,
     device: &'a Device,
 }
 

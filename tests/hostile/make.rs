@@ -16,6 +16,7 @@ use crate::support::{finish, tiny_run};
 pub const PLAIN: &str = "\
 plate,well,compound,dose_um,f1,f2
 P1,A01,DMSO,,0.1,1
+P1,B01,DMSO,,0.15,1.25
 P1,A02,taxol,0.3,0.2,2
 P1,A03,taxol,3,0.3,-3e2
 P2,A01,DMSO,,0.4,4

@@ -9,6 +9,7 @@ mod images;
 pub mod make;
 mod runs;
 mod tables;
+pub mod workbooks;
 
 use std::fs;
 use std::path::{Path, PathBuf};

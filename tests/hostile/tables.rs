@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::make::{PLAIN, bomb, changed, gz, parquet, parquet_of_nulls};
-use super::{Case, case};
+use super::{Case, case, workbooks};
 
 /// A table that is called `name` and inspected.
 macro_rules! table {
@@ -19,6 +19,7 @@ pub fn cases() -> Vec<Case> {
     let mut cases = structure();
     cases.extend(cells());
     cases.extend(parquet_files());
+    cases.extend(workbook_files());
     cases.extend(what_is_no_table());
     cases
 }
@@ -53,14 +54,24 @@ fn structure() -> Vec<Case> {
             format!("{header}x\n1\n")
         }),
         table!("a NUL byte", "t.csv", changed("AZ-A", "AZ\0A")),
-        table!("UTF-16", "t.csv", {
-            let units = "\u{feff}".encode_utf16().chain(PLAIN.encode_utf16());
-            units.flat_map(u16::to_le_bytes).collect::<Vec<u8>>()
-        }),
-        table!("Latin-1", "t.csv", {
-            let (start, end) = PLAIN.split_once("AZ-A").unwrap();
-            [start.as_bytes(), b"caf\xE9", end.as_bytes()].concat()
-        }),
+        table!(
+            "UTF-16",
+            "t.csv",
+            {
+                let units = "\u{feff}".encode_utf16().chain(PLAIN.encode_utf16());
+                units.flat_map(u16::to_le_bytes).collect::<Vec<u8>>()
+            },
+            0
+        ),
+        table!(
+            "Latin-1",
+            "t.csv",
+            {
+                let (start, end) = PLAIN.split_once("AZ-A").unwrap();
+                [start.as_bytes(), b"caf\xE9", end.as_bytes()].concat()
+            },
+            0
+        ),
         table!("line ends of an old Macintosh", "t.csv", PLAIN.replace('\n', "\r")),
         table!("a row with too few fields", "t.csv", changed("P1,A03,taxol,3,0.3,-3e2", "P1,A03,taxol,3,0.3")),
         table!("a row with too many fields", "t.csv", changed("taxol,3,", "taxol, paclitaxel,3,")),
@@ -180,4 +191,31 @@ fn links_and_pipes() -> Vec<Case> {
 #[cfg(not(unix))]
 fn links_and_pipes() -> Vec<Case> {
     Vec::new()
+}
+
+fn workbook_files() -> Vec<Case> {
+    vec![
+        table!("an Excel workbook of which a sheet unpacks to 300 MB, though it claims a few bytes", "t.xlsx", {
+            workbooks::bomb(300)
+        }),
+        table!("an archive of 1,000 entries that share one stretch of bytes, 60 GB in all", "t.xlsx", {
+            workbooks::overlapping(1000, 60)
+        }),
+        table!("an Excel workbook that is cut short", "t.xlsx", {
+            let whole = workbooks::xlsx(PLAIN);
+            whole[..whole.len() - 40].to_vec()
+        }),
+        table!("a binary Excel workbook with a damaged sheet", "t.xlsb", {
+            let mut whole = workbooks::xlsb(PLAIN);
+            let middle = whole.len() / 2;
+            whole[middle..middle + 20].fill(0xFF);
+            whole
+        }),
+        table!("a workbook of OpenDocument with a row that repeats a hundred million times", "t.ods", {
+            let content = "<table:table-row table:number-rows-repeated=\"100000000\"><table:table-cell \
+                           office:value-type=\"float\" office:value=\"1\"><text:p>1</text:p></table:table-cell></table:table-row>";
+            workbooks::ods_of(content)
+        }),
+        table!("a workbook with a word among the numbers", "t.xlsx", workbooks::xlsx(&changed("5.25", "high"))),
+    ]
 }

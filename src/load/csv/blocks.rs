@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::Header;
 use crate::load::notation::Notation;
 use crate::load::table::{self, RawColumn, RawTable, RowPlace, Values};
+use crate::load::text::begins_with_preamble;
 
 /// Bytes read at once.
 const BLOCK: usize = 8 << 20;
@@ -29,6 +30,9 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Option<RawTable> {
     let mut is_last = fill(&mut source, &mut block)?;
     if block.starts_with(&[0xEF, 0xBB, 0xBF]) {
         block.drain(..3);
+    }
+    if begins_with_preamble(&block) {
+        return None;
     }
     let header_end = block.iter().position(|&byte| byte == b'\n')? + 1;
     let header_text = std::str::from_utf8(&block[..header_end]).ok()?;

@@ -62,8 +62,10 @@ fn stretches(path: &Path, beginning: &[u8], most_bytes: u64) -> Result<Vec<u8>, 
     let mut file = File::open(path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
     let mut start = [0; 2];
-    let is_gzip = file.read_exact(&mut start).is_ok() && start == [0x1F, 0x8B];
-    if is_gzip || !can_be_entered {
+    // Packed, or in an encoding of two bytes a letter.
+    let is_entered_badly =
+        file.read_exact(&mut start).is_ok() && [[0x1F, 0x8B], [0xFF, 0xFE], [0xFE, 0xFF]].contains(&start);
+    if is_entered_badly || !can_be_entered {
         return Ok(whole_lines(beginning).to_vec());
     }
     let mut bytes = whole_lines(&beginning[..(most_bytes / STRETCHES) as usize]).to_vec();
@@ -74,6 +76,9 @@ fn stretches(path: &Path, beginning: &[u8], most_bytes: u64) -> Result<Vec<u8>, 
         let mut stretch = Vec::new();
         file.seek(SeekFrom::Start(size / STRETCHES * index)).map_err(io)?;
         file.by_ref().take(most_bytes / STRETCHES).read_to_end(&mut stretch).map_err(io)?;
+        if std::str::from_utf8(whole_lines(&stretch)).is_err_and(|error| error.valid_up_to() > 3) {
+            return Ok(whole_lines(beginning).to_vec());
+        }
         let begin = stretch.iter().position(|&byte| byte == b'\n').map_or(stretch.len(), |newline| newline + 1);
         bytes.extend_from_slice(whole_lines(&stretch[begin..]));
     }

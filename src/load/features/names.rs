@@ -174,7 +174,10 @@ fn is_place(words: &[&str]) -> bool {
 
 /// A name in which a concentration is spoken of, or that ends in the unit of one.
 pub(in crate::load) fn is_dose(name: &str) -> bool {
-    const DOSES: [&str; 10] = [
+    const DOSES: [&str; 13] = [
+        "konzentration",
+        "konz",
+        "dosis",
         "dose",
         "doses",
         "dosage",

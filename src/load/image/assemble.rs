@@ -7,9 +7,9 @@ use std::path::Path;
 use super::listing::{Listing, Row, natural};
 use crate::load::card::Card;
 use crate::load::error::LoadError;
-use crate::load::mapping::{ColumnRole, MappedColumn, Mapping, plain};
+use crate::load::mapping::{ColumnRole, MappedColumn, Mapping};
 use crate::load::table::{RawColumn, RawTable, Values};
-use crate::load::{design, join, labels};
+use crate::load::{design, join, labels, wells};
 use crate::screen::{
     Design, Dropped, FeatureMatrix, ImageScreen, ImageSite, Mask, Origin, Plane, Screen, Units, grouped,
 };
@@ -127,7 +127,7 @@ fn complete(table: &mut RawTable, mapping: &mut Mapping, card: &Card, notes: &mu
     };
     if !has_well
         && card.columns.well.is_none()
-        && let Some(wells) = wells_of(table)
+        && let Some(wells) = wells::of_rows_and_columns(table)
     {
         add(table, ColumnRole::Well, "well", "the columns of rows and columns", wells);
     }
@@ -142,23 +142,6 @@ fn complete(table: &mut RawTable, mapping: &mut Mapping, card: &Card, notes: &mu
                 .to_owned(),
         );
     }
-}
-
-/// `A` and `1`, or `1` and `1` -> `A01`.
-fn wells_of(table: &RawTable) -> Option<Vec<Option<String>>> {
-    let named = |words: &[&str]| {
-        let column = table.columns.iter().find(|column| words.contains(&plain(&column.name).as_str()));
-        column.and_then(|column| table.text(&column.name))
-    };
-    let (rows, columns) = (named(&["row", "well_row"])?, named(&["column", "col", "well_column", "well_col"])?);
-    let well = |row: &str, column: &str| {
-        let numbers = row.parse().ok().zip(column.parse().ok());
-        let well = numbers.and_then(|(row, column)| crate::screen::Well::at(row, column));
-        well.or_else(|| format!("{row}{column}").parse().ok()).map(|well| well.to_string())
-    };
-    let cells = rows.iter().zip(columns);
-    let wells: Vec<Option<String>> = cells.map(|(row, column)| well(row.as_deref()?, column.as_deref()?)).collect();
-    wells.iter().all(Option::is_some).then_some(wells)
 }
 
 /// Rows of the listing that are one site at one time, in the order of their first rows.

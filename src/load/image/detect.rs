@@ -8,7 +8,7 @@ use super::{folder, imagexpress, load_data, sheet};
 use crate::load::card::Card;
 use crate::load::error::LoadError;
 use crate::load::source::Source;
-use crate::load::{format, inputs};
+use crate::load::{format, inputs, walk};
 
 /// A layout and the sheets, indices or folders it is read from.
 pub(super) struct Detected {
@@ -32,7 +32,11 @@ pub fn is_image_source(source: &Source) -> Result<bool, LoadError> {
     let told = |path: &PathBuf| match layout_of_path(path) {
         Some(_) => true,
         // A folder of profiles may have pictures beside them; a sheet that names the pictures tells which is meant.
-        None if path.is_dir() => !tables_in(path).is_empty() || (!inputs::holds_tables(path) && has_images(path)),
+        None if path.is_dir() => match tables_in(path).is_empty() {
+            true => !inputs::holds_tables(path) && has_images(path),
+            // What CellProfiler exports names images that lie elsewhere, and holds what was measured in them.
+            false => has_images(path) || !holds_measurements(path),
+        },
         None => path.is_file() && is_sheet_of_images(path),
     };
     Ok(source.files.iter().all(told))
@@ -55,7 +59,14 @@ pub(super) fn detect(given: &[PathBuf], card: &Card) -> Result<Detected, LoadErr
     if first.is_dir() {
         let tables = tables_in(&first);
         if tables.is_empty() {
-            return Ok(Detected { layout: Layout::Folder, paths });
+            if walk::has_several_exports(&first) {
+                return Err(LoadError::Folder { folder: first.clone(), holds: walk::holdings(&first) });
+            }
+            // OME-TIFFs in folders of their own, one for each well or plate, describe themselves.
+            const LOOKED_AT: usize = 64;
+            let images = folder::first_image_files(&first, LOOKED_AT)?;
+            let is_ome_tiff = !images.is_empty() && images.iter().all(|path| is_ome_tiff(path));
+            return Ok(Detected { layout: if is_ome_tiff { Layout::OmeTiff } else { Layout::Folder }, paths });
         }
         return Ok(Detected { layout: layout_of_table(&tables[0])?, paths: tables });
     }
@@ -105,6 +116,11 @@ fn layout_of_path(path: &Path) -> Option<Layout> {
     }
 }
 
+fn is_ome_tiff(path: &Path) -> bool {
+    let name = path.to_string_lossy().to_lowercase();
+    name.ends_with(".ome.tif") || name.ends_with(".ome.tiff")
+}
+
 fn layout_of_table(path: &Path) -> Result<Layout, LoadError> {
     let sketches = format::sketch(path, false)?;
     let names: Vec<&str> = sketches.iter().map(|sketch| sketch.name.as_str()).collect();
@@ -118,15 +134,27 @@ fn layout_of_table(path: &Path) -> Result<Layout, LoadError> {
 /// Whether a table names image files and has no profile.
 fn is_sheet_of_images(path: &Path) -> bool {
     let Ok(sketches) = format::sketch(path, false) else { return false };
-    let compartments = ["Cells_", "Nuclei_", "Cytoplasm_"];
-    let is_feature = |name: &str| compartments.iter().any(|start| name.starts_with(start));
     let words = ["file", "path", "image", "img", "url", "mask", "picture"];
     let may_be_path = |name: &str| words.iter().any(|word| name.to_lowercase().contains(word));
     let has_texts = sketches.iter().any(|sketch| sketch.n_texts > 0 && may_be_path(&sketch.name));
-    if sketches.iter().any(|sketch| is_feature(&sketch.name)) || !has_texts {
+    if sketches.iter().any(|sketch| is_of_objects(&sketch.name)) || !has_texts {
         return false;
     }
     format::read(path, &BTreeSet::new()).is_ok_and(|table| sheet::is_image_sheet(&table))
+}
+
+/// Whether a column is one of CellProfiler's measurements of objects.
+fn is_of_objects(column: &str) -> bool {
+    ["Cells_", "Nuclei_", "Cytoplasm_"].iter().any(|start| column.starts_with(start))
+}
+
+/// Whether a table of a folder holds measurements of objects.
+fn holds_measurements(folder: &Path) -> bool {
+    let holds = |path: &PathBuf| {
+        let sketches = format::sketch(path, false).unwrap_or_default();
+        sketches.iter().any(|sketch| is_of_objects(&sketch.name) && sketch.is_numeric())
+    };
+    inputs::matching(folder).unwrap_or_default().iter().any(holds)
 }
 
 /// What was given, with globs resolved; the card's files, or its folder if it names none.

@@ -4,19 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::dose;
 use super::super::vehicle::{Standing, standing};
+use crate::screen::name_and_amount;
 use crate::table::first_few;
 
 /// A member's name, and its dose where that is written behind it.
 pub(super) type NamedDose = (String, Option<String>);
 
 /// Signs that may stand between members, those first that names hold least.
-const BETWEEN: [&str; 8] = ["+", "&", ";", ",", "|", "/", "_", " and "];
+const BETWEEN: [&str; 12] = ["+", "&", ";", ",", "|", "/", "__", "_", " and ", " with ", " x ", "-"];
+
+/// The sign of these that so many names hold that a part which is known says nothing.
+const OF_NAMES: &str = "-";
 
 /// Signs between members that names hardly hold, so that most of a column's sets speak for the rest.
 const CLEAR: [&str; 2] = ["+", "&"];
 
-/// Signs before a dose; a blank is one where a unit stands behind the number.
-const BEFORE_DOSE: [&str; 4] = ["|", "@", ":", " "];
+/// Signs before a dose; the last three are where a unit stands behind the number.
+const BEFORE_DOSE: [&str; 6] = ["|", "@", ":", " ", "_", "-"];
+
+/// Signs of these that names hold before numbers too, as `A_1`.
+const WITH_UNIT: [&str; 2] = ["_", "-"];
 
 /// Names that are shown of many.
 const SHOWN: usize = 3;
@@ -80,7 +87,7 @@ impl Signs {
                 ..Self::divided(evidence.sign, named)
             };
         }
-        let unsure = evidence.into_iter().find(|evidence| !evidence.partly.is_empty());
+        let unsure = evidence.into_iter().find(|evidence| !evidence.partly.is_empty() && evidence.sign != OF_NAMES);
         match unsure {
             None => Self::default(),
             Some(Evidence { sign, partly, .. }) => Self {
@@ -96,6 +103,7 @@ impl Signs {
         let between = self.between.as_ref().map(|sign| format!("holds sets, with `{}` between members", sign.trim()));
         let doses = self.before_dose.map(|sign| match sign {
             " " => "doses behind names".to_owned(),
+            "_" | "-" => format!("doses with units behind `{sign}`"),
             sign => format!("doses behind `{sign}`"),
         });
         match (between, doses) {
@@ -214,16 +222,13 @@ fn named_dose(part: &str, before_dose: &str) -> Option<NamedDose> {
     if standing(part) == Some(Standing::Control) {
         return Some((part.to_owned(), None));
     }
-    let at = match before_dose {
-        // `HN 6 uM`: the blank before the number, not that before its unit.
-        " " => part
-            .match_indices(' ')
-            .map(|(at, _)| at)
-            .find(|at| dose::written(part[at + 1..].trim()).is_some_and(|(_, unit)| unit.is_some()))?,
-        sign => part.rfind(sign)?,
+    let (name, dose) = match before_dose {
+        " " => name_and_amount(part)?,
+        sign => part.rsplit_once(sign)?,
     };
-    let (name, dose) = (part[..at].trim(), part[at + before_dose.len()..].trim());
-    (!name.is_empty() && dose::written(dose).is_some()).then(|| (name.to_owned(), Some(dose.to_owned())))
+    let (name, dose) = (name.trim(), dose.trim());
+    let is_dose = dose::written(dose).is_some_and(|(_, unit)| unit.is_some() || !WITH_UNIT.contains(&before_dose));
+    (!name.is_empty() && is_dose).then(|| (name.to_owned(), Some(dose.to_owned())))
 }
 
 /// The doses of the members of a set, in a cell of their own; `None` where it does not hold one for each.
@@ -252,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_sign_is_believed_where_the_parts_occur_by_themselves() {
-        for sign in ["+", " + ", "|", ";", ",", "/", "_", "&", " and "] {
+        for sign in ["+", " + ", "|", ";", ",", "/", "_", "__", "&", " and ", " with ", " x ", "-"] {
             let pair = format!("A{sign}B");
             assert_eq!(divided(&["A", "B", &pair, "DMSO"]), ["A and B"], "{sign}");
             assert!(divided(&["A", &format!("X{sign}B"), "C"]).is_empty(), "{sign}");
@@ -278,6 +283,7 @@ mod tests {
             &["A:1", "B:1"],
             &["non_targeting", "KLF1"],
             &["CD4+CD8+", "CD4"],
+            &["VX-770", "VX-809", "VX"],
         ] {
             assert!(divided(names).is_empty(), "{names:?}: {:?}", divided(names));
         }
@@ -290,6 +296,9 @@ mod tests {
         assert_eq!(divided(&["901@1.5", "901@1.5;HN@6", "HN@3"]), expected);
         assert_eq!(divided(&["901:1.5", "901:1.5 + HN:6", "HN:3"]), expected);
         assert_eq!(divided(&["a 3 uM", "a 3 uM + b c 10nM"]), ["a at 3 uM", "a at 3 uM and b c at 10nM"]);
+        assert_eq!(divided(&["a (3 uM)", "a (1 uM) + b c (10nM)"]), ["a at 1 uM and b c at 10nM", "a at 3 uM"]);
+        assert_eq!(divided(&["CPD-01_0.1uM", "CPD-01_3uM", "DMSO"]), ["CPD-01 at 0.1uM", "CPD-01 at 3uM"]);
+        assert_eq!(divided(&["a-3 nM", "a-10 nM"]), ["a at 10 nM", "a at 3 nM"]);
         assert_eq!(divided(&["a|1", "a|2", "DMSO"]), ["a at 1", "a at 2"]);
         assert_eq!(divided(&["a 1 uM + DMSO", "b 2 uM"]), ["a at 1 uM and DMSO", "b at 2 uM"]);
     }

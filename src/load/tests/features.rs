@@ -85,7 +85,11 @@ fn what_was_done_or_counted_is_not_learned_from_whatever_it_is_called() {
 fn a_dose_that_has_no_role_is_named_beside_features_of_cellprofiler_too() {
     let text =
         wells("Metadata_max_dose_of_series,Cells_AreaShape_Area", |row, dose| format!("{dose},{}", measured(row, 8)));
-    assert_eq!(left_out(&of_text(&text).unwrap()), [("Metadata_max_dose_of_series", &Reason::Dose)]);
+    let asked = of_text(&text).unwrap_err();
+    assert!(
+        asked.contains("`Metadata_max_dose_of_series` may hold the doses, of which `CPD-A` has several"),
+        "{asked}"
+    );
     let card = "files = [\"t.csv\"]\n[columns]\ndose = \"\"";
     let loaded = Folder::new().with("t.csv", text).with("dataset.toml", card).load(&["dataset.toml"]).unwrap();
     assert_eq!(left_out(&loaded), []);
@@ -334,4 +338,23 @@ fn a_plate_of_another_pipeline_is_named_with_what_it_lacks() {
     assert_eq!(loaded.screen.n_observations(), 96);
     let expected = "plate `new` has no value in 1 of 2 features and is left out with all its 4 rows";
     assert!(loaded.notes[0].starts_with(expected), "{:?}", loaded.notes);
+}
+
+#[test]
+fn numbers_with_something_around_them_are_named_and_not_lost() {
+    for (write, example) in [
+        (&(|value: f64| format!("[{value:.2}]")) as &dyn Fn(f64) -> String, "[-0.50]"),
+        (&|value| format!("'{value:.2}"), "'-0.50"),
+        (&|value| format!("{value:.2} px"), "-0.50 px"),
+        (&|value| format!("{value:.1}%"), "-0.5%"),
+    ] {
+        let row = |index: usize| {
+            let compound = if index.is_multiple_of(2) { "DMSO" } else { "taxol" };
+            format!("P1,{compound},{},{}.5\n", write(index as f64 - 0.5), index * index % 7)
+        };
+        let text = format!("plate,compound,Nuclei_Area,Nuclei_Shape\n{}", (0..12).map(row).collect::<String>());
+        let loaded = of_text(&text).unwrap();
+        let told = loaded.mapping.left_out_in_words();
+        assert!(told.iter().any(|words| words.contains(&format!("texts such as {example:?}"))), "{told:?}");
+    }
 }

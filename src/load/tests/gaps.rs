@@ -108,13 +108,13 @@ fn a_role_may_be_one_value_for_all_rows() {
 fn names_without_a_dose_are_asked_about_together_with_the_known_controls() {
     let text = table("plate,compound,dose_um,f1,f2", 24, |row| {
         let (agent, dose) =
-            [("EtOH", 0), ("buffer X", 0), ("taxol", 3), ("taxol", 1), ("DMSO", 0), ("taxol", 2)][row % 6];
+            [("carrier Z", 0), ("buffer X", 0), ("taxol", 3), ("taxol", 1), ("DMSO", 0), ("taxol", 2)][row % 6];
         format!("p1,{agent},{dose},{}.5,{}.25", row * row % 7, (row * 5) % 11)
     });
     let (description, lines) = gaps_of(&text);
-    assert_eq!(lines, ["negative = { values = [\"DMSO\", \"EtOH\", \"buffer X\"] }"]);
+    assert_eq!(lines, ["negative = { values = [\"DMSO\", \"buffer X\", \"carrier Z\"] }"]);
     let what = &description.gaps[0].what;
-    assert!(what.starts_with("`EtOH`, `buffer X` have no dose above 0 in `dose_um`"), "{what}");
+    assert!(what.starts_with("`buffer X`, `carrier Z` have no dose above 0 in `dose_um`"), "{what}");
     let roles = description.outcome.unwrap().screen;
     assert_eq!(roles.units.by_row().filter(|unit| unit.role == Role::NegativeControl).count(), 12);
 }
@@ -196,4 +196,58 @@ fn what_comes_of_an_assumption_is_not_asked_about() {
     let description = Folder::new().with("t.csv", text).with("dataset.toml", card).describe(&[""]);
     let lines: Vec<&str> = description.gaps.iter().map(|gap| gap.lines[0].text.as_str()).collect();
     assert_eq!(lines[1..], ["perturbation = \"Wirkstoff\""]);
+}
+
+#[test]
+fn columns_of_zeros_and_ones_are_asked_about_as_what_was_applied() {
+    let text = table("plate,KLF1_ko,MAP2K6_ko,n,f1,f2", 24, |row| {
+        format!("p1,{},{},{row},{}.5,{}.25", row % 2, row / 2 % 2, row * row % 7, row * 5 % 11)
+    });
+    let (description, lines) = gaps_of(&text);
+    let of_flags = "doses = { KLF1 = \"KLF1_ko\", MAP2K6 = \"MAP2K6_ko\" }";
+    assert_eq!(lines, [of_flags]);
+    let folder = Folder::new().with("t.csv", text);
+    let path = folder.path("dataset.toml");
+    write_card(&folder.describe(&["t.csv"]), &path).unwrap();
+    let card = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, card.replace(&format!("# {of_flags}"), of_flags)).unwrap();
+    let screen = folder.load(&[""]).unwrap().screen;
+    let sets: Vec<String> = screen.treatments().keys().map(|treatment| treatment.intervention.to_string()).collect();
+    assert_eq!(sets, ["KLF1", "KLF1 + MAP2K6", "MAP2K6"]);
+    // Of doses likewise, with the names as they are written.
+    let text = table("plate,Dose VX-770 [µM],forskolin_um,f1,f2", 24, |row| {
+        format!("p1,{},{},{}.5,{}.25", row % 3, row % 4, row * row % 7, row * 5 % 11)
+    });
+    let (description_of_doses, _) = gaps_of(&text);
+    let line = &description_of_doses.gaps[0].lines[1].text;
+    assert_eq!(line, "doses = { VX-770 = \"Dose VX-770 [µM]\", forskolin = \"forskolin_um\" }");
+    assert!(description.outcome.is_ok());
+}
+
+#[test]
+fn doses_in_a_column_without_a_role_are_asked_about_before_they_are_pooled() {
+    let text = |header: &str| {
+        table(&format!("plate,compound,{header},f1,f2"), 24, |row| {
+            let (agent, dose) = [("DMSO", ""), ("taxol", "-6"), ("taxol", "-7"), ("nocodazole", "-6")][row % 4];
+            format!("p1,{agent},{dose},{}.5,{}.25", row * row % 7, row * 5 % 11)
+        })
+    };
+    let (description, lines) = gaps_of(&text("log10_conc_M"));
+    assert_eq!(lines, ["dose = \"log10_conc_M\""]);
+    let what = &description.gaps[0].what;
+    assert!(what.contains("`log10_conc_M` may hold the doses, of which `taxol` has several (-6, -7, …)"), "{what}");
+    assert_eq!(description.outcome.unwrap().screen.treatments().len(), 2);
+    let refused = of_text(&text("log10_conc_M")).unwrap_err();
+    assert!(refused.contains("write `dose = \"log10_conc_M\"` under [columns]"), "{refused}");
+    // A stock that is the same in all wells of a compound pools nothing.
+    let text = text("stock_conc_mM").replace("-7", "-6");
+    assert!(gaps_of(&text).1.is_empty());
+}
+
+#[test]
+fn a_column_of_wells_without_a_well_is_asked_about() {
+    let text = table("plate,well,compound,f1,f2", 12, |row| {
+        format!("p1,n/a,{},{}.5,{}.25", AGENTS[row % 4], row * row % 7, row * 5 % 11)
+    });
+    assert_eq!(gaps_of(&text).1, ["well = \"…\""]);
 }

@@ -217,3 +217,50 @@ fn joined_sheets_may_have_semicolons_and_decimal_commas() {
     let loaded = Folder::new().with("p.csv", PROFILES).with("map.csv", map).load(&[""]).unwrap();
     assert_eq!(drugs(&loaded.screen)[1..3], ["000157/taxol 0.3 µM", "000157/taxol 1.5 µM"]);
 }
+
+#[test]
+fn plates_drawn_in_files_of_their_names_bring_what_was_applied_to_each() {
+    let wells = ["A01", "A02", "A03", "B01", "B02", "B03"];
+    let rows: Vec<String> = ["P1", "P2"]
+        .iter()
+        .flat_map(|plate| {
+            wells
+                .iter()
+                .enumerate()
+                .map(move |(row, well)| format!("{plate},{well},{}.5,{}.25", row * row % 5, plate.len() * row * 7 % 11))
+        })
+        .collect();
+    let profiles = format!("plate,well,f1,f2\n{}\n", rows.join("\n"));
+    let folder = Folder::new()
+        .with("profiles.csv", profiles)
+        .with("P1.csv", ",1,2,3\nA,DMSO,taxol,AZ-A\nB,DMSO,taxol,AZ-A\n")
+        .with("P2.csv", ",1,2,3\nA,AZ-A,DMSO,taxol\nB,taxol,DMSO,taxol\n");
+    let loaded = folder.load(&[""]).unwrap();
+    let applied = |plate: &str, well: &str| {
+        let well: crate::screen::Well = well.parse().unwrap();
+        let unit = loaded.screen.units.by_row().find(|unit| unit.plate == plate && unit.well == Some(well)).unwrap();
+        unit.intervention.to_string()
+    };
+    assert_eq!((applied("P1", "A02"), applied("P2", "A02")), ("taxol".to_owned(), "untreated".to_owned()));
+    assert_eq!((applied("P1", "A01"), applied("P2", "A01")), ("untreated".to_owned(), "AZ-A".to_owned()));
+    assert_eq!(loaded.screen.units.by_row().filter(|unit| unit.role == Role::NegativeControl).count(), 4);
+    // The written card says the same.
+    write_card(&folder.describe(&[""]), &folder.path("dataset.toml")).unwrap();
+    assert!(is_same(&folder.load(&["dataset.toml"]).unwrap().screen, &loaded.screen));
+}
+
+#[test]
+fn a_few_numbers_by_a_name_without_a_role_are_not_the_table_where_pairs_of_genes_were_measured() {
+    let genes = ["KLF1", "MAP2K6", "FOXA1", "CEBPA"];
+    let pairs: String = (0..16)
+        .map(|row| format!("{},{},{}.5,{}.25\n", genes[row / 4], genes[row % 4], row * row % 7, row * 5 % 11))
+        .collect();
+    let singles: String = genes.iter().zip(1..).map(|(gene, row)| format!("{gene},{row}.5\n")).collect();
+    let folder = Folder::new()
+        .with("pairs.csv", format!("gene_a,gene_b,fitness_1,fitness_2\n{pairs}"))
+        .with("a_singles.csv", format!("guide_target,average_fitness\n{singles}"))
+        .with("dataset.toml", "reference = \"relative\"\nfiles = [\"*.csv\"]\n");
+    let loaded = folder.load(&[""]).unwrap();
+    assert_eq!(loaded.screen.features.names(), ["fitness_1", "fitness_2"]);
+    assert_eq!(loaded.screen.n_observations(), 16);
+}

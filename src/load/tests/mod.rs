@@ -63,9 +63,9 @@ fn of_text(text: &str) -> Result<Loaded, String> {
     Folder::new().with("t.csv", text).load(&["t.csv"])
 }
 
-fn gz(text: &str) -> Vec<u8> {
+fn gz(content: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.write_all(content.as_ref()).unwrap();
     encoder.finish().unwrap()
 }
 
@@ -240,16 +240,58 @@ fn a_fault_in_the_second_file_names_that_file() {
 
 #[test]
 fn refuses_what_is_no_text() {
-    let mut bytes = PLAIN.as_bytes().to_vec();
     let position = PLAIN.find("stabilizer").unwrap();
-    bytes[position] = 0xE9;
-    let folder = Folder::new().with("t.csv", bytes).with("u.csv.gz", &gz(PLAIN)[..60]);
-    assert!(folder.load(&["t.csv"]).unwrap_err().starts_with("t.csv:3: not UTF-8 text (byte 0xE9)"));
+    let with = |bytes: &[u8]| [&PLAIN.as_bytes()[..position], bytes, &PLAIN.as_bytes()[position..]].concat();
+    // No letter of Windows-1252, and a text that begins as UTF-8.
+    let folder = Folder::new().with("t.csv", with(&[0x81])).with("u.csv.gz", &gz(PLAIN)[..60]);
+    assert!(folder.load(&["t.csv"]).unwrap_err().starts_with("t.csv:3: not UTF-8 text (byte 0x81)"));
+    let error = Folder::new().with("t.csv", with(&[0xC2, 0xB5, 0xE9])).load(&["t.csv"]).unwrap_err();
+    assert!(error.starts_with("t.csv:3: not UTF-8 text (byte 0xE9)"), "{error}");
     let error = folder.load(&["u.csv.gz"]).unwrap_err();
     assert!(error.starts_with("u.csv.gz: cannot be read: damaged gzip"), "{error}");
-    let utf16: Vec<u8> = [0xFF, 0xFE].into_iter().chain(PLAIN.bytes().flat_map(|byte| [byte, 0])).collect();
+    // UTF-16 with half a letter at its end.
+    let utf16: Vec<u8> = [0xFF, 0xFE].into_iter().chain(PLAIN.bytes().flat_map(|byte| [byte, 0])).chain([7]).collect();
     let error = Folder::new().with("t.csv", utf16).load(&["t.csv"]).unwrap_err();
     assert!(error.contains("UTF-16"), "{error}");
+}
+
+#[test]
+fn a_table_is_read_in_the_encodings_of_spreadsheets() {
+    let text = PLAIN.replace("dose_um", "dose (µM)").replace("stabilizer", "stabilizér");
+    let expected = of_text(&text).unwrap();
+    let latin: Vec<u8> = text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect();
+    let utf16 = |of_unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(of_unit).collect()
+    };
+    for (bytes, is_said) in
+        [(latin.clone(), true), (utf16(u16::to_le_bytes), false), (utf16(u16::to_be_bytes), false), (gz(&latin), true)]
+    {
+        let name = if bytes[0] == 0x1F { "t.csv.gz" } else { "t.csv" };
+        let found = Folder::new().with(name, bytes).load(&[name]).unwrap();
+        assert!(is_same(&found.screen, &expected.screen));
+        let note = found.notes.iter().find(|note| note.contains("Windows-1252"));
+        assert_eq!(note.is_some(), is_said, "{:?}", found.notes);
+        assert!(note.is_none_or(|note| note.contains("it says `dose (µM)`")), "{note:?}");
+    }
+}
+
+#[test]
+fn remarks_before_a_table_are_passed_over_and_rows_keep_their_lines() {
+    let expected = of_text(PLAIN).unwrap();
+    for before in ["sep=,\n", "# exported by a robot\n#\r\n", "SEP=,\r\n# two, three\n"] {
+        let text = format!("{before}{PLAIN}");
+        assert!(is_same(&of_text(&text).unwrap().screen, &expected.screen), "{before}");
+        let line = before.matches('\n').count();
+        let wrong = |text: &str| of_text(&text.replacen("taxol,3,", "taxol,x,", 1)).unwrap_err();
+        let (error, expected) = (wrong(&text), wrong(PLAIN));
+        let number = |text: &str| text.split(':').nth(1).unwrap().parse::<usize>().unwrap();
+        assert_eq!(number(&error), number(&expected) + line, "{error} {expected}");
+    }
+    // A header that begins with `#` is one.
+    assert!(is_same(&of_text(&format!("#{PLAIN}")).unwrap().screen, &expected.screen));
+    let unquoted = PLAIN.replace("\"kinase, Aurora\"", "kinase");
+    let piped = of_text(&unquoted.replace(',', "|")).unwrap();
+    assert!(is_same(&piped.screen, &of_text(&unquoted).unwrap().screen));
 }
 
 #[test]
@@ -419,4 +461,63 @@ fn a_join_that_disagrees_is_refused() {
     let same = format!("{MAP}A2,taxol,P1,stabilizer\n");
     let folder = Folder::new().with("t.csv", MAPPED).with("map.csv", same).with("dataset.toml", JOIN);
     assert_eq!(folder.load(&[""]).unwrap().screen.n_observations(), 2);
+}
+
+#[test]
+fn wells_are_made_of_rows_and_columns_in_tables_and_plate_maps() {
+    let profiles = "plate,row,column,f1,f2\nP1,1,1,0.5,1.5\nP1,1,2,2.5,4.25\nP1,2,1,0.75,9.5\nP1,2,2,3.5,1.75\n";
+    let map = "plate,Well Row,Well Col,compound\nP1,A,1,DMSO\nP1,A,2,taxol\nP1,B,1,DMSO\nP1,B,2,taxol\n";
+    let loaded = Folder::new().with("profiles.csv", profiles).with("map.csv", map).load(&[""]).unwrap();
+    let wells: Vec<String> = loaded.screen.units.by_row().map(|unit| unit.well.unwrap().to_string()).collect();
+    assert_eq!(wells, ["A01", "A02", "B01", "B02"]);
+    assert_eq!(loaded.screen.features.names(), ["f1", "f2"]);
+    assert_eq!(loaded.screen.treatments().len(), 1);
+    // What is no place on a plate makes no well.
+    let loaded = of_text("plate,row,col,compound,f1\nP1,1,1,DMSO,1\nP1,700,2,taxol,2\n").unwrap();
+    assert!(loaded.screen.units.by_row().all(|unit| unit.well.is_none()));
+}
+
+#[test]
+fn plates_of_one_name_in_several_files_are_several_plates_where_their_wells_meet() {
+    let rows = |shift: usize| -> String {
+        let row = |index: usize| {
+            let compound = if index.is_multiple_of(2) { "DMSO" } else { "taxol" };
+            format!(
+                "1,A{:02},{compound},{}.5,{}.25\n",
+                index + shift,
+                (index + shift) * index % 7,
+                index * 5 % 11 + shift
+            )
+        };
+        (1..=6).map(row).collect()
+    };
+    let table = |shift: usize| format!("plate,well,compound,f1,f2\n{}", rows(shift));
+    let load = |shift: usize| {
+        Folder::new().with("E1.csv", table(0)).with("E2.csv", table(shift)).load(&["E1.csv", "E2.csv"]).unwrap()
+    };
+    let meeting = load(0);
+    assert_eq!(meeting.screen.rows_by_plate(|_| true).into_keys().collect::<Vec<_>>(), ["E1/1", "E2/1"]);
+    assert!(meeting.notes.iter().any(|note| note.starts_with("plates of one name differ in `file`")));
+    let apart = load(6);
+    assert_eq!(apart.screen.rows_by_plate(|_| true).len(), 1);
+    let note = "plate `1` has wells in 2 files and is taken as one plate; if its name stands for several plates, set \
+                `plate_within = [\"file\"]` under [columns] in a card";
+    assert!(apart.notes.iter().any(|found| found == note), "{:?}", apart.notes);
+    let card = "files = [\"E1.csv\", \"E2.csv\"]\n[columns]\nplate_within = [\"file\"]\n";
+    let declared =
+        Folder::new().with("E1.csv", table(0)).with("E2.csv", table(6)).with("dataset.toml", card).load(&[""]).unwrap();
+    assert_eq!(declared.screen.rows_by_plate(|_| true).len(), 2);
+}
+
+#[test]
+fn what_was_applied_next_to_the_perturbation_is_pointed_out() {
+    let row = |index: usize| {
+        let (drug, stimulus) = [("DMSO", ""), ("taxol", ""), ("taxol", "TNF"), ("AZ-A", "TNF")][index % 4];
+        format!("P1,{drug},{stimulus},{}.5,{}.25\n", index * index % 7, index * 5 % 11)
+    };
+    let text = format!("plate,compound,stimulus,f1,f2\n{}", (0..12).map(row).collect::<String>());
+    let loaded = of_text(&text).unwrap();
+    let note = loaded.notes.iter().find(|note| note.contains("`stimulus` differs")).unwrap();
+    assert!(note.contains("(`taxol`: TNF, nothing)"), "{note}");
+    assert!(note.contains("`perturbation = [\"compound\", \"stimulus\"]`"), "{note}");
 }

@@ -121,3 +121,15 @@ fn a_table_with_one_row_for_each_perturbation_leaves_nothing_to_learn() {
     assert!(!refused(1, true), "descriptors give an unseen perturbation a place");
     assert!(!refused(2, false), "replicates can be learned from");
 }
+
+#[test]
+fn a_plate_with_one_control_well_takes_the_scale_of_the_others() {
+    let doses = |compound: usize| [1.0, 3.0, 10.0].map(|dose| vec![(format!("c{compound}"), dose)]).to_vec();
+    let mut wells = of_compounds(&plates(3), doses);
+    assert_eq!(pooled_scale(&screen(&wells, Design::AgainstControls)), None);
+    wells.push(("plate 0".to_owned(), "", Vec::new()));
+    let choice = pooled_scale(&screen(&wells, Design::AgainstControls)).unwrap();
+    assert_eq!((choice.key, choice.value.as_str()), ("normalize.per_plate.shrink", "1.0"));
+    assert!(choice.why.starts_with("one control well on 2 of 3 plates"), "{}", choice.why);
+    assert_eq!(pooled_scale(&screen(&wells, Design::Relative)), None);
+}

@@ -184,6 +184,18 @@ fn sites(images: &[Described], settings: &ImageSettings) -> Vec<[String; 3]> {
         *n_images.entry(&image.place.path).or_default() += 1;
         documents.entry(&image.of_plate).or_default().insert(&image.place.path);
     }
+    let folder_of = |path: &Path| {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        folder.canonicalize().ok()
+    };
+    let name_of = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    // Where each image is a file, its name or that of its folder may be its well.
+    let well_of_stem = |path: &Path| stem(path).parse::<Well>().ok();
+    let well_of_folder = |path: &Path| name_of(&folder_of(path)?).parse::<Well>().ok();
+    let are_all = |is: &dyn Fn(&Path) -> bool| images.iter().all(|image| is(&image.place.path));
+    let (are_stems, are_folders) =
+        (are_all(&|path| well_of_stem(path).is_some()), are_all(&|path| well_of_folder(path).is_some()));
     let site = |image: &Described| {
         let path = image.place.path.as_path();
         let (stem, name) = (stem(path), image.name.clone());
@@ -196,13 +208,18 @@ fn sites(images: &[Described], settings: &ImageSettings) -> Vec<[String; 3]> {
             }
             Some((plate, well, number)) => [plate.clone(), well.to_string(), number.clone()],
             None if is_alone => {
-                let folder = path.parent().unwrap_or(Path::new(""));
-                let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-                let folder = folder.canonicalize().ok();
-                let folder =
-                    folder.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-                let plate = settings.plate.clone().or(folder).unwrap_or_else(|| stem.clone());
-                [plate, String::new(), stem]
+                let well = match (are_stems, are_folders) {
+                    (true, _) => well_of_stem(path),
+                    (false, true) => well_of_folder(path),
+                    (false, false) => None,
+                };
+                // Above a folder of each well lies that of the plate.
+                let above = folder_of(path).and_then(|folder| match !are_stems && are_folders {
+                    true => folder.parent().map(Path::to_path_buf),
+                    false => Some(folder),
+                });
+                let plate = settings.plate.clone().or(above.as_deref().map(name_of)).unwrap_or_else(|| stem.clone());
+                [plate, well.map(|well| well.to_string()).unwrap_or_default(), stem]
             }
             None => [settings.plate.clone().unwrap_or(stem), String::new(), name],
         }

@@ -8,6 +8,7 @@ use roxmltree::Node;
 
 use super::{tiff_data, wrong};
 use crate::load::error::LoadError;
+use crate::load::image::folder;
 use crate::load::image::listing::natural;
 use crate::load::image::pixels::{self, Page, bad};
 use crate::load::image::xml;
@@ -26,14 +27,17 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, LoadError> {
             files.push(path.clone());
             continue;
         }
-        let entries = std::fs::read_dir(path).map_err(|cause| LoadError::io(path, cause))?;
         let is_wanted = |path: &PathBuf| {
             let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
             let endings = [".companion.ome", ".ome.xml", ".ome.tif", ".ome.tiff"];
             path.is_file() && !name.starts_with('.') && endings.iter().any(|ending| name.ends_with(ending))
         };
+        let entries = std::fs::read_dir(path).map_err(|cause| LoadError::io(path, cause))?;
         let mut inside: Vec<PathBuf> =
             entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_wanted).collect();
+        if inside.is_empty() {
+            inside = folder::image_files(path)?.into_iter().filter(is_wanted).collect();
+        }
         inside.sort_by(|a, b| {
             let is_image = |path: &Path| !is_companion(path);
             is_image(a).cmp(&is_image(b)).then_with(|| natural(&a.to_string_lossy(), &b.to_string_lossy()))
