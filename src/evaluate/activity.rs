@@ -9,7 +9,7 @@ use super::{EvaluateError, MapSettings, Negatives, ReplicateMap, replicate_map};
 use crate::pair::by_wells;
 use crate::plan::{Facts, without_controls};
 use crate::screen::{Intervention, Role, Screen, Treatment};
-use crate::table::{Column, FileError, Side, Table, TextTable};
+use crate::table::{Column, FileError, Side, Table, TextTable, paragraph};
 
 /// Share of false discoveries up to which a treatment counts as active.
 const ALPHA: f64 = 0.05;
@@ -123,12 +123,20 @@ impl Activity {
             Negatives::PlateControls => "control wells of their plates",
             Negatives::PlateTreatments => "wells under other treatments on their plates",
         };
-        let mut text = format!(
-            "{active} of {scored} treatments with replicates differ from {others}\n(q <= {ALPHA}): their replicates find \
-             each other first.\nmAP: mean average precision of that search; q: p by relabeling wells,\nadjusted for \
-             {scored} tests; effect: change from control in spreads of control wells;\n/noise: over the effect of as \
-             many control wells; cells: over those of controls.\n",
-        );
+        let effect = "effect: change from control in spreads of control wells; /noise: over the effect of as many control \
+                      wells; cells: over those of controls.";
+        let few = self.rows.iter().any(|row| row.q_value.is_some() && !row.note.is_empty());
+        let few = if few { " few wells: their p cannot be small whatever they show." } else { "" };
+        let mut text = paragraph(&match scored {
+            0 => {
+                format!("No treatment has replicates, so that none can be shown to differ; by size of effect. {effect}")
+            }
+            scored => format!(
+                "{active} of {scored} treatments with replicates differ from {others} (q <= {ALPHA}): their replicates \
+                 find each other first. mAP: mean average precision of that search; q: p by relabeling wells, adjusted \
+                 for {scored} tests; {effect}{few}"
+            ),
+        });
         let shown = &self.rows[..top.min(self.rows.len())];
         if !shown.is_empty() {
             text += &format!("\n{}", table_of(shown));
@@ -250,7 +258,11 @@ fn table_of(rows: &[ActiveIntervention]) -> TextTable {
             digits(row.map),
             row.q_value.map_or(String::new(), |q| if q < 0.001 { format!("{q:.0e}") } else { format!("{q:.3}") }),
             digits(row.cell_count_ratio),
-            row.note.clone(),
+            match (row.q_value, row.note.is_empty()) {
+                (_, true) => String::new(),
+                (Some(_), false) => "few wells".to_owned(),
+                (None, false) => row.note.clone(),
+            },
         ]);
     }
     table.without_empty_columns().within(WIDTH)
