@@ -14,8 +14,8 @@ use crate::evaluate::{Intervals, spearman};
 use crate::normalize::RawUnits;
 use crate::pair::{Part, Strata};
 use crate::plan::{
-    Aim, Facts, FeatureRanking, FeatureRow, PlanError, Residual, context_of, flags, other_contexts, significant,
-    why_abstained,
+    Aim, Facts, FeatureRanking, FeatureRow, FoundCandidates, PlanError, Residual, context_of, flags, other_contexts,
+    significant, why_abstained,
 };
 use crate::predict::{Method, Predictions};
 use crate::screen::{RowKind, Screen, Treatment};
@@ -47,7 +47,11 @@ pub fn rank_by_feature(
     };
     let trained = &trained_run.trained;
     let context = context_of(screen, &config.rank.context)?;
-    let candidates = config.rank.candidates.of_screen(screen, &trained.vocabulary, &context)?;
+    let FoundCandidates { treatments: candidates, without_meaning, remarks } =
+        config.rank.candidates.of_screen(screen, &trained.vocabulary, &context)?;
+    let others = other_contexts(screen, &context);
+    let sentences: Vec<String> =
+        std::iter::once(others).chain(remarks).filter(|sentence| !sentence.is_empty()).collect();
     let mut ranking = FeatureRanking {
         feature: feature.to_owned(),
         unit: "units of the files",
@@ -56,9 +60,9 @@ pub fn rank_by_feature(
         untreated: None,
         verdict: String::new(),
         calibration: String::new(),
-        note: other_contexts(screen, &context),
+        note: sentences.join(". "),
         rows: Vec::new(),
-        abstained: Vec::new(),
+        abstained: without_meaning,
     };
     let found = match kind {
         RowKind::Profile => {
@@ -169,12 +173,9 @@ impl Asked<'_> {
         let control = control_states(screen).get(candidates.first().map_or("", |first| &first.context)).cloned();
         let first = candidates.first().map_or("", |first| &first.context);
         ranking.untreated = control.map(|control| raw(first, f64::from(control[place])));
-        ranking.abstained = predictions
-            .abstained
-            .iter()
-            .filter(|(treatment, _)| candidates.binary_search(treatment).is_ok())
-            .map(|(treatment, why)| why_abstained(trained, treatment, why))
-            .collect();
+        let silent = predictions.abstained.iter();
+        let silent = silent.filter(|(treatment, _)| candidates.binary_search(treatment).is_ok());
+        ranking.abstained.extend(silent.map(|(treatment, why)| why_abstained(trained, treatment, why)));
         let value = |treatment: &Treatment| {
             let normalized = *predicted.get(treatment)?;
             let context = &treatment.context;
