@@ -82,7 +82,8 @@ fn a_finished_run_of_images_embeds_other_pictures_ranks_by_its_model_and_says_wh
     );
     let mut command = ask(&["predict", "--intervention", "grow", "--out"], &[]);
     command.arg(at("predicted.parquet"));
-    assert!(finish(command, 0).contains("1 predictions"), "a prediction is a latent");
+    let said = finish(command, 0);
+    assert!(said.contains("of predicted latents"), "a prediction is a latent: {said}");
     let said = finish(ask(&["rank", "--target", "perturbation == \"shine\"", "--by", "lewm"], &[]), 0);
     assert!(said.lines().any(|line| line.trim_start().starts_with("1 ") && line.contains("shine")), "{said}");
 }

@@ -180,22 +180,15 @@ fn crops_of_images() {
             ("predict run --intervention grow --out p.parquet", Works("of predicted latents")),
             ("predict run new/dataset.toml --intervention grow --out p.parquet", Works("of predicted latents")),
             ("predict run --out p.parquet", Works("of predicted latents")),
+            ("rank run --target 'perturbation == \"grow\"'", Works("by lewm")),
             (
-                "rank run --target 'perturbation == \"grow\"'",
-                Refused {
-                    words: "set `rank.by = \"lewm\"` (`--by lewm`)",
-                    instead: &["rank run --target 'perturbation == \"grow\"' --by lewm"],
-                },
+                "rank run --target 'perturbation == \"grow\"' --by interpolation",
+                Refused { words: "`lewm`", instead: &["rank run --target 'perturbation == \"grow\"' --by lewm"] },
             ),
             ("rank run new/dataset.toml --target 'perturbation == \"grow\"' --by lewm", Works("grow")),
             (
                 "run screen.toml --steps 2 --set evaluate.all_folds=false --set rank.target='perturbation == \"grow\"' --out ranked",
-                Refused {
-                    words: "set `rank.by = \"lewm\"`",
-                    instead: &[
-                        "run screen.toml --steps 2 --set evaluate.all_folds=false --set rank.target='perturbation == \"grow\"' --set rank.by=lewm --out ranked",
-                    ],
-                },
+                Works("by lewm"),
             ),
             ("evaluate run", Works("latents")),
             ("evaluate run --require-beat interpolation", Loses("error: No claim")),
@@ -253,8 +246,9 @@ fn a_time_lapse_of_crops() {
             ),
             ("predict run --intervention drug@0.5 --out p.parquet", Works("of predicted latents")),
             ("predict run new/dataset.toml --out p.parquet", Works("of predicted latents")),
+            ("rank run --target 'drug >= 3'", Works("by lewm")),
             (
-                "rank run --target 'drug >= 3'",
+                "rank run --target 'drug >= 3' --by interpolation",
                 Refused {
                     words: "`lewm`, as the screen is a time lapse",
                     instead: &["rank run --target 'drug >= 3' --by lewm"],

@@ -38,13 +38,7 @@ fn mistakes_are_answered_as_written_down() {
         assert!(output.status.success(), "{}", said(&output));
     };
     run(&["--out=runs/quickstart"]);
-    run(&[
-        "--out=runs/folds",
-        "--set=evaluate.all_folds=true",
-        "--set=split.folds=3",
-        "--steps=2",
-        "--set=rank.target=''",
-    ]);
+    run(&["--out=runs/folds", "--set=evaluate.all_folds=true", "--set=split.folds=3", "--set=rank.target=''"]);
     // As a run that was stopped before its models were written.
     fs::create_dir(here.join("runs/unfinished")).unwrap();
     for name in ["config.toml", "manifest.json"] {

@@ -211,11 +211,16 @@ fn workbook_files() -> Vec<Case> {
             whole[middle..middle + 20].fill(0xFF);
             whole
         }),
-        table!("a workbook of OpenDocument with a row that repeats a hundred million times", "t.ods", {
-            let content = "<table:table-row table:number-rows-repeated=\"100000000\"><table:table-cell \
+        table!(
+            "a workbook of OpenDocument with a row that repeats a hundred million times",
+            "t.ods",
+            {
+                let content = "<table:table-row table:number-rows-repeated=\"100000000\"><table:table-cell \
                            office:value-type=\"float\" office:value=\"1\"><text:p>1</text:p></table:table-cell></table:table-row>";
-            workbooks::ods_of(content)
-        }),
+                workbooks::ods_of(content)
+            },
+            2
+        ),
         table!("a workbook with a word among the numbers", "t.xlsx", workbooks::xlsx(&changed("5.25", "high"))),
     ]
 }

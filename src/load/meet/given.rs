@@ -141,9 +141,14 @@ pub(super) fn main_of(given: &[Given]) -> Option<usize> {
         let is_measured = |index: &usize| !given[*index].measured.is_empty() && is_kept(&given[*index]);
         (0..given.len()).filter(is_measured).collect()
     };
-    // A few numbers by a name that is no role say less than measurements by perturbation, many may be profiles.
+    // A few numbers by a name that is no role say less than measurements by perturbation; many may be profiles, and so may
+    // more than a table of wells holds.
     let has_any_role = |given: &Given| ColumnRole::ALL.into_iter().any(|role| given.has(role));
-    let is_of_rows = |given: &Given| has_any_role(given) || given.measured.len() >= DESCRIPTORS;
+    let wells = given.iter().filter(|given| given.has(ColumnRole::Well));
+    let most_of_wells = wells.map(|given| given.measured.len()).max().unwrap_or(DESCRIPTORS);
+    let is_of_rows = |given: &Given| {
+        has_any_role(given) || given.measured.len() >= DESCRIPTORS || given.measured.len() > most_of_wells
+    };
     let of_rows = measured(&|given| !given.is_by_perturbation() && !given.has_bits && is_of_rows(given));
     let candidates = if of_rows.is_empty() { measured(&|given| !given.has_bits) } else { of_rows };
     // Of equals the first.
