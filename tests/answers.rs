@@ -61,7 +61,7 @@ fn a_finished_run_answers_in_80_columns_and_in_the_units_of_its_files() {
     assert!(lines[1]["predicted"].as_f64().unwrap() >= *values.last().unwrap(), "{highest}");
     let said = finish(cytonaut(["rank", &run, "--minimize", "Nuclei_AreaShape_Aera"]), 2);
     assert!(
-        said.contains("no feature `Nuclei_AreaShape_Aera` to rank by; did you mean `Nuclei_AreaShape_Area`?"),
+        said.contains("no feature `Nuclei_AreaShape_Aera` to rank by; did you mean `Nuclei_AreaShape_Area`"),
         "{said}"
     );
 

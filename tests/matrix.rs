@@ -183,7 +183,10 @@ fn crops_of_images() {
             ("rank run --target 'perturbation == \"grow\"'", Works("by lewm")),
             (
                 "rank run --target 'perturbation == \"grow\"' --by interpolation",
-                Refused { words: "`lewm`", instead: &["rank run --target 'perturbation == \"grow\"' --by lewm"] },
+                Refused {
+                    words: "set `rank.by = \"lewm\"` (`--by lewm`)",
+                    instead: &["rank run --target 'perturbation == \"grow\"' --by lewm"],
+                },
             ),
             ("rank run new/dataset.toml --target 'perturbation == \"grow\"' --by lewm", Works("grow")),
             (

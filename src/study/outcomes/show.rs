@@ -75,7 +75,7 @@ impl Outcomes {
         // What the numbers leave of a line, as their columns are wide at least or at most.
         let has_interval = outcome.radii.is_some();
         let others = 44 + if has_interval { 22 } else { 0 } - if outcome.measured.is_none() { 10 } else { 0 };
-        let longest = (WIDTH - others).max(24);
+        let longest = (WIDTH - others).max(20);
         for (feature, change) in features {
             let shown = self.values(outcome, feature);
             let interval = |(lower, upper): (f64, f64)| format!("{} to {}", significant(lower), significant(upper));
