@@ -8,9 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Crates that only some rooms may name.
-const CONFINED: [(&[&str], &[&str]); 9] = [
+const CONFINED: [(&[&str], &[&str]); 10] = [
     (&["polars", "polars_core", "polars_io"], &["load"]),
-    (&["hdf5", "hdf5_metno", "rust_hdf5", "rusqlite", "roxmltree", "calamine"], &["load"]),
+    (&["rust_hdf5"], &["load"]),
+    (&["rusqlite", "roxmltree", "calamine"], &["load"]),
     (&["tiff", "zune_jpeg", "zstd", "lz4_flex", "crc32c"], &["load"]),
     (&["csv", "arrow", "parquet"], &["table", "load"]),
     (&["rust_xlsxwriter"], &["table"]),

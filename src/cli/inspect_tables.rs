@@ -54,8 +54,8 @@ fn text(description: &Description<Loaded>, loaded: Option<(&Loaded, &Summary, &[
     let mut text = Lines::default();
     text.line(name);
     append_files(&mut text, files);
-    if let Some((_, summary, _)) = loaded {
-        append_summary(&mut text, summary);
+    if let Some((loaded, summary, _)) = loaded {
+        append_summary(&mut text, summary, loaded.screen.units.all().len());
     }
     if !mapping.features.is_empty() {
         let scale = loaded.map(|(_, summary, _)| format!(", scale {:?}", summary.scale)).unwrap_or_default();
@@ -113,12 +113,15 @@ pub(super) fn append_files(text: &mut Lines, files: &[SeenFile]) {
     }
 }
 
-fn append_summary(text: &mut Lines, summary: &Summary) {
+fn append_summary(text: &mut Lines, summary: &Summary, n_units: usize) {
     let spread = |spread: Option<Spread>| {
         spread.map_or_else(|| "-".to_owned(), |s| format!("{} to {}, median {}", s.min, s.max, s.median))
     };
     let wells = match summary.n_observations == summary.n_wells {
         true => summary.n_wells.to_string(),
+        false if summary.n_wells == 0 && n_units < summary.n_observations => {
+            format!("{} rows of {n_units} samples", summary.n_observations)
+        }
         false => format!("{} rows of {} wells", summary.n_observations, summary.n_wells),
     };
     text.item("wells", &format!("{wells} on {} plates in {} lab batches", summary.n_plates, summary.n_lab_batches));

@@ -31,6 +31,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::annotated::ExpressionSettings;
 use super::declared::ColumnOrValue;
 use super::error::LoadError;
 use super::gap::Assumed;
@@ -79,6 +80,8 @@ pub struct Card {
     pub controls: Option<Controls>,
     /// What the values of the `kind` column mean.
     pub kinds: BTreeMap<String, Kind>,
+    /// How the values of matrices are read, as those of AnnData files.
+    pub expression: Option<ExpressionSettings>,
     /// Sheets to join.
     pub join: Vec<Join>,
     /// A table of perturbation descriptors.

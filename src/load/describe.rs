@@ -200,7 +200,8 @@ fn sheets_beside(folder: &Path, sheets: &[PathBuf], columns: &[ColumnSketch]) ->
 
 /// What the names of columns alone tell.
 fn by_names(sketches: &[ColumnSketch], card: &Card) -> Mapping {
-    let names: Vec<String> = sketches.iter().map(|sketch| sketch.name.clone()).collect();
+    let of_rows = sketches.iter().filter(|sketch| !sketch.is_measured);
+    let names: Vec<String> = of_rows.map(|sketch| sketch.name.clone()).collect();
     let mut mapping = Mapping::of_names(Path::new(""), &names, card).unwrap_or_default();
     // Where none is found, the mapping has none; the error is told already.
     let _ = mapping.find_features(Path::new(""), sketches, &Default::default(), card);

@@ -83,7 +83,7 @@ pub enum LoadError {
         most: usize,
     },
     /// A container that this loader does not read.
-    #[error("{}: {found} is not a profile table; expected CSV, TSV (plain or .gz), parquet or a workbook{}", path.display(), converted(path))]
+    #[error("{}: {found} is not a profile table; expected CSV, TSV (plain or .gz), parquet, h5ad or a workbook{}", path.display(), converted(path))]
     Format {
         /// The file.
         path: PathBuf,
@@ -225,6 +225,19 @@ pub enum LoadError {
         differ: String,
         /// Columns without a role that distinguish all rows of a well.
         distinguishing: Box<[String]>,
+    },
+    /// Values that may be on several scales.
+    #[error(
+        "{}: the values in `{place}` reach {largest} and are neither whole numbers nor logarithms; say in a card what they are, with `scale = \"counts\"`, \"log1p\" or \"as_is\" under [expression]",
+        path.display()
+    )]
+    Scale {
+        /// The file.
+        path: PathBuf,
+        /// Where in the file.
+        place: String,
+        /// The largest of those that were looked at.
+        largest: f32,
     },
     /// A dose column without a unit.
     #[error(
@@ -404,6 +417,7 @@ impl LoadError {
                 | Self::NothingNamed
                 | Self::MissingColumn { .. }
                 | Self::DoseUnit { .. }
+                | Self::Scale { .. }
                 | Self::Undosed { .. }
                 | Self::PooledDoses { .. }
                 | Self::Card { .. }

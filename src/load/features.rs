@@ -66,15 +66,17 @@ impl Mapping {
         let is_number = |sketch: &ColumnSketch| sketch.is_numeric() || sketch.is_boolean();
         let has_compartments = sketches.iter().any(|sketch| is_compartment(&sketch.name) && is_number(sketch));
         let lacks_dose = self.column(ColumnRole::Dose).is_none() && card.columns.dose.is_none();
+        let is_matrix = sketches.iter().any(|sketch| sketch.is_measured);
         let mut chosen = Chosen::default();
         let (mut features, mut left_out, mut n_others) = (Vec::new(), Vec::new(), 0);
         for sketch in sketches {
             let name = sketch.name.as_str();
-            if mapped.contains(name) || excluded.matches(name) {
+            if mapped.contains(name) && !sketch.is_measured || excluded.matches(name) {
                 continue;
             }
             let is_metadata = name.starts_with("Metadata_") || name.starts_with("Image_Metadata_");
             let is_candidate = match has_compartments {
+                _ if is_matrix => sketch.is_measured,
                 true => is_compartment(name),
                 false => !is_metadata && !claimed.contains(name),
             };
@@ -83,6 +85,7 @@ impl Mapping {
                 () if sketch.is_nested => Some(Reason::Nested),
                 () if is_asked_for => None,
                 () if !declared.is_empty() => continue,
+                () if sketch.is_measured => None,
                 // A dose that no role was found for pools the doses of a treatment, so it is named wherever it stands.
                 () if !is_candidate
                     && lacks_dose
@@ -117,7 +120,7 @@ impl Mapping {
                     if sketch.is_boolean() {
                         chosen.booleans.insert(name.to_owned());
                     }
-                    if !is_asked_for && !has_compartments {
+                    if !is_asked_for && !has_compartments && !is_matrix {
                         chosen.open.insert(name.to_owned());
                     }
                     features.push(name.to_owned());
@@ -125,6 +128,7 @@ impl Mapping {
             }
         }
         self.features_why = match (declared.is_empty(), has_compartments, n_others) {
+            (true, _, _) if is_matrix => "the columns of the matrix".to_owned(),
             (false, _, _) => format!("columns that match {}", card.features.join(", ")),
             (true, true, 0) => "numeric columns that begin with Cells_, Nuclei_, Cytoplasm_ or Image_".to_owned(),
             (true, true, n) => format!(

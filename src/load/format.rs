@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::error::LoadError;
 use super::table::{self, ColumnSketch, RawColumn, RawTable, Values};
-use super::{csv, parquet, text, wellmap, wells, workbook};
+use super::{annotated, csv, parquet, part, text, wellmap, wells, workbook};
 
 /// How SQLite databases begin.
 const SQLITE: &[u8] = b"SQLite";
@@ -18,6 +18,8 @@ enum Format {
     Delimited,
     Parquet,
     Workbook,
+    /// A matrix whose rows and columns have tables of their own.
+    Annotated,
     /// A layout of wells in TOML.
     Wellmap,
 }
@@ -26,6 +28,7 @@ enum Format {
 pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, LoadError> {
     let sketches = match format_of(path)? {
         Format::Parquet => parquet::sketch(path, is_whole)?,
+        Format::Annotated => annotated::sketch(path)?,
         format => match small(path, format)? {
             Some(table) => sketch_of(&table),
             None => csv::sketch(path, is_whole)?,
@@ -34,10 +37,11 @@ pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, L
     Ok(wells::with_sketch_of_wells(sketches))
 }
 
-/// A whole file, the columns that `numbers` names as numbers and all others as text.
+/// A whole file, the columns that `numbers` names as numbers and all others as text; of a matrix the table of its rows.
 pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
     let table = match format_of(path)? {
         Format::Parquet => parquet::read(path, numbers)?,
+        Format::Annotated => annotated::rows(path, &|_| true)?,
         format => match small(path, format)? {
             Some(table) => with_numbers(table, numbers)?,
             None => csv::read(path, numbers)?,
@@ -50,6 +54,7 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, Lo
 pub(super) fn sample(path: &Path, most_bytes: u64, is_wanted: &dyn Fn(&str) -> bool) -> Result<RawTable, LoadError> {
     let table = match format_of(path)? {
         Format::Parquet => parquet::sample(path, is_wanted)?,
+        Format::Annotated => annotated::rows(path, is_wanted)?,
         format => match small(path, format)? {
             Some(mut table) => {
                 table.columns.retain(|column| is_wanted(&column.name));
@@ -68,6 +73,7 @@ pub(super) fn notes<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Vec
         match format_of(path)? {
             Format::Workbook => notes.extend(workbook::note(path)?),
             Format::Delimited => notes.extend(text::encoding_note(path)?),
+            Format::Annotated => notes.extend(annotated::notes(path)?),
             Format::Parquet | Format::Wellmap => {}
         }
     }
@@ -80,7 +86,7 @@ fn small(path: &Path, format: Format) -> Result<Option<RawTable>, LoadError> {
         Format::Workbook => workbook::read(path).map(Some),
         Format::Wellmap => wellmap::read(path).map(Some),
         Format::Delimited => csv::plate_map(path),
-        Format::Parquet => Ok(None),
+        Format::Parquet | Format::Annotated => Ok(None),
     }
 }
 
@@ -116,7 +122,7 @@ pub(super) fn is_sqlite(path: &Path) -> Result<bool, LoadError> {
 
 /// The first bytes of a file.
 fn start_of(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let path = workbook::file_of(path);
+    let path = part::file_of(path);
     text::refuse_what_is_no_file(path)?;
     let mut start = Vec::new();
     let file = File::open(path).map_err(|cause| LoadError::io(path, cause))?;
@@ -131,7 +137,7 @@ fn format_of(path: &Path) -> Result<Format, LoadError> {
         [] => Err(LoadError::Empty { path: path.to_path_buf() }),
         [b'P', b'A', b'R', b'1', ..] => Ok(Format::Parquet),
         start if start.starts_with(SQLITE) => refused("an SQLite database"),
-        [0x89, b'H', b'D', b'F', ..] => refused("an HDF5 file"),
+        [0x89, b'H', b'D', b'F', ..] => Ok(Format::Annotated),
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] | [b'F', b'E', b'A', b'1', ..] => refused("an Arrow (Feather) file"),
         start if start.starts_with(workbook::ZIP) || start.starts_with(workbook::COMPOUND) => Ok(Format::Workbook),
         [b'B', b'Z', b'h', ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] | [0xFD, b'7', b'z', b'X', b'Z', ..] => {

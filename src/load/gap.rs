@@ -10,7 +10,7 @@ mod questions;
 use serde::Serialize;
 
 use self::questions::{
-    absent, cell, dose_unit, duplicates, features, key, perturbation, plate, pooled_doses, role_of, undosed,
+    absent, cell, dose_unit, duplicates, features, key, perturbation, plate, pooled_doses, role_of, scale, undosed,
 };
 use super::card::Card;
 use super::declared::ColumnOrValue;
@@ -180,6 +180,7 @@ fn gap(error: &LoadError, card: &mut Card, columns: &[ColumnSketch]) -> Option<G
         }
         LoadError::MissingColumn { column, .. } => absent(column, card, columns),
         LoadError::DoseUnit { column, .. } => Some(dose_unit(column, card, columns)),
+        LoadError::Scale { place, largest, .. } => Some(scale(place, *largest, card)),
         LoadError::Undosed { column, names, .. } => Some(undosed(column, names, card)),
         LoadError::PooledDoses { columns: found, name, doses, .. } => Some(pooled_doses(found, name, doses, card)),
         LoadError::DuplicateRow { plate, well, first, second, distinguishing, .. } => {

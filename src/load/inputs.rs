@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::card::Card;
 use super::error::LoadError;
-use super::{walk, wellmap, workbook};
+use super::{part, walk, wellmap};
 
 /// What an input file was, without the place it lay in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ impl InputHash {
     /// # Errors
     /// Where it cannot be read.
     pub fn of(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(workbook::file_of(path))?;
+        let mut file = File::open(part::file_of(path))?;
         let mut hasher = Sha256::new();
         let mut bytes = 0;
         let mut buffer = vec![0; 1 << 20];
@@ -148,7 +148,7 @@ pub(super) fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
             false => Ok(tables),
         };
     }
-    if workbook::file_of(pattern).exists() {
+    if part::file_of(pattern).exists() {
         return Ok(vec![pattern.to_path_buf()]);
     }
     // A link that leads nowhere, or to itself, is there and is not.
@@ -188,7 +188,7 @@ pub(super) fn holds_tables(folder: &Path) -> bool {
     tables_in(folder).is_ok_and(|tables| tables.iter().any(|path| is_called(path, &TABLES)))
 }
 
-const TABLES: [&str; 7] = [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet"];
+const TABLES: [&str; 8] = [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet", ".h5ad"];
 const WORKBOOKS: [&str; 5] = [".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"];
 
 fn is_called(path: &Path, endings: &[&str]) -> bool {

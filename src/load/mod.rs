@@ -4,6 +4,7 @@
 //! every well, checks every cell that counts, and hands over the screen; the rest of the crate knows no file.
 //! The order of rows in the files does not matter: observations are sorted by plate, well and what was done.
 
+mod annotated;
 mod card;
 mod cells;
 mod compare;
@@ -18,6 +19,7 @@ mod exclude;
 mod features;
 mod format;
 mod gap;
+mod hdf5;
 pub mod image;
 mod identity;
 mod inputs;
@@ -33,6 +35,7 @@ mod meet;
 mod notation;
 mod numbered;
 mod parquet;
+mod part;
 mod plate_map;
 mod plates;
 mod profiles;
@@ -51,6 +54,7 @@ mod wells;
 mod workbook;
 mod write;
 
+pub use annotated::{ExpressionSettings, MatrixRows, Scale};
 pub use card::{Card, Columns, Controls, DescriptorFile, Join, Rule, Rules};
 pub use declared::ColumnOrValue;
 pub use describe::{Description, SeenColumn, SeenFile, describe, describe_images};

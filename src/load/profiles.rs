@@ -15,7 +15,7 @@ use super::mapping::{ColumnRole, Mapping, plain};
 use super::meet::{self, Meeting, Sketched};
 use super::source::Source;
 use super::table::{ColumnSketch, RawColumn, RawTable, Values, merged};
-use super::{controls, design, exclude, format, gap, join, labels, values};
+use super::{annotated, controls, design, exclude, format, gap, join, labels, values};
 use crate::screen::{Design, Dropped, FeatureMatrix, Origin, Reference, Screen, Unit, Units};
 use crate::table::first_few;
 
@@ -57,7 +57,8 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     let mut sheets = card.join.iter().map(sheet).collect::<Result<Vec<_>, _>>()?;
     sheets.extend(found);
 
-    let names: Vec<String> = sketches.iter().map(|sketch| sketch.name.clone()).collect();
+    let is_matrix = sketches.iter().any(|sketch| sketch.is_measured);
+    let names = names_of_metadata(&sketches, &card);
     let mut all_names = names.clone();
     for name in sheets.iter().flat_map(join::Sheet::column_names) {
         if !all_names.iter().any(|known| known == name) {
@@ -80,7 +81,10 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     let claimed = claimed_columns(&card, &sheets, &sheet_keys);
     let chosen = mapping.find_features(first, &sketches, &claimed, &card)?;
 
-    let (mut table, mut inputs) = read_all(&paths, &mapping, &chosen.booleans, &claimed, &card)?;
+    let (mut table, mut inputs) = match is_matrix {
+        true => read_rows(&paths, &sketches, &mapping, &claimed, &card)?,
+        false => read_all(&paths, &mapping, &chosen.booleans, &claimed, &card)?,
+    };
     mapping.add_values(&mut table);
     let mut notes: Vec<String> = mapping.twin_notes(&table);
     let read = paths.iter().chain(sheets.iter().flat_map(|sheet| &sheet.paths));
@@ -111,6 +115,12 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     let mut table = if is_candidate.contains(&false) { table.filtered(&is_candidate) } else { table };
     if table.n_rows() == 0 {
         return Err(LoadError::nothing_left(&paths[0], &dropped, Vec::new()));
+    }
+
+    if is_matrix {
+        let pooled = annotated::pool(table, &mut mapping, &card)?;
+        table = pooled.table;
+        notes.extend(pooled.notes);
     }
 
     let design::Rows { units: observations, notes: told } = design::read(&mut table, &mut mapping, &card)?;
@@ -207,6 +217,45 @@ fn read_all(
         features.contains(name) || claimed.contains(name) || mapping.columns.iter().any(|mapped| mapped.column == name)
     };
     Ok((RawTable::concatenated(tables, is_needed)?, inputs))
+}
+
+/// The tables of the rows of matrices, without the matrices themselves.
+fn read_rows(
+    paths: &[PathBuf],
+    sketches: &[ColumnSketch],
+    mapping: &Mapping,
+    claimed: &BTreeSet<String>,
+    card: &Card,
+) -> Result<(RawTable, Vec<InputFile>), LoadError> {
+    let has_role = |name: &str| mapping.columns.iter().any(|mapped| mapped.column == name);
+    let is_dose = |name: &str| mapping.left_out.iter().any(|left| left.column == name && left.why == Reason::Dose);
+    let is_needed = |name: &str| has_role(name) || claimed.contains(name) || is_dose(name);
+    // What was counted for each cell says nothing of its sample.
+    let is_number = |name: &str| sketches.iter().any(|sketch| sketch.name == name && sketch.is_numeric());
+    let read = |path: &PathBuf| {
+        let table = format::sample(path, u64::MAX, &|name| is_needed(name) || !is_number(name))?;
+        let input = inputs::examined(path, table.n_rows(), card)?;
+        Ok((table, input))
+    };
+    let read: Vec<Result<(RawTable, InputFile), LoadError>> = paths.iter().map(read).collect();
+    let (tables, inputs): (Vec<_>, Vec<_>) = read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    Ok((RawTable::concatenated(tables, is_needed)?, inputs))
+}
+
+/// Names of the columns that may have a role: all but those of a matrix, and of names that several columns of its rows could
+/// have for the perturbation those that say the same of all rows.
+fn names_of_metadata(sketches: &[ColumnSketch], card: &Card) -> Vec<String> {
+    let is_matrix = sketches.iter().any(|sketch| sketch.is_measured);
+    let is_usual = |name: &str| ColumnRole::Perturbation.usual_names().contains(&plain(name).as_str());
+    let is_declared = |name: &str| {
+        card.columns.perturbation.as_ref().and_then(|declared| declared.column()) == Some(name)
+            || controls::rule_columns(card).contains(&name)
+    };
+    let of_rows = sketches.iter().filter(|sketch| !(sketch.is_measured || is_matrix && sketch.is_nested));
+    let is_kept = |sketch: &&ColumnSketch| {
+        !(is_matrix && sketch.values.len() == 1 && is_usual(&sketch.name) && !is_declared(&sketch.name))
+    };
+    of_rows.filter(is_kept).map(|sketch| sketch.name.clone()).collect()
 }
 
 fn refuse_duplicate_wells(table: &RawTable, mapping: &Mapping, observations: &[Unit]) -> Result<(), LoadError> {

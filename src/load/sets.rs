@@ -9,8 +9,8 @@
 //!
 //! Columns with a number in their names are found by [`numbered_columns`]. In one column, a sign stands between members
 //! only where the data say so, since names hold all of these signs too (`IL-2/IL-15`, `foo|bar`, `HLA_A`): where each part
-//! is a name by itself elsewhere, or is beside a control, or is a member of several sets; or where every part has a dose
-//! behind it. `separator` under `[columns]` settles it, and `separator = ""` means that names are whole.
+//! is a name by itself elsewhere, or is beside a control, or is a member of several sets; in the rest of a column's sets with
+//! `+` or `&` too, where that holds for most; or where every part has a dose behind it. `separator` under `[columns]` settles it, and `separator = ""` means that names are whole.
 //!
 //! A control that stands beside something else falls away. A perturbation that stands twice has the sum of its doses.
 //!

@@ -76,6 +76,8 @@ pub(super) struct ColumnSketch {
     pub values: Vec<String>,
     /// Whether its cells are lists or records, which are not read.
     pub is_nested: bool,
+    /// Whether it is a column of a matrix whose rows have a table of their own, and so a measurement whatever its name.
+    pub is_measured: bool,
 }
 
 impl ColumnSketch {
@@ -114,6 +116,7 @@ impl ColumnSketch {
         self.n_texts += other.n_texts;
         self.example = self.example.take().or(other.example);
         self.is_nested |= other.is_nested;
+        self.is_measured |= other.is_measured;
     }
 
     pub fn n_cells(&self) -> usize {

@@ -89,7 +89,7 @@ pub(super) fn holdings(folder: &Path) -> String {
     others.sort();
     match others.first() {
         None => {
-            "nothing that is read: expected tables (.csv, .tsv, .parquet), images (.tif, .png, .jpg) or the export \
+            "nothing that is read: expected tables (.csv, .tsv, .parquet, .h5ad), images (.tif, .png, .jpg) or the export \
                  of an instrument"
                 .to_owned()
         }
@@ -108,9 +108,6 @@ pub(super) fn conversion(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_string_lossy().into_owned();
     let python = |code: String| format!("convert it with\n  python -c '{code}'");
     Some(match ending.as_str() {
-        "h5ad" => python(format!(
-            "import anndata; a = anndata.read_h5ad(\"{file}\"); a.obs.join(a.to_df()).to_parquet(\"{stem}.parquet\")"
-        )),
         "gct" | "gctx" => python(format!(
             "from cmapPy.pandasGEXpress.parse import parse; g = parse(\"{file}\"); \
              g.col_metadata_df.join(g.data_df.T).to_csv(\"{stem}.csv\")"
@@ -175,7 +172,7 @@ mod tests {
         let folder = tree(&files);
         let told = holdings(folder.path()).replace(&format!("{}/", folder.path().display()), "");
         assert_eq!(told, "conf (tables), source (images); give one of them");
-        assert!(holdings(tree(&["x.h5ad"]).path()).contains("anndata.read_h5ad(\"x.h5ad\")"));
+        assert!(holdings(tree(&["x.gctx"]).path()).contains("parse(\"x.gctx\")"));
         assert!(holdings(tree(&["x.md"]).path()).starts_with("nothing that is read"));
     }
 }

@@ -230,6 +230,15 @@ fn card_text(told: Told, folder: &Path) -> String {
         }
         masses.into_iter().for_each(&mut line);
     }
+    let scales = open("expression");
+    let mut line = |content: String| {
+        text.push_str(&content);
+        text.push('\n');
+    };
+    if !scales.is_empty() && card.expression.is_none() {
+        line("\n[expression]".to_owned());
+    }
+    scales.into_iter().for_each(&mut line);
     append_declared(&mut text, card);
     if let Some(images) = &images {
         append_images(&mut text, images, &open("images"));
@@ -356,6 +365,7 @@ fn append_declared(text: &mut String, card: &Card) {
     let declared = Card {
         controls: card.controls.clone(),
         kinds: card.kinds.clone(),
+        expression: card.expression.clone(),
         join: card.join.clone(),
         descriptors: card.descriptors.clone(),
         molar_mass_kda: card.molar_mass_kda.clone(),
@@ -367,8 +377,9 @@ fn append_declared(text: &mut String, card: &Card) {
     let tables: toml::Table = tables
         .into_iter()
         .filter(|(key, value)| {
-            let is_declared = ["controls", "kinds", "join", "descriptors", "molar_mass_kda", "tracks", "checksums"]
-                .contains(&key.as_str());
+            const DECLARED: [&str; 8] =
+                ["controls", "kinds", "expression", "join", "descriptors", "molar_mass_kda", "tracks", "checksums"];
+            let is_declared = DECLARED.contains(&key.as_str());
             is_declared && !matches!(value, toml::Value::Table(table) if table.is_empty())
         })
         .filter(|(_, value)| !matches!(value, toml::Value::Array(array) if array.is_empty()))

@@ -12,11 +12,12 @@ pub(super) fn candidates(
     words: &[&str],
     is_possible: impl Fn(&ColumnSketch) -> bool,
 ) -> Vec<Candidate> {
+    let columns: Vec<&ColumnSketch> = columns.iter().filter(|sketch| !sketch.is_measured).collect();
     let names: Vec<String> = columns.iter().map(|sketch| sketch.name.clone()).collect();
     let undeclared = Card { columns: card.columns.clone(), ..Card::default() };
     let mapped = Mapping::of_names(std::path::Path::new(""), &names, &undeclared).unwrap_or_default();
     let has_role = |name: &str| mapped.columns.iter().any(|mapped| mapped.column == name && !mapped.is_made);
-    let is_called = |sketch: &&ColumnSketch| {
+    let is_called = |sketch: &&&ColumnSketch| {
         let name = plain(&sketch.name);
         words
             .iter()
@@ -26,7 +27,7 @@ pub(super) fn candidates(
         || columns.iter().filter(|sketch| !has_role(&sketch.name) && sketch.n_cells() > 0 && is_possible(sketch));
     let called = free().filter(is_called);
     let rest = free().filter(|sketch| !is_called(sketch) && sketch.n_texts > sketch.n_numbers);
-    called.chain(rest).take(SHOWN).map(candidate).collect()
+    called.chain(rest).take(SHOWN).map(|sketch| candidate(sketch)).collect()
 }
 
 fn candidate(sketch: &ColumnSketch) -> Candidate {
@@ -42,7 +43,8 @@ pub(super) fn nearest(wanted: &str, columns: &[ColumnSketch]) -> Vec<Candidate> 
         let is_like = |a: &String, b: &String| a == b || (a.len() > 3 && a.chars().take(4).eq(b.chars().take(4)));
         name.iter().filter(|part| wanted.iter().any(|other| is_like(part, other))).count()
     };
-    let mut like: Vec<&ColumnSketch> = columns.iter().filter(|sketch| likeness(sketch) > 0).collect();
+    let mut like: Vec<&ColumnSketch> =
+        columns.iter().filter(|sketch| !sketch.is_measured && likeness(sketch) > 0).collect();
     like.sort_by_key(|sketch| std::cmp::Reverse(likeness(sketch)));
     like.into_iter().take(SHOWN).map(candidate).collect()
 }

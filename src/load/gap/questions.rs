@@ -2,6 +2,7 @@
 
 use super::candidates::{candidates, is_measured, is_place, nearest, repeats};
 use super::{ALL, Candidate, Gap, RELATIVE, SHOWN, UNKNOWN, line};
+use crate::load::annotated::Scale;
 use crate::load::card::Card;
 use crate::load::declared::ColumnOrValue;
 use crate::load::dose;
@@ -167,6 +168,23 @@ pub(super) fn dose_unit(column: &str, card: &mut Card, columns: &[ColumnSketch])
         lines: vec![line("dose_unit = \"uM\"", "or \"nM\", \"mM\", \"M\", \"ng/mL\"")],
         otherwise: "or `dose = \"\"` under [columns] if it does not hold concentrations".to_owned(),
         assumed: "doses are in µM".to_owned(),
+        ..Gap::default()
+    }
+}
+
+pub(super) fn scale(place: &str, largest: f32, card: &mut Card) -> Gap {
+    card.expression.get_or_insert_default().scale = Some(Scale::AsIs);
+    Gap {
+        section: "expression",
+        what: format!(
+            "the values in `{place}` reach {largest}, and are neither whole numbers as counts nor as small as logarithms"
+        ),
+        lines: vec![
+            line("scale = \"counts\"", "counts that were normalized or corrected, without a logarithm"),
+            line("scale = \"log1p\"", "logarithms, ln(1 + x)"),
+            line("scale = \"as_is\"", "anything else, to which nothing is to be done"),
+        ],
+        assumed: "nothing is done to them".to_owned(),
         ..Gap::default()
     }
 }

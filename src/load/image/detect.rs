@@ -137,7 +137,7 @@ fn is_sheet_of_images(path: &Path) -> bool {
     let words = ["file", "path", "image", "img", "url", "mask", "picture"];
     let may_be_path = |name: &str| words.iter().any(|word| name.to_lowercase().contains(word));
     let has_texts = sketches.iter().any(|sketch| sketch.n_texts > 0 && may_be_path(&sketch.name));
-    if sketches.iter().any(|sketch| is_of_objects(&sketch.name)) || !has_texts {
+    if sketches.iter().any(|sketch| is_of_objects(&sketch.name) || sketch.is_measured) || !has_texts {
         return false;
     }
     format::read(path, &BTreeSet::new()).is_ok_and(|table| sheet::is_image_sheet(&table))

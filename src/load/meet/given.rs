@@ -8,7 +8,7 @@ use crate::load::declared::ColumnOrValue;
 use crate::load::error::LoadError;
 use crate::load::mapping::{ColumnRole, Mapping};
 use crate::load::table::Values;
-use crate::load::{format, workbook};
+use crate::load::{format, part};
 
 /// What a table is beside the one with the most measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,8 @@ impl Sketched {
 
 impl Given {
     pub fn of(sketched: Sketched, card: &Card) -> Result<Self, LoadError> {
-        let names: Vec<String> = sketched.columns.iter().map(|column| column.name.clone()).collect();
+        let of_rows = sketched.columns.iter().filter(|column| !column.is_measured);
+        let names: Vec<String> = of_rows.map(|column| column.name.clone()).collect();
         let card = of_these(card, &names);
         let mut mapping = Mapping::of_names(&sketched.path, &names, &card)?;
         let measured = match mapping.find_features(&sketched.path, &sketched.columns, &BTreeSet::new(), &card) {
@@ -75,7 +76,7 @@ impl Given {
 
     /// About how many bytes its measurements take.
     fn weight(&self) -> u64 {
-        let bytes = std::fs::metadata(workbook::file_of(&self.sketched.path)).map_or(1, |metadata| metadata.len());
+        let bytes = std::fs::metadata(part::file_of(&self.sketched.path)).map_or(1, |metadata| metadata.len());
         bytes.saturating_mul(self.measured.len() as u64) / self.sketched.columns.len().max(1) as u64
     }
 }

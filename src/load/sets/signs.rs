@@ -77,7 +77,7 @@ impl Signs {
             let mut divided = evidence.certain.clone();
             let is_clear = CLEAR.contains(&evidence.sign) && 2 * divided.len() >= divided.len() + evidence.partly.len();
             if is_clear {
-                divided.extend(evidence.partly.iter().copied());
+                divided.extend(evidence.partly.iter().chain(&evidence.strange).copied());
             }
             let left_whole = if is_clear { Vec::new() } else { evidence.partly.clone() };
             let named = divided.into_iter().filter_map(|name| Some((name, parts(name, evidence.sign)?)));
@@ -134,6 +134,8 @@ struct Evidence<'a> {
     certain: Vec<&'a str>,
     /// Names of which a part is known and another is not.
     partly: Vec<&'a str>,
+    /// Names of which no part is known.
+    strange: Vec<&'a str>,
 }
 
 impl<'a> Evidence<'a> {
@@ -164,15 +166,15 @@ impl<'a> Evidence<'a> {
         let is_known = |part: &&str| {
             is_control(part) || singles.contains(part) || beside_controls.contains(part) || is_of_several(part)
         };
-        let (mut certain, mut partly) = (Vec::new(), Vec::new());
+        let (mut certain, mut partly, mut strange) = (Vec::new(), Vec::new(), Vec::new());
         for (name, parts) in sets {
             match parts.iter().filter(|part| is_known(part)).count() {
                 n if n == parts.len() => certain.push(name),
-                0 => {}
+                0 => strange.push(name),
                 _ => partly.push(name),
             }
         }
-        Self { sign, certain, partly }
+        Self { sign, certain, partly, strange }
     }
 }
 
@@ -267,6 +269,8 @@ mod tests {
         assert_eq!(divided(&["A+B", "B+C", "A+C"]).len(), 3);
         assert_eq!(divided(&["A", "B", "C", "A+B", "B+C", "A+D"]), ["A and B", "A and D", "B and C"]);
         assert_eq!(divided(&["A", "B", "C", "A + B + C"]), ["A and B and C"]);
+        // Of a column of sets, those too of which no part occurs by itself.
+        assert_eq!(divided(&["A", "B", "A+B", "X+Y"]), ["A and B", "X and Y"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Well-formed tables in every form, and malformed files, one fault each.
 
+mod annotated;
 mod bundled;
 mod design;
 mod features;

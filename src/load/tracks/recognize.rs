@@ -29,6 +29,9 @@ pub(in crate::load) fn recognize(source: &Source, card: &Card) -> Option<Recogni
     let paths = inputs::tables(card, &source.files).ok()?;
     let (table, columns, track, (time, time_unit)) = paths.iter().find_map(|path| {
         let columns = format::sketch(path, false).ok()?;
+        if columns.iter().any(|sketch| sketch.is_measured) {
+            return None;
+        }
         let track = called(&columns, &["track", "track_id", "trackid", "track_number", "cell_track", "object_track"])?;
         let time = columns.iter().find_map(|sketch| Some((sketch.name.clone(), time_unit(&sketch.name)?)))?;
         Some((path.clone(), columns, track, time))

@@ -21,6 +21,7 @@ use std::path::Path;
 use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader, SheetType, SheetVisible, Xls, Xlsb, Xlsx};
 
 use super::error::LoadError;
+use super::part::{file_of, split};
 use super::plate_map::{self, Line};
 use super::table::{self, RawColumn, RawTable, RowPlace, Values};
 use crate::table::{first_few, quietly};
@@ -29,31 +30,11 @@ use crate::table::{first_few, quietly};
 pub(super) const ZIP: &[u8] = b"PK\x03\x04";
 pub(super) const COMPOUND: &[u8] = &[0xD0, 0xCF, 0x11, 0xE0];
 
-/// Endings of workbooks.
-const ENDINGS: [&str; 5] = ["xlsx", "xlsm", "xlsb", "xls", "ods"];
-
 /// Cells of a sheet, at most; 9,216 rows of 1,500 columns have 14 million.
 const MOST_CELLS: u64 = 16 << 20;
 
 /// Bytes of a workbook, at most; it is held in memory.
 const MOST_BYTES: u64 = 256 << 20;
-
-/// The file of a path that may name a sheet behind `#`.
-pub(super) fn file_of(path: &Path) -> &Path {
-    split(path).0
-}
-
-fn split(path: &Path) -> (&Path, Option<&str>) {
-    let parts = path.to_str().and_then(|text| text.rsplit_once('#')).map(|(file, sheet)| (Path::new(file), sheet));
-    let is_workbook = |file: &Path| {
-        let extension = file.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        extension.is_some_and(|extension| ENDINGS.contains(&extension.as_str())) && file.is_file()
-    };
-    match parts {
-        Some((file, sheet)) if is_workbook(file) && !path.exists() => (file, Some(sheet)),
-        _ => (path, None),
-    }
-}
 
 /// The table of a sheet, as text.
 ///
