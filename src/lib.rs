@@ -70,6 +70,7 @@ pub mod predict;
 pub mod baseline;
 pub mod plan;
 pub mod evaluate;
+pub mod report;
 pub mod config;
 pub mod answer;
 pub mod study;

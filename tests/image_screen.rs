@@ -26,6 +26,12 @@ fn wells_of_unseen_rows_are_told_by_their_neighbors_and_the_column_says_as_much(
     for name in ["scores.parquet", "labels.parquet", "fold-0/embeddings-well.parquet", "fold-1/predictions.parquet"] {
         assert!(folder.join("one").join(name).is_file(), "{name}");
     }
+    let page = std::fs::read_to_string(folder.join("one/report.html")).unwrap();
+    assert!(page.contains("id=\"methods\"") && page.contains("id=\"training\"") && !page.contains("id=\"map\""));
+    let mut report = cytonaut(["report"]);
+    report.arg(folder.join("one/fold-0")).arg("--out").arg(folder.join("fold.html"));
+    finish(report, 0);
+    assert!(std::fs::read_to_string(folder.join("fold.html")).unwrap().contains("id=\"map\""));
 
     // Each fold has a model of its own, and the whole has none.
     let ranked_by = |run: &str, code: i32| {

@@ -9,6 +9,7 @@ mod kill;
 mod matrix;
 mod open_run;
 mod answers;
+mod report;
 mod mistakes;
 mod run_data;
 mod hostile;

@@ -30,6 +30,8 @@ fn a_time_lapse_is_ranked_toward_its_most_swollen_wells() {
     let run = folder.path().join("run");
     let settings = ["evaluate.all_folds=false", "split.folds=0", "model.predictor.head=anchored", "rank.by=lewm"];
     finish(run_of(folder.path(), "run", &settings.map(|setting| ["--set", setting]).concat()), 0);
+    let page = std::fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.contains("id=\"map\"") && page.contains("id=\"training\"") && !page.contains("id=\"ranking\""));
     let ranked = |more: &[&str], code| {
         let mut command = cytonaut(["rank"]);
         command.arg(&run).args(["--target", "drug >= 3", "--json"]).args(more);

@@ -37,6 +37,8 @@ fn the_response_of_a_linear_system_to_a_pulse_is_found_at_an_unseen_dose() {
     });
     let rmse = (squares.sum::<f64>() / means.len() as f64).sqrt();
     assert!(rmse < 0.1 * gain_of_dose, "{rmse} of a gain of {gain_of_dose}: {said}");
+    let page = std::fs::read_to_string(folder.path().join("one/report.html")).unwrap();
+    assert!(page.contains("Tracks after the part that is seen") && !page.contains("id=\"ranking\""));
     finish(run("two"), 0);
     assert_same(&folder.path().join("two"), &folder.path().join("one"));
 }

@@ -13,6 +13,7 @@ mod output;
 mod predict;
 mod progress;
 mod rank;
+mod report;
 mod run;
 mod open_run;
 mod set;
@@ -50,6 +51,7 @@ enum Command {
     Predict(predict::PredictArgs),
     Rank(rank::RankArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Report(report::ReportArgs),
     Export(export::ExportArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Predict(arguments) => arguments.run(),
         Command::Rank(arguments) => arguments.run(),
         Command::Evaluate(arguments) => arguments.run(),
+        Command::Report(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Completions(arguments) => arguments.run(),
         Command::Man(arguments) => arguments.run(),

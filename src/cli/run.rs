@@ -7,6 +7,7 @@ use clap::Args;
 use super::options::{DeviceArgs, Overrides};
 use super::{open_run, print};
 use crate::plan::Shown;
+use crate::run::Artifact;
 use crate::study::Finished;
 use crate::table::paragraph;
 
@@ -70,7 +71,15 @@ fn show(finished: &Finished, target: Option<String>) -> anyhow::Result<()> {
     if let Some(target) = target.filter(|_| !is_quiet) {
         text += &format!("next, what is like X: cytonaut rank {} --target '{target}'\n", finished.folder.display());
     }
+    if let Some(report) = report_of(finished) {
+        text += &format!("report: {}\n", report.display());
+    }
     print(&text)
+}
+
+/// The page that the run left; a run of an earlier version left none.
+fn report_of(finished: &Finished) -> Option<PathBuf> {
+    Some(Artifact::Report.path_in(&finished.folder)).filter(|path| path.exists())
 }
 
 /// The folder, then every score, verdict and ranked candidate.
@@ -79,6 +88,7 @@ fn show_json(finished: &Finished) -> anyhow::Result<()> {
         "type": "run",
         "folder": finished.folder,
         "was_finished": finished.was_finished,
+        "report": report_of(finished),
     });
     let ranking = finished.ranking.as_ref().map_or(String::new(), |ranking| ranking.json_lines(finished.top));
     print(&format!("{head}\n{}{ranking}", finished.evaluation.json_lines()))

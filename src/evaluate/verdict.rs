@@ -172,7 +172,7 @@ impl Verdict {
     }
 
     /// Whether the model is clearly worse than the baseline; no ceiling excuses that.
-    fn is_loss(&self) -> bool {
+    pub fn is_loss(&self) -> bool {
         let worse = match self.direction {
             Direction::LowerIsBetter => Claim::Higher,
             Direction::HigherIsBetter => Claim::Lower,

@@ -86,6 +86,9 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// The flag of a candidate whose own wells are the target, so that it says little that it ranks first.
+pub const DEFINES_TARGET: &str = "defines the target";
+
 /// Warnings of a candidate that was measured at `rows`.
 pub(crate) fn flags(
     fitted_on: &BTreeSet<Treatment>,
@@ -97,7 +100,7 @@ pub(crate) fn flags(
 ) -> Vec<String> {
     let mut flags = Vec::new();
     if defines_target {
-        flags.push("defines the target".to_owned());
+        flags.push(DEFINES_TARGET.to_owned());
     }
     if !is_known {
         flags.push("perturbation not in training".to_owned());

@@ -23,6 +23,7 @@ pub use by_profiles::{ByCombined, ByProfiles};
 pub use candidates::{Candidates, FoundCandidates};
 pub use config::{RankConfig, ranker};
 pub use error::PlanError;
+pub use facts::DEFINES_TARGET;
 pub(crate) use facts::{Facts, flags};
 pub use feature::{Aim, FeatureRanking, FeatureRow};
 pub use goal::{Goal, Residual};

@@ -57,6 +57,8 @@ pub enum Artifact {
     Trajectories,
     /// Labels of the held-out wells of an image screen as their nearest neighbors tell them, `labels.parquet`.
     Labels,
+    /// The run as one page, `report.html`, with the same answers as text next to it.
+    Report,
 }
 
 impl Artifact {
@@ -88,6 +90,7 @@ impl Artifact {
             Self::Images => "images.parquet",
             Self::Trajectories => "trajectories.parquet",
             Self::Labels => "labels.parquet",
+            Self::Report => "report.html",
         };
         folder.join(name)
     }

@@ -23,6 +23,7 @@ use crate::model::{Array, parameters};
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
 use crate::predict::Decoder;
+use crate::report::Report;
 use crate::run::{Artifact, Opened, RunDir, RunError, keep};
 use crate::screen::{RowKind, Screen};
 use crate::table::{counted, write_atomically, write_json};
@@ -96,6 +97,7 @@ pub fn run(
         }
         false => one_fold(config, loaded, &mut dir, job)?.1,
     };
+    Report::of(folder)?.write(&Artifact::Report.path_in(folder))?;
     dir.finish()?;
     let ranking = ranking_of(config, folder)?;
     Ok(Finished { folder: folder.to_owned(), was_finished, evaluation, ranking, top: config.rank.top })

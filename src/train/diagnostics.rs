@@ -31,6 +31,12 @@ pub struct Diagnostics {
     pub loss_mean_shift: f64,
 }
 
+/// An effective rank below this share of the latent width is a collapse.
+pub const LEAST_RANK_SHARE: f64 = 0.05;
+
+/// A smaller action gap says that predictions hardly depend on the intervention.
+pub const LEAST_ACTION_GAP: f64 = 0.01;
+
 /// A run's state in words.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Health {
@@ -86,7 +92,7 @@ impl Diagnostics {
 
     /// The same in words.
     pub fn health(&self, latent: usize, objective: &Objective) -> Health {
-        if self.mean_spread < 0.2 || self.effective_rank < 0.05 * latent as f64 {
+        if self.mean_spread < 0.2 || self.effective_rank < LEAST_RANK_SHARE * latent as f64 {
             return Health::Collapsing(format!(
                 "latents are collapsing: mean spread {:.3} (1 is healthy), effective rank {:.1} of {latent}; {}",
                 self.mean_spread,
@@ -94,7 +100,7 @@ impl Diagnostics {
                 objective.advice_on_collapse()
             ));
         }
-        if self.action_gap() < 0.01 {
+        if self.action_gap() < LEAST_ACTION_GAP {
             return Health::ActionBlind(format!(
                 "predictions hardly depend on the intervention: shuffling interventions changes the loss by {:+.1} %",
                 100.0 * self.action_gap()
