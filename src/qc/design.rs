@@ -21,6 +21,14 @@ const NEAR: f64 = 0.05;
 
 /// What is wrong with a screen, the gravest first.
 pub fn findings(screen: &Screen) -> Vec<Finding> {
+    let mut findings = design_findings(screen);
+    findings.extend(features(screen));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+/// The same without a look at the values, which may be pixels in files.
+pub fn design_findings(screen: &Screen) -> Vec<Finding> {
     let mut findings = Vec::new();
     // Sites and cells of a well are neither replicates of its treatment nor controls of their own.
     let wells = match screen.wells() {
@@ -34,7 +42,6 @@ pub fn findings(screen: &Screen) -> Vec<Finding> {
     findings.extend(confounding(&wells));
     findings.extend(doses(screen));
     findings.extend(near_doses(screen));
-    findings.extend(features(screen));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
 }

@@ -62,7 +62,7 @@ pub struct Summary {
     pub dose_range_um: Option<(f64, f64)>,
     /// Wells of each treatment (intervention in a context), however many rows they have; `None` without treated rows.
     pub replicates: Option<Spread>,
-    /// Wells or samples by context.
+    /// Rows by context.
     pub contexts: BTreeMap<String, usize>,
     /// Features.
     pub n_features: usize,
@@ -88,7 +88,7 @@ pub fn summary<'a>(screen: &Screen, files: impl IntoIterator<Item = &'a Path>) -
     let mut kinds = BTreeMap::new();
     perturbations.keys().for_each(|perturbation| *kinds.entry(perturbation.kind).or_default() += 1);
     let mut contexts = BTreeMap::new();
-    screen.units.all().iter().for_each(|unit| *contexts.entry(unit.context.clone()).or_default() += 1);
+    rows().for_each(|row| *contexts.entry(row.context.clone()).or_default() += 1);
     let doses: BTreeSet<_> = perturbations.values().flatten().copied().collect();
     let scale = scale(screen);
     let n_wells = |rows: &Vec<usize>| screen.units.count(rows);

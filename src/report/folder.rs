@@ -6,8 +6,9 @@ use std::path::Path;
 use crate::embed::Embeddings;
 use crate::evaluate::Evaluation;
 use crate::plan::Ranking;
+use crate::qc::{Finding, screen_and_findings};
 use crate::run::{Artifact, Manifest, MetricsLine, MetricsLog, RunError};
-use crate::table::FileError;
+use crate::table::{FileError, Table};
 
 /// The files of a run, read; what is not there is `None` or empty.
 pub(super) struct RunFiles {
@@ -23,8 +24,32 @@ pub(super) struct RunFiles {
     pub(super) metrics: Vec<LoggedTraining>,
     /// The embedding of wells, or of objects at a time where no table of wells was written, with the name of the file.
     pub(super) embeddings: Option<(Embeddings, &'static str)>,
+    /// Plates and wells with their quality.
+    pub(super) plates: Option<PlateTables>,
     /// How many folds have a folder of their own; 0 for a run of one fold.
     pub(super) n_folds: usize,
+}
+
+/// The quality of plates and wells.
+pub(super) struct PlateTables {
+    pub(super) plates: Table,
+    pub(super) wells: Table,
+    /// Name of the screen.
+    screen: String,
+    /// Findings on its design, its plates and its wells.
+    pub(super) findings: Vec<Finding>,
+}
+
+impl PlateTables {
+    fn read(folder: &Path) -> Result<Option<Self>, FileError> {
+        let (plates, wells) = (Artifact::Plates.path_in(folder), Artifact::WellQuality.path_in(folder));
+        if !plates.exists() || !wells.exists() {
+            return Ok(None);
+        }
+        let (plates, wells) = (Table::read_parquet(&plates)?, Table::read_parquet(&wells)?);
+        let (screen, findings) = screen_and_findings(&plates)?;
+        Ok(Some(Self { plates, wells, screen, findings }))
+    }
 }
 
 /// What one training logged.
@@ -60,8 +85,11 @@ impl RunFiles {
             (None, Some(path)) => Some((Embeddings::read(&path)?, "embeddings.parquet")),
             (None, None) => None,
         };
+        let plates = PlateTables::read(folder)?;
+        let named = plates.as_ref().map(|plates| plates.screen.clone()).filter(|name| !name.is_empty());
         Ok(Self {
-            name: name(folder, &manifest, &config)?,
+            name: named.map_or_else(|| name(folder, &manifest, &config), Ok)?,
+            plates,
             evaluation: path_of(Artifact::Evaluation).map(|path| Evaluation::read(&path)).transpose()?,
             ranking: path_of(Artifact::Ranking).map(|path| Ranking::read(&path)).transpose()?,
             metrics,

@@ -1,7 +1,7 @@
 //! One self-contained HTML file of a run, drawn from its folder alone; it draws and never computes a statistic.
 //!
 //! ```text
-//! evaluation.json  manifest.json  metrics.jsonl  config.toml  embeddings.parquet  ranking.parquet
+//! qc.parquet  evaluation.json  manifest.json  metrics.jsonl  config.toml  embeddings.parquet  ranking.parquet
 //!        └──────────────┴───────────────┴──── RunFiles ────────────┴───────────────────┘
 //!                                                 │ sections: numbers as words, figures as SVG
 //!                                                 ▼
@@ -13,14 +13,17 @@
 //! figures, and the data of the script cannot end their element. The same run gives the same bytes.
 
 mod drawing;
+mod effects;
 mod folder;
 mod map;
 mod methods;
+mod plates;
 mod provenance;
 mod ranking;
 mod text;
 mod training;
 mod verdict;
+mod wells;
 
 use std::io::Write;
 use std::path::Path;
@@ -33,9 +36,11 @@ use crate::embed::Embeddings;
 use crate::run::{Artifact, RunError};
 use crate::table::{FileError, write_atomically};
 use drawing::Drawing;
+use effects::Effects;
 use folder::RunFiles;
 use map::{Map, MapData};
 use methods::{Comparison, Coverage};
+use plates::{PlateData, Plates};
 use provenance::Provenance;
 use ranking::PickList;
 use training::Training;
@@ -55,6 +60,8 @@ pub struct Report {
 #[derive(Serialize)]
 struct Sections {
     opening: Opening,
+    plates: Option<Plates>,
+    effects: Option<Effects>,
     comparisons: Vec<Comparison>,
     coverage: Vec<Coverage>,
     notes: Vec<String>,
@@ -69,6 +76,7 @@ struct Sections {
 #[derive(Serialize)]
 struct Data<'a> {
     map: Option<&'a MapData>,
+    plates: Option<&'a PlateData>,
 }
 
 impl Report {
@@ -85,12 +93,18 @@ impl Report {
         let means = if of_interventions.exists() { Some(Embeddings::read(&of_interventions)?) } else { None };
         let map = files.embeddings.as_ref().and_then(|(rows, source)| Map::of(rows, source, means.as_ref()));
         let ranking = files.ranking.as_ref().map(PickList::of);
+        let plates = files.plates.as_ref().map(Plates::of).transpose()?.flatten();
+        let effects = files.plates.as_ref().map(|tables| Effects::of(&tables.wells)).transpose()?.flatten();
         let mut figures: Vec<(String, Drawing)> = comparisons.iter().map(Comparison::figure).collect();
         figures.extend(training.iter().flat_map(Training::figures));
         figures.extend(map.iter().map(Map::figure));
         figures.extend(ranking.iter().flat_map(PickList::figures));
+        figures.extend(plates.iter().flat_map(Plates::figures));
+        figures.extend(effects.iter().flat_map(Effects::figures));
         let sections = Sections {
             opening: Opening::of(&files),
+            plates,
+            effects,
             comparisons,
             coverage,
             notes: files.evaluation.as_ref().map(|evaluation| evaluation.notes.clone()).unwrap_or_default(),
@@ -107,7 +121,8 @@ impl Report {
     pub fn html(&self) -> String {
         let mut templates = Environment::new();
         templates.add_template("page.html", PAGE).expect("our own template is well formed");
-        let data = Data { map: self.sections.map.as_ref().map(|map| &map.data) };
+        let Sections { map, plates, .. } = &self.sections;
+        let data = Data { map: map.as_ref().map(|map| &map.data), plates: plates.as_ref().map(|plates| &plates.data) };
         let page = Page { style: STYLE, script: SCRIPT, data: island(&data), sections: &self.sections };
         let page = templates.get_template("page.html").and_then(|template| template.render(Serde(page)));
         page.expect("our own template has all that it names")

@@ -1,6 +1,7 @@
 //! The answers of the page as plain text, to paste into a mail.
 
 use super::Report;
+use super::verdict::sentence;
 use crate::plan::without_controls;
 use crate::table::{Side, TextTable, paragraph};
 
@@ -17,6 +18,14 @@ impl Report {
             text += &format!("\n{} {}\n", answer.question, answer.word);
             text += &line(&answer.lead);
             answer.details.iter().for_each(|detail| text += &line(detail));
+        }
+        if let Some(plates) = &self.sections.plates {
+            for finding in &plates.findings {
+                text += &format!("\n{}{}", line(&sentence(&finding.message)), line(&sentence(&finding.advice)));
+            }
+            for row in plates.rows.iter().filter(|row| !row.flags.is_empty()) {
+                text += &line(&format!("plate {}: {}", row.plate, row.flags.join(", ")));
+            }
         }
         if let Some(ranking) = &self.sections.ranking {
             let mut table = TextTable::new([

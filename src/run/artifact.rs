@@ -57,6 +57,10 @@ pub enum Artifact {
     Trajectories,
     /// Labels of the held-out wells of an image screen as their nearest neighbors tell them, `labels.parquet`.
     Labels,
+    /// The quality of every plate, with the findings of the screen, `qc.parquet`.
+    Plates,
+    /// The quality of every well, `qc-well.parquet`.
+    WellQuality,
     /// The run as one page, `report.html`, with the same answers as text next to it.
     Report,
 }
@@ -90,6 +94,8 @@ impl Artifact {
             Self::Images => "images.parquet",
             Self::Trajectories => "trajectories.parquet",
             Self::Labels => "labels.parquet",
+            Self::Plates => "qc.parquet",
+            Self::WellQuality => "qc-well.parquet",
             Self::Report => "report.html",
         };
         folder.join(name)

@@ -10,6 +10,7 @@
 //!   normalizer.json, decoder.json, evaluation.json
 //!   screen.parquet    the profiles as they were loaded, and card.toml, descriptors.json: the run answers without them
 //!   embeddings.parquet, predictions.parquet, ranking.parquet, scores.parquet, …
+//!   qc.parquet        the quality of every plate, and qc-well.parquet, of every well
 //!   report.html       the run as one page, drawn from the files above; report.txt, its answers
 //!   images/           start, prediction and outcome of objects of a time lapse
 //! ```

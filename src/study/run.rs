@@ -23,6 +23,7 @@ use crate::model::{Array, parameters};
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
 use crate::predict::Decoder;
+use crate::qc::{design_findings, quality};
 use crate::report::Report;
 use crate::run::{Artifact, Opened, RunDir, RunError, keep};
 use crate::screen::{RowKind, Screen};
@@ -87,6 +88,7 @@ pub fn run(
     if was_finished && let Some(finished) = shown_again(config, &dir)? {
         return Ok(finished);
     }
+    judge_plates(&loaded.screen, config.train.seed, folder)?;
     let evaluation = match config.evaluate.all_folds {
         true => {
             let answers = all_folds(config, loaded, &mut dir, job)?;
@@ -101,6 +103,24 @@ pub fn run(
     dir.finish()?;
     let ranking = ranking_of(config, folder)?;
     Ok(Finished { folder: folder.to_owned(), was_finished, evaluation, ranking, top: config.rank.top })
+}
+
+/// Writes the quality of plates and wells, with the findings of the screen, unless it is there.
+fn judge_plates(screen: &Screen, seed: u64, folder: &Path) -> Result<(), StudyError> {
+    let (plates, wells) = (Artifact::Plates.path_in(folder), Artifact::WellQuality.path_in(folder));
+    if plates.exists() && wells.exists() {
+        return Ok(());
+    }
+    let quality = quality(screen, seed);
+    // The units of a time lapse are measured more than once, and are no replicates of each other.
+    let mut findings = match screen.row_kind() {
+        RowKind::Profile | RowKind::Crop => design_findings(screen),
+        RowKind::FollowedCrop | RowKind::TrackWindow => Vec::new(),
+    };
+    findings.extend(quality.findings());
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    quality.well_table(screen).write(&wells)?;
+    Ok(quality.plate_table(screen, &findings).write(&plates)?)
 }
 
 /// Refuses what cannot be done with the screen, so that it does not surface after training.

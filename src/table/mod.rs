@@ -23,4 +23,4 @@ pub(crate) use json::{read_json, write_json};
 pub(crate) use parquet::quietly;
 pub use text::{Side, TextTable};
 pub(crate) use text::{counted, counted_of, filled, first_few, paragraph};
-pub(crate) use units::UNIT_COLUMNS;
+pub(crate) use units::{UNIT_COLUMNS, role_word};

@@ -17,7 +17,7 @@ impl Table {
             .with(
                 role,
                 "trt: treated; negcon: negative control; poscon: positive control; empty",
-                text(&|row| Some(word(row.role).into())),
+                text(&|row| Some(role_word(row.role).into())),
             )
             .with_interventions(units.by_row().map(|row| &row.intervention))
             .with(
@@ -74,7 +74,7 @@ impl Table {
 }
 
 /// The words that screens use for roles in files.
-fn word(role: Role) -> &'static str {
+pub(crate) fn role_word(role: Role) -> &'static str {
     match role {
         Role::Treatment => "trt",
         Role::NegativeControl => "negcon",
@@ -85,5 +85,5 @@ fn word(role: Role) -> &'static str {
 
 fn role_of(text: &str) -> Option<Role> {
     let roles = [Role::Treatment, Role::NegativeControl, Role::PositiveControl, Role::Empty];
-    roles.into_iter().find(|&role| word(role) == text)
+    roles.into_iter().find(|&role| role_word(role) == text)
 }

@@ -87,8 +87,9 @@ if (figure && data.map) {
   const points = all(".points use", figure), form = document.getElementById("map-controls");
   const legend = document.getElementById("map-legend"), of = form.elements;
   const index = new Map(points.map((point, i) => [point, i]));
-  const said = (i) => data.map.colorings.map((c) => [c.key, c.categories[c.of[i]].name])
-    .filter(([key, name]) => key !== "perturbation" && name !== "not known").map(([, name]) => name);
+  const order = ["intervention", "mechanism", "role", "plate", "well", "context", "lab_batch"];
+  const named = order.map((key) => data.map.colorings.find((coloring) => coloring.key === key)).filter(Boolean);
+  const said = (i) => named.map((c) => c.categories[c.of[i]].name).filter((name) => name !== "not known");
   const words = points.map((_, i) => [...new Set(said(i))].join("\n"));
   let chosen = null;
   const emphasize = () => {
@@ -133,6 +134,84 @@ if (figure && data.map) {
   form.addEventListener("submit", (event) => event.preventDefault());
   figure.addEventListener("pointermove", (event) => showTip(event, words[index.get(event.target.closest?.(".points use"))]));
   figure.addEventListener("pointerleave", () => showTip());
+  color();
+}
+
+// Plates: highlighted or hidden by a search, and colored by what is chosen.
+const plateForm = document.getElementById("plate-controls");
+if (plateForm) {
+  const rows = all("#plate-table tbody tr"), maps = all("#plate-maps figure"), of = plateForm.elements;
+  plateForm.hidden = false;
+  plateForm.addEventListener("submit", (event) => event.preventDefault());
+  plateForm.addEventListener("input", () => {
+    const text = searched(of.text.value);
+    const found = new Set(rows.filter((row) => text && text.test(`${row.dataset.plate} ${row.lastElementChild.textContent}`)).map((row) => row.dataset.plate));
+    for (const item of [...rows, ...maps]) {
+      const is = found.has(item.dataset.plate);
+      item.classList.toggle("hit", is);
+      item.hidden = Boolean(text && of.only.checked && !is);
+    }
+    plateForm.querySelector("output").textContent = text ? `${found.size} of ${rows.length} plates` : "";
+  });
+}
+const wellForm = document.getElementById("well-controls");
+if (wellForm && data.plates) {
+  const { views, interventions, of: received, roles, wells } = data.plates, of = wellForm.elements;
+  const rects = all("#plate-maps .wells rect"), legend = document.getElementById("well-legend");
+  const marks = rects.map((rect) => (rect.getAttribute("class").match(/ (con|out)/) ?? [""])[0]);
+  const index = new Map(rects.map((rect, i) => [rect, i]));
+  const short = (value) => value == null ? "unknown" : Number(value.toPrecision(3)).toString();
+  let chosen = null;
+  const color = () => {
+    const view = views[of.view.value], letter = view.kind === "diverging" ? "d" : "q";
+    rects.forEach((rect, i) => {
+      const value = view.values[i];
+      const step = Math.max(0, Math.min(8, Math.floor((value - view.low) / Math.max(view.high - view.low, 1e-12) * 9)));
+      const name = value == null ? "none" : view.kind === "category" ? `k${value % 8}` : letter + step;
+      rect.setAttribute("class", name + marks[i]);
+    });
+    const swatch = (name, text) => {
+      const item = make("li");
+      item.innerHTML = `<svg width="22" height="12" aria-hidden="true"><rect class="${name}" width="22" height="12"/></svg>`;
+      item.append(make("span", text));
+      return item;
+    };
+    legend.classList.toggle("names", view.kind === "category");
+    legend.replaceChildren(...(view.kind !== "category"
+      ? Array.from({ length: 9 }, (_, step) => swatch(letter + step, short(view.low + (view.high - view.low) * step / 9)))
+      : view.label === "role" ? ["treated", "negative control", "positive control"].filter((role) => roles.includes(role)).map((role) => swatch(`k${["treated", "negative control", "positive control"].indexOf(role)}`, role))
+      : [make("li", "Colors repeat: point at a well for its name.")]));
+    emphasize();
+  };
+  const emphasize = () => {
+    const text = searched(of.text.value), any = text || chosen !== null;
+    let found = 0;
+    rects.forEach((rect, i) => {
+      const is = any && (!text || text.test(interventions[received[i]])) && (chosen === null || received[i] === chosen);
+      rect.classList.toggle("dim", Boolean(any && !is));
+      rect.classList.toggle("found", Boolean(is));
+      found += Boolean(is);
+    });
+    wellForm.querySelector("output").textContent = any ? `${found} wells${chosen === null ? "" : ` of ${interventions[chosen]}`}` : "";
+  };
+  const words = (i, rect) => [interventions[received[i]], `${rect.closest("figure").dataset.plate} ${wells[i]}, ${roles[i]}`,
+    ...views.filter((view) => view.kind !== "category").map((view) => `${view.label}: ${short(view.values[i])}`)].join("\n");
+  const maps = document.getElementById("plate-maps");
+  all(".static-view").forEach((note) => note.remove());
+  wellForm.hidden = false;
+  wellForm.addEventListener("submit", (event) => event.preventDefault());
+  of.view.addEventListener("change", color);
+  of.text.addEventListener("input", emphasize);
+  maps.addEventListener("pointermove", (event) => {
+    const i = index.get(event.target);
+    showTip(event, i == null ? null : words(i, event.target));
+  });
+  maps.addEventListener("pointerleave", () => showTip());
+  maps.addEventListener("click", (event) => {
+    const i = index.get(event.target);
+    chosen = i == null || received[i] === chosen ? null : received[i];
+    emphasize();
+  });
   color();
 }
 
