@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Crates that only some rooms may name.
 const CONFINED: [(&[&str], &[&str]); 10] = [
     (&["polars", "polars_core", "polars_io"], &["load"]),
-    (&["rust_hdf5"], &["load"]),
+    (&["rust_hdf5"], &["table", "load"]),
     (&["rusqlite", "roxmltree", "calamine"], &["load"]),
     (&["tiff", "zune_jpeg", "zstd", "lz4_flex", "crc32c"], &["load"]),
     (&["csv", "arrow", "parquet"], &["table", "load"]),

@@ -46,7 +46,7 @@ pub(super) struct EmbedArgs {
     /// Write the latents of each model of the ensemble as they are, side by side
     #[arg(long, conflicts_with = "tvn")]
     members: bool,
-    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
+    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx, .json or .h5ad
     #[arg(long, value_name = "FILE", value_parser = table_path)]
     out: PathBuf,
     /// Folder for the tiles that published weights need

@@ -33,7 +33,7 @@ pub(super) struct EvaluateArgs {
     /// Show all columns of the main table, in lines longer than 80 characters
     #[arg(long)]
     wide: bool,
-    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
+    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx, .json or .h5ad
     #[arg(long, value_name = "FILE", value_parser = table_path)]
     out: Option<PathBuf>,
     /// Print one JSON object per line on stdout

@@ -6,22 +6,26 @@ use clap::{Args, ValueEnum};
 
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::{table_path, written};
+use super::{AskedWrongly, table_path, written};
 use crate::pair::transition_table;
+use crate::table::Table;
 
 /// What can be exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
     /// One row a transition: where it starts, what is applied, where it leads, and its part of the split
     Pairs,
+    /// One row a well (or a site, or a bag of cells): what was done to it, its labels, and its features in the units of the
+    /// files
+    Profiles,
 }
 
-/// Write the transitions that a run learns from
+/// Write the transitions that a run learns from, or its profiles
 ///
-/// One row for each transition: the wells that it starts from, the intervention, the well that it leads to, and the part of
-/// the split.
+/// Of transitions, one row for each: the wells that it starts from, the intervention, the well that it leads to, and the
+/// part of the split. Of profiles, the screen as it was loaded.
 ///
-/// Example: cytonaut export runs/quickstart --what pairs --out pairs.csv
+/// Example: cytonaut export runs/quickstart --what profiles --out profiles.h5ad
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ExportArgs {
@@ -30,7 +34,7 @@ pub(super) struct ExportArgs {
     /// What to write
     #[arg(long, value_name = "WHAT", default_value = "pairs")]
     what: What,
-    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
+    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx, .json or .h5ad
     #[arg(long, value_name = "FILE", value_parser = table_path)]
     out: PathBuf,
     /// Print one JSON object on stdout
@@ -45,8 +49,18 @@ impl ExportArgs {
         let prepared = open.own_screen()?;
         let table = match what {
             What::Pairs => transition_table(&prepared.screen, &prepared.split),
+            What::Profiles if prepared.screen.measured().is_of_pixels() => {
+                let words =
+                    "a screen of images has crops and no profiles; `cytonaut embed` writes what is computed of them";
+                return Err(AskedWrongly(words.to_owned()).into());
+            }
+            What::Profiles => Table::of_profiles(&prepared.screen),
         };
         table.write(&out)?;
-        written(json, "transitions", table.n_rows(), &out)
+        let things = match what {
+            What::Pairs => "transitions",
+            What::Profiles => "profiles",
+        };
+        written(json, things, table.n_rows(), &out)
     }
 }

@@ -45,7 +45,7 @@ pub(super) struct PredictArgs {
     /// Features to show of an intervention, or interventions where there are many
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = whole_number)]
     top: usize,
-    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
+    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx, .json or .h5ad
     #[arg(long, value_name = "FILE", value_parser = table_path)]
     out: Option<PathBuf>,
     /// Print one JSON object per line on stdout

@@ -63,7 +63,7 @@ pub(super) struct RankArgs {
     /// Rows to show [config: rank.top]
     #[arg(long, value_name = "N", value_parser = whole_number)]
     top: Option<usize>,
-    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx or .json
+    /// The table to write, as its ending says: .parquet, .csv, .tsv, .xlsx, .json or .h5ad
     #[arg(long, value_name = "FILE", value_parser = table_path)]
     out: Option<PathBuf>,
     /// Print one JSON object per line on stdout

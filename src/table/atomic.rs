@@ -37,6 +37,16 @@ pub(crate) fn replace_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>)
     sync_folder(folder_of(path))
 }
 
+/// The same for a format that opens its file by itself: `write` makes a file at the path that it is given.
+pub(super) fn replace_path(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    refuse_what_is_not_a_file(path)?;
+    let partial = create_partial(path)?.into_temp_path();
+    write(&partial)?;
+    File::open(&partial)?.sync_all()?;
+    partial.persist(path)?;
+    sync_folder(folder_of(path))
+}
+
 /// A rename would replace a device such as `/dev/null` by a file.
 fn refuse_what_is_not_a_file(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {

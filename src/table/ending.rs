@@ -12,15 +12,17 @@ enum Ending {
     Tsv,
     Xlsx,
     Json,
+    H5ad,
 }
 
 impl Ending {
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 6] = [
         ("parquet", Self::Parquet),
         ("csv", Self::Csv),
         ("tsv", Self::Tsv),
         ("xlsx", Self::Xlsx),
         ("json", Self::Json),
+        ("h5ad", Self::H5ad),
     ];
 
     fn of(path: &Path) -> Result<Self, FileError> {
@@ -39,9 +41,10 @@ pub fn check_ending(path: &Path) -> Result<(), FileError> {
 }
 
 impl Table {
-    /// Writes the table as the ending of `path` says: `.parquet`, `.csv`, `.tsv`, `.xlsx` or `.json`.
+    /// Writes the table as the ending of `path` says: `.parquet`, `.csv`, `.tsv`, `.xlsx`, `.json` or
+    /// `.h5ad`.
     ///
-    /// Parquet and Excel hold the meaning of the columns too. Equal tables give equal bytes.
+    /// Parquet, Excel and AnnData hold the meaning of the columns too. Equal tables give equal bytes.
     ///
     /// # Errors
     /// [`FileError::Ending`] for another ending, [`FileError::Damaged`] where two columns have one name or an Excel sheet
@@ -55,6 +58,7 @@ impl Table {
             Ending::Tsv => self.write_csv(path, b'\t'),
             Ending::Xlsx => self.write_xlsx(path),
             Ending::Json => self.write_records(path),
+            Ending::H5ad => self.write_h5ad(path),
         }
     }
 }
@@ -89,6 +93,7 @@ mod tests {
         assert_eq!(&written("a.parquet")[..4], b"PAR1");
         assert_eq!(&written("a.PARQUET")[..4], b"PAR1");
         assert_eq!(&written("a.xlsx")[..2], b"PK");
+        assert_eq!(&written("a.h5ad")[..4], b"\x89HDF");
         let tsv = String::from_utf8(written("a.tsv")).unwrap();
         assert!(
             tsv.starts_with("plate\tdose_um\tlatent_0\tn_wells\tis_held_out\n\"a, \"\"b\"\"\tc\"\t0.1\t0.1\t3\ttrue\n")
@@ -104,7 +109,7 @@ mod tests {
     fn another_ending_is_refused_with_those_there_are() {
         for name in ["a.txt", "a", "a.xls", "csv"] {
             let error = table().write(Path::new(name)).unwrap_err().to_string();
-            assert!(error.contains(".parquet, .csv, .tsv, .xlsx or .json"), "{error}");
+            assert!(error.contains(".parquet, .csv, .tsv, .xlsx, .json or .h5ad"), "{error}");
             assert!(check_ending(Path::new(name)).is_err());
         }
     }

@@ -23,7 +23,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// A table whose file's ending does not say how to write it.
-    #[error("{}: expected a file that ends in .parquet, .csv, .tsv, .xlsx or .json", path.display())]
+    #[error("{}: expected a file that ends in .parquet, .csv, .tsv, .xlsx, .json or .h5ad", path.display())]
     Ending {
         /// The file.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! The tables that Cytonaut writes: named, documented columns, as parquet, CSV, TSV, Excel or JSON, in files that appear whole or not at all.
+//! The tables that Cytonaut writes: named, documented columns, as parquet, CSV, TSV, Excel, JSON or AnnData, in files that appear whole or not at all.
 //!
 //! Every table that names what was done to cells does it with the same columns, [`INTERVENTION_COLUMNS`].
 
@@ -6,8 +6,10 @@ mod error;
 mod atomic;
 mod columns;
 mod ending;
+mod h5ad;
 mod json;
 mod parquet;
+mod profiles;
 mod interventions;
 mod text;
 mod units;
