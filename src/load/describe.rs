@@ -200,7 +200,7 @@ fn sheets_beside(folder: &Path, sheets: &[PathBuf], columns: &[ColumnSketch]) ->
 
 /// What the names of columns alone tell.
 fn by_names(sketches: &[ColumnSketch], card: &Card) -> Mapping {
-    let of_rows = sketches.iter().filter(|sketch| !sketch.is_measured);
+    let of_rows = sketches.iter().filter(|sketch| !(sketch.is_measured || sketch.is_key));
     let names: Vec<String> = of_rows.map(|sketch| sketch.name.clone()).collect();
     let mut mapping = Mapping::of_names(Path::new(""), &names, card).unwrap_or_default();
     // Where none is found, the mapping has none; the error is told already.

@@ -143,7 +143,8 @@ fn format_of(path: &Path) -> Result<Format, LoadError> {
         [b'B', b'Z', b'h', ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] | [0xFD, b'7', b'z', b'X', b'Z', ..] => {
             refused("an archive with a compression other than gzip")
         }
-        [b'#', b'1', b'.', b'2' | b'3', ..] => refused("a GCT file"),
+        _ if annotated::is_text_of_matrix(path)? => Ok(Format::Annotated),
+        [b'#', b'1', b'.', b'2' | b'3', ..] => refused("a GCT file that is not called .gct"),
         _ if wellmap::is_wellmap(path) => Ok(Format::Wellmap),
         _ => Ok(Format::Delimited),
     }

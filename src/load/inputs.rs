@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::card::Card;
 use super::error::LoadError;
-use super::{part, walk, wellmap};
+use super::{annotated, part, walk, wellmap};
 
 /// What an input file was, without the place it lay in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,6 +141,9 @@ pub(super) fn is_there(pattern: &Path) -> bool {
 
 pub(super) fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let none = || LoadError::NoFiles { pattern: pattern.display().to_string() };
+    if let Some(matrix) = annotated::matrix_in(pattern) {
+        return Ok(vec![matrix]);
+    }
     if pattern.is_dir() {
         let tables = tables_in(pattern).map_err(|cause| LoadError::io(pattern, cause))?;
         return match tables.is_empty() {
@@ -188,7 +191,8 @@ pub(super) fn holds_tables(folder: &Path) -> bool {
     tables_in(folder).is_ok_and(|tables| tables.iter().any(|path| is_called(path, &TABLES)))
 }
 
-const TABLES: [&str; 8] = [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet", ".h5ad"];
+const TABLES: [&str; 11] =
+    [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet", ".h5ad", ".gct", ".gct.gz", ".gctx"];
 const WORKBOOKS: [&str; 5] = [".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"];
 
 fn is_called(path: &Path, endings: &[&str]) -> bool {

@@ -4,12 +4,13 @@
 //! plate.xlsx#Layout     the sheet called Layout
 //! cells.h5ad#counts     the layer called counts
 //! cells.h5ad#raw        the values in `raw`
+//! cells.h5#hg19         the genome hg19
 //! ```
 
 use std::path::Path;
 
 /// Endings of files that have parts.
-const ENDINGS: [&str; 6] = ["xlsx", "xlsm", "xlsb", "xls", "ods", "h5ad"];
+const ENDINGS: [&str; 7] = ["xlsx", "xlsm", "xlsb", "xls", "ods", "h5ad", "h5"];
 
 /// The file of a path that may name a part of it.
 pub(super) fn file_of(path: &Path) -> &Path {

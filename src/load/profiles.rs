@@ -72,6 +72,7 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     let mut names = names;
     names.extend(mapping.values.iter().map(|(column, _)| column.clone()));
     let mut known = names.clone();
+    known.extend(sketches.iter().filter(|sketch| sketch.is_key).map(|sketch| sketch.name.clone()));
     let mut sheet_keys: Vec<Vec<String>> = Vec::new();
     for sheet in &sheets {
         // A sheet may bring the key of the next one.
@@ -251,7 +252,8 @@ fn names_of_metadata(sketches: &[ColumnSketch], card: &Card) -> Vec<String> {
         card.columns.perturbation.as_ref().and_then(|declared| declared.column()) == Some(name)
             || controls::rule_columns(card).contains(&name)
     };
-    let of_rows = sketches.iter().filter(|sketch| !(sketch.is_measured || is_matrix && sketch.is_nested));
+    let of_rows =
+        sketches.iter().filter(|sketch| !(sketch.is_measured || sketch.is_key || is_matrix && sketch.is_nested));
     let is_kept = |sketch: &&ColumnSketch| {
         !(is_matrix && sketch.values.len() == 1 && is_usual(&sketch.name) && !is_declared(&sketch.name))
     };

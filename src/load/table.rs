@@ -78,6 +78,8 @@ pub(super) struct ColumnSketch {
     pub is_nested: bool,
     /// Whether it is a column of a matrix whose rows have a table of their own, and so a measurement whatever its name.
     pub is_measured: bool,
+    /// Whether it names each row of a matrix by itself: it may be joined on and says nothing of samples.
+    pub is_key: bool,
 }
 
 impl ColumnSketch {
@@ -117,6 +119,7 @@ impl ColumnSketch {
         self.example = self.example.take().or(other.example);
         self.is_nested |= other.is_nested;
         self.is_measured |= other.is_measured;
+        self.is_key |= other.is_key;
     }
 
     pub fn n_cells(&self) -> usize {

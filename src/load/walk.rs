@@ -108,13 +108,7 @@ pub(super) fn conversion(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_string_lossy().into_owned();
     let python = |code: String| format!("convert it with\n  python -c '{code}'");
     Some(match ending.as_str() {
-        "gct" | "gctx" => python(format!(
-            "from cmapPy.pandasGEXpress.parse import parse; g = parse(\"{file}\"); \
-             g.col_metadata_df.join(g.data_df.T).to_csv(\"{stem}.csv\")"
-        )),
-        "h5" => python(format!(
-            "import scanpy; a = scanpy.read_10x_h5(\"{file}\"); a.obs.join(a.to_df()).to_parquet(\"{stem}.parquet\")"
-        )),
+        "h5" => format!("give the file itself, if it is of Cell Ranger: {file}"),
         "feather" | "arrow" => {
             python(format!("import pandas; pandas.read_feather(\"{file}\").to_parquet(\"{stem}.parquet\")"))
         }
@@ -172,7 +166,7 @@ mod tests {
         let folder = tree(&files);
         let told = holdings(folder.path()).replace(&format!("{}/", folder.path().display()), "");
         assert_eq!(told, "conf (tables), source (images); give one of them");
-        assert!(holdings(tree(&["x.gctx"]).path()).contains("parse(\"x.gctx\")"));
+        assert!(holdings(tree(&["x.feather"]).path()).contains("read_feather(\"x.feather\")"));
         assert!(holdings(tree(&["x.md"]).path()).starts_with("nothing that is read"));
     }
 }

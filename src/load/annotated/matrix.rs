@@ -71,6 +71,15 @@ impl Matrix {
         Ok(matrix(Storage::Sparse { is_by_row, starts }))
     }
 
+    /// The matrix whose rows' values are in the group at `place`, without a word on how it is stored.
+    ///
+    /// # Errors
+    /// As [`Matrix::of`].
+    pub fn by_row(file: &Hdf5, place: &str, n_rows: usize, n_columns: usize) -> Result<Self, LoadError> {
+        let starts = starts(file, place, n_rows, "rows")?;
+        Ok(Self { place: place.to_owned(), storage: Storage::Sparse { is_by_row: true, starts }, n_rows, n_columns })
+    }
+
     pub fn n_rows(&self) -> usize {
         self.n_rows
     }

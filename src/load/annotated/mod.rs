@@ -1,4 +1,4 @@
-//! Matrices whose rows and columns have tables of their own: AnnData.
+//! Matrices whose rows and columns have tables of their own: AnnData, Cell Ranger, GCT and GCTX.
 //!
 //! ```text
 //! cells.h5ad
@@ -13,17 +13,23 @@
 //! A row's place counts like a text table's: the first row is line 2.
 
 mod frame;
+mod gct;
+mod lines;
+mod market;
 mod matrix;
 mod pool;
 mod samples;
 mod scale;
+mod tenx;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use self::frame::{Frame, told_apart};
+use self::lines::Lines;
+use self::market::Market;
 use self::matrix::Matrix;
 pub(super) use self::pool::pool;
 pub use self::scale::Scale;
@@ -64,27 +70,61 @@ const OBS: &str = "obs";
 
 /// An open file, with the values that are read.
 struct Annotated {
-    file: Hdf5,
+    rows: Rows,
+    values: Stored,
     /// Where the values are, within the file.
     place: String,
-    matrix: Matrix,
     /// Names of the columns of the matrix.
     features: Vec<String>,
+    /// Which of them each column of the file is, where some are left out.
+    column_of: Option<Vec<Option<u32>>>,
     /// Of these, how many stood twice.
     n_told_apart: usize,
     /// Names of other values that a path could name.
     others: Vec<String>,
     /// Whether the file says that its values are logarithms.
     is_marked_as_log: bool,
+    /// Whether a row is a sample in every file of this format.
+    is_of_samples: bool,
+}
+
+/// The table of the rows.
+enum Rows {
+    /// In the file of the values.
+    InFile,
+    /// Columns of text.
+    Held(Vec<RawColumn>),
+}
+
+/// The values, wherever they are.
+enum Stored {
+    /// In an HDF5 file.
+    InFile { file: Hdf5, matrix: Matrix },
+    /// In a list, as text.
+    Listed(Market),
+    /// In memory, row by row.
+    Held { n_rows: usize, n_columns: usize, values: Vec<f32> },
 }
 
 impl Annotated {
     fn open(path: &Path) -> Result<Self, LoadError> {
-        let (file, wanted) = part::split(path);
-        let file = Hdf5::open(path, file)?;
-        if !file.is_group(OBS) && !file.is_dataset(OBS) {
-            return Err(file.damaged("", &not_anndata(&file)));
+        let (path_of_file, wanted) = part::split(path);
+        match kind_of(path_of_file)? {
+            Some(Kind::Market) => return market::open(path),
+            Some(Kind::Gct) => return gct::open(path),
+            _ => {}
         }
+        let file = Hdf5::open(path, path_of_file)?;
+        match () {
+            () if file.is_group(OBS) || file.is_dataset(OBS) => Self::of_anndata(file, wanted),
+            () if tenx::is_tenx(&file) => tenx::open(file, wanted),
+            () if gct::is_gctx(&file) => gct::open_gctx(file),
+            () => Err(file.damaged("", &not_known(&file))),
+        }
+    }
+
+    fn of_anndata(file: Hdf5, wanted: Option<&str>) -> Result<Self, LoadError> {
+        let path = file.path.clone();
         let available = available(&file);
         let named = match wanted {
             Some(wanted) => wanted.to_owned(),
@@ -92,12 +132,12 @@ impl Annotated {
             None => match available.as_slice() {
                 [one] => one.clone(),
                 [] => {
-                    return Err(file
-                        .damaged(X, "it is missing, and there are neither `raw` nor layers; the file has no values"));
+                    let message = "it is missing, and there are neither `raw` nor layers; the file has no values";
+                    return Err(file.damaged(X, message));
                 }
                 several => {
                     let message =
-                        format!("it is missing; name other values, as in `{}#{}`", file_name(path), several[0]);
+                        format!("it is missing; name other values, as in `{}#{}`", file_name(&path), several[0]);
                     return Err(file.damaged(X, &message));
                 }
             },
@@ -118,30 +158,127 @@ impl Annotated {
         let matrix = Matrix::of(&file, &place, n_rows, features.len())?;
         let is_marked_as_log = named == X && file.is_group("uns/log1p");
         let others = available.into_iter().filter(|name| *name != named).collect();
-        Ok(Self { file, place, matrix, features, n_told_apart, others, is_marked_as_log })
+        Ok(Self {
+            rows: Rows::InFile,
+            values: Stored::InFile { file, matrix },
+            place,
+            features,
+            column_of: None,
+            n_told_apart,
+            others,
+            is_marked_as_log,
+            is_of_samples: false,
+        })
     }
 
     fn columns(&self) -> Result<Vec<String>, LoadError> {
         let genes: BTreeSet<&String> = self.features.iter().collect();
-        let columns = Frame::of(&self.file, OBS)?.columns()?;
+        let columns = match (&self.rows, &self.values) {
+            (Rows::Held(columns), _) => columns.iter().map(|column| column.name.clone()).collect(),
+            (Rows::InFile, Stored::InFile { file, .. }) => Frame::of(file, OBS)?.columns()?,
+            (Rows::InFile, _) => Vec::new(),
+        };
         // A column of metadata that is called like a gene cannot be told from it.
         Ok(columns.into_iter().filter(|column| !genes.contains(column)).collect())
     }
 
     fn column(&self, name: &str) -> Result<Option<Vec<Option<String>>>, LoadError> {
-        let column = Frame::of(&self.file, OBS)?.column(name)?;
-        match column {
+        let file = match (&self.rows, &self.values) {
+            (Rows::InFile, Stored::InFile { file, .. }) => file,
+            (Rows::InFile, _) => return Ok(None),
+            (Rows::Held(columns), _) => {
+                let column = columns.iter().find(|column| column.name == name);
+                return Ok(column.and_then(|column| match &column.values {
+                    Values::Text(cells) => Some(cells.clone()),
+                    Values::Number(_) => None,
+                }));
+            }
+        };
+        match Frame::of(file, OBS)?.column(name)? {
             Some(values) if values.len() != self.n_rows() => {
                 let message = format!("it has {} values for {} rows", values.len(), self.n_rows());
-                Err(self.file.damaged(&format!("{OBS}/{name}"), &message))
+                Err(file.damaged(&format!("{OBS}/{name}"), &message))
             }
             column => Ok(column),
         }
     }
 
     fn n_rows(&self) -> usize {
-        self.matrix.n_rows()
+        match &self.values {
+            Stored::InFile { matrix, .. } => matrix.n_rows(),
+            Stored::Listed(market) => market.n_rows,
+            Stored::Held { n_rows, .. } => *n_rows,
+        }
     }
+
+    /// Some of the values that are not zero.
+    fn sample(&self) -> Result<Vec<f32>, LoadError> {
+        match &self.values {
+            Stored::InFile { file, matrix } => matrix.sample(file),
+            Stored::Listed(market) => market.sample(),
+            Stored::Held { values, .. } => {
+                let at_once = values.len().div_ceil(1 << 15).max(1);
+                Ok(values.iter().copied().step_by(at_once).filter(|value| *value != 0.0).collect())
+            }
+        }
+    }
+
+    /// Hands every value that is not zero to `each`, with its row and the place of its feature.
+    fn visit(&self, mut each: impl FnMut(usize, usize, f32)) -> Result<(), LoadError> {
+        let kept = |row: usize, column: usize, value: f32| match &self.column_of {
+            None => each(row, column, value),
+            Some(column_of) => {
+                if let Some(column) = column_of[column] {
+                    each(row, column as usize, value);
+                }
+            }
+        };
+        match &self.values {
+            Stored::InFile { file, matrix } => matrix.visit(file, kept),
+            Stored::Listed(market) => market.visit(kept),
+            Stored::Held { n_columns, values, .. } => {
+                let mut kept = kept;
+                for (place, &value) in values.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+                    kept(place / n_columns, place % n_columns, value);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A text format of matrices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Market,
+    Gct,
+}
+
+/// The text format that the first line of a file shows.
+fn kind_of(path: &Path) -> Result<Option<Kind>, LoadError> {
+    let name = file_name(path).to_lowercase();
+    let may_be = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    let first = match may_be(&[".mtx", ".gct", ".mtx.gz", ".gct.gz"]) {
+        true => Lines::open(path)?.next()?.unwrap_or_default().to_lowercase(),
+        false => return Ok(None),
+    };
+    Ok(match () {
+        () if first.starts_with("%%matrixmarket") => Some(Kind::Market),
+        () if first.starts_with("#1.2") || first.starts_with("#1.3") => Some(Kind::Gct),
+        () => None,
+    })
+}
+
+/// Whether a text file is a matrix with tables of its rows and columns.
+pub(super) fn is_text_of_matrix(path: &Path) -> Result<bool, LoadError> {
+    Ok(kind_of(path)?.is_some())
+}
+
+/// The matrix in a folder of Cell Ranger, if it is one.
+pub(super) fn matrix_in(folder: &Path) -> Option<PathBuf> {
+    let matrix =
+        ["matrix.mtx.gz", "matrix.mtx"].map(|name| folder.join(name)).into_iter().find(|path| path.is_file())?;
+    market::companions(&matrix).is_ok().then_some(matrix)
 }
 
 /// The values that a path can name: `X`, `raw` and the layers.
@@ -154,10 +291,10 @@ fn available(file: &Hdf5) -> Vec<String> {
     available
 }
 
-fn not_anndata(file: &Hdf5) -> String {
+fn not_known(file: &Hdf5) -> String {
     let holds = file.children("");
     let holds = if holds.is_empty() { "nothing".to_owned() } else { first_few(&holds, 6) };
-    format!("an HDF5 file without `obs`, so not an AnnData file; it holds {holds}")
+    format!("an HDF5 file that is neither AnnData (`obs` and `X`) nor of Cell Ranger nor GCTX; it holds {holds}")
 }
 
 /// The columns of a file: those of its rows as metadata, and its genes as measurements.
@@ -168,8 +305,10 @@ pub(super) fn sketch(path: &Path) -> Result<Vec<ColumnSketch>, LoadError> {
         let mut sketch = ColumnSketch::of(&name);
         match open.column(&name)? {
             None => sketch.is_nested = true,
-            Some(cells) if is_of_place(&name) && names_each(&cells) => continue,
-            Some(cells) => sketch_cells(&mut sketch, &cells),
+            Some(cells) => {
+                sketch.is_key = is_of_place(&name) && names_each(&cells);
+                sketch_cells(&mut sketch, &cells);
+            }
         }
         sketches.push(sketch);
     }
@@ -222,6 +361,11 @@ pub(super) fn rows(path: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<RawT
     Ok(RawTable { columns, rows, paths: vec![path.to_path_buf()] })
 }
 
+/// Whether a row is a sample in every file of this format.
+fn is_of_samples(path: &Path) -> Result<bool, LoadError> {
+    Ok(Annotated::open(path)?.is_of_samples)
+}
+
 /// What there is to say of a file's values: where they are, what else there is, and names that stand twice.
 pub(super) fn notes(path: &Path) -> Result<Vec<String>, LoadError> {
     let open = Annotated::open(path)?;
@@ -233,6 +377,10 @@ pub(super) fn notes(path: &Path) -> Result<Vec<String>, LoadError> {
             open.place,
             first_few(&open.others, 4)
         ));
+    }
+    let n_left_out = open.column_of.iter().flatten().filter(|column| column.is_none()).count();
+    if n_left_out > 0 {
+        notes.push(format!("{name}: {n_left_out} features that are not genes (guides, antibodies) are left out"));
     }
     if open.n_told_apart > 0 {
         notes.push(format!(
@@ -265,6 +413,6 @@ pub(super) fn dense(path: &Path) -> Result<(Vec<String>, Vec<f32>), LoadError> {
     let open = Annotated::open(path)?;
     let n_columns = open.features.len();
     let mut values = vec![0.0; open.n_rows() * n_columns];
-    open.matrix.visit(&open.file, |row, column, value| values[row * n_columns + column] += value)?;
+    open.visit(|row, column, value| values[row * n_columns + column] += value)?;
     Ok((open.features, values))
 }

@@ -46,7 +46,7 @@ pub(in crate::load) fn pool(rows: RawTable, mapping: &mut Mapping, card: &Card) 
     let settings = card.expression.clone().unwrap_or_default();
     let is_of_cells = match settings.rows {
         Some(declared) => declared == MatrixRows::Cells,
-        None => samples.median_size() >= CELLS_OF_SAMPLE,
+        None => samples.median_size() >= CELLS_OF_SAMPLE && !super::is_of_samples(&rows.paths[0])?,
     };
     let bags = match is_of_cells {
         true => Bags::of_cells(&samples, mapping.features.len()),
@@ -182,7 +182,7 @@ impl Sums {
         let (scale, why) = match declared {
             Some(scale) => (scale, "as the card says".to_owned()),
             None => {
-                let sample = open.matrix.sample(&open.file)?;
+                let sample = open.sample()?;
                 let found = Scale::of(&sample, open.is_marked_as_log).ok_or_else(|| LoadError::Scale {
                     path: rows.paths[index].clone(),
                     place: open.place.clone(),
@@ -192,7 +192,7 @@ impl Sums {
             }
         };
         let n_features = features.len();
-        open.matrix.visit(&open.file, |row, column, value| {
+        open.visit(|row, column, value| {
             let bag = bag_of[row];
             if bag == NOWHERE {
                 return;

@@ -12,7 +12,7 @@ pub(super) fn candidates(
     words: &[&str],
     is_possible: impl Fn(&ColumnSketch) -> bool,
 ) -> Vec<Candidate> {
-    let columns: Vec<&ColumnSketch> = columns.iter().filter(|sketch| !sketch.is_measured).collect();
+    let columns: Vec<&ColumnSketch> = columns.iter().filter(|sketch| !(sketch.is_measured || sketch.is_key)).collect();
     let names: Vec<String> = columns.iter().map(|sketch| sketch.name.clone()).collect();
     let undeclared = Card { columns: card.columns.clone(), ..Card::default() };
     let mapped = Mapping::of_names(std::path::Path::new(""), &names, &undeclared).unwrap_or_default();

@@ -41,7 +41,7 @@ impl Sketched {
 
 impl Given {
     pub fn of(sketched: Sketched, card: &Card) -> Result<Self, LoadError> {
-        let of_rows = sketched.columns.iter().filter(|column| !column.is_measured);
+        let of_rows = sketched.columns.iter().filter(|column| !(column.is_measured || column.is_key));
         let names: Vec<String> = of_rows.map(|column| column.name.clone()).collect();
         let card = of_these(card, &names);
         let mut mapping = Mapping::of_names(&sketched.path, &names, &card)?;

@@ -337,7 +337,7 @@ fn damaged_tables_are_refused_with_their_place() {
     refuses(Stored::ByRow, mask, "`obs/batch/mask`: it has 2 values for 80 of `values`");
     refuses_file(
         |file| drop(file.create_group("matrix").unwrap()),
-        "an HDF5 file without `obs`, so not an AnnData file",
+        "an HDF5 file that is neither AnnData (`obs` and `X`) nor of Cell Ranger nor GCTX",
     );
     let huge = |file: &H5File| {
         let chunked =

@@ -6,6 +6,7 @@ mod design;
 mod features;
 mod gaps;
 mod joins;
+mod matrices;
 mod sets;
 
 use std::collections::BTreeSet;
