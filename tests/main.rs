@@ -5,6 +5,7 @@ mod layering;
 mod config;
 mod commands;
 mod readme;
+mod compare;
 mod kill;
 mod matrix;
 mod open_run;

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use super::combined::{Combination, in_words, places};
 use super::error::AnswerError;
 use super::prepared::Prepared;
-use crate::baseline::{self, Fitted, HoldOut, Profiles, Rows};
+use crate::baseline::{self, Fitted, HoldOut, Profiles, Rows, Whitened};
 use crate::config::Config;
 use crate::pair::{Part, Place, Split, SplitBy};
 use crate::plan::PlanError;
@@ -79,32 +80,42 @@ pub struct SimpleMethods<'a> {
     split: Cow<'a, Split>,
     training: Rows,
     profiles: Profiles,
+    /// Fitted when the first method asks for it.
+    whitened: OnceLock<Whitened>,
 }
 
 impl<'a> SimpleMethods<'a> {
-    /// The simple methods of `prepared`; what they are fitted on is gathered once.
+    /// The simple methods of `prepared`, fitted on its training part; what they are fitted on is gathered once.
     pub fn of(config: &'a Config, prepared: &'a Prepared) -> Self {
         let training = prepared.treatments(Part::Train);
-        let profiles = Profiles::of(&prepared.screen, &training);
-        Self { config, prepared, split: Cow::Borrowed(&prepared.split), training, profiles }
+        Self::fitted_on(config, prepared, Cow::Borrowed(&prepared.split), training)
     }
 
     /// The same, fitted without what is held out.
     fn without(&self, hold_out: &HoldOut) -> Self {
         let split = self.split.with_rows_in(Part::Test, hold_out.held.iter().copied());
-        let profiles = Profiles::of(&self.prepared.screen, &hold_out.kept);
-        let Self { config, prepared, .. } = *self;
-        Self { config, prepared, split: Cow::Owned(split), training: hold_out.kept.clone(), profiles }
+        Self::fitted_on(self.config, self.prepared, Cow::Owned(split), hold_out.kept.clone())
     }
 
     /// The same fitted on everything that was measured, held out or not: for use, after they were judged.
     pub fn refitted(&self) -> Self {
-        let Self { config, prepared, .. } = *self;
-        let screen = &prepared.screen;
-        let split = prepared.split.with_rows_in(Part::Train, 0..screen.n_observations());
-        let training = screen.treatments();
-        let profiles = Profiles::of(screen, &training);
-        Self { config, prepared, split: Cow::Owned(split), training, profiles }
+        let screen = &self.prepared.screen;
+        let split = self.prepared.split.with_rows_in(Part::Train, 0..screen.n_observations());
+        Self::fitted_on(self.config, self.prepared, Cow::Owned(split), screen.treatments())
+    }
+
+    fn fitted_on(config: &'a Config, prepared: &'a Prepared, split: Cow<'a, Split>, training: Rows) -> Self {
+        let profiles = Profiles::of(&prepared.screen, &training);
+        Self { config, prepared, split, training, profiles, whitened: OnceLock::new() }
+    }
+
+    /// Training treatments in the coordinates that several methods share.
+    fn whitened(&self) -> Result<&Whitened, AnswerError> {
+        if let Some(whitened) = self.whitened.get() {
+            return Ok(whitened);
+        }
+        let fitted = Whitened::of(&self.profiles, &self.prepared.screen, &self.split)?;
+        Ok(self.whitened.get_or_init(|| fitted))
     }
 
     /// What they are fitted on.
@@ -148,18 +159,18 @@ impl<'a> SimpleMethods<'a> {
         if !self.applicable().contains(method) {
             return Ok(None);
         }
-        let Self { prepared, split, training, profiles, .. } = self;
+        let Self { prepared, training, profiles, .. } = self;
         let Prepared { screen, descriptors, .. } = prepared;
         Ok(Some(match method {
             Method::NoChange => baseline::no_change(profiles),
             Method::MeanShift => baseline::mean_shift(profiles),
             Method::NearestDose => baseline::nearest_dose(profiles),
             Method::Interpolation => baseline::interpolation(profiles),
-            Method::DenoisedInterpolation => match baseline::denoised_interpolation(profiles, screen, split)? {
+            Method::DenoisedInterpolation => match baseline::denoised_interpolation(profiles, self.whitened()?)? {
                 Some(fitted) => fitted,
                 None => return Ok(None),
             },
-            Method::Prior => match baseline::prior(profiles, screen, split)? {
+            Method::Prior => match baseline::prior(profiles, screen, self.whitened()?)? {
                 Some(fitted) => fitted,
                 None => return Ok(None),
             },

@@ -12,12 +12,11 @@ use std::collections::BTreeMap;
 use faer::Mat;
 
 use super::consensus::shifted;
-use super::{BaselineError, Fitted, Profiles};
+use super::{BaselineError, Fitted, Profiles, Whitened};
 use crate::linear::dense::principal_directions;
-use crate::pair::{Edge, Part, Split, WellMeans, edge_of, interpolation_weights};
+use crate::pair::{Edge, edge_of, interpolation_weights};
 use crate::predict::{Abstains, Method};
-use crate::prior::NoiseSpace;
-use crate::screen::{FeatureMatrix, Screen, Treatment};
+use crate::screen::Treatment;
 
 /// Folds in which training treatments are left out to fit the factors at the edges.
 const N_FOLDS: usize = 10;
@@ -34,57 +33,21 @@ const LEAST_EDGES: usize = 3;
 /// When a training profile is not finite.
 pub fn denoised_interpolation<'a>(
     profiles: &'a Profiles,
-    screen: &Screen,
-    split: &Split,
+    whitened: &'a Whitened,
 ) -> Result<Option<Fitted<'a>>, BaselineError> {
-    if let Some(wells) = WellMeans::of(screen, split) {
-        return denoised_interpolation(profiles, &wells.screen, &wells.split);
+    if !whitened.knows_noise() {
+        return Ok(None);
     }
-    let Some(whitened) = Whitened::of(profiles, screen, split)? else { return Ok(None) };
-    let Some(signal) = Signal::of(&whitened, |_| true) else { return Ok(None) };
-    let shrinks = edge_shrinks(profiles, &whitened)?;
+    let Some(signal) = Signal::of(whitened, |_| true) else { return Ok(None) };
+    let shrinks = edge_shrinks(profiles, whitened)?;
     Ok(Some(profiles.fitted(Method::DenoisedInterpolation, move |target| {
         let weights = interpolation_weights(target, profiles.training.keys());
-        let denoised = whitened.mix(&signal, &weights).ok_or(Abstains::NoDose)?;
+        let denoised = signal.mix(whitened, &weights).ok_or(Abstains::NoDose)?;
         let shrink = edge_of(target, profiles.training.keys()).and_then(|edge| shrinks.get(&edge));
         let Some(&shrink) = shrink else { return Ok(denoised) };
         let control = profiles.control(&target.context)?;
         Ok(shifted(control, shrink as f32, &denoised, control))
     })))
-}
-
-/// Training treatments in coordinates in which the noise of one well has variance 1 in every direction.
-struct Whitened {
-    space: NoiseSpace,
-    /// Consensus of each treatment and the variance of its noise, 1 / replicates.
-    treatments: BTreeMap<Treatment, (Vec<f64>, f64)>,
-}
-
-impl Whitened {
-    fn of(profiles: &Profiles, screen: &Screen, split: &Split) -> Result<Option<Self>, BaselineError> {
-        let Some(space) = NoiseSpace::fit(screen, &split.rows(Part::Train))? else { return Ok(None) };
-        let (names, consensus): (Vec<_>, Vec<_>) = profiles.training.iter().unzip();
-        let values = consensus.into_iter().flatten().copied().collect();
-        let coordinates = space.coordinates(&FeatureMatrix::new(profiles.names().to_vec(), values))?;
-        let wells = split.treatments(screen, Part::Train);
-        let treatments = names.into_iter().zip(coordinates.row_iter()).map(|(treatment, row)| {
-            let noise = 1.0 / wells.get(treatment).map_or(1.0, |rows| rows.len() as f64);
-            (treatment.clone(), (row.iter().copied().collect(), noise))
-        });
-        let treatments = treatments.collect();
-        Ok(Some(Self { space, treatments }))
-    }
-
-    /// The weighted mean of the denoised profiles; `None` of nothing.
-    fn mix(&self, signal: &Signal, weights: &[(&Treatment, f64)]) -> Option<Vec<f32>> {
-        let mut mixed = vec![0.0; self.space.n_coordinates()];
-        for (treatment, weight) in weights {
-            let (coordinates, noise) = &self.treatments[*treatment];
-            let denoised = signal.denoise(coordinates, *noise, &treatment.context);
-            mixed.iter_mut().zip(denoised).for_each(|(sum, value)| *sum += weight * value);
-        }
-        (!weights.is_empty()).then(|| self.space.rebuild(&mixed))
-    }
 }
 
 /// What treatments differ by beyond noise.
@@ -122,6 +85,17 @@ impl Signal {
         Some(Self { means, directions, variances })
     }
 
+    /// The weighted mean of denoised profiles; `None` of nothing.
+    fn mix(&self, whitened: &Whitened, weights: &[(&Treatment, f64)]) -> Option<Vec<f32>> {
+        let mut mixed = vec![0.0; whitened.space.n_coordinates()];
+        for (treatment, weight) in weights {
+            let (coordinates, noise) = &whitened.treatments[*treatment];
+            let denoised = self.denoise(coordinates, *noise, &treatment.context);
+            mixed.iter_mut().zip(denoised).for_each(|(sum, value)| *sum += weight * value);
+        }
+        (!weights.is_empty()).then(|| whitened.space.rebuild(&mixed))
+    }
+
     /// What is expected of a treatment whose consensus is given, with noise of variance `noise` in every direction; a
     /// context without any treatment is taken as it is.
     fn denoise(&self, coordinates: &[f64], noise: f64, context: &str) -> Vec<f64> {
@@ -149,7 +123,7 @@ fn edge_shrinks(profiles: &Profiles, whitened: &Whitened) -> Result<BTreeMap<Edg
             let others = || all.iter().copied().filter(|other| *other != target);
             let Some(edge) = edge_of(target, others()) else { continue };
             let Ok(control) = profiles.control(&target.context) else { continue };
-            let Some(denoised) = whitened.mix(&signal, &interpolation_weights(target, others())) else { continue };
+            let Some(denoised) = signal.mix(whitened, &interpolation_weights(target, others())) else { continue };
             let (n, along, square) = sums.entry(edge).or_default();
             *n += 1;
             for ((&control, &denoised), &measured) in control.iter().zip(&denoised).zip(&profiles.training[target]) {
@@ -170,7 +144,8 @@ mod tests {
     use super::super::consensus::fixture::treatment;
     use super::super::{control_states, interpolation};
     use super::*;
-    use crate::screen::{Design, Role, Unit, Units};
+    use crate::pair::Split;
+    use crate::screen::{Design, FeatureMatrix, Role, Screen, Unit, Units};
 
     const N_FEATURES: usize = 12;
     const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -236,7 +211,8 @@ mod tests {
 
     fn ask(screen: &Screen, targets: &[Treatment]) -> Vec<Vec<f32>> {
         let profiles = Profiles::of(screen, &screen.treatments());
-        let fitted = denoised_interpolation(&profiles, screen, &Split::none(screen)).unwrap().unwrap();
+        let whitened = Whitened::of(&profiles, screen, &Split::none(screen)).unwrap();
+        let fitted = denoised_interpolation(&profiles, &whitened).unwrap().unwrap();
         let found = fitted.ask(targets).profiles;
         (0..targets.len()).map(|row| found.row(row).to_vec()).collect()
     }
@@ -261,7 +237,7 @@ mod tests {
             }
         }
         let profiles = Profiles::of(&training, &training.treatments());
-        let whitened = Whitened::of(&profiles, &training, &Split::none(&training)).unwrap().unwrap();
+        let whitened = Whitened::of(&profiles, &training, &Split::none(&training)).unwrap();
         let shrinks = edge_shrinks(&profiles, &whitened).unwrap();
         assert!((shrinks[&Edge::Lower] - oracle.shrink["lower"]).abs() < 1e-4, "{shrinks:?}");
         assert!((shrinks[&Edge::Upper] - oracle.shrink["upper"]).abs() < 1e-4, "{shrinks:?}");
@@ -314,6 +290,7 @@ mod tests {
             vec![0.0, 0.0, 1.0, 2.0, 3.0, 4.0],
         );
         let profiles = Profiles::of(&screen, &screen.treatments());
-        assert!(denoised_interpolation(&profiles, &screen, &Split::none(&screen)).unwrap().is_none());
+        let whitened = Whitened::of(&profiles, &screen, &Split::none(&screen)).unwrap();
+        assert!(denoised_interpolation(&profiles, &whitened).unwrap().is_none());
     }
 }

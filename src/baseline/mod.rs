@@ -26,6 +26,7 @@ mod prior;
 mod response;
 mod simple;
 mod stack;
+mod whitened;
 
 pub use additive::additive;
 pub use consensus::{Fitted, Profiles, Rows, control_states, measured};
@@ -42,3 +43,4 @@ pub use neighbors::{Similarity, knn};
 pub use prior::prior;
 pub use response::{Mean, MeanResponse, Responses, TrackValues, halves, replicate_tracks};
 pub use stack::{Basis, Mixture, Stack, Trial};
+pub use whitened::Whitened;

@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand. The only room that prints or reads arguments.
 
+mod compare;
 mod embed;
 mod evaluate;
 mod export;
@@ -52,6 +53,7 @@ enum Command {
     Rank(rank::RankArgs),
     Evaluate(evaluate::EvaluateArgs),
     Report(report::ReportArgs),
+    Compare(compare::CompareArgs),
     Export(export::ExportArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Rank(arguments) => arguments.run(),
         Command::Evaluate(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(),
+        Command::Compare(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Completions(arguments) => arguments.run(),
         Command::Man(arguments) => arguments.run(),

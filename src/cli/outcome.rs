@@ -58,6 +58,7 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
                 | StudyError::Tracks { .. }
                 | StudyError::Folds { .. }
                 | StudyError::Images { .. }
+                | StudyError::OtherComparison { .. }
                 | StudyError::RankImages { .. }
                 | StudyError::Published { .. } => 2,
                 StudyError::Evaluate(EvaluateError::MissingLabel { .. }) => 2,

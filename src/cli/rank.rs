@@ -42,7 +42,7 @@ pub(super) struct RankArgs {
     /// Where the cells start, as a query; by default the negative controls [config: rank.start]
     #[arg(long, value_name = "QUERY")]
     start: Option<String>,
-    /// The context to rank in [config: rank.context]
+    /// The context to rank in; by default that of most wells of the target [config: rank.context]
     #[arg(long, value_name = "CONTEXT")]
     context: Option<String>,
     /// What ranks: `measured` (the wells themselves, nothing predicted), `combined` (all methods), `lewm` (the model alone)

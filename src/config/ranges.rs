@@ -157,6 +157,11 @@ impl Config {
                 above("train.sigreg.range", f64::from(sigreg.range))
             }
             Objective::Ema(ema) => share("train.ema.momentum", ema.momentum),
+            Objective::Vicreg(vicreg) => {
+                not_below("train.vicreg.variance", vicreg.variance)?;
+                not_below("train.vicreg.covariance", vicreg.covariance)
+            }
+            Objective::Frozen => Ok(()),
         }
     }
 

@@ -1,9 +1,11 @@
-//! Tensors to a scalar: the prediction loss and SIGReg, which keeps latents from collapsing.
+//! Tensors to a scalar: the prediction loss, and the terms that keep latents from collapsing.
 
 mod sigreg;
+mod variance;
 
 use burn::tensor::Tensor;
 pub use sigreg::{SigregConfig, directions, sigreg, sigreg_weight};
+pub use variance::{VicregConfig, covariance, variance};
 
 /// Mean squared difference between predicted and observed latents, over batch and latent dimensions.
 ///

@@ -40,7 +40,8 @@ pub struct Residual {
 }
 
 impl Goal {
-    /// Reads start and target off the wells of `screen` that `config` names.
+    /// Reads start and target off the wells of `screen` that `config` names, in the context that it names, or in the one
+    /// that most wells of the target are of.
     ///
     /// # Errors
     /// When a query cannot be used, the context is unknown, there is nothing to start from, or start and target coincide.
@@ -50,9 +51,12 @@ impl Goal {
         config: &RankConfig,
         device: &Device,
     ) -> Result<Self, PlanError> {
-        let context = context_of(screen, &config.context)?;
-        let rows_in_context = |query: &str| -> Result<Vec<usize>, PlanError> {
-            let mut rows = rows_of_target(screen, query)?;
+        let matching = rows_of_target(screen, &config.target)?;
+        let context = match config.context.as_str() {
+            "" => most_common_context(screen, &matching),
+            wanted => context_of(screen, wanted)?,
+        };
+        let in_context = |mut rows: Vec<usize>| -> Result<Vec<usize>, PlanError> {
             let all = rows.len();
             rows.retain(|&row| screen.unit(row).context == context);
             if rows.is_empty() {
@@ -62,12 +66,12 @@ impl Goal {
             Ok(rows)
         };
         let mean_of = |rows: &[usize]| measured_latent(trained, screen, rows, device);
-        let target_rows = rows_in_context(&config.target)?;
+        let target_rows = in_context(matching)?;
         let (start, start_text) = if config.start.is_empty() {
             let nowhere = Treatment { intervention: Intervention::untreated(), context: context.clone() };
             (Starts::of(trained, screen, device).start(&nowhere)?, start_in_words(screen))
         } else {
-            (mean_of(&rows_in_context(&config.start)?), config.start.clone())
+            (mean_of(&in_context(rows_of_target(screen, &config.start)?)?), config.start.clone())
         };
         let mut defines_target: Vec<Treatment> = target_rows.iter().map(|&row| screen.unit(row).treatment()).collect();
         defines_target.sort();
@@ -178,6 +182,15 @@ impl Goal {
     }
 }
 
+/// The context that most of `rows` are of; of several, the first by name.
+fn most_common_context(screen: &Screen, rows: &[usize]) -> String {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    rows.iter().for_each(|&row| *counts.entry(screen.unit(row).context.as_str()).or_default() += 1);
+    let most = counts.values().copied().max();
+    let found = counts.into_iter().find(|(_, count)| Some(*count) == most);
+    found.map_or_else(String::new, |(context, _)| context.to_owned())
+}
+
 /// The context asked for, or the first of the screen where none is.
 pub(crate) fn context_of(screen: &Screen, wanted: &str) -> Result<String, PlanError> {
     let mut contexts: Vec<String> = screen.treatments().into_keys().map(|treatment| treatment.context).collect();
@@ -226,6 +239,7 @@ fn start_in_words(screen: &Screen) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::screen::{Design, FeatureMatrix, Role, Unit, Units};
 
     #[test]
     fn the_score_is_the_mean_fraction_of_the_way() {
@@ -248,6 +262,33 @@ mod tests {
         assert!(goal(vec![3.0, 4.0]).contains("a single well"));
         // The mean is (1, 1), and each of the wells lies farther from the others than the start does from it.
         assert!(goal(vec![5.0, -4.0, -4.0, 5.0, 2.0, 2.0]).contains("is not one place"));
+    }
+
+    #[test]
+    fn without_a_context_it_is_the_one_of_most_target_wells() {
+        let contexts = ["a549", "u2os", "u2os", "a549", "u2os"];
+        let unit = |context: &&str| Unit {
+            plate: "p".into(),
+            well: None,
+            role: Role::Treatment,
+            intervention: Intervention::untreated(),
+            context: (*context).to_owned(),
+            lab_batch: None,
+            replicate: None,
+            cell_count: None,
+        };
+        let screen = Screen {
+            name: "two lines".into(),
+            design: Design::AgainstControls,
+            units: Units::of_rows(contexts.iter().map(unit).collect(), &[]),
+            features: FeatureMatrix::numbered("f", 1, vec![0.0; 5]).into(),
+            labels: Vec::new(),
+            dropped: Vec::new(),
+            origin: Default::default(),
+        };
+        assert_eq!(most_common_context(&screen, &[0, 1, 2]), "u2os");
+        assert_eq!(most_common_context(&screen, &[0, 3, 4]), "a549");
+        assert_eq!(most_common_context(&screen, &[1, 3]), "a549");
     }
 
     #[test]

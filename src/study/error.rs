@@ -63,6 +63,10 @@ pub enum StudyError {
         "`rank.by` is `{by}`, and a screen of images is ranked by its model alone, because simple methods predict features, and pixels are not features; set `rank.by = \"lewm\"` (`--by lewm`)"
     )]
     RankImages { by: Method },
+    #[error(
+        "{}: is a trial of another configuration or of other data; choose another folder with --out, or delete this one", path.display()
+    )]
+    OtherComparison { path: PathBuf },
     #[error("{first}{}", in_words(gaps, paths))]
     Gaps { first: String, gaps: Vec<Gap>, paths: Vec<PathBuf> },
     #[error(transparent)]

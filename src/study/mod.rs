@@ -3,6 +3,7 @@
 mod answers;
 mod ask;
 mod by_feature;
+mod compare;
 mod drawing;
 mod error;
 mod event;
@@ -19,6 +20,7 @@ mod split;
 mod who;
 
 pub use by_feature::rank_by_feature;
+pub use compare::{CompareSettings, Compared, Contender, compare};
 pub use error::StudyError;
 pub use event::Event;
 pub use open::{fold_name, open};

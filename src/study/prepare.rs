@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::descriptor::Descriptors;
 use crate::load::{Loaded, Source, load, load_tracks};
 use crate::normalize::Normalizer;
-use crate::pair::{PairSet, Part, SplitConfig, Vocabulary};
+use crate::pair::{PairSet, Part, Split, SplitConfig, Vocabulary};
 use crate::run::KeptScreen;
 use crate::screen::{RowKind, Screen};
 use crate::train::Stop;
@@ -67,11 +67,18 @@ fn load_source(
 /// # Errors
 /// What reading the card's descriptors, splitting, normalizing or pairing says.
 pub fn prepare(config: &Config, loaded: &Loaded) -> Result<Prepared, StudyError> {
-    let descriptors = match &loaded.card {
+    prepare_screen(config, &loaded.screen, descriptors_of(loaded)?)
+}
+
+/// The descriptors that the card of a screen names, by perturbation.
+///
+/// # Errors
+/// What reading them says.
+pub(super) fn descriptors_of(loaded: &Loaded) -> Result<BTreeMap<String, Vec<f32>>, StudyError> {
+    Ok(match &loaded.card {
         Some(card) => Descriptors::of_card(card)?.map(|descriptors| descriptors.by_name().clone()).unwrap_or_default(),
         None => BTreeMap::new(),
-    };
-    prepare_screen(config, &loaded.screen, descriptors)
+    })
 }
 
 /// Prepares the screen of the run in `folder` once more: the one that it keeps, or else that of its configuration.
@@ -91,7 +98,19 @@ fn prepare_screen(
     screen: &Screen,
     descriptors: BTreeMap<String, Vec<f32>>,
 ) -> Result<Prepared, StudyError> {
-    let split = split_of(screen, &config.split)?;
+    prepare_split(config, screen, split_of(screen, &config.split)?, descriptors)
+}
+
+/// Fits what is fitted on the training part, then pairs.
+///
+/// # Errors
+/// What normalizing or pairing says.
+pub(super) fn prepare_split(
+    config: &Config,
+    screen: &Screen,
+    split: Split,
+    descriptors: BTreeMap<String, Vec<f32>>,
+) -> Result<Prepared, StudyError> {
     let normalizer = Normalizer::fit(screen, &split.rows(Part::Train), &config.normalize)?;
     // Pixels are scaled when they are loaded: their normalizer has no step, and leaves them in their files.
     let screen = normalizer.apply(screen)?;

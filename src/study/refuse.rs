@@ -16,6 +16,8 @@ pub enum Wanted<'a> {
     ScoresOfOther,
     /// A table of predicted treatments.
     Predictions,
+    /// Objectives against each other.
+    Comparison,
 }
 
 /// Refuses what a run on rows of `kind` does not have.
@@ -38,6 +40,7 @@ pub fn refuse(kind: RowKind, wanted: Wanted) -> Result<(), StudyError> {
         (RowKind::Crop, Wanted::Ranking(by, _)) if ![Method::Model, Method::Measured].contains(by) => {
             StudyError::RankImages { by: by.clone() }
         }
+        (RowKind::Crop, Wanted::Comparison) => StudyError::Images { what: "`compare`" },
         (RowKind::Crop, Wanted::ScoresOfOther) => StudyError::Images { what: "scoring a finished run on other files" },
         _ => return Ok(()),
     })
@@ -60,5 +63,9 @@ mod tests {
         assert_eq!(has(RowKind::FollowedCrop, model), [true, false, false, true]);
         assert_eq!(has(RowKind::FollowedCrop, simple), [false, false, false, true]);
         assert_eq!(has(RowKind::TrackWindow, model), [false; 4]);
+        // Of images that are seen once, predictions are made in the latents of each model alone.
+        let compares = |kind| refuse(kind, Wanted::Comparison).is_ok();
+        assert!(compares(RowKind::Profile) && compares(RowKind::FollowedCrop) && compares(RowKind::TrackWindow));
+        assert!(!compares(RowKind::Crop));
     }
 }

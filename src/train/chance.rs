@@ -17,6 +17,8 @@ pub enum Purpose {
     Noise,
     /// Shuffles of the diagnostics.
     Diagnostics,
+    /// Which part of the training data is learned from.
+    Share,
 }
 
 /// The stream of one purpose at one step of one member.
@@ -27,6 +29,7 @@ pub fn stream(seed: u64, member: usize, purpose: Purpose, step: usize) -> ChaCha
         Purpose::Slices => "slices",
         Purpose::Noise => "noise",
         Purpose::Diagnostics => "diagnostics",
+        Purpose::Share => "share",
     };
     let key = Sha256::new()
         .chain_update(seed.to_le_bytes())

@@ -6,7 +6,7 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::objective::{EmaConfig, Objective};
-use crate::loss::SigregConfig;
+use crate::loss::{SigregConfig, VicregConfig};
 
 /// Settings of training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,27 +70,39 @@ struct Written {
     objective: Name,
     sigreg: Option<SigregConfig>,
     ema: Option<EmaConfig>,
+    vicreg: Option<VicregConfig>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Name {
     Lewm,
     Ema,
+    Vicreg,
+    Frozen,
+}
+
+impl Name {
+    /// The name of an objective, and that of the section that belongs to it alone.
+    fn of(objective: &Objective) -> Self {
+        match objective {
+            Objective::Lewm(_) => Self::Lewm,
+            Objective::Ema(_) => Self::Ema,
+            Objective::Vicreg(_) => Self::Vicreg,
+            Objective::Frozen => Self::Frozen,
+        }
+    }
 }
 
 impl Serialize for Objective {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut written = serializer.serialize_struct("Objective", 2)?;
+        written.serialize_field("objective", &Name::of(self))?;
         match self {
-            Self::Lewm(sigreg) => {
-                written.serialize_field("objective", &Name::Lewm)?;
-                written.serialize_field("sigreg", sigreg)?;
-            }
-            Self::Ema(ema) => {
-                written.serialize_field("objective", &Name::Ema)?;
-                written.serialize_field("ema", ema)?;
-            }
+            Self::Lewm(sigreg) => written.serialize_field("sigreg", sigreg)?,
+            Self::Ema(ema) => written.serialize_field("ema", ema)?,
+            Self::Vicreg(vicreg) => written.serialize_field("vicreg", vicreg)?,
+            Self::Frozen => {}
         }
         written.end()
     }
@@ -115,6 +127,7 @@ impl Default for Written {
             objective: Name::Lewm,
             sigreg: None,
             ema: None,
+            vicreg: None,
         }
     }
 }
@@ -151,17 +164,24 @@ impl TryFrom<Written> for TrainConfig {
             objective,
             sigreg,
             ema,
+            vicreg,
         } = written;
-        let objective = match objective {
-            Name::Lewm if ema.is_some() => {
-                return Err(OtherObjective { section: "ema", objective: "lewm", other: "ema" });
-            }
-            Name::Ema if sigreg.is_some() => {
-                return Err(OtherObjective { section: "sigreg", objective: "ema", other: "lewm" });
-            }
-            Name::Lewm => Objective::Lewm(sigreg.unwrap_or_default()),
-            Name::Ema => Objective::Ema(ema.unwrap_or_default()),
+        let sections = [
+            (Name::Lewm, "sigreg", sigreg.is_some()),
+            (Name::Ema, "ema", ema.is_some()),
+            (Name::Vicreg, "vicreg", vicreg.is_some()),
+        ];
+        let of = |name: Name| match name {
+            Name::Lewm => Objective::Lewm(sigreg.clone().unwrap_or_default()),
+            Name::Ema => Objective::Ema(ema.clone().unwrap_or_default()),
+            Name::Vicreg => Objective::Vicreg(vicreg.clone().unwrap_or_default()),
+            Name::Frozen => Objective::Frozen,
         };
+        let wanted = of(objective);
+        if let Some((other, section, _)) = sections.iter().find(|(name, _, is_there)| *is_there && *name != objective) {
+            return Err(OtherObjective { section, objective: wanted.name(), other: of(*other).name() });
+        }
+        let objective = wanted;
         Ok(Self {
             from,
             seed,
@@ -191,11 +211,15 @@ mod tests {
         assert_eq!(read("").unwrap().objective, Objective::Lewm(SigregConfig::default()));
         let ema = read("objective = \"ema\"\nema.momentum = 0.99").unwrap();
         assert_eq!(ema.objective, Objective::Ema(EmaConfig { momentum: 0.99 }));
-        for config in [TrainConfig::default(), ema] {
+        let others =
+            ["objective = \"vicreg\"\nvicreg.variance = 5.0", "objective = \"frozen\""].map(|text| read(text).unwrap());
+        for config in [TrainConfig::default(), ema].into_iter().chain(others) {
             assert_eq!(read(&toml::to_string(&config).unwrap()).unwrap(), config);
         }
         let error = read("objective = \"ema\"\nsigreg.lambda = 0.1").unwrap_err().to_string();
         assert!(error.contains("[train.sigreg] has no effect with train.objective = \"ema\""), "{error}");
+        let error = read("objective = \"frozen\"\nvicreg.variance = 2.0").unwrap_err().to_string();
+        assert!(error.contains("or set train.objective = \"vicreg\""), "{error}");
         let error = read("ema.momentum = 0.9").unwrap_err().to_string();
         assert!(error.contains("[train.ema] has no effect with train.objective = \"lewm\""), "{error}");
     }

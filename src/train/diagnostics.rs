@@ -10,9 +10,9 @@ use crate::loss::{SigregConfig, directions, sigreg};
 use crate::model::{WorldModel, weighted};
 use crate::pair::{Batch, InterventionRows};
 
-/// What the latents of a batch look like in inference mode.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Diagnostics {
+/// How latents lie in their space.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shape {
     /// SIGReg above the value of perfectly normal latents.
     pub excess_sigreg: f64,
     /// Exponential of the entropy of the covariance's spectrum, between 1 and the latent width.
@@ -21,6 +21,39 @@ pub struct Diagnostics {
     pub least_spread: f64,
     /// Mean standard deviation over latent dimensions.
     pub mean_spread: f64,
+    /// Latent dimensions.
+    pub width: usize,
+}
+
+impl Shape {
+    /// The shape of latents, `[unit, latent]`; the directions of SIGReg are drawn from `rng`.
+    pub fn of(latents_ul: Tensor<2>, rng: &mut ChaCha8Rng) -> Self {
+        let (device, width) = (latents_ul.device(), latents_ul.dims()[1]);
+        // As measured for every objective, whatever its own SIGReg is: that of the known floor.
+        let measure = SigregConfig::default();
+        let directions_lk = directions(rng, width, measure.slices, &device);
+        let values: Vec<f32> = latents_ul.to_data().try_to_vec().expect("latents are f32");
+        let spreads = spreads(&values, width);
+        Self {
+            excess_sigreg: scalar(sigreg(latents_ul, directions_lk, &measure)) - SigregConfig::FLOOR,
+            effective_rank: effective_rank(&values, width),
+            least_spread: spreads.iter().copied().fold(f64::INFINITY, f64::min),
+            mean_spread: spreads.iter().sum::<f64>() / width as f64,
+            width,
+        }
+    }
+
+    /// Whether latents have collapsed: a mean spread below 0.2, or an effective rank below a twentieth of the width.
+    pub fn is_collapsed(&self) -> bool {
+        self.mean_spread < 0.2 || self.effective_rank < LEAST_RANK_SHARE * self.width as f64
+    }
+}
+
+/// What the latents of a batch look like in inference mode.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnostics {
+    /// How they lie.
+    pub shape: Shape,
     /// Prediction loss with the true interventions.
     pub loss_true: f64,
     /// Prediction loss with the batch's interventions shuffled.
@@ -68,16 +101,8 @@ impl Diagnostics {
         let of_all_steps = (0..batch.n_steps).flat_map(|step| order.iter().map(move |&row| step * n_episodes + row));
         let shuffled = shuffle(&batch.interventions, &of_all_steps.collect::<Vec<_>>());
         let latent = units_ul.dims()[1];
-        // As measured for every objective, whatever its own SIGReg is: that of the known floor.
-        let measure = SigregConfig::default();
-        let directions_lk = directions(rng, latent, measure.slices, device);
-        let values: Vec<f32> = units_ul.to_data().try_to_vec().expect("latents are f32");
-        let spreads = spreads(&values, latent);
         Self {
-            excess_sigreg: scalar(sigreg(units_ul.clone(), directions_lk, &measure)) - SigregConfig::FLOOR,
-            effective_rank: effective_rank(&values, latent),
-            least_spread: spreads.iter().copied().fold(f64::INFINITY, f64::min),
-            mean_spread: spreads.iter().sum::<f64>() / latent as f64,
+            shape: Shape::of(units_ul, rng),
             loss_true: loss(model.predict(from_bl.clone(), &batch.interventions)),
             loss_shuffled: loss(model.predict(from_bl, &shuffled)),
             loss_persistence: loss(start_bl),
@@ -91,12 +116,11 @@ impl Diagnostics {
     }
 
     /// The same in words.
-    pub fn health(&self, latent: usize, objective: &Objective) -> Health {
-        if self.mean_spread < 0.2 || self.effective_rank < LEAST_RANK_SHARE * latent as f64 {
+    pub fn health(&self, objective: &Objective) -> Health {
+        let Shape { mean_spread, effective_rank, width, .. } = self.shape;
+        if self.shape.is_collapsed() {
             return Health::Collapsing(format!(
-                "latents are collapsing: mean spread {:.3} (1 is healthy), effective rank {:.1} of {latent}; {}",
-                self.mean_spread,
-                self.effective_rank,
+                "latents are collapsing: mean spread {mean_spread:.3} (1 is healthy), effective rank {effective_rank:.1} of {width}; {}",
                 objective.advice_on_collapse()
             ));
         }
@@ -112,10 +136,10 @@ impl Diagnostics {
     /// Names and values for the metrics log.
     pub fn values(&self) -> Vec<(&'static str, f64)> {
         vec![
-            ("excess_sigreg", self.excess_sigreg),
-            ("effective_rank", self.effective_rank),
-            ("least_spread", self.least_spread),
-            ("mean_spread", self.mean_spread),
+            ("excess_sigreg", self.shape.excess_sigreg),
+            ("effective_rank", self.shape.effective_rank),
+            ("least_spread", self.shape.least_spread),
+            ("mean_spread", self.shape.mean_spread),
             ("action_gap", self.action_gap()),
             ("r2_against_persistence", 1.0 - self.loss_true / self.loss_persistence.max(1e-12)),
             ("r2_against_mean_shift", 1.0 - self.loss_true / self.loss_mean_shift.max(1e-12)),

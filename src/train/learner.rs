@@ -25,7 +25,7 @@ impl Learner {
     pub fn new(model: WorldModel, config: &TrainConfig) -> Self {
         let teacher = match &config.objective {
             Objective::Ema(_) => Some(Teacher::of(&model)),
-            Objective::Lewm(_) => None,
+            Objective::Lewm(_) | Objective::Vicreg(_) | Objective::Frozen => None,
         };
         Self { model, optimizer: Optimizer::new(config.weight_decay, config.clip), teacher }
     }
@@ -57,6 +57,7 @@ impl Learner {
         let objective = &config.objective;
         let (model, losses) = if config.micro_batches <= 1 {
             let (units_ul, statistics) = model.encode_train(&batch.units_uf, batch.n_units, &mut noise, autodiff);
+            let units_ul = if objective.trains_encoder() { units_ul } else { units_ul.detach() };
             let output = model.predict_train(units_ul, batch, &mut noise, autodiff);
             let losses = objective.losses(&output, targets_ul.as_ref(), batch, &mut slices, autodiff);
             let gradients = GradientsParams::from_grads(losses.total().backward(), &model);
@@ -80,7 +81,8 @@ impl Learner {
             let mut accumulator = GradientsAccumulator::new();
             accumulator.accumulate(&model, GradientsParams::from_grads(gradients, &model));
             let mut first = 0;
-            for part in 0..parts.n_parts() {
+            let n_learning = if objective.trains_encoder() { parts.n_parts() } else { 0 };
+            for part in 0..n_learning {
                 let latents_ul = latents(part);
                 let rows = latents_ul.dims()[0];
                 let surrogate = (latents_ul * latent_gradient.clone().narrow(0, first, rows)).sum();

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 pub use chance::{Purpose, stream};
 pub use config::TrainConfig;
-pub use diagnostics::{Diagnostics, Health, LEAST_ACTION_GAP, LEAST_RANK_SHARE};
+pub use diagnostics::{Diagnostics, Health, LEAST_ACTION_GAP, LEAST_RANK_SHARE, Shape};
 pub use ensemble::{Members, checkpoint_steps, train_ensemble};
 pub use latents::Latents;
 pub(crate) use latents::mean;

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::loss::{self, SigregConfig};
+use crate::loss::{self, SigregConfig, VicregConfig};
 use crate::model::{TrainOutput, weighted};
 use crate::pair::Batch;
 
@@ -16,6 +16,12 @@ pub enum Objective {
     /// The prediction loss against the latents of a teacher, an exponential moving average of encoder and projector, without
     /// gradient: the canonical JEPA's, without masks. The student's encoder is the one that embeds and ranks.
     Ema(EmaConfig),
+    /// The prediction loss, both sides live, plus terms for the variance and the covariance of all units of the batch: what
+    /// VICReg and PLDM hold latents apart by.
+    Vicreg(VicregConfig),
+    /// The prediction loss alone, with an encoder that does not learn: the one of `train.from`, or one of random weights. What
+    /// an objective gains over it, its encoder has learned.
+    Frozen,
 }
 
 /// Settings of the teacher.
@@ -48,7 +54,14 @@ impl Objective {
         match self {
             Self::Lewm(_) => "lewm",
             Self::Ema(_) => "ema",
+            Self::Vicreg(_) => "vicreg",
+            Self::Frozen => "frozen",
         }
+    }
+
+    /// Whether encoder and projector learn.
+    pub(super) fn trains_encoder(&self) -> bool {
+        !matches!(self, Self::Frozen)
     }
 
     /// The terms of a batch's loss.
@@ -65,15 +78,23 @@ impl Objective {
         let units_ul = teacher_units_ul.unwrap_or(&output.units_ul);
         let target_bl = weighted(&batch.target, units_ul, batch.interventions.len());
         let prediction = loss::prediction(output.predicted_bl.clone(), target_bl);
-        let regularizer = match self {
+        let regularizers = match self {
             Self::Lewm(config) => {
                 let directions_lk = loss::directions(slices, output.units_ul.dims()[1], config.slices, device);
                 let value = loss::sigreg(output.units_ul.clone(), directions_lk, config);
-                Some(Regularizer { name: "sigreg", value, weight: loss::sigreg_weight(config, batch.n_units) })
+                vec![Regularizer { name: "sigreg", value, weight: loss::sigreg_weight(config, batch.n_units) }]
             }
-            Self::Ema(_) => None,
+            Self::Vicreg(VicregConfig { variance, covariance }) => {
+                let of = |name, term: fn(Tensor<2>) -> Tensor<1>, weight| Regularizer {
+                    name,
+                    value: term(output.units_ul.clone()),
+                    weight,
+                };
+                vec![of("variance", loss::variance, *variance), of("covariance", loss::covariance, *covariance)]
+            }
+            Self::Ema(_) | Self::Frozen => Vec::new(),
         };
-        Losses { prediction, regularizer }
+        Losses { prediction, regularizers }
     }
 
     /// What to change where latents collapse.
@@ -83,6 +104,8 @@ impl Objective {
             Self::Ema(_) => {
                 "nothing but the teacher's slowness holds them apart: lower train.learning_rate, or train with train.objective = \"lewm\""
             }
+            Self::Vicreg(_) => "raise train.vicreg.variance",
+            Self::Frozen => "the encoder does not learn: start from another one with train.from",
         }
     }
 }
@@ -99,28 +122,30 @@ struct Regularizer {
 #[derive(Debug)]
 pub struct Losses {
     prediction: Tensor<1>,
-    regularizer: Option<Regularizer>,
+    regularizers: Vec<Regularizer>,
 }
 
 impl Losses {
-    /// What is minimized: the prediction loss and the weighted regularizer.
+    /// What is minimized: the prediction loss and the weighted regularizers.
     pub(super) fn total(&self) -> Tensor<1> {
-        match &self.regularizer {
-            Some(Regularizer { value, weight, .. }) => self.prediction.clone() + value.clone().mul_scalar(*weight),
-            None => self.prediction.clone(),
-        }
+        let weighted = self.regularizers.iter().map(|term| term.value.clone().mul_scalar(term.weight));
+        weighted.fold(self.prediction.clone(), |sum, term| sum + term)
     }
 
-    /// Names and values, which waits for the device: each term, the weight of the regularizer, and the weighted sum.
+    /// Names and values, which waits for the device: each term, the weight of SIGReg, and the weighted sum.
     pub fn read(self) -> Vec<(&'static str, f64)> {
         let value = |tensor: Tensor<1>| f64::from(tensor.into_data().try_to_vec::<f32>().expect("losses are f32")[0]);
         let prediction = value(self.prediction);
         let mut values = vec![("prediction", prediction)];
         let mut total = prediction;
-        if let Some(Regularizer { name, value: regularizer, weight }) = self.regularizer {
-            let regularizer = value(regularizer);
-            values.extend([(name, regularizer), ("lambda_used", weight)]);
-            total += weight * regularizer;
+        for Regularizer { name, value: term, weight } in self.regularizers {
+            let term = value(term);
+            values.push((name, term));
+            // Unlike other weights it depends on the batch.
+            if name == "sigreg" {
+                values.push(("lambda_used", weight));
+            }
+            total += weight * term;
         }
         values.push(("loss", total));
         values

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
 use super::chance::{Purpose, stream};
 use super::diagnostics::Diagnostics;
@@ -136,13 +136,8 @@ impl State {
                 self.stale += 1;
             }
         }
-        let latent = batch_latent(&model, batch, device);
-        report(Progress::Evaluation {
-            member,
-            step: self.step,
-            values,
-            health: diagnostics.health(latent, &config.objective),
-        });
+        let health = diagnostics.health(&config.objective);
+        report(Progress::Evaluation { member, step: self.step, values, health });
     }
 
     pub(super) fn finish(
@@ -162,8 +157,7 @@ impl State {
         }
         let batch = sampler.batch(&mut stream(config.seed, member, Purpose::Pairs, config.steps));
         let mut rng = stream(config.seed, member, Purpose::Diagnostics, config.steps);
-        let health = Diagnostics::of(&model, &batch, &mut rng, device)
-            .health(batch_latent(&model, &batch, device), &config.objective);
+        let health = Diagnostics::of(&model, &batch, &mut rng, device).health(&config.objective);
         Ok(MemberOutcome { model, step, validation_error: error, health })
     }
 }
@@ -172,12 +166,6 @@ impl State {
 fn inference(model: &WorldModel) -> WorldModel {
     use burn::module::Module;
     model.valid()
-}
-
-fn batch_latent(model: &WorldModel, batch: &Batch, device: &Device) -> usize {
-    let width = batch.units_uf.len() / batch.n_units;
-    let row = Tensor::<2>::from_data(TensorData::new(batch.units_uf[..width].to_vec(), [1, width]), device);
-    model.encode(row).dims()[1]
 }
 
 /// Squared distance of predicted to measured latents over the validation episodes, relative to no change; `None` without any.

@@ -160,9 +160,10 @@ fn eight_pairs_are_overfitted() {
 }
 
 #[test]
-fn every_head_learns_under_both_objectives() {
+fn every_head_learns_under_every_objective() {
     for head in [Head::Residual, Head::Anchored, Head::Published] {
-        for objective in [lewm(0.05), Objective::Ema(EmaConfig::default())] {
+        let others = [Objective::Ema(EmaConfig::default()), Objective::Vicreg(Default::default()), Objective::Frozen];
+        for objective in others.into_iter().chain([lewm(0.05)]) {
             let mut setup = Setup::of(eight_compounds(3));
             setup.model.predictor.head = head;
             setup.train.steps = 60;
@@ -173,6 +174,26 @@ fn every_head_learns_under_both_objectives() {
             assert_eq!(first.0, "loss");
             assert!(last.1 < 0.9 * first.1, "{head:?}, {objective:?}: {first:?} to {last:?}");
         }
+    }
+}
+
+#[test]
+fn a_frozen_encoder_keeps_its_weights_while_the_predictor_learns() {
+    let mut setup = Setup::of(eight_compounds(3));
+    setup.model.projector.norm = ProjectorNorm::Layer;
+    for micro_batches in [1, 2] {
+        setup.train = TrainConfig { objective: Objective::Frozen, micro_batches, ..setup.train };
+        let mut after = |steps: usize| {
+            setup.train.steps = steps;
+            setup.parameters(0, None)
+        };
+        let (one, many) = (after(1), after(20));
+        let changed: Vec<&String> = one.keys().filter(|name| one[*name] != many[*name]).collect();
+        assert!(changed.iter().any(|name| name.starts_with("predictor.")), "{changed:?}");
+        assert!(
+            !changed.iter().any(|name| name.starts_with("encoder.") || name.starts_with("projector.")),
+            "{changed:?}"
+        );
     }
 }
 
@@ -190,7 +211,8 @@ fn one_seed_gives_one_model_and_another_seed_or_member_another() {
 fn resuming_equals_not_having_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("member-0.safetensors");
-    let objectives = [lewm(0.05), Objective::Ema(EmaConfig { momentum: 0.9 })];
+    let ema = Objective::Ema(EmaConfig { momentum: 0.9 });
+    let objectives = [lewm(0.05), ema, Objective::Vicreg(Default::default()), Objective::Frozen];
     for (patience, objective) in objectives.into_iter().flat_map(|it| [(0, it.clone()), (100, it)]) {
         let mut setup = Setup::of(eight_compounds(3));
         let held_out = setup.pairs.treatments[3].clone();
@@ -271,7 +293,8 @@ fn refuses_a_checkpoint_of_another_model() {
 
 #[test]
 fn micro_batches_take_the_step_of_the_whole_batch() {
-    for objective in [lewm(0.05), Objective::Ema(EmaConfig { momentum: 0.9 })] {
+    let vicreg = Objective::Vicreg(Default::default());
+    for objective in [lewm(0.05), Objective::Ema(EmaConfig { momentum: 0.9 }), vicreg] {
         let mut setup = Setup::of(eight_compounds(3));
         setup.train.objective = objective;
         setup.model.projector.norm = ProjectorNorm::Layer;
