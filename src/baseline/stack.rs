@@ -12,12 +12,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
 use crate::pair::{Place, Strata};
 use crate::predict::{Method, Predictions};
 use crate::screen::Treatment;
 
-/// Groups of trials from which weights are fitted, at least: as few as a claim is made on. Fewer choose nobody.
+/// Groups of trials from which weights are fitted, at least: as few as a claim is made on.
 const LEAST_GROUPS: usize = 10;
+
+/// Groups that may overrule the customary method where they agree; fewer choose nobody.
+const LEAST_AGREEING: usize = 5;
 
 /// What is used where there are too few trials to choose by: the closest look-up that answers.
 const CUSTOMARY: [Method; 7] = [
@@ -102,6 +107,8 @@ pub enum Basis {
     AnyDose(usize),
     /// From so many groups of units at any place.
     AnyPlace(usize),
+    /// From so few groups of units at the same place, which agree that the customary method is not the best.
+    Agreeing(usize),
     /// Too few units were held out to choose by.
     Customary,
 }
@@ -112,6 +119,7 @@ impl fmt::Display for Basis {
             Self::SamePlace(n) => write!(f, "from {n} held-out groups there"),
             Self::AnyDose(n) => write!(f, "from {n} held-out groups at any dose"),
             Self::AnyPlace(n) => write!(f, "from {n} held-out groups at any place"),
+            Self::Agreeing(n) => write!(f, "from {n} held-out groups there, few but of one mind"),
             Self::Customary => f.write_str("too few to choose by"),
         }
     }
@@ -164,6 +172,9 @@ impl Stack {
             }
         }
         let customary = CUSTOMARY.iter().find(|method| answers.contains(method)).or_else(|| answers.first())?;
+        if let Some((weights, n_groups)) = agreed(&here, answers, customary) {
+            return Some(Mixture { weights, basis: Basis::Agreeing(n_groups) });
+        }
         Some(Mixture { weights: vec![(customary.clone(), 1.0)], basis: Basis::Customary })
     }
 
@@ -185,6 +196,48 @@ fn fitted(
     candidates: &BTreeSet<Method>,
     first: Option<&Method>,
 ) -> Option<(Vec<(Method, f64)>, usize)> {
+    let (methods, groups) = compared(trials, candidates, first, LEAST_GROUPS)?;
+    let first = first.and_then(|first| methods.iter().position(|method| method == first));
+    let weights = shrunk(&groups.iter().map(Vec::as_slice).collect::<Vec<_>>(), methods.len(), first);
+    Some((named(methods, weights), groups.len()))
+}
+
+/// The same from few groups, moved toward the `customary` method: only where weights that the other groups leave err less on
+/// a group that was left out than that method does, by more than chance would do.
+fn agreed(trials: &[&Trial], candidates: &BTreeSet<Method>, customary: &Method) -> Option<(Vec<(Method, f64)>, usize)> {
+    let (methods, groups) = compared(trials, candidates, Some(customary), LEAST_AGREEING)?;
+    let first = methods.iter().position(|method| method == customary)?;
+    let n = methods.len();
+    let gain = |left_out: usize| {
+        let others = groups.iter().enumerate().filter(|(index, _)| *index != left_out);
+        let others: Vec<&[f64]> = others.map(|(_, products)| products.as_slice()).collect();
+        let weights = shrunk(&others, n, Some(first));
+        groups[left_out][first * n + first] - bilinear(&groups[left_out], &weights, &weights)
+    };
+    let gains: Vec<f64> = (0..groups.len()).map(gain).collect();
+    is_above_chance(&gains).then(|| {
+        let weights = shrunk(&groups.iter().map(Vec::as_slice).collect::<Vec<_>>(), n, Some(first));
+        (named(methods, weights), groups.len())
+    })
+}
+
+/// Whether the mean of `values` is above 0 at a one-sided level of 5 %, by Student's t.
+fn is_above_chance(values: &[f64]) -> bool {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let Ok(student) = StudentsT::new(0.0, 1.0, n - 1.0) else { return false };
+    mean > student.inverse_cdf(0.95) * (variance / n).sqrt()
+}
+
+/// The methods that `least` groups compare, with the products of their errors, `[method, method]`, in each group; without
+/// those who answered least, but with `first` in any case.
+fn compared(
+    trials: &[&Trial],
+    candidates: &BTreeSet<Method>,
+    first: Option<&Method>,
+    least: usize,
+) -> Option<(Vec<Method>, Vec<Vec<f64>>)> {
     let n_answered = |method: &Method| trials.iter().filter(|trial| trial.answers(method)).count();
     let mut methods: Vec<Method> =
         candidates.iter().filter(|method| 2 * n_answered(method) >= trials.len().max(1)).cloned().collect();
@@ -199,12 +252,8 @@ fn fitted(
             let sums = groups.entry(trial.group.as_str()).or_insert_with(|| vec![0.0; methods.len().pow(2)]);
             sums.iter_mut().zip(trial.products_of(&methods)).for_each(|(sum, product)| *sum += product);
         }
-        if groups.len() >= LEAST_GROUPS {
-            let first = first.and_then(|first| methods.iter().position(|method| method == first));
-            let weights = shrunk(&groups.values().map(Vec::as_slice).collect::<Vec<_>>(), methods.len(), first);
-            let n_groups = groups.len();
-            let weights = methods.into_iter().zip(weights).filter(|(_, weight)| *weight > 1e-3);
-            return Some((normalized(weights.collect()), n_groups));
+        if groups.len() >= least {
+            return Some((methods, groups.into_values().collect()));
         }
         // Whoever answered least leaves first.
         let rarest = (0..methods.len())
@@ -214,7 +263,10 @@ fn fitted(
     }
 }
 
-fn normalized(mut weights: Vec<(Method, f64)>) -> Vec<(Method, f64)> {
+/// The methods with a weight, which sum to 1.
+fn named(methods: Vec<Method>, weights: Vec<f64>) -> Vec<(Method, f64)> {
+    let mut weights: Vec<(Method, f64)> =
+        methods.into_iter().zip(weights).filter(|(_, weight)| *weight > 1e-3).collect();
     let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
     weights.iter_mut().for_each(|(_, weight)| *weight /= total);
     weights
@@ -279,121 +331,4 @@ fn least_squares(products: &[f64], mut weights: Vec<f64>) -> Vec<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use rand::{RngExt, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
-
-    use super::*;
-
-    const A: Method = Method::Interpolation;
-    const B: Method = Method::MeanShift;
-    const C: Method = Method::Additive;
-
-    fn set(methods: &[Method]) -> BTreeSet<Method> {
-        methods.iter().cloned().collect()
-    }
-
-    fn trial(place: Place, group: usize, said: &[(Method, [f64; 2])], truth: [f64; 2]) -> Trial {
-        let said: Vec<(Method, Vec<f64>)> =
-            said.iter().map(|(method, values)| (method.clone(), values.to_vec())).collect();
-        Trial::new(place, format!("g{group:02}"), &said, &truth)
-    }
-
-    fn weight(mixture: &Mixture, method: &Method) -> f64 {
-        mixture.weights.iter().find(|(own, _)| own == method).map_or(0.0, |(_, weight)| *weight)
-    }
-
-    /// Two methods that err in opposite directions: the truth lies between them.
-    fn opposite(place: Place, group: usize) -> Trial {
-        let size = 1.0 + (group % 3) as f64;
-        trial(place, group, &[(A, [size, 0.0]), (B, [-3.0 * size, 0.0])], [0.0, 0.0])
-    }
-
-    #[test]
-    fn weights_are_those_that_meet_the_truth() {
-        let stack = Stack::of((0..12).map(|group| opposite(Place::Interior, group)).collect());
-        let mixture = stack.mixture(Place::Interior, &set(&[A, B])).unwrap();
-        assert!((weight(&mixture, &A) - 0.75).abs() < 1e-6 && (weight(&mixture, &B) - 0.25).abs() < 1e-6, "{mixture}");
-        assert_eq!(mixture.basis, Basis::SamePlace(12));
-        assert_eq!(mixture.to_string(), "0.75 interpolation, 0.25 mean_shift (from 12 held-out groups there)");
-    }
-
-    #[test]
-    fn weights_agree_with_a_search_of_all_of_them() {
-        let mut rng = ChaCha8Rng::seed_from_u64(3);
-        for _ in 0..20 {
-            let errors: Vec<Vec<f64>> = (0..3).map(|_| (0..4).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
-            let of = |one: usize, other: usize| errors[one].iter().zip(&errors[other]).map(|(a, b)| a * b).sum::<f64>();
-            let products: Vec<f64> = (0..9).map(|at| of(at / 3, at % 3)).collect();
-            let found = least_squares(&products, vec![1.0, 0.0, 0.0]);
-            let least = bilinear(&products, &found, &found);
-            for first in 0..=50 {
-                for second in 0..=50 - first {
-                    let weights = [first as f64 / 50.0, second as f64 / 50.0, (50 - first - second) as f64 / 50.0];
-                    assert!(least <= bilinear(&products, &weights, &weights) + 1e-9);
-                }
-            }
-            assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-9 && found.iter().all(|weight| *weight >= 0.0));
-        }
-    }
-
-    #[test]
-    fn trials_that_contradict_each_other_leave_the_best_method_alone() {
-        // Each group wants other weights, so that what is fitted to the others does not help.
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let noisy = |group: usize| {
-            let mut draw = || rng.random_range(-1.0..1.0);
-            let (own, other) = ([0.1 * draw(), 0.1 * draw()], [3.0 * draw(), 3.0 * draw()]);
-            trial(Place::Above, group, &[(A, own), (B, other)], [0.0, 0.0])
-        };
-        let stack = Stack::of((0..12).map(noisy).collect());
-        let mixture = stack.mixture(Place::Above, &set(&[A, B])).unwrap();
-        assert!(weight(&mixture, &A) > 0.97, "{mixture}");
-    }
-
-    #[test]
-    fn few_groups_choose_nobody() {
-        let mut trials: Vec<Trial> = (0..9).map(|group| opposite(Place::Above, group)).collect();
-        let stack = Stack::of(trials.clone());
-        let mixture = stack.mixture(Place::Above, &set(&[B, A])).unwrap();
-        assert_eq!((mixture.weights, mixture.basis), (vec![(A, 1.0)], Basis::Customary));
-        // Next to a single dose other things are right; at other doses of a series the same.
-        trials.extend((10..25).map(|group| opposite(Place::Single, group)));
-        assert_eq!(Stack::of(trials.clone()).mixture(Place::Above, &set(&[A, B])).unwrap().basis, Basis::Customary);
-        trials.extend((10..16).map(|group| opposite(Place::Interior, group)));
-        assert_eq!(Stack::of(trials).mixture(Place::Above, &set(&[A, B])).unwrap().basis, Basis::AnyDose(15));
-        assert_eq!(stack.mixture(Place::Above, &BTreeSet::new()), None);
-    }
-
-    /// The failure that a partner chosen on a handful of units led to: a method that was right of the few units that it
-    /// answered, and answered no others.
-    #[test]
-    fn who_answers_little_has_no_weight_that_others_cannot_check() {
-        let mut trials: Vec<Trial> = (0..9).map(|group| opposite(Place::Interior, group)).collect();
-        for group in 20..24 {
-            trials.push(trial(
-                Place::Interior,
-                group,
-                &[(A, [2.0, 0.0]), (B, [2.0, 0.0]), (C, [0.0, 0.0])],
-                [0.0, 0.0],
-            ));
-        }
-        let mixture = Stack::of(trials).mixture(Place::Interior, &set(&[A, B, C])).unwrap();
-        assert_eq!(weight(&mixture, &C), 0.0, "{mixture}");
-    }
-
-    #[test]
-    fn what_is_learned_is_added_as_far_as_units_say() {
-        let learned = |group: usize, own: f64| {
-            let said = [(Method::Combined, [1.0, 0.0]), (Method::Model, [own, 0.0])];
-            trial(Place::Interior, group, &said, [0.0, 0.0])
-        };
-        let answers = set(&[Method::Model]);
-        let added = |own: f64, n: usize| {
-            Stack::of((0..n).map(|group| learned(group, own)).collect()).added_to(&Method::Combined, &answers)
-        };
-        assert!((weight(&added(-1.0, 12).unwrap(), &Method::Model) - 0.5).abs() < 1e-6);
-        assert_eq!(weight(&added(2.0, 12).unwrap(), &Method::Model), 0.0);
-        assert_eq!(added(-1.0, 9), None);
-    }
-}
+mod tests;
