@@ -38,6 +38,8 @@ enum Question {
     Sets,
     /// All doses of a perturbation in one context.
     Context,
+    /// A perturbation wherever it is alone; sets that contain it stay.
+    Alone,
     /// A perturbation with all that contains it.
     Perturbation,
 }
@@ -50,6 +52,7 @@ impl Question {
             Place::Interior | Place::Below | Place::Above | Place::Single => &[Self::Treatment],
             Place::Set => &[Self::Treatment, Self::Sets, Self::Perturbation],
             Place::OtherContext => &[Self::Context],
+            Place::InSets => &[Self::Alone],
             Place::Unseen => &[Self::Perturbation],
         }
     }
@@ -122,8 +125,9 @@ fn treatments_of(training: &Rows, question: Question, fold: usize) -> Rows {
             Question::Wells => continue,
             Question::Treatment => (names, Some(treatment.context.as_str()), Some(treatment)),
             Question::Sets if names.len() < 2 => continue,
+            Question::Alone if names.len() > 1 => continue,
             Question::Context => (names, Some(treatment.context.as_str()), None),
-            Question::Sets | Question::Perturbation => (names, None, None),
+            Question::Sets | Question::Alone | Question::Perturbation => (names, None, None),
         };
         units.entry(unit).or_default().push(treatment);
     }
@@ -185,6 +189,7 @@ mod tests {
             Place::Above,
             Place::Set,
             Place::OtherContext,
+            Place::InSets,
             Place::Unseen,
         ] {
             for hold_out in of(place) {
@@ -201,7 +206,7 @@ mod tests {
                 seen.insert(place);
             }
         }
-        assert_eq!(seen.len(), 7, "{seen:?}");
+        assert_eq!(seen.len(), 8, "{seen:?}");
         assert!(n_asked > 30, "{n_asked}");
     }
 

@@ -5,13 +5,14 @@
 //! scales as it likes. Which value of a knob an objective is judged with, the validation units say, for each share anew;
 //! test units are scored once. The trials of a seed learn from the same rows.
 
+mod advice;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bootstrap, Claim, Estimate, EvaluateError, PairedDifference};
+use super::{Bootstrap, Estimate, EvaluateError, PairedDifference};
 use crate::linear::median;
 
 /// The metric by which settings are chosen and objectives are compared: smaller is better.
@@ -183,95 +184,6 @@ impl Comparison {
             }
         }
         Ok(Self { lines, against })
-    }
-
-    /// The trained objective with the least error on the largest share, what it is against the first, and against what errs
-    /// least of all: what to use on this screen, in sentences.
-    pub fn advice(&self) -> Vec<String> {
-        let Some(percent) = self.lines.first().map(|line| line.percent) else { return Vec::new() };
-        let here: Vec<&Line> =
-            self.lines.iter().filter(|line| line.percent == percent && line.error().is_some()).collect();
-        let n_judged = |line: &Line| line.scores.get(ERROR).map_or(0, |estimate| estimate.n_items);
-        // A method that says nothing of the harder units is not the better one.
-        let most = here.iter().map(|line| n_judged(line)).max().unwrap_or(0);
-        let least = |trained: bool| -> Option<&Line> {
-            let own = here
-                .iter()
-                .copied()
-                .filter(|line| line.failed.is_some() == trained && (trained || n_judged(line) == most));
-            own.min_by(|one, other| {
-                one.error().unwrap_or(f64::INFINITY).total_cmp(&other.error().unwrap_or(f64::INFINITY))
-            })
-        };
-        let Some(trained) = least(true) else {
-            return vec!["no objective could be judged: every training failed, or nothing was held out".to_owned()];
-        };
-        let mut sentences = Vec::new();
-        let first = here.iter().find(|line| line.failed.is_some()).map_or("", |line| line.objective.as_str());
-        for against in self.against.iter().filter(|against| against.percent == percent) {
-            if here.iter().any(|line| line.objective == against.other && line.failed.is_some()) {
-                sentences.push(against.in_words());
-            }
-        }
-        let fails = |line: &&Line| line.failed.is_some_and(|(failed, _)| failed > 0);
-        for (objective, (failed, all)) in self.failures() {
-            sentences.push(match failed {
-                0 => format!("`{objective}`: none of {all} trainings failed"),
-                _ => format!(
-                    "`{objective}`: {failed} of {all} trainings failed (latents collapsed, or a loss was no number)"
-                ),
-            });
-        }
-        let decided = |other: &str| {
-            let claim =
-                |against: &&Against| against.percent == percent && against.objective == first && against.other == other;
-            self.against.iter().find(claim).map(|against| against.difference.claim)
-        };
-        let network = match trained.objective == first {
-            true => {
-                let rivals: Vec<&Line> =
-                    here.iter().copied().filter(|line| line.failed.is_some() && line.objective != first).collect();
-                let is_clear = rivals.iter().all(|line| decided(&line.objective) == Some(Claim::Lower));
-                match is_clear {
-                    true => format!("of networks use `{first}`: its error is lower than that of every other objective"),
-                    false => format!("of networks use `{first}`: no other objective has a lower error"),
-                }
-            }
-            false => match decided(&trained.objective) {
-                Some(Claim::Higher) if !fails(&trained) => {
-                    format!("of networks use `{}`: its error is lower than that of `{first}`", trained.objective)
-                }
-                _ => format!(
-                    "of networks keep `{first}`: the error of `{}` is lower, but not by more than chance would do",
-                    trained.objective
-                ),
-            },
-        };
-        sentences.push(network);
-        if let Some(simple) = least(false) {
-            let (own, simple_error) = (trained.error().unwrap_or(f64::NAN), simple.error().unwrap_or(f64::NAN));
-            sentences.push(match own < simple_error {
-                true => format!("networks err less than every simple method here ({own:.3}, `{}` {simple_error:.3})", simple.objective),
-                false => format!(
-                    "no network errs less than `{}` here ({simple_error:.3}, `{}` {own:.3}): use it, or what combines both",
-                    simple.objective, trained.objective
-                ),
-            });
-        }
-        sentences
-    }
-
-    /// Failed trainings of each objective over all shares, and all of them.
-    fn failures(&self) -> Vec<(&str, (usize, usize))> {
-        let mut found: Vec<(&str, (usize, usize))> = Vec::new();
-        for line in &self.lines {
-            let Some((failed, all)) = line.failed else { continue };
-            match found.iter_mut().find(|(objective, _)| *objective == line.objective) {
-                Some((_, sum)) => *sum = (sum.0 + failed, sum.1 + all),
-                None => found.push((&line.objective, (failed, all))),
-            }
-        }
-        found
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Evidence {
     MeasuredElsewhere,
     /// The members of a set, each in other wells.
     Parts,
+    /// Sets that hold the perturbation, which was never measured alone.
+    WithinSets,
     /// Perturbations with descriptors near to its own.
     Descriptors,
     /// Nothing that was measured.
@@ -26,11 +28,12 @@ pub enum Evidence {
 
 impl Evidence {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::MeasuredHere,
         Self::NeighborDoses,
         Self::MeasuredElsewhere,
         Self::Parts,
+        Self::WithinSets,
         Self::Descriptors,
         Self::Nothing,
     ];
@@ -42,6 +45,7 @@ impl Evidence {
             Self::NeighborDoses => "neighboring doses",
             Self::MeasuredElsewhere => "measured elsewhere",
             Self::Parts => "parts of the set",
+            Self::WithinSets => "sets that hold it",
             Self::Descriptors => "descriptors only",
             Self::Nothing => "nothing",
         }
@@ -97,6 +101,7 @@ impl<'a> Measured<'a> {
             Stratum::Measured => Evidence::MeasuredHere,
             Stratum::Interior | Stratum::Edge => Evidence::NeighborDoses,
             Stratum::OtherContext => Evidence::MeasuredElsewhere,
+            Stratum::InSets => Evidence::WithinSets,
             Stratum::Set if self.strata.has_series(treatment) => Evidence::NeighborDoses,
             Stratum::Set | Stratum::Unseen => {
                 let members = treatment.intervention.members().iter().map(|member| &member.perturbation);

@@ -1,7 +1,7 @@
 //! What training says of a treatment, which decides how large an error is to be expected: errors of one kind of treatment say
 //! nothing of those of another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::series::{DosePosition, Edge, between_neighbors, edge_of, series_of};
@@ -20,6 +20,8 @@ pub enum Stratum {
     Set,
     /// A perturbation that training holds in another context or for another time.
     OtherContext,
+    /// A perturbation that training holds together with others, and never alone.
+    InSets,
     /// A perturbation that training does not hold.
     Unseen,
 }
@@ -33,6 +35,7 @@ impl Stratum {
             Self::Edge => "edge",
             Self::Set => "set",
             Self::OtherContext => "other context",
+            Self::InSets => "in sets",
             Self::Unseen => "unseen",
         }
     }
@@ -46,6 +49,7 @@ impl fmt::Display for Stratum {
             Self::Edge => "doses beyond the last training dose",
             Self::Set => "sets of perturbations",
             Self::OtherContext => "perturbations of other contexts",
+            Self::InSets => "perturbations that training holds in sets alone",
             Self::Unseen => "perturbations not in training",
         })
     }
@@ -69,6 +73,8 @@ pub enum Place {
     Set,
     /// A perturbation that training holds in another context or for another time.
     OtherContext,
+    /// A perturbation that training holds together with others, and never alone.
+    InSets,
     /// A perturbation that training does not hold.
     Unseen,
 }
@@ -83,6 +89,7 @@ impl fmt::Display for Place {
             Self::Single => f.write_str("doses next to a single training dose"),
             Self::Set => Stratum::Set.fmt(f),
             Self::OtherContext => Stratum::OtherContext.fmt(f),
+            Self::InSets => Stratum::InSets.fmt(f),
             Self::Unseen => Stratum::Unseen.fmt(f),
         }
     }
@@ -91,16 +98,23 @@ impl fmt::Display for Place {
 /// The training treatments by their perturbations, asked for the stratum of any treatment.
 pub struct Strata<'a> {
     training: BTreeMap<Vec<&'a Perturbation>, Vec<&'a Treatment>>,
+    /// Perturbations that sets hold.
+    in_sets: BTreeSet<&'a Perturbation>,
 }
 
 impl<'a> Strata<'a> {
     /// Strata against the treatments of `training`.
     pub fn of(training: impl IntoIterator<Item = &'a Treatment>) -> Self {
         let mut by_perturbations = BTreeMap::<_, Vec<&Treatment>>::new();
+        let mut in_sets = BTreeSet::new();
         for treatment in training {
-            by_perturbations.entry(perturbations(treatment)).or_default().push(treatment);
+            let names = perturbations(treatment);
+            if names.len() > 1 {
+                in_sets.extend(names.iter().copied());
+            }
+            by_perturbations.entry(names).or_default().push(treatment);
         }
-        Self { training: by_perturbations }
+        Self { training: by_perturbations, in_sets }
     }
 
     /// The stratum of a treatment.
@@ -116,7 +130,10 @@ impl<'a> Strata<'a> {
         match between_neighbors(treatment, &series) {
             Some((DosePosition::Interior, _)) => Stratum::Interior,
             Some(_) => Stratum::Edge,
-            None if same.is_empty() => Stratum::Unseen,
+            None if same.is_empty() => {
+                let is_in_sets = perturbations(treatment).iter().all(|own| self.in_sets.contains(own));
+                if is_in_sets { Stratum::InSets } else { Stratum::Unseen }
+            }
             None => Stratum::OtherContext,
         }
     }
@@ -142,6 +159,7 @@ impl<'a> Strata<'a> {
             }
             Stratum::Set => Place::Set,
             Stratum::OtherContext => Place::OtherContext,
+            Stratum::InSets => Place::InSets,
             Stratum::Unseen => Place::Unseen,
         }
     }
@@ -171,6 +189,7 @@ mod tests {
             treatment(&[("a", 100.0)], "x"),
             treatment(&[("b", 1.0)], "y"),
             treatment(&[("a", 1.0), ("b", 1.0)], "x"),
+            treatment(&[("a", 1.0), ("d", 1.0)], "x"),
         ];
         let strata = Strata::of(&training);
         let check = |members: &[(&str, f64)], context: &str, stratum: Stratum| {
@@ -183,6 +202,7 @@ mod tests {
         check(&[("a", 1.0)], "y", Stratum::OtherContext);
         check(&[("b", 1.0)], "x", Stratum::OtherContext);
         check(&[("c", 1.0)], "x", Stratum::Unseen);
+        check(&[("d", 1.0)], "x", Stratum::InSets);
         check(&[("a", 1.0), ("b", 1.0)], "x", Stratum::Measured);
         check(&[("a", 10.0), ("b", 1.0)], "x", Stratum::Set);
         assert_eq!(strata.place(&treatment(&[("a", 0.1)], "x")), Place::Below);

@@ -162,8 +162,8 @@ impl Ranking {
             .with("distance", "distance to the target, in latent units", number(&|row| Some(row.distance)))
             .with(
                 "evidence",
-                "what the score rests on: measured here, neighboring doses, measured elsewhere, parts of the set, or \
-                 descriptors only",
+                "what the score rests on: measured here, neighboring doses, measured elsewhere, parts of the set, \
+                 sets that hold it, or descriptors only",
                 text(&|row| Some(row.evidence.to_string())),
             )
             .with("n_wells", "wells in which it was measured; 0 when only predicted", whole(&|row| row.n_wells))

@@ -1,4 +1,5 @@
 use super::*;
+use crate::evaluate::Claim;
 
 const UNITS: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
 
