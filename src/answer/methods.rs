@@ -365,7 +365,7 @@ mod tests {
         let starts = Starts::of(&trained, &prepared.screen, &device);
         let model = ByModel { trained: &trained, starts: &starts, device: &device };
         let by_profiles = || ByProfiles { trained: &trained, predictor: &fitted, device: &device };
-        let combined = ByCombined { model, simple: by_profiles(), share: &|_| 0.25, is_supported: &|_| true };
+        let combined = ByCombined { model, simple: by_profiles(), share: &|_| Some(0.25) };
         let latent = |ranker: &dyn Ranker| ranker.reach(&proposed).unwrap().predicted.latents.row(0).to_vec();
         let (alone, simple, mixed) = (latent(&model), latent(&by_profiles()), latent(&combined));
         assert_ne!(alone, simple);
@@ -377,7 +377,7 @@ mod tests {
         // Additive effects say nothing of a single: the model stands alone, and says so.
         let abstains = methods.fit(&Method::Additive, &nothing).unwrap().unwrap();
         let simple = ByProfiles { trained: &trained, predictor: &abstains, device: &device };
-        let reached = ByCombined { model, simple, share: &|_| 0.25, is_supported: &|_| true }.reach(&proposed).unwrap();
+        let reached = ByCombined { model, simple, share: &|_| Some(0.25) }.reach(&proposed).unwrap();
         assert_eq!(reached.predicted.latents.row(0), alone);
         assert_eq!(reached.caveats[&0], "the model alone, as all other methods abstain");
     }

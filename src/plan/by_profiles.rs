@@ -50,10 +50,8 @@ pub struct ByCombined<'a> {
     pub model: ByModel<'a>,
     /// The closed forms.
     pub simple: ByProfiles<'a>,
-    /// The model's weight, by treatment.
-    pub share: &'a dyn Fn(&Treatment) -> f64,
-    /// Whether anything that was measured speaks for a treatment; it is abstained from otherwise.
-    pub is_supported: &'a dyn Fn(&Treatment) -> bool,
+    /// The model's weight; `None` of treatments that nothing which was measured speaks for: they are abstained from.
+    pub share: &'a dyn Fn(&Treatment) -> Option<f64>,
 }
 
 impl Ranker for ByCombined<'_> {
@@ -67,23 +65,23 @@ impl Ranker for ByCombined<'_> {
                 let row = one.placed.binary_search(&index).ok()?;
                 Some(one.latents.row(row))
             });
-            if !(self.is_supported)(treatment) || (by_model.is_none() && by_simple.is_none()) {
-                abstained.push((index, reasons.get(&index).cloned().unwrap_or(Abstains::NoMethod)));
-                continue;
-            }
-            placed.push(index);
-            match (by_model, by_simple) {
-                (Some(model), Some(simple)) => {
-                    let share = (self.share)(treatment) as f32;
+            match (by_model, by_simple, (self.share)(treatment)) {
+                (Some(model), Some(simple), Some(share)) => {
+                    let share = share as f32;
                     values
                         .extend(model.iter().zip(simple).map(|(model, simple)| share * model + (1.0 - share) * simple));
                 }
-                (Some(model), None) => {
+                (Some(model), None, Some(_)) => {
                     caveats.insert(index, "the model alone, as all other methods abstain".to_owned());
                     values.extend_from_slice(model);
                 }
-                (None, simple) => values.extend_from_slice(simple.expect("one of the two is there")),
+                (None, Some(simple), Some(_)) => values.extend_from_slice(simple),
+                (None, None, _) | (_, _, None) => {
+                    abstained.push((index, reasons.get(&index).cloned().unwrap_or(Abstains::NoMethod)));
+                    continue;
+                }
             }
+            placed.push(index);
         }
         let latents = Latents::new(own.latents.n_members(), own.latents.width(), values);
         Ok(Reached { predicted: PredictedLatents { latents, placed, abstained }, caveats })

@@ -21,6 +21,12 @@ pub struct Predictions {
 }
 
 impl Predictions {
+    /// Of nothing, on the scale of `features`.
+    pub fn none(method: Method, features: &[String]) -> Self {
+        let profiles = FeatureMatrix::new(features.to_vec(), Vec::new());
+        Self { method, treatments: Vec::new(), profiles, abstained: Vec::new() }
+    }
+
     /// The row of each treatment that is predicted.
     pub fn rows(&self) -> BTreeMap<&Treatment, usize> {
         self.treatments.iter().enumerate().map(|(row, treatment)| (treatment, row)).collect()

@@ -146,9 +146,12 @@ impl Asked<'_> {
         let [calibration, test] = [Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
         let mut asked: Rows = candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
         asked.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
-        let answerer = Answerer { config, prepared, trained_run, screen, device };
         let names: Vec<Treatment> = asked.keys().cloned().collect();
-        let said = |fit: Fit| answerer.with(&config.rank.by, fit, &asked, |by| Ok(by.predict(&names)?));
+        let of_judged: Vec<&Treatment> = if is_own { names.iter().collect() } else { Vec::new() };
+        let in_use: Vec<&Treatment> = names.iter().collect();
+        let other = (!is_own).then_some(screen);
+        let answerer = Answerer::new(config, prepared, other, trained_run, [&of_judged, &in_use], device)?;
+        let said = |fit: Fit| answerer.predictor(fit, &asked, |by| Ok(by.predict(&names)?));
         // What was judged says how far to trust a value; what is shown comes of everything that was measured.
         let predictions = said(Fit::InUse)?;
         let predicted = values_of(&predictions, place);

@@ -81,13 +81,17 @@ impl Outcomes {
             asked.extend(parts.iter().flatten().map(|(treatment, rows)| (treatment.clone(), rows.clone())));
         }
         let names: Vec<Treatment> = asked.keys().cloned().collect();
-        let answerer = Answerer { config, prepared, trained_run, screen, device };
         let by = &config.rank.by;
         let measured_rows = screen.treatments();
         // What was measured is predicted without its own wells, where it is held out; all else from everything measured.
-        let said = |fit: Fit, names: &[Treatment]| answerer.with(by, fit, &asked, |by| Ok(by.predict(names)?));
         let (known, unknown): (Vec<Treatment>, Vec<Treatment>) =
             names.into_iter().partition(|treatment| measured_rows.contains_key(treatment));
+        let places = [&known, &unknown].map(|names| names.iter().collect::<Vec<_>>());
+        let answerer = Answerer::new(config, prepared, other, trained_run, [&places[0], &places[1]], device)?;
+        let said = |fit: Fit, names: &[Treatment]| match names {
+            [] => Ok(Predictions::none(by.clone(), screen.features.names())),
+            names => answerer.predictor(fit, &asked, |by| Ok(by.predict(names)?)),
+        };
         let (judged, in_use) = (said(Fit::Judged, &known)?, said(Fit::InUse, &unknown)?);
         let mut predicted = by_treatment(&judged);
         predicted.extend(by_treatment(&in_use));

@@ -8,18 +8,14 @@ use super::answers::Scope;
 use super::ask::ask;
 use super::error::StudyError;
 use super::refuse::{Wanted, refuse};
-use crate::answer::{
-    Combination, CombinedSimple, Lapse, Prepared, SimpleMethods, TrainedRun, methods, prediction_table,
-};
+use super::who::{Answerer, Fit};
+use crate::answer::{Lapse, Prepared, SimpleMethods, TrainedRun, methods, prediction_table};
 use crate::baseline::Rows;
 use crate::config::Config;
 use crate::embed::EmbeddingMap;
 use crate::evaluate::{Activity, Answers, Evaluation, Held, Intervals, orders, treatment_scores, verdict_sentence};
-use crate::pair::{Evidence, Measured, Part, Place, Strata};
-use crate::plan::{
-    ByCombined, ByMeasured, ByModel, ByProfiles, FoundCandidates, Goal, RankedIntervention, Ranker, Ranking, Trust,
-    rank,
-};
+use crate::pair::{Part, Strata};
+use crate::plan::{ByModel, FoundCandidates, Goal, RankedIntervention, Ranker, Ranking, Trust, rank};
 use crate::predict::{Abstains, Method, ModelPredictions, Predictions, Starts};
 use crate::screen::{Kind, Lexicon, Perturbation, Read, RowKind, Screen, Treatment};
 use crate::table::Table;
@@ -57,37 +53,27 @@ pub(super) fn rank_by(
     let [calibration, test] = [Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
     let mut rows: Rows = asked.candidates.treatments.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
     rows.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
+    let held_out: Vec<&Treatment> = calibration.keys().chain(test.keys()).collect();
+    let candidates: Vec<&Treatment> = asked.candidates.treatments.iter().collect();
+    let answerer = Answerer::new(config, prepared, other, trained_run, [&held_out, &candidates], device)?;
     // What was judged says how far to trust a score; what ranks is fitted on everything that was measured.
-    let judged = SimpleMethods::of(config, prepared);
-    let in_use = judged.refitted();
-    let own_starts = Starts::of(trained, &prepared.screen, device);
-    let combination = match config.rank.by {
-        Method::Combined => {
-            let places =
-                &judged.places(calibration.keys().chain(test.keys())) | &in_use.places(&asked.candidates.treatments);
-            judged.combination(&trained_run.model(&own_starts, device), &places)?
-        }
-        _ => Combination::default(),
-    };
-    let starts = Starts::of(trained, screen, device);
-    let rankers = Rankers { by: &config.rank.by, trained, screen, starts: &starts, combination: &combination, device };
     let mut intervals = match other {
         _ if config.rank.by == Method::Measured => Intervals::none(
             "nothing is predicted; how far the wells of one intervention lie apart limits what a difference means",
         ),
         Some(_) => Intervals::none("the calibration treatments are those of the run's own screen"),
-        None => rankers.ranked(&judged, &rows, &|ranker| asked.intervals(ranker, [&calibration, &test]))?,
+        None => answerer.ranker(Fit::Judged, &rows, |ranker| asked.intervals(ranker, [&calibration, &test]))?,
     };
     let fitted_on: BTreeSet<Treatment> = match &config.rank.by {
         Method::Model => trained.treatments.iter().cloned().collect(),
         Method::Measured => screen.treatments().into_keys().collect(),
         _ => {
-            intervals.calibration += &refitted_in_words(&in_use, trained, &config.rank.by);
+            let in_use = answerer.simple(Fit::InUse);
+            intervals.calibration += &refitted_in_words(in_use, trained, &config.rank.by);
             in_use.training().keys().cloned().collect()
         }
     };
-    rankers
-        .ranked(&in_use, &rows, &|ranker| asked.ranking(ranker, verdict.clone(), intervals.clone(), fitted_on.clone()))
+    answerer.ranker(Fit::InUse, &rows, |ranker| asked.ranking(ranker, verdict, intervals, fitted_on))
 }
 
 /// What was fitted anew after it was judged, and what was not; begins where a sentence goes on.
@@ -101,50 +87,6 @@ fn refitted_in_words(in_use: &SimpleMethods, trained: &TrainedModel, by: &Method
         "; ranked with simple methods fitted on all {n_all} measured treatments, after they were judged on {n_judged} of \
          them{network}"
     )
-}
-
-/// What it takes to make the ranker that the configuration asks for.
-struct Rankers<'a> {
-    by: &'a Method,
-    trained: &'a TrainedModel,
-    screen: &'a Screen,
-    starts: &'a Starts,
-    combination: &'a Combination,
-    device: &'a Device,
-}
-
-impl Rankers<'_> {
-    /// What `then` makes of the ranker, with simple methods fitted as `methods` are.
-    fn ranked<R>(
-        &self,
-        methods: &SimpleMethods,
-        rows: &Rows,
-        then: &dyn Fn(&dyn Ranker) -> Result<R, StudyError>,
-    ) -> Result<R, StudyError> {
-        let Self { trained, screen, starts, device, .. } = *self;
-        let model = ByModel { trained, starts, device };
-        match self.by {
-            Method::Model => then(&model),
-            Method::Measured => then(&ByMeasured { trained, screen, device }),
-            Method::Combined => {
-                let predictor = CombinedSimple::of(methods, self.combination, rows)?;
-                let weight = self.combination.share(&Method::Model);
-                let strata = Strata::of(methods.training().keys());
-                // Of wells that are measured, the model has nothing to add.
-                let share =
-                    |treatment: &Treatment| if strata.place(treatment) == Place::Measured { 0.0 } else { weight };
-                let is_described = |perturbation: &Perturbation| trained.vocabulary.can_place(perturbation);
-                let measured = Measured::of(methods.training().keys(), &is_described);
-                let is_supported = |treatment: &Treatment| measured.evidence(treatment) != Evidence::Nothing;
-                let simple = ByProfiles { trained, predictor: &predictor, device };
-                then(&ByCombined { model, simple, share: &share, is_supported: &is_supported })
-            }
-            by => match methods.fit(by, rows)? {
-                Some(predictor) => then(&ByProfiles { trained, predictor: &predictor, device }),
-                None => Err(methods.unknown_ranker().into()),
-            },
-        }
-    }
 }
 
 /// Ranks whole time lapses by the model: from the mean first frame to where each set leads by the last frame.

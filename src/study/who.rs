@@ -1,27 +1,18 @@
-//! Who is asked for profiles: the model, a simple method, both together, or the wells themselves.
+//! Who is asked: the model, a simple method, all of them together, or the wells themselves; for profiles or for a ranking.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
 use super::error::StudyError;
-use crate::answer::{CombinedSimple, Prepared, SimpleMethods, TrainedRun};
+use crate::answer::{Combination, CombinedSimple, Prepared, SimpleMethods, TrainedRun};
 use crate::baseline::{self, Rows};
 use crate::config::Config;
 use crate::pair::{Evidence, Measured};
+use crate::plan::{ByCombined, ByMeasured, ByModel, ByProfiles, Ranker};
 use crate::predict::{Abstains, Method, Model, PredictError, Predictions, Predictor, Starts};
 use crate::screen::{FeatureMatrix, Perturbation, Screen, Treatment};
-
-/// A finished run, and the screen that it is asked about.
-#[derive(Clone, Copy)]
-pub(super) struct Answerer<'a> {
-    pub(super) config: &'a Config,
-    pub(super) prepared: &'a Prepared,
-    pub(super) trained_run: &'a TrainedRun,
-    /// The run's own screen, or another one: where cells start from, and what was measured.
-    pub(super) screen: &'a Screen,
-    pub(super) device: &'a Device,
-}
 
 /// On what simple methods are fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,49 +23,125 @@ pub(super) enum Fit {
     InUse,
 }
 
-impl Answerer<'_> {
-    /// Lends whom `by` names to `ask`; `asked` are treatments that it will be asked of in any case.
+/// The method of `rank.by` of a finished run, asked about the run's own screen or another one.
+pub(super) struct Answerer<'a> {
+    by: &'a Method,
+    trained_run: &'a TrainedRun,
+    /// Where cells start from, and what was measured.
+    screen: &'a Screen,
+    starts: Starts,
+    judged: SimpleMethods<'a>,
+    /// Fitted when it is asked for.
+    in_use: OnceCell<SimpleMethods<'a>>,
+    combination: Combination,
+    device: &'a Device,
+}
+
+impl<'a> Answerer<'a> {
+    /// The method of `rank.by`; weights are fitted once, at the places of what will be asked as judged, and of what will be
+    /// asked in use.
+    ///
+    /// # Errors
+    /// What predicting or a fit says.
+    pub(super) fn new(
+        config: &'a Config,
+        prepared: &'a Prepared,
+        other: Option<&'a Screen>,
+        trained_run: &'a TrainedRun,
+        [asked_of_judged, asked_in_use]: [&[&Treatment]; 2],
+        device: &'a Device,
+    ) -> Result<Self, StudyError> {
+        let (by, trained) = (&config.rank.by, &trained_run.trained);
+        let screen = other.unwrap_or(&prepared.screen);
+        let judged = SimpleMethods::of(config, prepared);
+        let in_use = OnceCell::new();
+        let combination = match by {
+            Method::Combined => {
+                let mut places = judged.places(asked_of_judged.iter().copied());
+                if !asked_in_use.is_empty() {
+                    let used = in_use.get_or_init(|| judged.refitted());
+                    places.extend(used.places(asked_in_use.iter().copied()));
+                }
+                // The model's weight is that which it earned on the run's own screen.
+                let own_starts = Starts::of(trained, &prepared.screen, device);
+                judged.combination(&trained_run.model(&own_starts, device), &places)?
+            }
+            _ => Combination::default(),
+        };
+        let starts = Starts::of(trained, screen, device);
+        Ok(Self { by, trained_run, screen, starts, judged, in_use, combination, device })
+    }
+
+    /// The simple methods as they are fitted.
+    pub(super) fn simple(&self, fit: Fit) -> &SimpleMethods<'a> {
+        match fit {
+            Fit::Judged => &self.judged,
+            Fit::InUse => self.in_use.get_or_init(|| self.judged.refitted()),
+        }
+    }
+
+    /// Lends the method to `ask`, to predict profiles; `rows` are treatments that it will be asked of in any case.
     ///
     /// # Errors
     /// When the screen does not have the method, or what fitting or `ask` says.
-    pub(super) fn with<T>(
-        self,
-        by: &Method,
+    pub(super) fn predictor<T>(
+        &self,
         fit: Fit,
-        asked: &Rows,
+        rows: &Rows,
         ask: impl FnOnce(&dyn Predictor) -> Result<T, StudyError>,
     ) -> Result<T, StudyError> {
-        let Self { config, prepared, trained_run, screen, device } = self;
-        let trained = &trained_run.trained;
-        let judged = SimpleMethods::of(config, prepared);
-        let refitted;
-        let methods = match fit {
-            Fit::Judged => &judged,
-            Fit::InUse => {
-                refitted = judged.refitted();
-                &refitted
-            }
-        };
-        let starts = Starts::of(trained, screen, device);
-        match by {
-            Method::Measured => ask(&Wells(screen)),
-            Method::Model => ask(&trained_run.model(&starts, device)),
+        let model = self.trained_run.model(&self.starts, self.device);
+        match self.by {
+            Method::Measured => ask(&Wells(self.screen)),
+            Method::Model => ask(&model),
             Method::Combined => {
-                let own_starts = Starts::of(trained, &prepared.screen, device);
-                let places = methods.places(asked.keys());
-                let combination = judged.combination(&trained_run.model(&own_starts, device), &places)?;
-                ask(&Together {
-                    model: trained_run.model(&starts, device),
-                    share: combination.share(&Method::Model),
-                    simple: CombinedSimple::of(methods, &combination, asked)?,
-                    training: methods.training(),
-                })
+                let simple = CombinedSimple::of(self.simple(fit), &self.combination, rows)?;
+                self.with_share(fit, |share| ask(&Together { model, share, simple }))
             }
-            by => match &methods.fit(by, asked)? {
+            by => match &self.simple(fit).fit(by, rows)? {
                 Some(fitted) => ask(fitted),
-                None => Err(methods.unknown_ranker().into()),
+                None => Err(self.judged.unknown_ranker().into()),
             },
         }
+    }
+
+    /// Lends the method to `ask`, to say where treatments lead; `rows` are treatments that it will be asked of in any case.
+    ///
+    /// # Errors
+    /// As [`Answerer::predictor`].
+    pub(super) fn ranker<T>(
+        &self,
+        fit: Fit,
+        rows: &Rows,
+        ask: impl FnOnce(&dyn Ranker) -> Result<T, StudyError>,
+    ) -> Result<T, StudyError> {
+        let Self { starts, screen, device, .. } = self;
+        let trained = &self.trained_run.trained;
+        let model = ByModel { trained, starts, device };
+        match self.by {
+            Method::Measured => ask(&ByMeasured { trained, screen, device }),
+            Method::Model => ask(&model),
+            Method::Combined => {
+                let predictor = CombinedSimple::of(self.simple(fit), &self.combination, rows)?;
+                let simple = ByProfiles { trained, predictor: &predictor, device };
+                self.with_share(fit, |share| ask(&ByCombined { model, simple, share }))
+            }
+            _ => self.predictor(fit, rows, |predictor| ask(&ByProfiles { trained, predictor, device })),
+        }
+    }
+
+    /// Lends the model's weight by treatment; `None` of one that nothing which was measured speaks for.
+    fn with_share<T>(&self, fit: Fit, ask: impl FnOnce(&dyn Fn(&Treatment) -> Option<f64>) -> T) -> T {
+        let vocabulary = &self.trained_run.trained.vocabulary;
+        let is_described = |perturbation: &Perturbation| vocabulary.can_place(perturbation);
+        let measured = Measured::of(self.simple(fit).training().keys(), &is_described);
+        let weight = self.combination.share(&Method::Model);
+        ask(&|treatment| match measured.evidence(treatment) {
+            Evidence::Nothing => None,
+            // Of wells that are measured, the model has nothing to add.
+            Evidence::MeasuredHere => Some(0.0),
+            _ => Some(weight),
+        })
     }
 }
 
@@ -99,10 +166,9 @@ impl Predictor for Wells<'_> {
 /// The combined simple methods, and the model with its weight.
 struct Together<'a> {
     model: Model<'a>,
-    /// The model's weight, where a treatment's own wells are not among those that simple methods are fitted on.
-    share: f64,
+    /// The model's weight; `None` of treatments that are abstained from.
+    share: &'a dyn Fn(&Treatment) -> Option<f64>,
     simple: CombinedSimple<'a>,
-    training: &'a Rows,
 }
 
 impl Predictor for Together<'_> {
@@ -112,8 +178,6 @@ impl Predictor for Together<'_> {
 
     fn predict(&self, treatments: &[Treatment]) -> Result<Predictions, PredictError> {
         let (own, simple) = (self.model.predict(treatments)?, self.simple.predict(treatments)?);
-        let is_described = |perturbation: &Perturbation| self.model.trained.vocabulary.can_place(perturbation);
-        let measured = Measured::of(self.training.keys(), &is_described);
         let rows =
             |of: &Predictions| -> BTreeMap<Treatment, usize> { of.treatments.iter().cloned().zip(0..).collect() };
         let (own_rows, simple_rows) = (rows(&own), rows(&simple));
@@ -121,14 +185,12 @@ impl Predictor for Together<'_> {
         for treatment in treatments {
             let by_model = own_rows.get(treatment).map(|&row| own.profiles.row(row));
             let by_simple = simple_rows.get(treatment).map(|&row| simple.profiles.row(row));
-            let is_supported = measured.evidence(treatment) != Evidence::Nothing;
-            // Of wells that are measured, the model has nothing to add.
-            let share = if self.training.contains_key(treatment) { 0.0 } else { self.share as f32 };
-            match (by_model, by_simple) {
-                (Some(model), Some(simple)) if is_supported => {
+            match (by_model, by_simple, (self.share)(treatment)) {
+                (Some(model), Some(simple), Some(share)) => {
+                    let share = share as f32;
                     values.extend(model.iter().zip(simple).map(|(m, s)| share * m + (1.0 - share) * s));
                 }
-                (Some(only), None) | (None, Some(only)) if is_supported => values.extend_from_slice(only),
+                (Some(only), None, Some(_)) | (None, Some(only), Some(_)) => values.extend_from_slice(only),
                 _ => {
                     let reasons = own.abstained.iter().chain(&simple.abstained);
                     let reason = reasons.clone().find(|(other, _)| other == treatment);
