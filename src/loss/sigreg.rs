@@ -51,7 +51,7 @@ pub fn directions(rng: &mut ChaCha8Rng, latent: usize, slices: usize, device: &D
     }
     for row in values.chunks_exact_mut(slices) {
         for (norm, value) in norms.iter().zip(row) {
-            *value /= norm.sqrt();
+            *value /= norm.sqrt().max(f32::MIN_POSITIVE);
         }
     }
     Tensor::from_data(TensorData::new(values, [latent, slices]), device)

@@ -115,12 +115,15 @@ impl Diagnostics {
         self.loss_shuffled / self.loss_true.max(1e-12) - 1.0
     }
 
-    /// The same in words.
-    pub fn health(&self, objective: &Objective) -> Health {
-        let Shape { mean_spread, effective_rank, width, .. } = self.shape;
-        if self.shape.is_collapsed() {
+    /// The same in words; of what was held out, where there is anything: a batch of training can look healthy where the
+    /// latents of other wells have collapsed.
+    pub fn health(&self, objective: &Objective, held_out: Option<Shape>) -> Health {
+        let shape = held_out.unwrap_or(self.shape);
+        let Shape { mean_spread, effective_rank, width, .. } = shape;
+        if shape.is_collapsed() {
+            let whose = if held_out.is_some() { "latents of validation wells" } else { "latents" };
             return Health::Collapsing(format!(
-                "latents are collapsing: mean spread {mean_spread:.3} (1 is healthy), effective rank {effective_rank:.1} of {width}; {}",
+                "{whose} are collapsing: mean spread {mean_spread:.3} (1 is healthy), effective rank {effective_rank:.1} of {width}; {}",
                 objective.advice_on_collapse()
             ));
         }

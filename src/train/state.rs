@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
 
 use super::chance::{Purpose, stream};
-use super::diagnostics::Diagnostics;
+use super::diagnostics::{Diagnostics, Shape};
 use super::latents::mean;
 use super::learner::Learner;
 use super::progress::{MemberOutcome, Progress};
@@ -127,7 +128,9 @@ impl State {
         let mut rng = stream(config.seed, member, Purpose::Diagnostics, self.step);
         let diagnostics = Diagnostics::of(&model, batch, &mut rng, device);
         let mut values = diagnostics.values();
-        if let Some(error) = validation_error(&model, data, device) {
+        let held_out = HeldOut::of(&model, data, &mut rng, device);
+        if let Some(HeldOut { error, shape }) = held_out {
+            values.extend([("held_out_rank", shape.effective_rank), ("held_out_spread", shape.mean_spread)]);
             values.push(("validation_error", error));
             if self.best.as_ref().is_none_or(|best| error < best.error) {
                 self.best = Some(Best { step: self.step, error, arrays: parameters(&self.learner.model) });
@@ -136,7 +139,7 @@ impl State {
                 self.stale += 1;
             }
         }
-        let health = diagnostics.health(&config.objective);
+        let health = diagnostics.health(&config.objective, held_out.map(|held_out| held_out.shape));
         report(Progress::Evaluation { member, step: self.step, values, health });
     }
 
@@ -150,15 +153,16 @@ impl State {
     ) -> Result<MemberOutcome, TrainError> {
         let mut model = inference(&self.learner.model);
         let mut step = self.step;
-        let mut error = validation_error(&model, data, device);
         if let (true, Some(best)) = (config.patience > 0, &self.best) {
             model = with_parameters(model, &best.arrays)?;
-            (step, error) = (best.step, Some(best.error));
+            step = best.step;
         }
         let batch = sampler.batch(&mut stream(config.seed, member, Purpose::Pairs, config.steps));
         let mut rng = stream(config.seed, member, Purpose::Diagnostics, config.steps);
-        let health = Diagnostics::of(&model, &batch, &mut rng, device).health(&config.objective);
-        Ok(MemberOutcome { model, step, validation_error: error, health })
+        let diagnostics = Diagnostics::of(&model, &batch, &mut rng, device);
+        let held_out = HeldOut::of(&model, data, &mut rng, device);
+        let health = diagnostics.health(&config.objective, held_out.map(|held_out| held_out.shape));
+        Ok(MemberOutcome { model, step, validation_error: held_out.map(|held_out| held_out.error), health })
     }
 }
 
@@ -168,45 +172,58 @@ fn inference(model: &WorldModel) -> WorldModel {
     model.valid()
 }
 
-/// Squared distance of predicted to measured latents over the validation episodes, relative to no change; `None` without any.
-///
-/// Every row is encoded once.
-fn validation_error(model: &WorldModel, data: TrainingData, device: &Device) -> Option<f64> {
-    let episodes = &data.pairs.validation;
-    if episodes.is_empty() {
-        return None;
-    }
-    let memory = Memory::of(model, data.screen, data.pairs, device);
-    let targets = episodes.iter().flat_map(|episode| episode.steps.iter().map(|(_, rows)| rows));
-    let mut rows: Vec<usize> =
-        episodes.iter().flat_map(|episode| &episode.start).chain(targets).flatten().copied().collect();
-    rows.sort_unstable();
-    rows.dedup();
-    let latents = encode(model, &data.screen.features, &rows, device);
-    let latent = |row: &usize| &latents[rows.binary_search(row).expect("every row of an episode was encoded")];
-    let mean_of = |rows: &Vec<usize>| mean(rows.iter().map(latent));
-    let start = |episode: &Validation| -> Vec<f32> {
-        let bags: Vec<Vec<f32>> = episode.start.iter().map(mean_of).collect();
-        if bags.is_empty() { memory.untreated.clone() } else { mean(bags.iter()) }
-    };
-    let starts: Vec<Vec<f32>> = episodes.iter().map(start).collect();
-    let present: Vec<Vec<&Treatment>> =
-        episodes.iter().map(|episode| episode.steps.iter().map(|(treatment, _)| treatment).collect()).collect();
-    let anchor = |treatment: &Treatment| match model.is_anchored() {
-        true => anchor_in(data.pairs.anchoring, treatment, &data.pairs.treatments),
-        false => Anchor::NONE,
-    };
-    let predicted = memory.roll_out(model, data.vocabulary, &anchor, &starts, &present, device);
-    let (mut missed, mut moved) = (0.0, 0.0);
-    for ((episode, start), predicted) in episodes.iter().zip(&starts).zip(&predicted) {
-        for ((_, rows), predicted) in episode.steps.iter().zip(predicted).filter(|((_, rows), _)| !rows.is_empty()) {
-            for ((truth, start), predicted) in mean_of(rows).iter().zip(start).zip(predicted) {
-                missed += f64::from(truth - predicted).powi(2);
-                moved += f64::from(truth - start).powi(2);
+/// What the validation episodes say of a model.
+#[derive(Debug, Clone, Copy)]
+struct HeldOut {
+    /// Squared distance of predicted to measured latents, relative to no change.
+    error: f64,
+    /// How the latents of their rows lie, starts and targets together.
+    shape: Shape,
+}
+
+impl HeldOut {
+    /// `None` without validation episodes. Every row is encoded once.
+    fn of(model: &WorldModel, data: TrainingData, rng: &mut ChaCha8Rng, device: &Device) -> Option<Self> {
+        let episodes = &data.pairs.validation;
+        if episodes.is_empty() {
+            return None;
+        }
+        let memory = Memory::of(model, data.screen, data.pairs, device);
+        let targets = episodes.iter().flat_map(|episode| episode.steps.iter().map(|(_, rows)| rows));
+        let mut rows: Vec<usize> =
+            episodes.iter().flat_map(|episode| &episode.start).chain(targets).flatten().copied().collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let latents = encode(model, &data.screen.features, &rows, device);
+        let width = latents.first().map_or(0, Vec::len);
+        let latents_ul = TensorData::new(latents.concat(), [latents.len(), width]);
+        let shape = Shape::of(Tensor::from_data(latents_ul, device), rng);
+        let latent = |row: &usize| &latents[rows.binary_search(row).expect("every row of an episode was encoded")];
+        let mean_of = |rows: &Vec<usize>| mean(rows.iter().map(latent));
+        let start = |episode: &Validation| -> Vec<f32> {
+            let bags: Vec<Vec<f32>> = episode.start.iter().map(mean_of).collect();
+            if bags.is_empty() { memory.untreated.clone() } else { mean(bags.iter()) }
+        };
+        let starts: Vec<Vec<f32>> = episodes.iter().map(start).collect();
+        let present: Vec<Vec<&Treatment>> =
+            episodes.iter().map(|episode| episode.steps.iter().map(|(treatment, _)| treatment).collect()).collect();
+        let anchor = |treatment: &Treatment| match model.is_anchored() {
+            true => anchor_in(data.pairs.anchoring, treatment, &data.pairs.treatments),
+            false => Anchor::NONE,
+        };
+        let predicted = memory.roll_out(model, data.vocabulary, &anchor, &starts, &present, device);
+        let (mut missed, mut moved) = (0.0, 0.0);
+        for ((episode, start), predicted) in episodes.iter().zip(&starts).zip(&predicted) {
+            for ((_, rows), predicted) in episode.steps.iter().zip(predicted).filter(|((_, rows), _)| !rows.is_empty())
+            {
+                for ((truth, start), predicted) in mean_of(rows).iter().zip(start).zip(predicted) {
+                    missed += f64::from(truth - predicted).powi(2);
+                    moved += f64::from(truth - start).powi(2);
+                }
             }
         }
+        Some(Self { error: missed / moved.max(1e-12), shape })
     }
-    Some(missed / moved.max(1e-12))
 }
 
 /// A number among a checkpoint's texts.
