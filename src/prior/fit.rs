@@ -305,6 +305,8 @@ fn with_elsewhere(covariance: &Mat<f64>, width: usize) -> Mat<f64> {
 /// The parts with amplitude, own part and beginning of the doses fitted, and the residuals that they leave.
 fn tuned(mut parts: Parts, rows: &[(&Treatment, &Measured)]) -> Option<(Parts, Vec<Residual>)> {
     let has_sets = rows.iter().any(|(treatment, _)| single(treatment).is_none());
+    // The amplitude is a factor on these alone.
+    let has_lone_directions = parts.groups.iter().any(|group| group.len() == 1);
     let ladders = ladders(rows);
     let mut best: Option<(f64, Parts)> = None;
     for &decades in if ladders.is_empty() { &DECADES[2..3] } else { &DECADES[..] } {
@@ -321,7 +323,9 @@ fn tuned(mut parts: Parts, rows: &[(&Treatment, &Measured)]) -> Option<(Parts, V
             blocks.par_iter().map(of).collect::<Vec<f64>>().into_iter().sum()
         };
         for _ in 0..2 {
-            parts.amplitude = best_of(&AMPLITUDES, |amplitude| likelihood(&Parts { amplitude, ..parts.clone() }));
+            if has_lone_directions {
+                parts.amplitude = best_of(&AMPLITUDES, |amplitude| likelihood(&Parts { amplitude, ..parts.clone() }));
+            }
             if has_sets || parts.singles_have_own {
                 let least = if parts.singles_have_own { &OWN[1..] } else { &OWN[..] };
                 parts.own = best_of(least, |own| likelihood(&Parts { own, ..parts.clone() }));
