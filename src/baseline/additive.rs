@@ -3,7 +3,6 @@
 use super::{Fitted, Profiles};
 use crate::pair::additive_weights;
 use crate::predict::{Abstains, Method};
-use crate::screen::Treatment;
 
 /// Control plus the sum of the members' single effects in the same context and for the same duration.
 ///
@@ -12,10 +11,9 @@ use crate::screen::Treatment;
 /// the common member's own, which each of them holds, is counted once. Abstains from single perturbations and from sets
 /// that neither way covers.
 pub fn additive(profiles: &Profiles) -> Fitted<'_> {
-    let known: Vec<&Treatment> = profiles.training.keys().collect();
     profiles.fitted(Method::Additive, move |target| {
         let control = profiles.control(&target.context)?;
-        let effects = additive_weights(target, &known).ok_or(Abstains::NoMembers)?;
+        let effects = additive_weights(target, &profiles.within(target)).ok_or(Abstains::NoMembers)?;
         let of_control = 1.0 - effects.iter().map(|(_, weight)| weight).sum::<f64>();
         let mut sum: Vec<f64> = control.iter().map(|&value| of_control * f64::from(value)).collect();
         for (treatment, weight) in effects {

@@ -46,7 +46,16 @@ pub struct Profiles {
     names: Vec<String>,
     /// Consensus by treatment.
     pub(super) training: BTreeMap<Treatment, Vec<f32>>,
+    /// Training treatments by the names of their perturbations, so that a target is not compared with all of them.
+    by_names: BTreeMap<Vec<String>, Vec<Treatment>>,
     origin: Origin,
+}
+
+/// Members of a set whose subsets are listed, at most.
+const MOST_LISTED: usize = 8;
+
+fn member_names(treatment: &Treatment) -> Vec<String> {
+    treatment.intervention.members().iter().map(|member| member.perturbation.name.clone()).collect()
 }
 
 /// The state that effects are differences from.
@@ -65,14 +74,44 @@ impl Profiles {
             Reference::Relative => Origin::Zero(vec![0.0; screen.features.n_features()]),
             _ => Origin::Controls(control_states(screen)),
         };
-        let training = consensus(&screen.features, training);
-        Self { names: screen.features.names().to_vec(), training, origin }
+        Self::new(&screen.features, training, origin)
     }
 
     /// Changes of training treatments, whose rows in `changes` are given.
     pub fn of_changes(changes: &Features, training: &Rows) -> Self {
         let origin = Origin::Zero(vec![0.0; changes.n_features()]);
-        Self { names: changes.names().to_vec(), training: consensus(changes, training), origin }
+        Self::new(changes, training, origin)
+    }
+
+    fn new(features: &Features, training: &Rows, origin: Origin) -> Self {
+        let training = consensus(features, training);
+        let mut by_names = BTreeMap::<_, Vec<Treatment>>::new();
+        for treatment in training.keys() {
+            by_names.entry(member_names(treatment)).or_default().push(treatment.clone());
+        }
+        Self { names: features.names().to_vec(), training, by_names, origin }
+    }
+
+    /// The training treatments of the same perturbations, whatever their doses and contexts.
+    pub(super) fn alike(&self, target: &Treatment) -> impl Iterator<Item = &Treatment> + Clone {
+        self.by_names.get(&member_names(target)).into_iter().flatten()
+    }
+
+    /// The training treatments that hold no perturbation which the target does not hold.
+    pub(super) fn within(&self, target: &Treatment) -> Vec<&Treatment> {
+        let names = member_names(target);
+        let mut found: Vec<&Treatment> = match names.len() <= MOST_LISTED {
+            true => (1..1usize << names.len())
+                .filter_map(|subset| {
+                    let has = |(index, name): (usize, &String)| (subset >> index & 1 == 1).then(|| name.clone());
+                    self.by_names.get(&names.iter().enumerate().filter_map(has).collect::<Vec<_>>())
+                })
+                .flatten()
+                .collect(),
+            false => self.training.keys().collect(),
+        };
+        found.sort();
+        found
     }
 
     /// Names of the features.

@@ -7,7 +7,7 @@
 //! (empirical Bayes). Beyond the last dose of a series the effect is shrunk once more, by one factor for all lower edges
 //! and one for all upper ones, fitted to training treatments that are each predicted from the other doses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use faer::Mat;
 
@@ -41,9 +41,9 @@ pub fn denoised_interpolation<'a>(
     let Some(signal) = Signal::of(whitened, |_| true) else { return Ok(None) };
     let shrinks = edge_shrinks(profiles, whitened)?;
     Ok(Some(profiles.fitted(Method::DenoisedInterpolation, move |target| {
-        let weights = interpolation_weights(target, profiles.training.keys());
+        let weights = interpolation_weights(target, profiles.alike(target));
         let denoised = signal.mix(whitened, &weights).ok_or(Abstains::NoDose)?;
-        let shrink = edge_of(target, profiles.training.keys()).and_then(|edge| shrinks.get(&edge));
+        let shrink = edge_of(target, profiles.alike(target)).and_then(|edge| shrinks.get(&edge));
         let Some(&shrink) = shrink else { return Ok(denoised) };
         let control = profiles.control(&target.context)?;
         Ok(shifted(control, shrink as f32, &denoised, control))
@@ -117,10 +117,10 @@ fn edge_shrinks(profiles: &Profiles, whitened: &Whitened) -> Result<BTreeMap<Edg
     let all: Vec<&Treatment> = profiles.training.keys().collect();
     let mut sums = BTreeMap::<Edge, (usize, f64, f64)>::new();
     for fold in 0..N_FOLDS.min(all.len()) {
-        let left_out: Vec<&Treatment> = all.iter().copied().skip(fold).step_by(N_FOLDS).collect();
-        let Some(signal) = Signal::of(whitened, |treatment| !left_out.contains(&treatment)) else { continue };
+        let left_out: BTreeSet<&Treatment> = all.iter().copied().skip(fold).step_by(N_FOLDS).collect();
+        let Some(signal) = Signal::of(whitened, |treatment| !left_out.contains(treatment)) else { continue };
         for target in left_out {
-            let others = || all.iter().copied().filter(|other| *other != target);
+            let others = || profiles.alike(target).filter(|other| *other != target);
             let Some(edge) = edge_of(target, others()) else { continue };
             let Ok(control) = profiles.control(&target.context) else { continue };
             let Some(denoised) = signal.mix(whitened, &interpolation_weights(target, others())) else { continue };

@@ -25,7 +25,7 @@ pub fn dose_position(target: &Treatment, training: &Rows) -> DosePosition {
 /// For sets the distance is Euclidean over the members' log10 doses. Abstains from unseen series.
 pub fn nearest_dose(profiles: &Profiles) -> Fitted<'_> {
     profiles.fitted(Method::NearestDose, |target| {
-        let series = series_of(target, profiles.training.keys());
+        let series = series_of(target, profiles.alike(target));
         mix(&nearest_weights(target, &series), profiles).ok_or(Abstains::NoDose)
     })
 }
@@ -36,7 +36,7 @@ pub fn nearest_dose(profiles: &Profiles) -> Fitted<'_> {
 /// neighbors, the interpolations are averaged, those with doses on both sides before the others. Abstains from unseen series.
 pub fn interpolation(profiles: &Profiles) -> Fitted<'_> {
     profiles.fitted(Method::Interpolation, |target| {
-        mix(&interpolation_weights(target, profiles.training.keys()), profiles).ok_or(Abstains::NoDose)
+        mix(&interpolation_weights(target, profiles.alike(target)), profiles).ok_or(Abstains::NoDose)
     })
 }
 

@@ -116,8 +116,8 @@ impl Asked<'_> {
             (0, Some(card), true) => command(&["cytonaut", "run"], vec![card.to_string_lossy().into_owned()]),
             (0, None, true) => command(&["cytonaut", "run"], paths().collect()),
             (_, Some(card), _) => {
-                let inspect = command(&["cytonaut", "inspect"], vec![card.to_string_lossy().into_owned()]);
-                format!("fill in {}, then\n      {inspect}", card.display())
+                let run = command(&["cytonaut", "run"], vec![card.to_string_lossy().into_owned()]);
+                format!("fill in {}, then\n      {run}", card.display())
             }
             (_, None, _) => {
                 let card = ["--write-card".to_owned(), "dataset.toml".to_owned()];

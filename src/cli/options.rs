@@ -162,17 +162,23 @@ fn is_card(text: &str) -> bool {
     !only_shared && !has_section
 }
 
-/// What a run of data is called: the folder of its card, or that of the table without its endings.
+/// What a run of data is called: as its card, or as the folder of a card that is called `dataset.toml`; else as the table
+/// or folder, without its endings.
 fn name_of(source: &Source, first: &Path) -> String {
-    let folder = match &source.card {
+    let is_named = |card: &&PathBuf| card.file_name().is_none_or(|name| name != CARD);
+    let place = match &source.card {
+        Some(card) if is_named(&card) => card.clone(),
         Some(card) => card.parent().map(Path::to_path_buf).unwrap_or_default(),
         None => first.to_path_buf(),
     };
-    let folder = folder.canonicalize().unwrap_or(folder);
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = if folder.is_dir() { name.as_str() } else { name.split('.').next().unwrap_or_default() };
+    let place = place.canonicalize().unwrap_or(place);
+    let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = if place.is_dir() { name.as_str() } else { name.split('.').next().unwrap_or_default() };
     if stem.is_empty() { "run".to_owned() } else { stem.to_owned() }
 }
+
+/// What a card is called that speaks of the folder it lies in.
+const CARD: &str = "dataset.toml";
 
 /// Shows the settings that were chosen, as the lines of a configuration.
 fn say_chosen(choices: &[Choice]) {

@@ -252,6 +252,9 @@ struct Told<'a> {
     notes: Vec<String>,
 }
 
+/// Names from which on a control in a single row is a surprise.
+const MANY_NAMES: usize = 20;
+
 impl<'a> Told<'a> {
     fn of(names: &BTreeMap<&'a str, Named>, column: &str, card: &Card) -> Self {
         let standings: Vec<(Standing, &'a str, &Named)> =
@@ -309,6 +312,15 @@ impl<'a> Told<'a> {
                 "negative controls go by several names and are taken together: {}; if only some of them are what \
                  effects are measured against, list these under [controls] in a card",
                 listed(&clear)
+            ));
+        }
+        if let ([(name, named)], true) = (clear.as_slice(), names.len() >= MANY_NAMES)
+            && named.n_rows == 1
+        {
+            told.notes.push(format!(
+                "`{name}` (1 row of {} names) is taken as the negative control, by its name; if it is a perturbation, such as \
+                 a gene of this name, say so: `negative = {{ values = [] }}` under [controls] in a card, or list the controls",
+                names.len()
             ));
         }
         let positive = with(Standing::PositiveControl);

@@ -5,7 +5,7 @@ use super::error::LoadError;
 use super::mapping::{ColumnRole, MappedColumn, Mapping, plain};
 use super::sets::Sets;
 use super::table::RawTable;
-use super::{cells, controls, dose, identity, kind, plates, rows};
+use super::{cells, companions, controls, dose, identity, kind, plates, rows};
 use crate::screen::{DoseUnit, Role, Unit};
 
 /// Highest dose that screens apply as a rule, in µM.
@@ -36,6 +36,7 @@ pub(super) fn read(table: &mut RawTable, mapping: &mut Mapping, card: &Card) -> 
     notes.extend(plates::tell_apart(table, mapping, card, &roles)?);
     if sets.is_none() {
         notes.extend(identity::notes(table, mapping, &roles));
+        notes.extend(companions::notes(table, mapping, &roles));
     }
     map_kind(table, mapping, card, &roles);
     let mut units = match &sets {

@@ -16,7 +16,7 @@ use super::table::RawTable;
 use crate::screen::Role;
 
 /// Parts of the names of columns that identify what was applied.
-const IDENTITIES: [&str; 24] = [
+pub(super) const IDENTITIES: [&str; 24] = [
     "pert_id",
     "pert_iname",
     "pert_name",
@@ -78,59 +78,5 @@ pub(super) fn notes(table: &RawTable, mapping: &Mapping, roles: &[Role]) -> Vec<
             if values.len() > examples.len() { ", …" } else { "" }
         ))
     };
-    candidates.filter_map(of_column).chain(companions(table, mapping, roles)).collect()
-}
-
-/// Parts of the names of columns that may say what was applied together with the perturbation.
-const COMPANIONS: [&str; 14] = [
-    "compound",
-    "cmpd",
-    "drug",
-    "treatment",
-    "stimulus",
-    "stimulation",
-    "ligand",
-    "cytokine",
-    "inhibitor",
-    "agonist",
-    "antagonist",
-    "combo",
-    "partner",
-    "anchor",
-];
-
-/// A note for each column of names that differ where perturbation and dose are the same.
-fn companions(table: &RawTable, mapping: &Mapping, roles: &[Role]) -> Vec<String> {
-    let Some(name_column) = mapping.column(ColumnRole::Perturbation) else { return Vec::new() };
-    let Some(names) = table.text(name_column) else { return Vec::new() };
-    let doses = mapping.column(ColumnRole::Dose).and_then(|column| table.text(column));
-    let may_be = |column: &str| {
-        let name = plain(column);
-        let has_role = mapping.columns.iter().any(|mapped| mapped.column == column);
-        let is_identity = IDENTITIES.iter().any(|word| name.contains(word));
-        !has_role && !is_identity && name.split('_').any(|word| COMPANIONS.iter().any(|part| word.contains(part)))
-    };
-    let of_column = |column: &str| {
-        let values = table.text(column)?;
-        // Of names, not of numbers.
-        let n_numbers = values.iter().flatten().filter(|value| value.parse::<f64>().is_ok()).count();
-        if 2 * n_numbers >= values.iter().flatten().count() {
-            return None;
-        }
-        let mut together = BTreeMap::<(&str, Option<&str>), BTreeSet<&str>>::new();
-        for (row, _) in roles.iter().enumerate().filter(|(_, role)| role.is_treated()) {
-            let dose = doses.and_then(|doses| doses[row].as_deref());
-            let value = values[row].as_deref().unwrap_or("nothing");
-            together.entry((names[row].as_deref()?, dose)).or_default().insert(value);
-        }
-        let ((name, _), several) = together.iter().find(|(_, values)| values.len() > 1)?;
-        let examples: Vec<&str> = several.iter().take(3).copied().collect();
-        Some(format!(
-            "`{column}` differs in wells of one treatment (`{name}`: {}), which are taken as the same; if it names what was \
-             applied as well, declare both as `perturbation = [\"{name_column}\", \"{column}\"]` under [columns]",
-            examples.join(", ")
-        ))
-    };
-    let columns = table.columns.iter().map(|column| column.name.as_str()).filter(|column| may_be(column));
-    columns.filter_map(of_column).collect()
+    candidates.filter_map(of_column).collect()
 }

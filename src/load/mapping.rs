@@ -134,7 +134,7 @@ impl ColumnRole {
     pub(super) fn usual_names(self) -> &'static [&'static str] {
         match self {
             Self::Plate => &["plate", "assay_plate_barcode", "plate_barcode", "barcode", "plate_id", "plate_name"],
-            Self::Well => &["well", "well_name", "well_position", "address"],
+            Self::Well => &["well", "well_name", "well_position", "well_id", "destination_well", "address"],
             Self::Site => &[
                 "site",
                 "field",

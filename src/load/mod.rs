@@ -7,6 +7,7 @@
 mod annotated;
 mod card;
 mod cells;
+mod companions;
 mod compare;
 mod controls;
 mod csv;

@@ -14,7 +14,7 @@ pub struct RankConfig {
     pub target: String,
     /// Where the cells start, as a query over treated wells; empty starts from the negative controls.
     pub start: String,
-    /// The context in which to rank; empty takes the one with most wells of the target, or without a target the first.
+    /// The context in which to rank; empty takes the one with most wells of the target, or without a target with most treatments.
     pub context: String,
     /// Which interventions are candidates.
     pub candidates: Candidates,

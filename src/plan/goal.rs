@@ -184,27 +184,34 @@ impl Goal {
 
 /// The context that most of `rows` are of; of several, the first by name.
 fn most_common_context(screen: &Screen, rows: &[usize]) -> String {
-    let mut counts = BTreeMap::<&str, usize>::new();
-    rows.iter().for_each(|&row| *counts.entry(screen.unit(row).context.as_str()).or_default() += 1);
-    let most = counts.values().copied().max();
-    let found = counts.into_iter().find(|(_, count)| Some(*count) == most);
-    found.map_or_else(String::new, |(context, _)| context.to_owned())
+    let mut n_rows = BTreeMap::<String, usize>::new();
+    rows.iter().for_each(|&row| *n_rows.entry(screen.unit(row).context.clone()).or_default() += 1);
+    most_common(n_rows)
 }
 
-/// The context asked for, or the first of the screen where none is.
+/// The name with the largest count; of several, the first.
+fn most_common(counts: BTreeMap<String, usize>) -> String {
+    let most = counts.values().copied().max();
+    counts.into_iter().find(|(_, count)| Some(*count) == most).map(|(name, _)| name).unwrap_or_default()
+}
+
+/// The context asked for, or where none is, the one with most treatments; of several, the first by name.
 pub(crate) fn context_of(screen: &Screen, wanted: &str) -> Result<String, PlanError> {
-    let mut contexts: Vec<String> = screen.treatments().into_keys().map(|treatment| treatment.context).collect();
-    contexts.sort();
-    contexts.dedup();
-    let context = if wanted.is_empty() { contexts.first().map_or("", String::as_str) } else { wanted };
-    if !contexts.iter().any(|known| known == context) {
-        let known = match contexts.as_slice() {
+    let mut n_treatments = BTreeMap::<String, usize>::new();
+    for treatment in screen.treatments().into_keys() {
+        *n_treatments.entry(treatment.context).or_default() += 1;
+    }
+    if wanted.is_empty() {
+        return Ok(most_common(n_treatments));
+    }
+    if !n_treatments.contains_key(wanted) {
+        let known = match n_treatments.keys().collect::<Vec<_>>().as_slice() {
             [only] if only.is_empty() => "one context without a name, so leave `--context` out".to_owned(),
             contexts => contexts.iter().map(|context| format!("`{context}`")).collect::<Vec<_>>().join(", "),
         };
-        return Err(PlanError::Context { context: context.to_owned(), known });
+        return Err(PlanError::Context { context: wanted.to_owned(), known });
     }
-    Ok(context.to_owned())
+    Ok(wanted.to_owned())
 }
 
 /// A sentence on the contexts that are not ranked; empty where there are none.

@@ -205,7 +205,8 @@ pub fn rank_finished(
 pub fn activity(screen: &Screen) -> Result<Activity, StudyError> {
     match screen.row_kind() {
         RowKind::Profile => Ok(Activity::of(screen)?),
-        _ => Err(StudyError::NoTarget),
+        RowKind::TrackWindow => Err(StudyError::Tracks { what: "`rank`" }),
+        RowKind::Crop | RowKind::FollowedCrop => Err(StudyError::NoTarget),
     }
 }
 

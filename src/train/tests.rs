@@ -307,7 +307,8 @@ fn micro_batches_take_the_step_of_the_whole_batch() {
         }
         for (name, array) in &found {
             for (found, expected) in array.values.iter().zip(&expected[name].values) {
-                assert!((found - expected).abs() < 1e-5, "{name}: {found} is not {expected}");
+                // A hundredth of a step: AdamW divides rounding of small gradients by their size.
+                assert!((found - expected).abs() < 5e-5, "{name}: {found} is not {expected}");
             }
         }
     }

@@ -172,7 +172,7 @@ fn is_place(words: &[&str]) -> bool {
     }
 }
 
-/// A name in which a concentration is spoken of, or that ends in the unit of one.
+/// A name in which a concentration is spoken of, or that is or ends in the unit of one.
 pub(in crate::load) fn is_dose(name: &str) -> bool {
     const DOSES: [&str; 13] = [
         "konzentration",
@@ -230,8 +230,11 @@ pub(in crate::load) fn is_dose(name: &str) -> bool {
     let words: Vec<&str> = plain.split('_').collect();
     // `forskolin_um` is a dose, `length_um` is a size.
     let ends_in_unit = words.len() > 1 && words.last().is_some_and(|last| ["um", "nm", "mm"].contains(last));
-    let is_amount = ends_in_unit && !words.iter().any(|word| SIZES.contains(word));
-    has_unit || is_amount || words.iter().any(|word| DOSES.contains(word))
+    let ends_in_mass = matches!(words.as_slice(), [_, .., "ng" | "ug" | "mg", "ml" | "l"]);
+    let is_amount = ends_in_mass || ends_in_unit && !words.iter().any(|word| SIZES.contains(word));
+    // A column that is called by a unit alone, or by what stands for a dose.
+    let is_alone = ["um", "nm", "mm", "moi", "pconc", "dilution", "ng_ml"].contains(&plain.as_str());
+    has_unit || is_amount || is_alone || words.iter().any(|word| DOSES.contains(word))
 }
 
 /// `n_drugs`, `number of compounds`, `good_guides`, `replicate count`.
