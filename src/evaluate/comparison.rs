@@ -203,27 +203,40 @@ struct Chosen<'a> {
 }
 
 impl<'a> Chosen<'a> {
-    /// `None` of nothing. A value with which a training diverged is chosen last.
+    /// `None` of nothing. A value with which a training diverged is chosen last; where no validation unit was answered, the
+    /// middle value stands, which is that of the configuration.
     fn of(all: Vec<&'a Judgment>) -> Option<Self> {
         let mut by_setting = BTreeMap::<&str, Vec<&Judgment>>::new();
         for judgment in &all {
             by_setting.entry(&judgment.trial.setting).or_default().push(judgment);
         }
-        let error = |trials: &[&Judgment]| {
-            let of = |judgment: &&Judgment| mean_error(&judgment.validation).unwrap_or(f64::INFINITY);
-            trials.iter().map(of).sum::<f64>() / trials.len() as f64
+        let mut settings: Vec<(f64, &str, Vec<&Judgment>)> =
+            by_setting.into_iter().map(|(setting, trials)| (value_of(setting), setting, trials)).collect();
+        settings.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let error = |trials: &[&Judgment]| -> Option<f64> {
+            if trials.iter().any(|judgment| judgment.ending == Ending::Diverged) {
+                return Some(f64::INFINITY);
+            }
+            let errors: Vec<f64> = trials.iter().filter_map(|judgment| mean_error(&judgment.validation)).collect();
+            (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64)
         };
-        let errors: Vec<f64> = by_setting.values().map(|trials| error(trials)).collect();
-        let (setting, with_setting) =
-            by_setting.iter().zip(&errors).min_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(best, _)| best)?;
-        let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = errors.iter().copied().fold(0.0, f64::max);
+        let errors: Option<Vec<f64>> = settings.iter().map(|(_, _, trials)| error(trials)).collect();
+        let chosen = match &errors {
+            Some(errors) => (0..errors.len()).min_by(|&one, &other| errors[one].total_cmp(&errors[other]))?,
+            None => settings.len() / 2,
+        };
+        let sensitivity = errors.filter(|errors| errors.len() > 1).and_then(|errors| {
+            let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = errors.iter().copied().fold(0.0, f64::max);
+            (least > 0.0 && least.is_finite()).then_some(most / least - 1.0)
+        });
+        let (_, setting, with_setting) = settings.into_iter().nth(chosen)?;
         let is_trained = all.iter().any(|judgment| judgment.ending != Ending::Fitted);
         Some(Self {
-            setting: (*setting).to_owned(),
-            with_setting: with_setting.clone(),
+            setting: setting.to_owned(),
+            with_setting,
             failed: is_trained.then(|| (all.iter().filter(|judgment| judgment.failed()).count(), all.len())),
-            sensitivity: (errors.len() > 1 && least > 0.0).then(|| most / least - 1.0),
+            sensitivity,
         })
     }
 
@@ -293,6 +306,11 @@ impl<'a> Chosen<'a> {
         let (first, second): (Vec<f64>, Vec<f64>) = both.iter().map(|(_, own, theirs)| (*own, *theirs)).unzip();
         Ok(Some(bootstrap.paired_difference(&first, &second, &units)?))
     }
+}
+
+/// The number in `lambda=0.05`; 0 where there is none.
+fn value_of(setting: &str) -> f64 {
+    setting.split('=').nth(1).and_then(|value| value.parse().ok()).unwrap_or(0.0)
 }
 
 fn mean_error(judged: &[Judged]) -> Option<f64> {

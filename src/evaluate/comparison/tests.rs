@@ -58,6 +58,14 @@ fn validation_chooses_the_setting_whatever_the_test_units_say() {
 }
 
 #[test]
+fn without_validation_units_the_value_of_the_configuration_stands() {
+    let unjudged = |setting: &str| Judgment { validation: Vec::new(), ..judgment("lewm", setting, 1, 0.0, 1.0) };
+    let judgments = ["lambda=0.02", "lambda=0.05", "lambda=0.125"].map(unjudged);
+    let comparison = compared(&judgments, &["lewm"]);
+    assert_eq!((comparison.lines[0].setting.as_str(), comparison.lines[0].sensitivity), ("lambda=0.05", None));
+}
+
+#[test]
 fn differences_are_of_the_same_units_and_seeds() {
     let mut theirs = judgment("ema", "momentum=0.9", 1, 0.5, 1.4);
     // A unit that the other says nothing of takes no part, however far it is off.
