@@ -153,6 +153,8 @@ fn card_text(told: Told, folder: &Path) -> String {
         let of_role = mapping.columns.iter().filter(|mapped| mapped.role == role);
         of_role.map(|mapped| mapped.column.as_str()).collect()
     };
+    // Once the names of files are read, they say what these are.
+    let is_provisional = told_by_pattern(gaps);
     for role in ColumnRole::ALL.into_iter().filter(|role| *role != ColumnRole::Context && !is_made(*role)) {
         let word = role.word();
         let mapped = mapping.columns.iter().find(|mapped| mapped.role == role);
@@ -165,6 +167,7 @@ fn card_text(told: Told, folder: &Path) -> String {
             }
             // Of rows and columns, or of a declaration, it is made again.
             (_, Some(mapped)) if mapped.is_made => line(format!("# {word} = \"…\"  # {}", mapped.why)),
+            (None, Some(_)) if is_provisional => {}
             (_, Some(mapped)) => line(format!("{word} = {}  # {}", quoted(&mapped.column), mapped.why)),
             (_, None) => {}
         }
@@ -390,10 +393,16 @@ fn append_declared(text: &mut String, card: &Card) {
     }
 }
 
+/// Whether a pattern is still to say what the names of image files mean.
+fn told_by_pattern(gaps: &[Gap]) -> bool {
+    gaps.iter().any(|gap| gap.lines.iter().any(|line| line.text.starts_with("pattern")))
+}
+
 /// The section of images, as it was declared or found.
 fn append_images(text: &mut String, images: &ImageSettings, open: &[String]) {
     let is_empty = |value: &toml::Value| match value {
-        toml::Value::Array(array) => array.is_empty(),
+        // Of images whose names are not read yet, the channel has none.
+        toml::Value::Array(array) => array.iter().all(|value| value.as_str() == Some("")),
         toml::Value::Table(table) => table.is_empty(),
         _ => false,
     };
