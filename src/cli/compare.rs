@@ -15,8 +15,9 @@ use crate::train::Stop;
 
 /// Compare training objectives on your screen: teacher-free, EMA teacher, VICReg, frozen
 ///
-/// Trains a model of each objective on shares of the training data, from several seeds and with three values of the knob that it
-/// depends on most, and judges all of them by what they predict of held-out units, beside simple methods.
+/// Trains a model of each objective on shares of the training data, from several seeds and with three
+/// values of the knob that it depends on most, and judges all of them by what they predict of
+/// held-out units, next to simple methods. Each training is one model.
 /// The last sentences say what to use. A comparison that was stopped is resumed by the same command.
 ///
 /// Examples:

@@ -90,7 +90,7 @@ pub struct Judgment {
 }
 
 impl Judgment {
-    /// Whether training failed: its latents collapsed, or a loss was no number.
+    /// Whether training failed: its latents collapsed, or a loss is not a number.
     fn failed(&self) -> bool {
         match self.ending {
             Ending::Trained(latents) => latents.collapsed,

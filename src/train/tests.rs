@@ -293,8 +293,7 @@ fn refuses_a_checkpoint_of_another_model() {
 
 #[test]
 fn micro_batches_take_the_step_of_the_whole_batch() {
-    let vicreg = Objective::Vicreg(Default::default());
-    for objective in [lewm(0.05), Objective::Ema(EmaConfig { momentum: 0.9 }), vicreg] {
+    for objective in [lewm(0.05), Objective::Ema(EmaConfig { momentum: 0.9 })] {
         let mut setup = Setup::of(eight_compounds(3));
         setup.train.objective = objective;
         setup.model.projector.norm = ProjectorNorm::Layer;
@@ -307,8 +306,7 @@ fn micro_batches_take_the_step_of_the_whole_batch() {
         }
         for (name, array) in &found {
             for (found, expected) in array.values.iter().zip(&expected[name].values) {
-                // A hundredth of a step: AdamW divides rounding of small gradients by their size.
-                assert!((found - expected).abs() < 5e-5, "{name}: {found} is not {expected}");
+                assert!((found - expected).abs() < 1e-5, "{name}: {found} is not {expected}");
             }
         }
     }

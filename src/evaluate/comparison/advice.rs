@@ -20,7 +20,7 @@ impl Comparison {
         sentences.extend(self.failures().into_iter().map(|(objective, failed, all)| match failed {
             0 => format!("`{objective}`: none of {all} trainings failed"),
             _ => format!(
-                "`{objective}`: {failed} of {all} trainings failed (latents collapsed, or a loss was no number)"
+                "`{objective}`: {failed} of {all} trainings failed (latents collapsed, or a loss is not a number)"
             ),
         }));
         if networks.len() > 1 {

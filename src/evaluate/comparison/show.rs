@@ -122,7 +122,8 @@ impl Comparison {
         all
     }
 
-    /// A table for each share of the data, in 80 columns.
+    /// A table for each share of the data, in 80 columns: the last of them says how far the errors of seeds lie apart, or of
+    /// how many items they are, where that differs.
     pub fn render(&self) -> String {
         let mut percents: Vec<usize> = self.lines.iter().map(|line| line.percent).collect();
         percents.dedup();
@@ -133,26 +134,30 @@ impl Comparison {
     }
 
     fn table_of(&self, percent: usize) -> TextTable {
+        let lines: Vec<&Line> = self.lines.iter().filter(|line| line.percent == percent).collect();
+        let n_items = |line: &Line| line.scores.get(ERROR).map_or(0, |estimate| estimate.n_items);
+        // Errors of different units do not compare, which is more to know than how far seeds lie apart.
+        let differ = lines.windows(2).any(|pair| n_items(pair[0]) != n_items(pair[1]));
         let metrics = self.metrics();
         let others = metrics.iter().copied().filter(|metric| *metric != ERROR);
-        let heads = [("objective", Side::Left), ("setting", Side::Left), ("failed", Side::Right)];
-        let heads = heads.into_iter().chain([(ERROR, Side::Right), ("95 % interval", Side::Right)]);
+        let heads = [("objective", Side::Left), ("failed", Side::Right), (ERROR, Side::Right)];
+        let heads = heads.into_iter().chain([("95 % interval", Side::Right)]);
         let heads = heads.chain(others.clone().map(|metric| (metric, Side::Right)));
-        let mut text = TextTable::new(heads.chain([("seeds", Side::Right), ("items", Side::Right)]));
-        for line in self.lines.iter().filter(|line| line.percent == percent) {
+        let mut text = TextTable::new(heads.chain([(if differ { "items" } else { "seeds" }, Side::Right)]));
+        for line in lines {
             let mean = |metric: &str| line.scores.get(metric).map_or("-".to_owned(), |one| format!("{:.3}", one.mean));
-            let estimate = line.scores.get(ERROR);
-            let interval = estimate.and_then(|estimate| estimate.interval);
+            let interval = line.scores.get(ERROR).and_then(|estimate| estimate.interval);
             let mut cells = vec![
-                line.objective.clone(),
-                line.setting.clone(),
+                format!("{} {}", line.objective, line.setting).trim_end().to_owned(),
                 line.failed.map_or(String::new(), |(failed, all)| format!("{failed}/{all}")),
                 mean(ERROR),
                 interval.map_or("-".to_owned(), |(lower, upper)| format!("{lower:.3} to {upper:.3}")),
             ];
             cells.extend(others.clone().map(mean));
-            cells.push(line.spread_over_seeds.map_or(String::new(), |spread| format!("±{spread:.3}")));
-            cells.push(estimate.map_or(String::new(), |estimate| estimate.n_items.to_string()));
+            cells.push(match differ {
+                true => n_items(line).to_string(),
+                false => line.spread_over_seeds.map_or(String::new(), |spread| format!("±{spread:.3}")),
+            });
             text.push(cells);
         }
         text
