@@ -2,7 +2,7 @@
 
 use super::card::Card;
 use super::error::LoadError;
-use super::mapping::{ColumnRole, MappedColumn, Mapping, plain};
+use super::mapping::{ColumnRole, MappedColumn, Mapping, plain, unit_in_name};
 use super::sets::Sets;
 use super::table::RawTable;
 use super::{cells, companions, controls, dose, identity, kind, plates, rows};
@@ -75,12 +75,17 @@ fn map_units_by_row(table: &RawTable, mapping: &mut Mapping, card: &Card) -> Opt
     let units = table.text(&column)?;
     let is_dosed = |row: &usize| doses[*row].as_deref().is_some_and(dose::is_positive);
     mapping.dose_unit_why = format!("`{column}` gives it row by row");
-    let declared = card.dose_unit?;
+    let dose_column = mapping.column(ColumnRole::Dose)?.to_owned();
+    let (declared, who) = match (card.dose_unit, unit_in_name(&dose_column)) {
+        (Some(unit), _) => (unit, "`dose_unit` of the card is".to_owned()),
+        (None, Some(unit)) => (unit, format!("the name `{dose_column}` says")),
+        (None, None) => return None,
+    };
     let of_row = |row: usize| DoseUnit::parse(units[row].as_deref()?).filter(|unit| *unit != declared);
     let others: Vec<DoseUnit> = (0..table.n_rows()).filter(is_dosed).filter_map(of_row).collect();
     let other = others.first()?;
     Some(format!(
-        "`dose_unit` of the card is {}, but `{column}` says {} and the like in {} rows with a dose; each row is read in \
+        "{who} {}, but `{column}` says {} and the like in {} rows with a dose; each row is read in \
          its own unit (set `dose_unit = \"\"` under [columns] to read all of them in {})",
         declared.word(),
         other.word(),

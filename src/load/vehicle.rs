@@ -145,6 +145,9 @@ pub(super) fn standing(name: &str) -> Option<Standing> {
     if SHORT.contains(&name.trim().to_lowercase().as_str()) {
         return Some(Standing::Short);
     }
+    if ["posctrl", "poscontrol", "poscon"].contains(&words.join("").as_str()) {
+        return Some(Standing::PositiveControl);
+    }
     let is_positive = words.iter().any(|word| ["positive", "pos", "poscon"].contains(word));
     // `staurosporine (pos ctrl)`, whatever else it says.
     if is_positive && words.iter().any(|word| ["control", "controls", "ctrl", "ctl"].contains(word)) {
@@ -282,7 +285,7 @@ mod tests {
         check(&["None", "media", "medium only", "PBS", "EtOH", "Ethanol 0.1%"], Some(Standing::Liquid));
         check(&["EMPTY", "blank", "unknown", "JCP2022_UNKNOWN", "JCP2022_999999", "no cells"], Some(Standing::Nothing));
         check(
-            &["JCP2022_037716", "positive control", "Pos. Ctrl 2", "staurosporine (pos ctrl)"],
+            &["JCP2022_037716", "positive control", "Pos. Ctrl 2", "PosCtrl", "poscon", "staurosporine (pos ctrl)"],
             Some(Standing::PositiveControl),
         );
         check(

@@ -50,6 +50,8 @@ fn a_dose_is_read_in_the_unit_of_its_row() {
     let loaded = Folder::new().with("t.csv", text).with("dataset.toml", card).load(&[""]).unwrap();
     assert_eq!(interventions(&loaded), ["a 0.3 µM", "b 1 µM"]);
     says(&loaded, &["`dose_unit` of the card is uM, but `pert_dose_unit` says nM and the like in 2 rows"]);
+    let loaded = of_rows("plate,compound,Dose (uM),dose_unit", &rows);
+    says(&loaded, &["the name `Dose (uM)` says uM, but `dose_unit` says nM and the like in 2 rows"]);
 
     let loaded = of_rows("plate,compound,dose", &["P,DMSO,0", "P,a,10 uM", "P,a,3 nM", "P,a,0.5mM"]);
     assert_eq!(interventions(&loaded), ["a 0.003 µM", "a 10 µM", "a 500 µM"]);
