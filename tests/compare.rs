@@ -72,5 +72,8 @@ fn what_cannot_be_compared_is_refused() {
     assert!(said.contains("objectives are lewm, ema, vicreg, frozen"), "{said}");
     let said = finish(comparison(folder.path(), &["--seeds=0"]), 2);
     assert!(said.contains("--seeds 0: expected at least 1"), "{said}");
+    fs::write(folder.path().join("manifest.json"), "{}").unwrap();
+    let said = finish(comparison(folder.path(), &[]), 2);
+    assert!(said.contains("is a run folder; give the comparison another one with --out"), "{said}");
     assert_eq!(n_trials(folder.path()), 0);
 }

@@ -9,9 +9,10 @@ use super::open_run::stop_on_signals;
 use super::options::{DeviceArgs, Overrides, Wanted};
 use super::progress::Reporter;
 use super::{AskedWrongly, print};
-use crate::study::{self, CompareSettings, Compared, Contender};
+use crate::run::Artifact;
+use crate::study::{self, CompareSettings, Compared};
 use crate::table::{counted_of, paragraph};
-use crate::train::Stop;
+use crate::train::{ObjectiveKind, Stop};
 
 /// Compare training objectives on your screen: teacher-free, EMA teacher, VICReg, frozen
 ///
@@ -35,7 +36,7 @@ pub(super) struct CompareArgs {
     out: Option<PathBuf>,
     /// Objectives; the first is compared with each of the others
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "lewm,ema,vicreg,frozen")]
-    objectives: Vec<Contender>,
+    objectives: Vec<ObjectiveKind>,
     /// Shares of the training data, in percent
     #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_value = "100,25", value_parser = percent)]
     percent: Vec<usize>,
@@ -57,7 +58,7 @@ pub(super) struct CompareArgs {
 impl CompareArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { paths, out, objectives, percent, seeds, shard, json, overrides, device } = self;
-        let settings = CompareSettings { contenders: once(objectives), percents: once(percent), seeds, shard };
+        let settings = CompareSettings { objectives: once(objectives), percents: once(percent), seeds, shard };
         if seeds == 0 {
             return Err(AskedWrongly("--seeds 0: expected at least 1".into()).into());
         }
@@ -65,6 +66,10 @@ impl CompareArgs {
         let Wanted { asked, loaded, name } = overrides.resolve(&paths)?;
         let config = &asked.config;
         let folder = out.unwrap_or_else(|| Path::new("runs").join(format!("{name}-compare")));
+        if Artifact::Manifest.path_in(&folder).is_file() {
+            let words = format!("{} is a run folder; give the comparison another one with --out", folder.display());
+            return Err(AskedWrongly(words).into());
+        }
         let reporter = Reporter::new(0, 0);
         let stop = Stop::default();
         stop_on_signals(&stop).map_err(|error| anyhow!("signals cannot be listened to: {error}"))?;

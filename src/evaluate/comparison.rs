@@ -22,7 +22,7 @@ pub const ERROR: &str = "error";
 pub const RECALL: &str = "recall";
 
 /// Which training it was.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
     /// Share of the training data in percent.
     pub percent: usize,
@@ -155,7 +155,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// What `judgments` come to; `order` is that of objectives and methods, the first of them being compared with the others.
+    /// What `judgments` come to, those of an objective in the order of the values of its knob; `order` is that of objectives and methods, the first of them being compared with the others.
     ///
     /// # Errors
     /// When scores are not finite.
@@ -204,15 +204,16 @@ struct Chosen<'a> {
 
 impl<'a> Chosen<'a> {
     /// `None` of nothing. A value with which a training diverged is chosen last; where no validation unit was answered, the
-    /// middle value stands, which is that of the configuration.
+    /// middle one of the values stands, in the order in which they were tried.
     fn of(all: Vec<&'a Judgment>) -> Option<Self> {
-        let mut by_setting = BTreeMap::<&str, Vec<&Judgment>>::new();
-        for judgment in &all {
-            by_setting.entry(&judgment.trial.setting).or_default().push(judgment);
+        let mut settings: Vec<(&str, Vec<&Judgment>)> = Vec::new();
+        for &judgment in &all {
+            let setting = judgment.trial.setting.as_str();
+            match settings.iter_mut().find(|(known, _)| *known == setting) {
+                Some((_, trials)) => trials.push(judgment),
+                None => settings.push((setting, vec![judgment])),
+            }
         }
-        let mut settings: Vec<(f64, &str, Vec<&Judgment>)> =
-            by_setting.into_iter().map(|(setting, trials)| (value_of(setting), setting, trials)).collect();
-        settings.sort_by(|one, other| one.0.total_cmp(&other.0));
         let error = |trials: &[&Judgment]| -> Option<f64> {
             if trials.iter().any(|judgment| judgment.ending == Ending::Diverged) {
                 return Some(f64::INFINITY);
@@ -220,7 +221,7 @@ impl<'a> Chosen<'a> {
             let errors: Vec<f64> = trials.iter().filter_map(|judgment| mean_error(&judgment.validation)).collect();
             (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64)
         };
-        let errors: Option<Vec<f64>> = settings.iter().map(|(_, _, trials)| error(trials)).collect();
+        let errors: Option<Vec<f64>> = settings.iter().map(|(_, trials)| error(trials)).collect();
         let chosen = match &errors {
             Some(errors) => (0..errors.len()).min_by(|&one, &other| errors[one].total_cmp(&errors[other]))?,
             None => settings.len() / 2,
@@ -230,7 +231,7 @@ impl<'a> Chosen<'a> {
             let most = errors.iter().copied().fold(0.0, f64::max);
             (least > 0.0 && least.is_finite()).then_some(most / least - 1.0)
         });
-        let (_, setting, with_setting) = settings.into_iter().nth(chosen)?;
+        let (setting, with_setting) = settings.into_iter().nth(chosen)?;
         let is_trained = all.iter().any(|judgment| judgment.ending != Ending::Fitted);
         Some(Self {
             setting: setting.to_owned(),
@@ -306,11 +307,6 @@ impl<'a> Chosen<'a> {
         let (first, second): (Vec<f64>, Vec<f64>) = both.iter().map(|(_, own, theirs)| (*own, *theirs)).unzip();
         Ok(Some(bootstrap.paired_difference(&first, &second, &units)?))
     }
-}
-
-/// The number in `lambda=0.05`; 0 where there is none.
-fn value_of(setting: &str) -> f64 {
-    setting.split('=').nth(1).and_then(|value| value.parse().ok()).unwrap_or(0.0)
 }
 
 fn mean_error(judged: &[Judged]) -> Option<f64> {

@@ -7,6 +7,12 @@ use std::fmt::Write as _;
 /// Colors and fonts of a figure outside the page.
 const FILE_STYLE: &str = include_str!("page/figure.css");
 
+/// Width and height of a panel over doses, in pixels.
+const DOSE_PANEL: (f64, f64) = (260.0, 170.0);
+
+/// Where the vertical axis of a panel over doses ends, from above.
+pub(super) const DOSE_BOTTOM: f64 = DOSE_PANEL.1 - 34.0;
+
 /// Where a word stands about its point.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Anchor {
@@ -28,6 +34,24 @@ pub(super) struct Drawing {
 impl Drawing {
     pub(super) fn new(width: f64, height: f64, label: impl Into<String>) -> Self {
         Self { width, height, label: label.into(), body: String::new() }
+    }
+
+    /// A small panel over log dose with the grid of `vertical`, ticks and their unit; and its horizontal axis.
+    pub(super) fn by_dose(label: impl Into<String>, doses: impl Iterator<Item = f64>, vertical: &Axis) -> (Self, Axis) {
+        let (width, height) = DOSE_PANEL;
+        let (left, right, bottom) = (34.0, width - 8.0, DOSE_BOTTOM);
+        let horizontal = Axis::log_over(doses, left, right);
+        let mut drawing = Self::new(width, height, label);
+        for (value, text) in vertical.ticks(3) {
+            drawing.line("grid", (left, vertical.at(value)), (right, vertical.at(value)));
+            drawing.text("tick", (left - 5.0, vertical.at(value) + 4.0), Anchor::End, &text);
+        }
+        for (dose, text) in horizontal.ticks(4) {
+            drawing.line("grid", (horizontal.at(dose), bottom), (horizontal.at(dose), bottom + 4.0));
+            drawing.text("tick", (horizontal.at(dose), bottom + 16.0), Anchor::Middle, &text);
+        }
+        drawing.text("tick", (right, height - 4.0), Anchor::End, "dose in µM");
+        (drawing, horizontal)
     }
 
     pub(super) fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {

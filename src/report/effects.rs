@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::drawing::{Anchor, Axis, Drawing, plain};
+use super::drawing::{Axis, DOSE_BOTTOM, Drawing, plain};
 use crate::table::{FileError, Table};
 
 /// Perturbations that are drawn.
 const MOST: usize = 12;
-
-/// Width and height of a panel, in pixels.
-const PANEL: (f64, f64) = (260.0, 170.0);
 
 /// The section: a panel for each of the perturbations with the largest effects.
 #[derive(Debug, Serialize)]
@@ -69,7 +66,7 @@ impl Effects {
             return Ok(None);
         }
         let all = groups.iter().flat_map(|(_, doses)| &doses.wells).map(|(_, value)| *value);
-        let vertical = Axis::over(all.chain([0.0]), PANEL.1 - 34.0, 8.0);
+        let vertical = Axis::over(all.chain([0.0]), DOSE_BOTTOM, 8.0);
         let (mut panels, mut drawings) = (Vec::new(), Vec::new());
         for (title, doses) in groups {
             let drawing = drawn(&title, &doses, &vertical);
@@ -89,20 +86,9 @@ impl Effects {
 }
 
 fn drawn(title: &str, doses: &Doses, vertical: &Axis) -> Drawing {
-    let (width, height) = PANEL;
-    let (left, right, bottom) = (34.0, width - 8.0, height - 34.0);
-    let horizontal = Axis::log_over(doses.wells.iter().map(|(dose, _)| *dose), left, right);
     let label = format!("Distance to controls of wells of {title} by dose; the table below has the medians");
-    let mut drawing = Drawing::new(width, height, label);
-    for (value, text) in vertical.ticks(3) {
-        drawing.line("grid", (left, vertical.at(value)), (right, vertical.at(value)));
-        drawing.text("tick", (left - 5.0, vertical.at(value) + 4.0), Anchor::End, &text);
-    }
-    for (dose, text) in horizontal.ticks(4) {
-        drawing.line("grid", (horizontal.at(dose), bottom), (horizontal.at(dose), bottom + 4.0));
-        drawing.text("tick", (horizontal.at(dose), bottom + 16.0), Anchor::Middle, &text);
-    }
-    drawing.text("tick", (right, height - 4.0), Anchor::End, "dose in µM");
+    let (mut drawing, horizontal) = Drawing::by_dose(label, doses.wells.iter().map(|(dose, _)| *dose), vertical);
+    let (left, right) = horizontal.span();
     drawing.line("ceiling", (left, vertical.at(1.0)), (right, vertical.at(1.0)));
     let medians: Vec<(f64, f64)> =
         doses.medians.values().map(|(dose, median, _)| (horizontal.at(*dose), vertical.at(*median))).collect();

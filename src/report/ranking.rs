@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::drawing::{Anchor, Axis, Drawing, plain};
+use super::drawing::{Axis, DOSE_BOTTOM, Drawing, plain};
 use crate::plan::{RankedIntervention, Ranking};
 use crate::screen::Micromolar;
 
@@ -16,9 +16,6 @@ const MOST_LADDERS: usize = 8;
 
 /// Width and height of a drawn score, in pixels.
 const SCORE: (f64, f64) = (140.0, 18.0);
-
-/// Width and height of a panel of doses, in pixels.
-const PANEL: (f64, f64) = (260.0, 170.0);
 
 /// The section.
 #[derive(Debug, Serialize)]
@@ -169,7 +166,7 @@ fn ladders(ranking: &Ranking) -> Vec<(Ladder, String, Drawing)> {
     groups.sort_by_key(|(_, rows)| rows.iter().map(|(_, row)| row.rank).min());
     groups.truncate(MOST_LADDERS);
     let ends = groups.iter().flat_map(|(_, rows)| rows).flat_map(|(_, row)| [Some(row.score), row.lower, row.upper]);
-    let vertical = Axis::over(ends.flatten().map(|value| value.max(-1.0)).chain([0.0, 1.0]), PANEL.1 - 34.0, 8.0);
+    let vertical = Axis::over(ends.flatten().map(|value| value.max(-1.0)).chain([0.0, 1.0]), DOSE_BOTTOM, 8.0);
     let mut found = Vec::new();
     for ((name, context), mut rows) in groups {
         rows.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -186,20 +183,9 @@ fn ladders(ranking: &Ranking) -> Vec<(Ladder, String, Drawing)> {
 }
 
 fn ladder_drawing(title: &str, rows: &[(f64, &RankedIntervention)], vertical: &Axis) -> Drawing {
-    let (width, height) = PANEL;
-    let (left, right, bottom) = (34.0, width - 8.0, height - 34.0);
-    let horizontal = Axis::log_over(rows.iter().map(|(dose, _)| *dose), left, right);
-    let mut drawing = Drawing::new(width, height, format!("Score of {title} by dose; the table below has the numbers"));
-    for (value, text) in vertical.ticks(3) {
-        drawing.line("grid", (left, vertical.at(value)), (right, vertical.at(value)));
-        drawing.text("tick", (left - 5.0, vertical.at(value) + 4.0), Anchor::End, &text);
-    }
-    for (dose, text) in horizontal.ticks(4) {
-        drawing.line("grid", (horizontal.at(dose), bottom), (horizontal.at(dose), bottom + 4.0));
-        drawing.text("tick", (horizontal.at(dose), bottom + 16.0), Anchor::Middle, &text);
-    }
-    drawing.text("tick", (right, height - 4.0), Anchor::End, "dose in µM");
-    let floor = |value: f64| vertical.at(value).min(bottom);
+    let label = format!("Score of {title} by dose; the table below has the numbers");
+    let (mut drawing, horizontal) = Drawing::by_dose(label, rows.iter().map(|(dose, _)| *dose), vertical);
+    let floor = |value: f64| vertical.at(value).min(DOSE_BOTTOM);
     let points: Vec<(f64, f64)> = rows.iter().map(|(dose, row)| (horizontal.at(*dose), floor(row.score))).collect();
     drawing.curve("curve learned", &points);
     for ((_, row), (x, y)) in rows.iter().zip(points) {

@@ -8,7 +8,7 @@ mod judge;
 mod knob;
 mod share;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -18,8 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::judge::{Judge, simple_methods};
-pub use self::knob::Contender;
-use self::knob::Knob;
+use self::knob::{Knob, knobs};
 use super::error::StudyError;
 use super::event::Event;
 use super::refuse::{Wanted, refuse};
@@ -32,13 +31,13 @@ use crate::predict::Decoder;
 use crate::run::RunError;
 use crate::screen::RowKind;
 use crate::table::{counted, read_json, write_json};
-use crate::train::{Recipe, Stop, TrainError, train_ensemble};
+use crate::train::{ObjectiveKind, Recipe, Stop, TrainError, train_ensemble};
 
 /// What is compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompareSettings {
     /// The objectives; the first is compared with each of the others.
-    pub contenders: Vec<Contender>,
+    pub objectives: Vec<ObjectiveKind>,
     /// Shares of the training data in percent.
     pub percents: Vec<usize>,
     /// Trainings of each objective, share and value of its knob; seeds are counted from that of the configuration.
@@ -100,21 +99,27 @@ pub fn compare(
         })
         .collect();
     let (shard, n_shards) = settings.shard;
-    let own: Vec<Draw> = draws.iter().copied().skip(shard - 1).step_by(n_shards).collect();
-    work.side_by_side(&own)?;
-    let (mut judgments, mut n_missing) = (Vec::new(), 0);
-    for trial in draws.iter().flat_map(|draw| work.files(*draw)) {
-        match work.read(&trial)? {
-            Some(kept) => judgments.extend(kept.judgments),
-            None => n_missing += 1,
+    let files: Vec<(usize, TrialFile)> =
+        draws.iter().enumerate().flat_map(|(index, draw)| work.files(*draw).map(move |file| (index, file))).collect();
+    let mut kept = files.iter().map(|(_, file)| work.read(file)).collect::<Result<Vec<_>, _>>()?;
+    let mut missing = BTreeMap::<usize, Vec<&TrialFile>>::new();
+    for ((index, file), _) in files.iter().zip(&kept).filter(|(_, kept)| kept.is_none()) {
+        if index % n_shards == shard - 1 {
+            missing.entry(*index).or_default().push(file);
         }
     }
+    work.side_by_side(missing.into_iter().map(|(index, files)| (draws[index], files)).collect())?;
+    // Other parts of the work may have made files meanwhile.
+    for ((_, file), kept) in files.iter().zip(&mut kept).filter(|(_, kept)| kept.is_none()) {
+        *kept = work.read(file)?;
+    }
     let folder = folder.to_owned();
+    let n_missing = kept.iter().filter(|kept| kept.is_none()).count();
     if n_missing > 0 {
         return Ok(Compared { folder, comparison: None, n_missing });
     }
-    judgments.sort_by(|one, other| one.trial.cmp(&other.trial));
-    let named: Vec<String> = settings.contenders.iter().map(|contender| contender.name().to_owned()).collect();
+    let judgments: Vec<Judgment> = kept.into_iter().flatten().flat_map(|kept| kept.judgments).collect();
+    let named: Vec<String> = settings.objectives.iter().map(ToString::to_string).collect();
     let simple: BTreeSet<String> = judgments
         .iter()
         .filter(|judgment| judgment.ending == Ending::Fitted)
@@ -159,17 +164,13 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// The files of a draw: one for each objective and value of its knob, and one for the simple methods of profiles.
-    fn files(&self, draw: Draw) -> Vec<TrialFile> {
-        let Draw { percent, seed } = draw;
-        let path = |name: String| self.folder.join(TRIALS).join(format!("{name}-{percent}-{seed}.json"));
-        let knobs = self.settings.contenders.iter().flat_map(|contender| contender.knobs(&self.config.train));
-        let mut files: Vec<TrialFile> = knobs
-            .map(|knob| TrialFile { path: path(format!("{}-{}", knob.contender.name(), knob.value)), knob: Some(knob) })
-            .collect();
-        if self.loaded.screen.row_kind() == RowKind::Profile {
-            files.push(TrialFile { path: path("simple".into()), knob: None });
-        }
-        files
+    fn files(&self, Draw { percent, seed }: Draw) -> impl Iterator<Item = TrialFile> {
+        let path = move |name: String| self.folder.join(TRIALS).join(format!("{name}-{percent}-{seed}.json"));
+        let knobs = self.settings.objectives.iter().flat_map(|&objective| knobs(objective, &self.config.train));
+        let trained = knobs
+            .map(move |knob| TrialFile { path: path(format!("{}-{}", knob.objective, knob.value)), knob: Some(knob) });
+        let has_simple = self.loaded.screen.row_kind() == RowKind::Profile;
+        trained.chain(has_simple.then(|| TrialFile { path: path("simple".into()), knob: None }))
     }
 
     /// What a file holds; `None` where it is not there.
@@ -184,20 +185,8 @@ impl Work<'_> {
         }
     }
 
-    /// Makes the missing files of `draws`, on one core each.
-    fn side_by_side(&self, draws: &[Draw]) -> Result<(), StudyError> {
-        let mut missing = Vec::new();
-        for &draw in draws {
-            let mut files = Vec::new();
-            for file in self.files(draw) {
-                if self.read(&file)?.is_none() {
-                    files.push(file);
-                }
-            }
-            if !files.is_empty() {
-                missing.push((draw, files));
-            }
-        }
+    /// Makes the missing files of draws, on one core each.
+    fn side_by_side(&self, missing: Vec<(Draw, Vec<&TrialFile>)>) -> Result<(), StudyError> {
         let n_files: usize = missing.iter().map(|(_, files)| files.len()).sum();
         if n_files == 0 {
             return Ok(());
@@ -232,7 +221,7 @@ impl Work<'_> {
     }
 
     /// Makes the files of one draw.
-    fn make(&self, draw: Draw, files: &[TrialFile], done: &Mutex<usize>, n_files: usize) -> Result<(), StudyError> {
+    fn make(&self, draw: Draw, files: &[&TrialFile], done: &Mutex<usize>, n_files: usize) -> Result<(), StudyError> {
         let prepared = share::prepare(self.config, self.loaded, draw)?;
         for file in files {
             if self.stop.is_asked() {
@@ -259,7 +248,7 @@ impl Work<'_> {
         let Self { config, device, stop, .. } = *self;
         let trial = Trial {
             percent: draw.percent,
-            objective: knob.contender.name().to_owned(),
+            objective: knob.objective.to_string(),
             setting: knob.in_words(),
             seed: draw.seed,
         };

@@ -20,7 +20,7 @@ mod split;
 mod who;
 
 pub use by_feature::rank_by_feature;
-pub use compare::{CompareSettings, Compared, Contender, compare};
+pub use compare::{CompareSettings, Compared, compare};
 pub use error::StudyError;
 pub use event::Event;
 pub use open::{fold_name, open};

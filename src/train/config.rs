@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::objective::{EmaConfig, Objective};
+use super::objective::{EmaConfig, Objective, ObjectiveKind};
 use crate::loss::{SigregConfig, VicregConfig};
 
 /// Settings of training.
@@ -67,37 +67,16 @@ struct Written {
     evaluate_every: usize,
     patience: usize,
     checkpoint_every: usize,
-    objective: Name,
+    objective: ObjectiveKind,
     sigreg: Option<SigregConfig>,
     ema: Option<EmaConfig>,
     vicreg: Option<VicregConfig>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Name {
-    Lewm,
-    Ema,
-    Vicreg,
-    Frozen,
-}
-
-impl Name {
-    /// The name of an objective, and that of the section that belongs to it alone.
-    fn of(objective: &Objective) -> Self {
-        match objective {
-            Objective::Lewm(_) => Self::Lewm,
-            Objective::Ema(_) => Self::Ema,
-            Objective::Vicreg(_) => Self::Vicreg,
-            Objective::Frozen => Self::Frozen,
-        }
-    }
-}
-
 impl Serialize for Objective {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut written = serializer.serialize_struct("Objective", 2)?;
-        written.serialize_field("objective", &Name::of(self))?;
+        written.serialize_field("objective", &self.kind())?;
         match self {
             Self::Lewm(sigreg) => written.serialize_field("sigreg", sigreg)?,
             Self::Ema(ema) => written.serialize_field("ema", ema)?,
@@ -124,7 +103,7 @@ impl Default for Written {
             evaluate_every: 50,
             patience: 0,
             checkpoint_every: 100,
-            objective: Name::Lewm,
+            objective: ObjectiveKind::Lewm,
             sigreg: None,
             ema: None,
             vicreg: None,
@@ -167,21 +146,19 @@ impl TryFrom<Written> for TrainConfig {
             vicreg,
         } = written;
         let sections = [
-            (Name::Lewm, "sigreg", sigreg.is_some()),
-            (Name::Ema, "ema", ema.is_some()),
-            (Name::Vicreg, "vicreg", vicreg.is_some()),
+            (ObjectiveKind::Lewm, "sigreg", sigreg.is_some()),
+            (ObjectiveKind::Ema, "ema", ema.is_some()),
+            (ObjectiveKind::Vicreg, "vicreg", vicreg.is_some()),
         ];
-        let of = |name: Name| match name {
-            Name::Lewm => Objective::Lewm(sigreg.clone().unwrap_or_default()),
-            Name::Ema => Objective::Ema(ema.clone().unwrap_or_default()),
-            Name::Vicreg => Objective::Vicreg(vicreg.clone().unwrap_or_default()),
-            Name::Frozen => Objective::Frozen,
-        };
-        let wanted = of(objective);
-        if let Some((other, section, _)) = sections.iter().find(|(name, _, is_there)| *is_there && *name != objective) {
-            return Err(OtherObjective { section, objective: wanted.name(), other: of(*other).name() });
+        if let Some((other, section, _)) = sections.iter().find(|(kind, _, is_there)| *is_there && *kind != objective) {
+            return Err(OtherObjective { section, objective: objective.name(), other: other.name() });
         }
-        let objective = wanted;
+        let objective = match objective {
+            ObjectiveKind::Lewm => Objective::Lewm(sigreg.unwrap_or_default()),
+            ObjectiveKind::Ema => Objective::Ema(ema.unwrap_or_default()),
+            ObjectiveKind::Vicreg => Objective::Vicreg(vicreg.unwrap_or_default()),
+            ObjectiveKind::Frozen => Objective::Frozen,
+        };
         Ok(Self {
             from,
             seed,

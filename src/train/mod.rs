@@ -27,7 +27,7 @@ pub(crate) use latents::mean;
 pub use learner::Learner;
 pub use log::TrainingLog;
 pub use member::train_member;
-pub use objective::{EmaConfig, Losses, Objective};
+pub use objective::{EmaConfig, Losses, Objective, ObjectiveKind};
 pub use optimizer::{Optimizer, learning_rate};
 pub use progress::{MemberOutcome, Progress};
 pub use recipe::{Beginning, Recipe, Surroundings, TrainingData};

@@ -1,5 +1,8 @@
 //! What training minimizes, and what that needs from step to step.
 
+use std::fmt;
+use std::str::FromStr;
+
 use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -22,6 +25,50 @@ pub enum Objective {
     /// The prediction loss alone, with an encoder that does not learn: the one of `train.from`, or one of random weights. What
     /// an objective gains over it, its encoder has learned.
     Frozen,
+}
+
+/// An objective without its settings, by the word that a configuration has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectiveKind {
+    /// [`Objective::Lewm`].
+    Lewm,
+    /// [`Objective::Ema`].
+    Ema,
+    /// [`Objective::Vicreg`].
+    Vicreg,
+    /// [`Objective::Frozen`].
+    Frozen,
+}
+
+impl ObjectiveKind {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 4] = [Self::Lewm, Self::Ema, Self::Vicreg, Self::Frozen];
+
+    /// The word for it in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lewm => "lewm",
+            Self::Ema => "ema",
+            Self::Vicreg => "vicreg",
+            Self::Frozen => "frozen",
+        }
+    }
+}
+
+impl FromStr for ObjectiveKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|kind| kind.name() == text);
+        found.ok_or_else(|| format!("objectives are {}", Self::ALL.map(Self::name).join(", ")))
+    }
+}
+
+impl fmt::Display for ObjectiveKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Settings of the teacher.
@@ -49,13 +96,13 @@ impl EmaConfig {
 }
 
 impl Objective {
-    /// The word for it in a configuration.
-    pub fn name(&self) -> &'static str {
+    /// Which one it is.
+    pub fn kind(&self) -> ObjectiveKind {
         match self {
-            Self::Lewm(_) => "lewm",
-            Self::Ema(_) => "ema",
-            Self::Vicreg(_) => "vicreg",
-            Self::Frozen => "frozen",
+            Self::Lewm(_) => ObjectiveKind::Lewm,
+            Self::Ema(_) => ObjectiveKind::Ema,
+            Self::Vicreg(_) => ObjectiveKind::Vicreg,
+            Self::Frozen => ObjectiveKind::Frozen,
         }
     }
 
