@@ -26,7 +26,7 @@ pub(super) struct ReportArgs {
     /// A run folder
     run: PathBuf,
     /// The page to write [default: report.html in the run folder]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = page_path)]
     out: Option<PathBuf>,
     /// Also write each figure as an SVG file into this folder
     #[arg(long, value_name = "DIR")]
@@ -55,5 +55,25 @@ impl ReportArgs {
             .zip(figures)
             .map_or(String::new(), |(n, folder)| format!("{}: {}\n", counted(n, "figure"), folder.display()));
         print(&format!("{drawn}report: {}", path.display()))
+    }
+}
+
+/// Reads the path of a page; the text next to it has the same name and ends in `.txt`.
+fn page_path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_page = path.extension().is_some_and(|ending| ending == "html" || ending == "htm");
+    if is_page { Ok(path) } else { Err("expected a file that ends in .html".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_in_html_so_that_it_does_not_replace_the_text_next_to_it() {
+        assert_eq!(page_path("a/run.html"), Ok(PathBuf::from("a/run.html")));
+        for text in ["run.txt", "run", "run.html.gz"] {
+            assert!(page_path(text).is_err(), "{text}");
+        }
     }
 }
