@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The page works without a network, without scripts and on paper; the script adds sorting, filters, colors and search. A
-//! section whose file is absent is left out. Names come from data: the template escapes them, [`Drawing`] escapes them in
+//! section whose file is absent is left out. Names come from data: the template escapes them, `drawing` escapes them in
 //! figures, and the data of the script cannot end their element. The same run gives the same bytes.
 
 mod drawing;
