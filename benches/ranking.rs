@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use cytonaut::config::Config;
-use cytonaut::plan::{ByModel, Candidates, Goal, Trust, rank};
+use cytonaut::plan::{ByModel, Candidates, Far, Goal, Trust, rank};
 use cytonaut::predict::{Method, Starts};
 use cytonaut::study::{load_screen, prepare};
 use cytonaut::train::{Recipe, Stop, train_ensemble};
@@ -52,6 +52,7 @@ fn ranks_100_000_candidates(bencher: Bencher) {
             radii: BTreeMap::new(),
             calibration: String::new(),
             fitted_on: trained.treatments.iter().cloned().collect(),
+            far: Far::default(),
         };
         let ranking = rank(&trained, &prepared.screen, &goal, &candidates, &model, &trust, &device).expect("ranked");
         assert_eq!(ranking.rows.len(), N_CANDIDATES);

@@ -10,6 +10,7 @@ mod kill;
 mod matrix;
 mod open_run;
 mod answers;
+mod planning;
 mod report;
 mod mistakes;
 mod run_data;

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use outcome::{AskedWrongly, Lost, STOPPED, exit_code, is_closed_pipe, sentence};
-use output::{print, table_path, whole_number, written};
+use output::{above_zero, print, table_path, whole_number, written};
 
 /// Learn a world model of cells from perturbation screens, and plan with it
 #[derive(Debug, Parser)]

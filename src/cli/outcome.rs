@@ -67,6 +67,11 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
                     PlanError::Query(_)
                     | PlanError::Context { .. }
                     | PlanError::By { .. }
+                    | PlanError::Explain { .. }
+                    | PlanError::Agent { .. }
+                    | PlanError::NoCells
+                    | PlanError::NothingLeft { .. }
+                    | PlanError::Unranked { .. }
                     | PlanError::Feature { .. }
                     | PlanError::Pairs { .. },
                 ) => 2,

@@ -34,6 +34,12 @@ pub(super) fn whole_number(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "expected a whole number".to_owned())
 }
 
+/// Reads a number above zero.
+pub(super) fn above_zero(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "expected a number above 0".to_owned())
+}
+
 /// Reads the path of a table to write; its ending says how.
 pub(super) fn table_path(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);

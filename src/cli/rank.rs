@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::{AskedWrongly, print, table_path, whole_number};
+use super::{AskedWrongly, above_zero, print, table_path, whole_number};
 use crate::evaluate::Evaluation;
-use crate::plan::{Aim, Candidates, Shown, ranker};
+use crate::plan::{Aim, Candidates, Far, Shown, ranker};
 use crate::run::Artifact;
 use crate::study;
 
@@ -22,6 +22,8 @@ use crate::study;
 ///   cytonaut rank runs/quickstart
 ///   cytonaut rank runs/quickstart --target 'moa == "Microtubule stabilizers"'
 ///   cytonaut rank runs/quickstart --target 'perturbation == "taxol"' --by measured
+///   cytonaut rank runs/quickstart --target 'moa == "Actin disruptors"' --explain 'cytochalasin B 10 µM'
+///   cytonaut rank runs/quickstart --target 'moa == "Actin disruptors"' --forbid taxol --min-cells 0.7
 ///   cytonaut rank runs/melanoma --minimize cellviab
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -57,6 +59,31 @@ pub(super) struct RankArgs {
     /// kind [config: rank.candidates]
     #[arg(long, value_name = "pairs|FILE")]
     candidates: Option<PathBuf>,
+    /// Rank only candidates that hold this agent, or satisfy this query (`dose_um <= 1`); may be given several times
+    /// [config: rank.require]
+    #[arg(long, value_name = "AGENT|QUERY")]
+    require: Vec<String>,
+    /// Leave out candidates that hold this agent, or satisfy this query; may be given several times [config: rank.forbid]
+    #[arg(long, value_name = "AGENT|QUERY")]
+    forbid: Vec<String>,
+    /// Leave out sets of more agents than this [config: rank.max_agents]
+    #[arg(long, value_name = "N", value_parser = whole_number)]
+    max_agents: Option<usize>,
+    /// Leave out sets whose doses add up to more µM than this [config: rank.max_total_dose_um]
+    #[arg(long, value_name = "UM", value_parser = above_zero)]
+    max_total_dose: Option<f64>,
+    /// Leave out what leaves fewer cells, over those of controls, than this (0.7): measured where its wells were counted, else
+    /// predicted from doses and members [config: rank.min_cells]
+    #[arg(long, value_name = "RATIO", value_parser = above_zero)]
+    min_cells: Option<f64>,
+    /// What becomes of candidates far from what was measured: ranked below all others, only marked, or left out
+    /// [config: rank.far]
+    #[arg(long, value_name = "last|mark|leave_out")]
+    far: Option<Far>,
+    /// Say why this intervention ranks where it does, a candidate or not: `taxol 0.3 µM`, `A 1 µM + B 0.3 µM`; features that move
+    /// toward the target, the wells and treatments that it rests on, and the rank by other methods
+    #[arg(long, value_name = "INTERVENTION", conflicts_with_all = ["minimize", "maximize", "out", "top", "wide"])]
+    explain: Option<String>,
     /// Show all columns, in lines longer than 80 characters
     #[arg(long)]
     wide: bool,
@@ -86,6 +113,13 @@ impl RankArgs {
             by,
             dose_grid,
             candidates,
+            require,
+            forbid,
+            max_agents,
+            max_total_dose,
+            min_cells,
+            far,
+            explain,
             wide,
             top,
             out,
@@ -111,6 +145,14 @@ impl RankArgs {
                 _ => Candidates::File(candidates),
             };
         }
+        let is_constrained = !require.is_empty() || !forbid.is_empty() || max_agents.is_some() || min_cells.is_some();
+        let is_constrained = is_constrained || max_total_dose.is_some() || far.is_some();
+        rank.require = if require.is_empty() { std::mem::take(&mut rank.require) } else { require };
+        rank.forbid = if forbid.is_empty() { std::mem::take(&mut rank.forbid) } else { forbid };
+        rank.max_agents = max_agents.unwrap_or(rank.max_agents);
+        rank.max_total_dose_um = max_total_dose.unwrap_or(rank.max_total_dose_um);
+        rank.min_cells = min_cells.unwrap_or(rank.min_cells);
+        rank.far = far.unwrap_or(rank.far);
         let top = rank.top;
         let prepared = open.own_screen()?;
         let other = if files.is_empty() { None } else { Some(open.other_screen(&files)?) };
@@ -124,6 +166,15 @@ impl RankArgs {
             }
             return Ok(out.map_or(Ok(()), |path| ranking.write(&path))?);
         }
+        if open.config.rank.target.is_empty() && explain.is_some() {
+            return Err(
+                AskedWrongly("--explain needs the target that it explains the way to; give --target".into()).into()
+            );
+        }
+        if open.config.rank.target.is_empty() && is_constrained {
+            let message = "constraints are on a ranking toward a target or by a feature; give --target or --minimize";
+            return Err(AskedWrongly(message.to_owned()).into());
+        }
         if open.config.rank.target.is_empty() {
             let activity = study::activity(other.as_ref().unwrap_or(&prepared.screen))?;
             if let Some(path) = &out {
@@ -133,6 +184,12 @@ impl RankArgs {
         }
         let written = Artifact::Evaluation.path_in(&run);
         let evaluation = if written.exists() { Some(Evaluation::read(&written)?) } else { None };
+        if let Some(text) = explain {
+            let (config, trained_run, device) = (&open.config, &open.trained_run, &open.device);
+            let evaluation = evaluation.as_ref();
+            let found = study::explain(config, &prepared, other.as_ref(), trained_run, evaluation, &text, device)?;
+            return print(&if json { found.json_lines() } else { found.render() });
+        }
         let ranking = study::rank_finished(
             &open.config,
             &prepared,

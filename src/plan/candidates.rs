@@ -51,6 +51,15 @@ impl From<Vec<Treatment>> for FoundCandidates {
     }
 }
 
+impl FoundCandidates {
+    /// Adds a candidate, if it is not among them.
+    pub fn add(&mut self, treatment: &Treatment) {
+        if let Err(place) = self.treatments.binary_search(treatment) {
+            self.treatments.insert(place, treatment.clone());
+        }
+    }
+}
+
 impl Candidates {
     /// The candidates in `context`.
     ///

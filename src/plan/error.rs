@@ -39,6 +39,44 @@ pub enum PlanError {
     /// A start that is the target.
     #[error("start and target are the same place: there is no distance to cover")]
     NoWay,
+    /// An intervention to explain that has no meaning, or several.
+    #[error("--explain {text}: {problem}")]
+    Explain {
+        /// As asked for.
+        text: String,
+        /// What is wrong with it, in words.
+        problem: String,
+    },
+    /// An intervention to explain that is not ranked.
+    #[error("not ranked, so that there is nothing to explain: {reason}")]
+    Unranked {
+        /// The intervention and why it is not ranked.
+        reason: String,
+    },
+    /// A constraint that names neither an agent nor a query.
+    #[error(
+        "`{text}` is neither an agent of the screen nor a query{}; give a name, or a query as in `dose_um <= 1`",
+        crate::screen::nearest_in_words(nearest)
+    )]
+    Agent {
+        /// As asked for.
+        text: String,
+        /// Agents with a similar name.
+        nearest: Vec<String>,
+    },
+    /// A floor of cell counts where none were counted.
+    #[error(
+        "a floor of cell counts (`rank.min_cells`, --min-cells) needs counts of treated and control wells on the same plates, and the context that is ranked has none; map the column of counts in the card (`cell_count` under [columns])"
+    )]
+    NoCells,
+    /// Constraints that no candidate satisfies.
+    #[error("none of {n} candidates is left: {why}; loosen a constraint")]
+    NothingLeft {
+        /// How many there were.
+        n: usize,
+        /// How many each constraint left out, in words.
+        why: String,
+    },
     /// A feature that is not there.
     #[error("no feature `{feature}` to rank by{}; {known}", crate::screen::nearest_in_words(nearest))]
     Feature {

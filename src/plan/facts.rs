@@ -89,6 +89,18 @@ impl<'a> Facts<'a> {
 /// The flag of a candidate whose own wells are the target, so that it says little that it ranks first.
 pub const DEFINES_TARGET: &str = "defines the target";
 
+/// The flag of a candidate that was not measured and lies farther from what was than any measured treatment from its nearest
+/// under other perturbations.
+pub const FAR: &str = "far from what was measured";
+
+/// The flag of a dose that lies half a decade or more beyond those at which the perturbation was measured.
+pub(crate) const FAR_DOSE: &str = "dose far beyond those measured";
+
+/// Whether one of the flags says that a candidate is far from what was measured.
+pub(crate) fn is_far(flags: &[String]) -> bool {
+    flags.iter().any(|flag| flag == FAR || flag == FAR_DOSE)
+}
+
 /// Warnings of a candidate that was measured at `rows`.
 pub(crate) fn flags(
     fitted_on: &BTreeSet<Treatment>,
@@ -113,7 +125,7 @@ pub(crate) fn flags(
             _ => flags.push("dose not measured".to_owned()),
         }
         if members.iter().any(|member| facts.is_far_beyond(member)) {
-            flags.push("dose far beyond those measured".to_owned());
+            flags.push(FAR_DOSE.to_owned());
         }
     } else if !fitted_on.contains(treatment) {
         flags.push("held out of training".to_owned());

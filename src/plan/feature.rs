@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::config::Far;
+use super::facts::is_far;
 use super::show::{NARROW, json, significant, without_controls};
 use crate::predict::Method;
 use crate::screen::Intervention;
@@ -78,13 +80,25 @@ pub struct FeatureRanking {
 
 impl FeatureRanking {
     /// Puts the rows in order and numbers them.
-    pub fn sort(&mut self) {
+    ///
+    /// Candidates far from what was measured become what `far` says, and are counted in the note.
+    pub fn sort(&mut self, far: Far) {
+        let n_far = self.rows.iter().filter(|row| is_far(&row.flags)).count();
+        if n_far > 0 {
+            let separator = if self.note.is_empty() { "" } else { ". " };
+            self.note += &format!("{separator}{}", far.in_words(n_far));
+        }
+        let comes_last = |row: &FeatureRow| far == Far::Last && is_far(&row.flags);
+        if far == Far::LeaveOut {
+            self.rows.retain(|row| !is_far(&row.flags));
+        }
         self.rows.sort_by(|a, b| {
             let (low, high) = match self.aim {
                 Aim::Minimize => (a, b),
                 Aim::Maximize => (b, a),
             };
-            low.predicted.total_cmp(&high.predicted).then_with(|| a.intervention.cmp(&b.intervention))
+            let by_value = low.predicted.total_cmp(&high.predicted);
+            comes_last(a).cmp(&comes_last(b)).then(by_value).then_with(|| a.intervention.cmp(&b.intervention))
         });
         self.rows.iter_mut().zip(1..).for_each(|(row, rank)| row.rank = rank);
     }
@@ -285,7 +299,7 @@ mod tests {
             rows: vec![row("b", -0.5), row("a", 1250.0), row("unmeasured", -0.5)],
             abstained: vec!["z 1 µM: it was not measured in this context".into(), "y 1 µM: no".into()],
         };
-        ranking.sort();
+        ranking.sort(Far::Last);
         ranking
     }
 

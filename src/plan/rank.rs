@@ -6,14 +6,16 @@ use burn::tensor::Device;
 use rayon::prelude::*;
 
 use super::candidates::FoundCandidates;
+use super::cells::Cells;
+use super::config::Far;
 use super::error::PlanError;
-use super::facts::{Facts, flags};
+use super::facts::{FAR, Facts, flags, is_far};
 use super::goal::{Goal, other_contexts};
 use super::measured::measured_in;
 use super::ranker::{Ranker, Reached};
 use super::ranking::{RankedIntervention, Ranking};
 use super::reference::References;
-use crate::pair::{Measured, Stratum};
+use crate::pair::{Evidence, Measured, Stratum};
 use crate::predict::{Abstains, Method, PredictedLatents, unplaced};
 use crate::screen::{Perturbation, Screen, Treatment};
 use crate::train::TrainedModel;
@@ -31,6 +33,8 @@ pub struct Trust {
     pub calibration: String,
     /// What the ranker was fitted on.
     pub fitted_on: BTreeSet<Treatment>,
+    /// What becomes of candidates far from what was measured.
+    pub far: Far,
 }
 
 /// Ranks `candidates` by how near `ranker` says they come to the target, best first.
@@ -53,6 +57,8 @@ pub fn rank(
     let measured = measured_in(screen, &goal.context);
     let references = References::of(trained, screen, &measured, &facts, device);
     let Reached { predicted: PredictedLatents { latents, placed, abstained }, caveats } = ranker.reach(candidates)?;
+    let reach_of_measured = references.widest_gap();
+    let cells = Cells::of(screen, &goal.context, &facts);
     let (shared, which) = shared_by_perturbations(candidates, &known, &references, &facts);
     let ranked = |scratch: &mut Vec<f32>, treatment: &Treatment, latent: &[f32], shared: &Shared<'_>| {
         let (score, remaining) = goal.score(latent);
@@ -80,6 +86,7 @@ pub fn rank(
             moa: facts.moa(rows).or_else(|| shared.moa.map(str::to_owned)),
             readout: None,
             measured_readout: None,
+            cells: cells.as_ref().and_then(|cells| cells.ratio(treatment)),
         }
     };
     let mut rows: Vec<RankedIntervention> = placed
@@ -88,10 +95,28 @@ pub fn rank(
         .map_init(Vec::new, |scratch, (row, &candidate)| {
             let mut ranked = ranked(scratch, &candidates[candidate], latents.row(row), &shared[which[candidate]]);
             ranked.flags.extend(caveats.get(&candidate).cloned());
+            let is_beyond = ranked.support.zip(reach_of_measured).is_some_and(|(support, reach)| support > reach);
+            if is_beyond && ranked.evidence != Evidence::MeasuredHere {
+                ranked.flags.push(FAR.to_owned());
+            }
             ranked
         })
         .collect();
-    rows.par_sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.intervention.cmp(&b.intervention)));
+    let mut remarks = remarks.clone();
+    let n_far = rows.iter().filter(|row| is_far(&row.flags)).count();
+    if n_far > 0 {
+        remarks.push(trust.far.in_words(n_far));
+    }
+    if trust.far == Far::LeaveOut {
+        rows.retain(|row| !is_far(&row.flags));
+    }
+    let comes_last = |row: &RankedIntervention| trust.far == Far::Last && is_far(&row.flags);
+    rows.par_sort_by(|a, b| {
+        comes_last(a)
+            .cmp(&comes_last(b))
+            .then_with(|| b.score.total_cmp(&a.score))
+            .then_with(|| a.intervention.cmp(&b.intervention))
+    });
     for (index, row) in rows.iter_mut().enumerate() {
         row.rank = index + 1;
     }
@@ -108,7 +133,7 @@ pub fn rank(
             .map(|(candidate, why)| why_abstained(trained, &candidates[*candidate], why))
             .chain(without_meaning.iter().cloned())
             .collect(),
-        remarks: remarks.clone(),
+        remarks,
     })
 }
 

@@ -10,6 +10,7 @@
 
 use std::path::Path;
 
+use super::cells::CellRatio;
 use crate::pair::Evidence;
 use crate::predict::Method;
 use crate::screen::Intervention;
@@ -55,6 +56,8 @@ pub struct RankedIntervention {
     pub readout: Option<f64>,
     /// The same ratio as it was measured, the mean over wells.
     pub measured_readout: Option<f64>,
+    /// How many cells it leaves, over those of control wells.
+    pub cells: Option<CellRatio>,
 }
 
 /// Candidate interventions in order, best first.
@@ -195,6 +198,16 @@ impl Ranking {
                 "the same ratio as measured, mean over wells",
                 number(&|row| row.measured_readout),
             )
+            .with(
+                "cell_count_ratio",
+                "cells over those of the controls of its plates; null where no cells were counted",
+                number(&|row| row.cells.map(|cells| cells.ratio)),
+            )
+            .with(
+                "cell_count_from",
+                "whether cell_count_ratio is measured (its own wells) or predicted (between doses; the product over members)",
+                text(&|row| row.cells.map(|cells| cells.word().to_owned())),
+            )
             .with("start", "start of the ranking", text(&|_| Some(self.start.clone())))
             .with("target", "the target phenotype", text(&|_| Some(self.target.clone())))
             .with("by", "method that ranks: lewm, combined, or a baseline", text(&|_| Some(self.by.to_string())))
@@ -220,6 +233,11 @@ fn rows(table: &Table) -> Result<Vec<RankedIntervention>, FileError> {
     let (readouts, measured_readouts) = (table.numbers("readout")?, table.numbers("measured_readout")?);
     let (contexts, flags, moas) = (table.text("context")?, table.text("flags")?, table.text("moa")?);
     let (references, nearest_moas) = (table.text("nearest_reference")?, table.text("nearest_moa")?);
+    let (ratios, counted) = (table.numbers("cell_count_ratio")?, table.text("cell_count_from")?);
+    let cells = |row: usize| {
+        let is_measured = counted[row].as_deref() == Some("measured");
+        ratios[row].map(|ratio| CellRatio { ratio, is_measured })
+    };
     let wrong = |row: usize, word: &str| {
         table.wrong_column("evidence", format!("`{word}` in row {}", row + 1), "what a prediction rests on")
     };
@@ -247,6 +265,7 @@ fn rows(table: &Table) -> Result<Vec<RankedIntervention>, FileError> {
         moa: moas[row].clone(),
         readout: readouts[row],
         measured_readout: measured_readouts[row],
+        cells: cells(row),
     });
     Ok(ranked.collect())
 }
@@ -280,6 +299,7 @@ pub(super) mod tests {
             moa: Some("Microtubule stabilizers".into()),
             readout: Some(1.5),
             measured_readout: Some(1.75),
+            cells: Some(CellRatio { ratio: 0.75, is_measured: true }),
         };
         let second = RankedIntervention {
             rank: 2,
@@ -298,6 +318,7 @@ pub(super) mod tests {
             moa: None,
             readout: None,
             measured_readout: None,
+            cells: None,
             ..first.clone()
         };
         Ranking {
@@ -335,7 +356,7 @@ pub(super) mod tests {
         assert!(lines[0].starts_with("rank,intervention,perturbation,dose_um,hours,intervention_json,context,score,"));
         assert!(lines[1].starts_with("1,taxol 0.3 µM,taxol,0.3,,"), "{}", lines[1]);
         assert!(lines[2].contains(
-            ",-0.125,,,12.5,parts of the set,0,,,3.75,far from training; toxic,,,,,DMSO,Eg5 inhibitors,lewm"
+            ",-0.125,,,12.5,parts of the set,0,,,3.75,far from training; toxic,,,,,,,DMSO,Eg5 inhibitors,lewm"
         ));
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
+use rayon::prelude::*;
 
 use super::facts::Facts;
 use super::measured::Measured;
@@ -69,6 +70,15 @@ impl<'a> References<'a> {
     /// The number of the references under perturbations of this name.
     pub(super) fn number(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
+    }
+
+    /// The longest distance of a reference from its nearest one under other perturbations; `None` where there are no two.
+    pub(super) fn widest_gap(&self) -> Option<f64> {
+        let gap = |scratch: &mut Vec<f32>, reference: &Reference| {
+            self.nearest(&reference.latent, Some(reference.name), scratch).map(|(far, _)| far)
+        };
+        let gaps = self.measured.par_iter().map_init(Vec::new, gap);
+        gaps.flatten_iter().reduce_with(f64::max)
     }
 
     /// The reference nearest to a latent, `[member, latent]`, whose number is not `own`, and its mean distance over the members.

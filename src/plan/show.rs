@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{RankedIntervention, Ranking};
+use super::{CellRatio, RankedIntervention, Ranking};
 use crate::predict::Method;
 use crate::table::{Side, TextTable, paragraph};
 
@@ -134,6 +134,7 @@ fn wide_table(rows: &[RankedIntervention]) -> TextTable {
         ("readout", Side::Right),
         ("measured readout", Side::Right),
         ("wells", Side::Right),
+        ("cells", Side::Right),
         ("evidence", Side::Left),
         ("nearest", Side::Left),
         ("its moa", Side::Left),
@@ -154,6 +155,7 @@ fn wide_table(rows: &[RankedIntervention]) -> TextTable {
             ratio(row.readout),
             ratio(row.measured_readout),
             row.n_wells.to_string(),
+            ratio(row.cells.map(|cells| cells.ratio)),
             row.evidence.to_string(),
             name(&row.nearest_reference),
             name(&row.nearest_moa),
@@ -224,6 +226,8 @@ struct CandidateLine<'a> {
     moa: Option<&'a str>,
     readout: Option<f64>,
     measured_readout: Option<f64>,
+    cell_count_ratio: Option<f64>,
+    cell_count_from: Option<&'static str>,
 }
 
 impl<'a> CandidateLine<'a> {
@@ -250,6 +254,8 @@ impl<'a> CandidateLine<'a> {
             moa: row.moa.as_deref(),
             readout: row.readout,
             measured_readout: row.measured_readout,
+            cell_count_ratio: row.cells.map(|cells| cells.ratio),
+            cell_count_from: row.cells.map(CellRatio::word),
         }
     }
 }
@@ -273,9 +279,9 @@ score: fraction of the way from start to target; distance: to the target, in lat
 80 % intervals: set by 12 calibration treatments
 note: `Taxol` is read as `taxol`
 
-rank  intervention                 score      interval  distance  measured  readout  measured readout  wells  evidence          nearest            its moa                  moa                      flags
-   1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250     1.50              1.75      3  measured here     epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
-   2  AZ138 10 µM + taxol 0.03 µM  -0.12                    12.5                                           0  parts of the set                                                                       far from training, toxic
+rank  intervention                 score      interval  distance  measured  readout  measured readout  wells  cells  evidence          nearest            its moa                  moa                      flags
+   1  taxol 0.3 µM                  0.94  0.81 to 0.99     0.212     0.250     1.50              1.75      3   0.75  measured here     epothilone B 1 µM  Microtubule stabilizers  Microtubule stabilizers
+   2  AZ138 10 µM + taxol 0.03 µM  -0.12                    12.5                                           0         parts of the set                                                                       far from training, toxic
 
 not ranked: unobtainium 1 µM: `unobtainium` was not in training and has no
 descriptor

@@ -14,8 +14,8 @@ use crate::evaluate::{Intervals, spearman};
 use crate::normalize::RawUnits;
 use crate::pair::{Part, Strata};
 use crate::plan::{
-    Aim, Facts, FeatureRanking, FeatureRow, FoundCandidates, PlanError, Residual, context_of, flags, other_contexts,
-    significant, why_abstained,
+    Aim, Facts, FeatureRanking, FeatureRow, FoundCandidates, PlanError, Residual, constrain, context_of, flags,
+    other_contexts, significant, why_abstained,
 };
 use crate::predict::{Method, Predictions};
 use crate::screen::{RowKind, Screen, Treatment};
@@ -47,8 +47,9 @@ pub fn rank_by_feature(
     };
     let trained = &trained_run.trained;
     let context = context_of(screen, &config.rank.context)?;
-    let FoundCandidates { treatments: candidates, without_meaning, remarks } =
-        config.rank.candidates.of_screen(screen, &trained.vocabulary, &context)?;
+    let mut candidates = config.rank.candidates.of_screen(screen, &trained.vocabulary, &context)?;
+    constrain(&config.rank, screen, &context, &mut candidates)?;
+    let FoundCandidates { treatments: candidates, without_meaning, remarks } = candidates;
     let others = other_contexts(screen, &context);
     let sentences: Vec<String> =
         std::iter::once(others).chain(remarks).filter(|sentence| !sentence.is_empty()).collect();
@@ -108,7 +109,7 @@ pub fn rank_by_feature(
             measured,
         });
     }
-    ranking.sort();
+    ranking.sort(config.rank.far);
     Ok(ranking)
 }
 

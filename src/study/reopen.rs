@@ -15,7 +15,9 @@ use crate::config::Config;
 use crate::embed::EmbeddingMap;
 use crate::evaluate::{Activity, Answers, Evaluation, Held, Intervals, orders, treatment_scores, verdict_sentence};
 use crate::pair::{Part, Strata};
-use crate::plan::{ByModel, FoundCandidates, Goal, RankedIntervention, Ranker, Ranking, Trust, rank};
+use crate::plan::{
+    ByModel, FoundCandidates, Goal, RankConfig, RankedIntervention, Ranker, Ranking, Trust, constrain, rank,
+};
 use crate::predict::{Abstains, Method, ModelPredictions, Predictions, Starts};
 use crate::screen::{Kind, Lexicon, Perturbation, Read, RowKind, Screen, Treatment};
 use crate::table::Table;
@@ -35,6 +37,10 @@ pub(super) fn heading(config: &Config, evaluation: &Evaluation) -> String {
     verdict_sentence(&config.rank.by, verdict)
 }
 
+/// A treatment that is ranked whether it is among the candidates or not.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Also<'a>(pub(super) Option<&'a Treatment>);
+
 /// Ranks by what the configuration says, on the run's own screen or on `other`.
 ///
 /// # Errors
@@ -45,11 +51,12 @@ pub(super) fn rank_by(
     other: Option<&Screen>,
     trained_run: &TrainedRun,
     verdict: String,
+    also: Also,
     device: &Device,
 ) -> Result<(Ranking, Vec<Held>), StudyError> {
     let trained = &trained_run.trained;
     let screen = other.unwrap_or(&prepared.screen);
-    let asked = Asked::of(config, trained, screen, device)?;
+    let asked = Asked::of(config, trained, screen, also, device)?;
     let [calibration, test] = [Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
     let mut rows: Rows = asked.candidates.treatments.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
     rows.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
@@ -97,12 +104,13 @@ pub(super) fn rank_lapse(
     config: &Config,
     lapse: &Lapse,
     verdict: String,
+    also: Also,
     device: &Device,
 ) -> Result<(Ranking, Vec<Held>), StudyError> {
     let (prepared, trained) = (lapse.prepared(), &lapse.trained_run().trained);
     let ends = prepared.ends_of_tracks();
     let screen = prepared.screen.select(&ends);
-    let asked = Asked::of(config, trained, &screen, device)?;
+    let asked = Asked::of(config, trained, &screen, also, device)?;
     let starts = Starts::of(trained, &screen, device);
     let model = ByModel { trained, starts: &starts, device };
     let [calibration, test] = [Part::Calibration, Part::Test].map(|part| prepared.treatments_at(&screen, &ends, part));
@@ -135,10 +143,15 @@ impl<'a> Asked<'a> {
         config: &'a Config,
         trained: &'a TrainedModel,
         screen: &'a Screen,
+        also: Also,
         device: &'a Device,
     ) -> Result<Self, StudyError> {
         let goal = Goal::new(trained, screen, &config.rank, device)?;
-        let candidates = config.rank.candidates.of_screen(screen, &trained.vocabulary, &goal.context)?;
+        let mut candidates = config.rank.candidates.of_screen(screen, &trained.vocabulary, &goal.context)?;
+        constrain(&config.rank, screen, &goal.context, &mut candidates)?;
+        if let Some(also) = also.0 {
+            candidates.add(also);
+        }
         Ok(Self { config, trained, screen, goal, candidates, device })
     }
 
@@ -160,7 +173,8 @@ impl<'a> Asked<'a> {
         fitted_on: BTreeSet<Treatment>,
     ) -> Result<(Ranking, Vec<Held>), StudyError> {
         let Intervals { radii, calibration, held } = intervals;
-        let trust = Trust { by: self.config.rank.by.clone(), verdict, radii, calibration, fitted_on };
+        let RankConfig { by, far, .. } = &self.config.rank;
+        let trust = Trust { by: by.clone(), verdict, radii, calibration, fitted_on, far: *far };
         let ranking = rank(self.trained, self.screen, &self.goal, &self.candidates, ranker, &trust, self.device)?;
         Ok((ranking, held))
     }
@@ -179,6 +193,22 @@ pub fn rank_finished(
     evaluation: Option<&Evaluation>,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
+    rank_finished_with(config, prepared, other, trained_run, evaluation, Also::default(), device)
+}
+
+/// The same, with a candidate more.
+///
+/// # Errors
+/// As [`rank_finished`].
+pub(super) fn rank_finished_with(
+    config: &Config,
+    prepared: &Prepared,
+    other: Option<&Screen>,
+    trained_run: &TrainedRun,
+    evaluation: Option<&Evaluation>,
+    also: Also,
+    device: &Device,
+) -> Result<Ranking, StudyError> {
     let kind = prepared.screen.row_kind();
     if other.is_some() {
         refuse(kind, Wanted::RankingOfOther)?;
@@ -192,8 +222,10 @@ pub fn rank_finished(
         }
     };
     let (ranking, _) = match kind {
-        RowKind::FollowedCrop => rank_lapse(config, &Lapse::new(prepared, trained_run, device)?, verdict, device)?,
-        _ => rank_by(config, prepared, other, trained_run, verdict, device)?,
+        RowKind::FollowedCrop => {
+            rank_lapse(config, &Lapse::new(prepared, trained_run, device)?, verdict, also, device)?
+        }
+        _ => rank_by(config, prepared, other, trained_run, verdict, also, device)?,
     };
     Ok(ranking)
 }

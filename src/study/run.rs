@@ -13,6 +13,7 @@ use super::event::Event;
 use super::open::fold_name;
 use super::prepare::{load_screen_until, prepare};
 use super::refuse::{Wanted, refuse};
+use super::reopen::Also;
 use super::{drawing, reopen};
 use crate::answer::{Prepared, TrainedRun};
 use crate::config::{Config, ScreenKind};
@@ -314,8 +315,8 @@ fn results(
         job.tell(Event::Step(format!("ranking toward {}", config.rank.target)));
         let verdict = reopen::heading(config, &evaluation);
         let (ranking, held) = match &asked.lapse {
-            Some(lapse) => reopen::rank_lapse(config, lapse, verdict, job.device)?,
-            None => reopen::rank_by(config, prepared, None, trained_run, verdict, job.device)?,
+            Some(lapse) => reopen::rank_lapse(config, lapse, verdict, Also::default(), job.device)?,
+            None => reopen::rank_by(config, prepared, None, trained_run, verdict, Also::default(), job.device)?,
         };
         ranking.write(&Artifact::Ranking.path_in(&folder))?;
         ranking.write(&Artifact::RankingCsv.path_in(&folder))?;
