@@ -314,12 +314,17 @@ impl<'a> Told<'a> {
                 listed(&clear)
             ));
         }
+        let mut rows: Vec<usize> = names.values().map(|named| named.n_rows).collect();
+        rows.sort_unstable();
+        let usual_rows = rows.get(rows.len() / 2).copied().unwrap_or(0);
+        // A gene may be called `CTRL`; controls stand in more wells than what is tested.
         if let ([(name, named)], true) = (clear.as_slice(), names.len() >= MANY_NAMES)
-            && named.n_rows == 1
+            && (named.n_rows == 1 || is_of_genes && named.n_rows <= usual_rows)
         {
             told.notes.push(format!(
-                "`{name}` (1 row of {} names) is taken as the negative control, by its name; if it is a perturbation, such as \
+                "`{name}` ({} of {} names) is taken as the negative control, by its name; if it is a perturbation, such as \
                  a gene of this name, say so: `negative = {{ values = [] }}` under [controls] in a card, or list the controls",
+                if named.n_rows == 1 { "1 row".to_owned() } else { format!("{} rows", named.n_rows) },
                 names.len()
             ));
         }

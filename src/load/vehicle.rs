@@ -102,7 +102,7 @@ const BESIDE: [&str; 19] = [
 ];
 
 /// Short forms, which drugs and genes may bear too, and genes that cells do not have.
-const SHORT: [&str; 17] = [
+const SHORT: [&str; 21] = [
     "nt",
     "nc",
     "ns",
@@ -113,6 +113,10 @@ const SHORT: [&str; 17] = [
     "luciferase",
     "luc",
     "firefly luciferase",
+    "renilla luciferase",
+    "renilla",
+    "rluc",
+    "fluc",
     "gfp",
     "egfp",
     "rfp",
@@ -281,7 +285,7 @@ mod tests {
             Some(Standing::Control),
         );
         check(&["Dimethyl sulfoxide", "wild type", "neutral control"], Some(Standing::Control));
-        check(&["NT", "nc ", "LacZ", "eGFP", "WT"], Some(Standing::Short));
+        check(&["NT", "nc ", "LacZ", "eGFP", "WT", "RLUC"], Some(Standing::Short));
         check(&["None", "media", "medium only", "PBS", "EtOH", "Ethanol 0.1%"], Some(Standing::Liquid));
         check(&["EMPTY", "blank", "unknown", "JCP2022_UNKNOWN", "JCP2022_999999", "no cells"], Some(Standing::Nothing));
         check(

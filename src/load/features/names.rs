@@ -85,7 +85,7 @@ fn of_plain(name: &str, words: &[&str]) -> Option<Reason> {
         () if is_numbering(words) => Some(Reason::Number),
         () if is_place(words) => Some(Reason::Position),
         () if is_dose(name) => Some(Reason::Dose),
-        () if counts_what_was_done(words) => Some(Reason::Counts),
+        () if counts_what_was_done(words) || is_of_seeding(words) => Some(Reason::Counts),
         () if is_time(words, &squeezed) => Some(Reason::Time),
         () if is_processing(words) => Some(Reason::Processing),
         () => None,
@@ -261,6 +261,15 @@ fn counts_what_was_done(words: &[&str]) -> bool {
     const COUNTS: [&str; 7] = ["n", "num", "number", "nr", "no", "count", "good"];
     let counted = |things: &[&str]| words.iter().any(|word| things.contains(word));
     words.iter().any(|word| COUNTS.contains(word)) && (counted(&DONE) || (words.len() == 2 && counted(&SINGULAR)))
+}
+
+/// `Seeding density`, `cells_seeded`, `n cells plated`, `Cell number`: how many cells a well began with.
+fn is_of_seeding(words: &[&str]) -> bool {
+    const SEEDING: [&str; 5] = ["seeding", "seeded", "plated", "plating", "inoculum"];
+    const COUNTED: [&str; 10] =
+        ["confluency", "confluence", "density", "cell", "cells", "number", "count", "n", "per", "numbers"];
+    let speaks = |known: &[&str]| words.iter().any(|word| known.contains(word));
+    speaks(&SEEDING) && (words.len() == 1 || speaks(&COUNTED)) || matches!(words, ["cell" | "cells", "number" | "no"])
 }
 
 fn is_time(words: &[&str], squeezed: &str) -> bool {
@@ -468,7 +477,20 @@ mod tests {
                 "vx770_um",
             ],
         );
-        check(Some(Reason::Counts), &["n_drugs", "number of compounds", "n_guides", "Site_Count", "good_guides"]);
+        check(
+            Some(Reason::Counts),
+            &[
+                "n_drugs",
+                "number of compounds",
+                "n_guides",
+                "Site_Count",
+                "good_guides",
+                "Seeding density",
+                "cells_seeded",
+                "n_cells_plated",
+                "Cell_number",
+            ],
+        );
         check(Some(Reason::Time), &["date", "Time", "acquisition_date", "timestamp", "time_point"]);
         check(
             Some(Reason::Processing),

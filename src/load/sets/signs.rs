@@ -13,6 +13,9 @@ pub(super) type NamedDose = (String, Option<String>);
 /// Signs that may stand between members, those first that names hold least.
 const BETWEEN: [&str; 12] = ["+", "&", ";", ",", "|", "/", "__", "_", " and ", " with ", " x ", "-"];
 
+/// Signs that names and numbers hold too, so that they divide nothing but names of which all parts are known.
+const RARE: [&str; 8] = ["++", "--", "->", ":", ".", "*", "~", "\\"];
+
 /// The sign of these that so many names hold that a part which is known says nothing.
 const OF_NAMES: &str = "-";
 
@@ -21,6 +24,9 @@ const CLEAR: [&str; 2] = ["+", "&"];
 
 /// Signs before a dose; the last three are where a unit stands behind the number.
 const BEFORE_DOSE: [&str; 6] = ["|", "@", ":", " ", "_", "-"];
+
+/// What stands for a dose in front of the name, as in `3 uM A`.
+const IN_FRONT: &str = "in front";
 
 /// Signs of these that names hold before numbers too, as `A_1`.
 const WITH_UNIT: [&str; 2] = ["_", "-"];
@@ -71,9 +77,16 @@ impl Signs {
 
     /// By the sign that divides most names into parts that are known otherwise.
     fn believed(names: &[&str]) -> Self {
-        let evidence = BETWEEN.map(|sign| Evidence::of(names, sign));
+        let signs = BETWEEN.iter().chain(&RARE);
+        let evidence: Vec<Evidence<'_>> = signs.map(|sign| Evidence::of(names, sign)).collect();
         let most = evidence.iter().map(|evidence| evidence.certain.len()).max().unwrap_or(0);
-        if let Some(evidence) = evidence.iter().find(|evidence| most > 0 && evidence.certain.len() == most) {
+        // Of thousands of genes a few are called as two others are, with `-` between them.
+        let is_usual = |evidence: &Evidence<'_>| {
+            let may_be_chance = evidence.sign == OF_NAMES || RARE.contains(&evidence.sign);
+            !may_be_chance || 100 * evidence.certain.len() >= names.len()
+        };
+        let found = evidence.iter().find(|evidence| most > 0 && evidence.certain.len() == most && is_usual(evidence));
+        if let Some(evidence) = found {
             let mut divided = evidence.certain.clone();
             let is_clear = CLEAR.contains(&evidence.sign) && 2 * divided.len() >= divided.len() + evidence.partly.len();
             if is_clear {
@@ -87,7 +100,8 @@ impl Signs {
                 ..Self::divided(evidence.sign, named)
             };
         }
-        let unsure = evidence.into_iter().find(|evidence| !evidence.partly.is_empty() && evidence.sign != OF_NAMES);
+        let is_unsure = |evidence: &Evidence<'_>| !evidence.partly.is_empty() && evidence.sign != OF_NAMES;
+        let unsure = evidence.into_iter().find(is_unsure);
         match unsure {
             None => Self::default(),
             Some(Evidence { sign, partly, .. }) => Self {
@@ -103,6 +117,7 @@ impl Signs {
         let between = self.between.as_ref().map(|sign| format!("holds sets, with `{}` between members", sign.trim()));
         let doses = self.before_dose.map(|sign| match sign {
             " " => "doses behind names".to_owned(),
+            IN_FRONT => "doses in front of names".to_owned(),
             "_" | "-" => format!("doses with units behind `{sign}`"),
             sign => format!("doses behind `{sign}`"),
         });
@@ -187,7 +202,7 @@ fn parts<'a>(name: &'a str, sign: &str) -> Option<Vec<&'a str>> {
 /// The signs by which every name is a set of members with doses, or one such member.
 fn with_doses(names: &[&str], between: &[Option<&str>]) -> Option<Signs> {
     let mut found = None;
-    for &before_dose in &BEFORE_DOSE {
+    for &before_dose in BEFORE_DOSE.iter().chain(&[IN_FRONT]) {
         for between in between.iter().filter(|between| **between != Some(before_dose)) {
             let set = |name: &&str| -> Option<Vec<NamedDose>> {
                 let parts = between.and_then(|sign| parts(name, sign)).unwrap_or_else(|| vec![*name]);
@@ -226,11 +241,20 @@ fn named_dose(part: &str, before_dose: &str) -> Option<NamedDose> {
     }
     let (name, dose) = match before_dose {
         " " => name_and_amount(part)?,
+        IN_FRONT => amount_and_name(part)?,
         sign => part.rsplit_once(sign)?,
     };
     let (name, dose) = (name.trim(), dose.trim());
     let is_dose = dose::written(dose).is_some_and(|(_, unit)| unit.is_some() || !WITH_UNIT.contains(&before_dose));
     (!name.is_empty() && is_dose).then(|| (name.to_owned(), Some(dose.to_owned())))
+}
+
+/// A name and the amount with its unit in front of it: `3 uM A`, `3uM A`.
+fn amount_and_name(part: &str) -> Option<(&str, &str)> {
+    let blanks = part.char_indices().filter(|(_, letter)| letter.is_whitespace());
+    let mut parts = blanks.map(|(at, _)| (part[at..].trim(), part[..at].trim()));
+    // The longest amount, since `3 uM A` begins with a number already.
+    parts.rfind(|(name, dose)| !name.is_empty() && matches!(dose::written(dose), Some((_, Some(_)))))
 }
 
 /// The doses of the members of a set, in a cell of their own; `None` where it does not hold one for each.
@@ -259,7 +283,10 @@ mod tests {
 
     #[test]
     fn a_sign_is_believed_where_the_parts_occur_by_themselves() {
-        for sign in ["+", " + ", "|", ";", ",", "/", "_", "__", "&", " and ", " with ", " x ", "-"] {
+        for sign in [
+            "++", "--", "->", ":", ".", "*", "~", "+", " + ", "|", ";", ",", "/", "_", "__", "&", " and ", " with ",
+            " x ", "-",
+        ] {
             let pair = format!("A{sign}B");
             assert_eq!(divided(&["A", "B", &pair, "DMSO"]), ["A and B"], "{sign}");
             assert!(divided(&["A", &format!("X{sign}B"), "C"]).is_empty(), "{sign}");
@@ -305,6 +332,8 @@ mod tests {
         assert_eq!(divided(&["a-3 nM", "a-10 nM"]), ["a at 10 nM", "a at 3 nM"]);
         assert_eq!(divided(&["a|1", "a|2", "DMSO"]), ["a at 1", "a at 2"]);
         assert_eq!(divided(&["a 1 uM + DMSO", "b 2 uM"]), ["a at 1 uM and DMSO", "b at 2 uM"]);
+        assert_eq!(divided(&["3 uM a", "1uM a", "10 nM b c"]), ["b c at 10 nM", "a at 1uM", "a at 3 uM"]);
+        assert_eq!(divided(&["3 uM a + 1 uM b", "3 uM a"]), ["a at 3 uM", "a at 3 uM and b at 1 uM"]);
     }
 
     #[test]
