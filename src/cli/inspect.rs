@@ -59,29 +59,34 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Prints `text` or, if asked for, `object`, and says how it ends: well, or with something to fill in, or wrong.
+    /// Prints `text` or, if asked for, `object`, and says how it ends: well, or with something to fill in, or wrong; `refused`
+    /// is why a run would refuse what could be described.
     pub(super) fn end<T>(
         &self,
         description: Description<T>,
         mut text: Lines,
         mut object: serde_json::Value,
         findings: &[Finding],
+        refused: Option<StudyError>,
     ) -> anyhow::Result<()> {
         let fault = findings.iter().find(|finding| finding.severity == Severity::Error).map(|finding| &finding.message);
         let is_blank = description.is_blank();
+        // Images that are of no plate are looked at and embedded as they are.
+        let can_wait = !description.gaps.is_empty() && description.gaps.iter().all(|gap| gap.can_wait);
+        let can_wait = can_wait && description.outcome.is_ok() && refused.is_none();
         let Description { files, columns, gaps, outcome, .. } = description;
         if self.json {
-            object["error"] = outcome.as_ref().err().map(ToString::to_string).into();
+            let error = outcome.as_ref().err().map(ToString::to_string);
+            object["error"] = error.or_else(|| refused.as_ref().map(ToString::to_string)).into();
             object["files"] = serde_json::to_value(&files)?;
             object["columns"] = serde_json::to_value(&columns)?;
             object["gaps"] = serde_json::to_value(&gaps)?;
             print(&object.to_string())?;
         } else if !is_blank {
             append_gaps(&mut text, &gaps);
-            self.append_next(&mut text, gaps.len(), outcome.is_ok() && fault.is_none());
+            self.append_next(&mut text, gaps.len(), outcome.is_ok() && fault.is_none() && refused.is_none());
             print(&text.finish())?;
         }
-        let can_wait = outcome.is_ok() && !gaps.is_empty() && gaps.iter().all(|gap| gap.can_wait);
         match outcome {
             // Of what is asked for, all is said above.
             Err(error) if gaps.is_empty() || !error.is_request() => return Err(StudyError::from(error).into()),
@@ -89,9 +94,10 @@ impl Asked<'_> {
         }
         match gaps.len() {
             _ if can_wait => Ok(()),
-            0 => match fault {
-                Some(fault) => Err(AskedWrongly(format!("this screen cannot be run: {fault}")).into()),
-                None => Ok(()),
+            0 => match (refused, fault) {
+                (Some(refused), _) => Err(refused.into()),
+                (None, Some(fault)) => Err(AskedWrongly(format!("this screen cannot be run: {fault}")).into()),
+                (None, None) => Ok(()),
             },
             1 => Err(AskedWrongly("one line is to be filled in before this screen can be run".to_owned()).into()),
             n => Err(AskedWrongly(format!("{n} lines are to be filled in before this screen can be run")).into()),
@@ -200,13 +206,18 @@ pub(super) fn append_labels(text: &mut Lines, columns: &[SeenColumn]) {
 
 /// The first values of a column.
 fn examples(column: &SeenColumn, n: usize) -> String {
+    shortened(&column.examples, n)
+}
+
+/// The first `n` of some values, each of them not too long.
+pub(super) fn shortened(values: &[String], n: usize) -> String {
     const LONGEST: usize = 24;
     let short = |value: &String| match value.chars().count() > LONGEST {
         true => format!("{}…", value.chars().take(LONGEST).collect::<String>()),
         false => value.clone(),
     };
-    let mut shown: Vec<String> = column.examples.iter().take(n).map(short).collect();
-    if column.examples.len() > n {
+    let mut shown: Vec<String> = values.iter().take(n).map(short).collect();
+    if values.len() > n {
         shown.push("…".to_owned());
     }
     shown.join(", ")
@@ -223,6 +234,11 @@ pub(super) fn append_findings(text: &mut Lines, findings: &[Finding], gaps: &[Ga
         text.hanging(&format!("{word}: "), &finding.message);
         text.hanging("         ", &finding.advice);
     }
+}
+
+/// The range of doses in words.
+pub(super) fn doses(low: f64, high: f64) -> String {
+    if low == high { format!("{low} µM") } else { format!("{low} to {high} µM") }
 }
 
 /// Roles with their columns, as JSON.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::inspect::{Asked, append_findings, append_mapping, mapping_object};
+use super::inspect::{Asked, append_findings, append_mapping, doses, mapping_object, shortened};
 use super::inspect_tables::append_files;
 use super::lines::Lines;
 use crate::load::image::{ImageSource, LoadedImages, Missing, Shape};
@@ -23,7 +23,7 @@ pub(super) fn inspect(source: &ImageSource, asked: &Asked) -> anyhow::Result<()>
         append_files(&mut text, &description.files);
         append_mapping(&mut text, &description.mapping, &description.columns);
         let object = serde_json::json!({ "name": description.name, "modality": "image" });
-        return asked.end(description, text, object, &[]);
+        return asked.end(description, text, object, &[], None);
     };
     // One row for each well: sites and frames of a well are no replicates of its treatment.
     let wells = wells(&loaded.screen.table);
@@ -31,7 +31,8 @@ pub(super) fn inspect(source: &ImageSource, asked: &Asked) -> anyhow::Result<()>
     let findings = findings(&wells);
     let object = object(loaded, &description.mapping, &counted, &findings);
     let text = text(&description, loaded, &counted, &findings);
-    asked.end(description, text, object, &findings)
+    let refused = loaded.usable().err().map(StudyError::from);
+    asked.end(description, text, object, &findings, refused)
 }
 
 /// The first row of each well; every row where wells are not named.
@@ -148,12 +149,13 @@ fn text(
     }
     line("interventions", counted.n_interventions.to_string());
     if let Some((low, high)) = counted.dose_range_um {
-        line("doses", format!("{low} to {high} µM"));
+        line("doses", doses(low, high));
     }
     if let Some(spread) = counted.replicates {
         line("replicate wells", format!("{} to {}, median {}", spread.min, spread.max, spread.median));
     }
     append_mapping(&mut text, &description.mapping, &description.columns);
+    append_others(&mut text, loaded, &description.mapping);
     text.item("controls", &description.mapping.controls_why);
     text.hanging("  ", "if one is wrong, change its line in the card (`--write-card dataset.toml` writes one)");
     for InputFile { path, .. } in &loaded.inputs {
@@ -168,6 +170,29 @@ fn text(
     }
     append_findings(&mut text, findings, &description.gaps);
     text
+}
+
+/// The columns without a role that differ between wells, with their first values.
+fn append_others(text: &mut Lines, loaded: &LoadedImages, mapping: &Mapping) {
+    const SHOWN: usize = 8;
+    let has_role =
+        |name: &str| mapping.columns.iter().any(|mapped| mapped.column == name || mapped.role.word() == name);
+    let others = loaded.screen.table.labels.iter().filter(|label| !has_role(&label.name)).filter_map(|label| {
+        let mut values: Vec<String> = Vec::new();
+        for value in label.values.iter().flatten() {
+            if !values.contains(value) && values.len() <= SHOWN {
+                values.push(value.clone());
+            }
+        }
+        let differs = values.len() > 1 || values.len() == 1 && label.values.contains(&None);
+        differs.then(|| format!("{} ({})", label.name, shortened(&values, 2)))
+    });
+    let others: Vec<String> = others.collect();
+    let more = if others.len() > SHOWN { format!("; and {} more", others.len() - SHOWN) } else { String::new() };
+    if !others.is_empty() {
+        let named = others.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+        text.item("without a role", &format!("{named}{more}"));
+    }
 }
 
 /// The first sites that cannot be decoded, and what becomes of them.

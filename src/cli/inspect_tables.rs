@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::inspect::{Asked, append_findings, append_labels, append_mapping, mapping_object};
+use super::inspect::{Asked, append_findings, append_labels, append_mapping, doses, mapping_object};
 use super::lines::Lines;
 use crate::load::{Description, Loaded, SeenFile, Source, describe, write_card};
 use crate::qc::{Finding, Spread, Summary, findings, summary};
-use crate::study::StudyError;
+use crate::study::{StudyError, nothing_to_learn};
 
 /// What is in a screen of profile tables.
 pub(super) fn inspect(source: &Source, asked: &Asked) -> anyhow::Result<()> {
@@ -15,16 +15,18 @@ pub(super) fn inspect(source: &Source, asked: &Asked) -> anyhow::Result<()> {
         write_card(&description, path).map_err(StudyError::from)?;
     }
     let Ok(loaded) = &description.outcome else {
-        let text = text(&description, None);
+        let text = text(&description, None, None);
         let object = serde_json::json!({ "name": description.name });
-        return asked.end(description, text, object, &[]);
+        return asked.end(description, text, object, &[], None);
     };
     let inputs: Vec<PathBuf> = loaded.inputs.iter().map(|input| input.path.clone()).collect();
     let summary = summary(&loaded.screen, inputs.iter().map(PathBuf::as_path));
     let findings = findings(&loaded.screen);
-    let text = text(&description, Some((loaded, &summary, &findings)));
+    let refused = nothing_to_learn(loaded);
+    let text = text(&description, Some((loaded, &summary, &findings)), refused.as_ref());
     let object = object(&description, loaded, &summary, &findings);
-    asked.end(description, text, object, &findings)
+    // It is said above; what is in the files can be looked at all the same.
+    asked.end(description, text, object, &findings, None)
 }
 
 fn object(
@@ -49,11 +51,19 @@ fn object(
     })
 }
 
-fn text(description: &Description<Loaded>, loaded: Option<(&Loaded, &Summary, &[Finding])>) -> Lines {
+fn text(
+    description: &Description<Loaded>,
+    loaded: Option<(&Loaded, &Summary, &[Finding])>,
+    refused: Option<&StudyError>,
+) -> Lines {
     let Description { name, files, columns, mapping, .. } = description;
     let mut text = Lines::default();
     text.line(name);
     append_files(&mut text, files);
+    // Before all that could be filled in for nothing.
+    if let Some(refused) = refused {
+        text.hanging("problem: ", &refused.to_string());
+    }
     if let Some((loaded, summary, _)) = loaded {
         append_summary(&mut text, summary, loaded.screen.units.all().len());
     }
@@ -136,10 +146,10 @@ fn append_summary(text: &mut Lines, summary: &Summary, n_units: usize) {
     for (kind, count) in &summary.perturbations {
         text.item("perturbations", &format!("{count} {kind:?}").to_lowercase());
     }
-    let doses = spread(summary.doses_per_perturbation);
-    text.item("interventions", &format!("{} (doses per perturbation: {doses})", summary.n_interventions));
+    let per_perturbation = spread(summary.doses_per_perturbation);
+    text.item("interventions", &format!("{} (doses per perturbation: {per_perturbation})", summary.n_interventions));
     if let Some((low, high)) = summary.dose_range_um {
-        text.item("doses", &format!("{low} to {high} µM"));
+        text.item("doses", &doses(low, high));
     }
     text.item("wells per treatment", &spread(summary.replicates));
     for (context, count) in summary.contexts.iter().filter(|(context, _)| !context.is_empty()) {

@@ -13,10 +13,10 @@ use super::error::LoadError;
 use super::gap::{Filled, Gap, UNKNOWN, fill};
 use super::image::{self, ImageSource, LoadedImages};
 use super::loaded::Loaded;
-use super::mapping::{ColumnRole, Mapping};
+use super::mapping::{ColumnRole, Mapping, plain};
 use super::source::Source;
 use super::table::{ColumnSketch, merged};
-use super::{format, inputs, load_with, tracks};
+use super::{format, inputs, load_with, near, tracks, well_column};
 use crate::screen::{Reference, Role, Screen};
 
 /// What lies in the files of a screen.
@@ -102,7 +102,8 @@ pub fn describe(source: &Source) -> Result<Description<Loaded>, LoadError> {
             })
             .collect();
         files.extend(joined);
-        gaps.extend(controls_gap(&loaded.screen, &gaps));
+        let likely = is_relative(loaded).then_some(Reference::Relative);
+        gaps.extend(controls_gap(&loaded.screen, &gaps, likely, false, &card));
     }
     let mapping = match &outcome {
         Ok(loaded) => loaded.mapping.clone(),
@@ -141,18 +142,28 @@ pub fn describe_images(source: &ImageSource) -> Result<Description<LoadedImages>
     if let Ok(loaded) = &outcome {
         let is_open = loaded.layout == image::Layout::Folder && loaded.settings.pattern.is_none();
         if is_open && loaded.mapping.column(ColumnRole::Well).is_none() {
-            let folder = loaded.paths.first().filter(|path| path.is_dir());
-            gaps.push(Gap::of_file_names(folder.and_then(|folder| image::usual_pattern(folder))));
+            gaps.push(Gap::of_file_names());
         }
         let is_named = card.columns.perturbation.is_some() || !card.columns.doses.is_empty();
         let mapped = loaded.mapping.columns.iter().find(|mapped| mapped.role == ColumnRole::Perturbation);
         if !is_named && mapped.is_some_and(|mapped| mapped.is_made) {
-            let folder =
-                loaded.paths.first().map(|path| if path.is_dir() { path } else { path.parent().unwrap_or(path) });
-            let sheets = folder.map(|folder| sheets_beside(folder, &paths, &sketches)).unwrap_or_default();
-            gaps.push(Gap::of_image_perturbations(&sketches, &sheets));
+            let folder = loaded.paths.first().map(|path| match path.is_dir() {
+                true => path.as_path(),
+                false => path.parent().unwrap_or(Path::new("")),
+            });
+            let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+            let read: Vec<PathBuf> = loaded.inputs.iter().map(|input| input.path.clone()).collect();
+            let sheets = folder.map(|folder| near::sheets(folder, &source.source.files, &read, &sketches));
+            let has_wells = loaded.mapping.column(ColumnRole::Well).is_some();
+            gaps.push(Gap::of_image_perturbations(&sketches, sheets.unwrap_or_default(), has_wells));
         } else {
-            gaps.extend(controls_gap(&loaded.screen.table, &gaps));
+            let mut times = BTreeMap::<(&str, _, &str), usize>::new();
+            for (unit, site) in loaded.screen.table.units.by_row().zip(&loaded.screen.sites) {
+                *times.entry((unit.plate.as_str(), unit.well, site.site.as_str())).or_default() += 1;
+            }
+            let is_lapse = !times.is_empty() && times.values().all(|n_times| *n_times > 1);
+            let likely = is_lapse.then_some(Reference::FirstFrame);
+            gaps.extend(controls_gap(&loaded.screen.table, &gaps, likely, true, &card));
         }
     }
     let (mapping, name) = match &outcome {
@@ -184,25 +195,12 @@ fn look_into(paths: &[PathBuf]) -> (Vec<SeenFile>, Vec<ColumnSketch>) {
     (files, merged(sketches))
 }
 
-/// The tables in a folder that name perturbations and share a column with the sheet of images, with that column.
-fn sheets_beside(folder: &Path, sheets: &[PathBuf], columns: &[ColumnSketch]) -> Vec<(String, String)> {
-    let beside = inputs::matching(folder).unwrap_or_default();
-    let shared = |path: &PathBuf| {
-        let found = format::sketch(path, false).ok()?;
-        let names: Vec<String> = found.iter().map(|sketch| sketch.name.clone()).collect();
-        let mapping = Mapping::of_names(path, &names, &Card::default()).ok()?;
-        mapping.column(ColumnRole::Perturbation)?;
-        let key = columns.iter().map(|sketch| &sketch.name).find(|name| names.contains(name))?;
-        Some((path.file_name()?.to_string_lossy().into_owned(), key.clone()))
-    };
-    beside.iter().filter(|path| !sheets.contains(path)).filter_map(shared).collect()
-}
-
 /// What the names of columns alone tell.
 fn by_names(sketches: &[ColumnSketch], card: &Card) -> Mapping {
     let of_rows = sketches.iter().filter(|sketch| !(sketch.is_measured || sketch.is_key));
     let names: Vec<String> = of_rows.map(|sketch| sketch.name.clone()).collect();
     let mut mapping = Mapping::of_names(Path::new(""), &names, card).unwrap_or_default();
+    mapping.infer_well(well_column::sketched(sketches), card);
     // Where none is found, the mapping has none; the error is told already.
     let _ = mapping.find_features(Path::new(""), sketches, &Default::default(), card);
     mapping
@@ -239,7 +237,13 @@ fn seen_columns(sketches: &[ColumnSketch], mapping: &Mapping) -> Vec<SeenColumn>
 /// The gap of a screen in which effects are measured against control wells and none is known.
 ///
 /// Where what was applied is unknown, controls are not asked for: a usual name of theirs may be among the names.
-fn controls_gap(screen: &Screen, gaps: &[Gap]) -> Option<Gap> {
+fn controls_gap(
+    screen: &Screen,
+    gaps: &[Gap],
+    likely: Option<Reference>,
+    are_images: bool,
+    card: &Card,
+) -> Option<Gap> {
     let has_controls = || screen.units.by_row().any(|unit| unit.role == Role::NegativeControl);
     let asks = |role: ColumnRole| {
         let start = format!("{role} = ");
@@ -256,5 +260,33 @@ fn controls_gap(screen: &Screen, gaps: &[Gap]) -> Option<Gap> {
     }
     let mut wells: Vec<(String, usize)> = wells.into_iter().collect();
     wells.sort_by_key(|(_, n_wells)| std::cmp::Reverse(*n_wells));
-    Some(Gap::of_controls(&wells))
+    Some(Gap::of_controls(&wells, likely, are_images, card))
+}
+
+/// Whether the values seem to be differences from control: most features are called so, or the controls have no values.
+fn is_relative(loaded: &Loaded) -> bool {
+    const WORDS: [&str; 15] = [
+        "ks",
+        "z",
+        "zscore",
+        "zscores",
+        "lfc",
+        "logfc",
+        "log2fc",
+        "fc",
+        "delta",
+        "diff",
+        "difference",
+        "ratio",
+        "change",
+        "relative",
+        "normalized",
+    ];
+    let features = &loaded.mapping.features;
+    let is_called_so = |name: &&String| plain(name).split('_').any(|word| WORDS.contains(&word));
+    let are_called_so = !features.is_empty() && 2 * features.iter().filter(is_called_so).count() > features.len();
+    let without_values = loaded.screen.dropped.iter().any(|dropped| dropped.reason.contains("no value in any feature"));
+    let names_controls =
+        loaded.mapping.controls_why.contains("role") || loaded.mapping.column(ColumnRole::Role).is_some();
+    are_called_so || without_values && names_controls
 }

@@ -277,11 +277,25 @@ pub enum LoadError {
         /// The table.
         path: PathBuf,
         /// The columns, one at least.
-        columns: Vec<String>,
+        columns: Box<[String]>,
+        /// Columns that may be the doses of other agents.
+        others: Box<[String]>,
         /// A perturbation with several of these doses.
         name: String,
         /// Some of them.
         doses: String,
+    },
+    /// Names of image files that can be read in several ways.
+    #[error(
+        "{}: the names of the images can be read in several ways: {}; write the right one under [images] in a card",
+        folder.display(),
+        readings.iter().map(|reading| format!("{}, with pattern = '{}'", reading.what, reading.pattern)).collect::<Vec<_>>().join("; or ")
+    )]
+    FileNames {
+        /// The folder.
+        folder: PathBuf,
+        /// The ways, the likeliest first.
+        readings: Vec<FileReading>,
     },
     /// A card that is not written as a card.
     #[error("{}: {message}", path.display())]
@@ -293,8 +307,8 @@ pub enum LoadError {
     },
     /// A dose in a unit of mass, of a perturbation whose molar mass is not known.
     #[error(
-        "{}: doses in {unit} need the molar mass of `{perturbation}`; give it in kDa under [molar_mass_kda], as in `{perturbation} = 17.2`",
-        card.display()
+        "{}doses in {unit} need the molar mass of `{perturbation}`; give it in kDa under [molar_mass_kda] in a card, as in `{perturbation:?} = 17.2`",
+        if card.as_os_str().is_empty() { String::new() } else { format!("{}: ", card.display()) }
     )]
     MolarMass {
         /// The card.
@@ -376,6 +390,15 @@ pub enum LoadError {
     },
 }
 
+/// A way in which the names of image files can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileReading {
+    /// The pattern as a card says it.
+    pub pattern: String,
+    /// What the parts of one of the names would be, in words.
+    pub what: String,
+}
+
 /// How the file becomes a table, where that is known.
 fn converted(path: &Path) -> String {
     walk::conversion(path).map(|how| format!("; {how}")).unwrap_or_default()
@@ -420,6 +443,7 @@ impl LoadError {
                 | Self::Scale { .. }
                 | Self::Undosed { .. }
                 | Self::PooledDoses { .. }
+                | Self::FileNames { .. }
                 | Self::Card { .. }
                 | Self::CardPath { .. }
                 | Self::MolarMass { .. }

@@ -7,16 +7,21 @@
 mod candidates;
 mod questions;
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use self::questions::{
-    absent, cell, dose_unit, duplicates, features, key, perturbation, plate, pooled_doses, role_of, scale, undosed,
+    absent, cell, dose_unit, duplicates, features, file_names, key, perturbation, plate, pooled_doses, role_of, scale,
+    undosed,
 };
 use super::card::Card;
 use super::declared::ColumnOrValue;
 use super::error::LoadError;
 use super::mapping::{ColumnRole, plain, unit_of};
 use super::table::ColumnSketch;
+use crate::screen::Reference;
+use crate::table::first_few;
 
 /// Columns or names that are shown as candidates.
 const SHOWN: usize = 5;
@@ -36,9 +41,33 @@ pub struct Gap {
     pub candidates: Vec<Candidate>,
     /// What the description assumes until then, in words; may be empty.
     pub assumed: String,
-    /// Whether the screen can be loaded without an answer, though nothing can be learned from it.
+    /// Whether the screen can be looked at and embedded without an answer, as images of no plate are.
     #[serde(skip)]
     pub can_wait: bool,
+    /// The sheets that lines speak of.
+    #[serde(skip)]
+    pub(super) offered: Vec<Offered>,
+}
+
+/// A sheet that may be joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Offered {
+    pub path: PathBuf,
+    /// As lines write it.
+    pub shown: String,
+    /// The columns to join on, as a card has them.
+    pub on: String,
+    /// Columns that may name what was applied.
+    pub names: Vec<String>,
+}
+
+impl Offered {
+    fn when(&self) -> String {
+        match self.names.as_slice() {
+            [] => "the table that names it".to_owned(),
+            names => format!("it may be named by {}", first_few(names, SHOWN)),
+        }
+    }
 }
 
 /// A line of a card.
@@ -104,63 +133,81 @@ fn line(text: impl Into<String>, when: &str) -> Line {
 }
 
 impl Gap {
-    /// That nothing says which well the images of a folder show; `usual` is a pattern that all of them match.
-    pub(super) fn of_file_names(usual: Option<(&str, usize)>) -> Self {
-        let (pattern, otherwise) = match usual {
-            Some((pattern, n)) => (pattern, format!("the names of all {n} images match it")),
-            None => (
-                r"(?<well>[A-P]\d\d)_(?<channel>\w+)\.\w+$",
-                "a regular expression for the path below the folder, with groups called plate, well, site, channel, time, z"
-                    .to_owned(),
-            ),
-        };
+    /// That nothing says which well the images of a folder show.
+    pub(super) fn of_file_names() -> Self {
         Self {
             section: "images",
             what: "nothing says which well and channel each image shows".to_owned(),
-            lines: vec![line(format!("pattern = '{pattern}'"), "")],
-            otherwise,
+            lines: vec![line(r"pattern = '(?<well>[A-P]\d\d)_(?<channel>\w+)\.\w+$'", "")],
+            otherwise:
+                "a regular expression for the path below the folder, with groups called plate, well, site, channel, time, z"
+                    .to_owned(),
             assumed: "each image is a site of its own".to_owned(),
             ..Gap::default()
         }
     }
 
-    /// That no sheet of images names what was applied; `sheets` are tables beside it that may, with the key to join on.
-    pub(super) fn of_image_perturbations(columns: &[ColumnSketch], sheets: &[(String, String)]) -> Self {
+    /// That no sheet of images names what was applied; `sheets` are tables near them that may, with the columns to join on.
+    pub(super) fn of_image_perturbations(columns: &[ColumnSketch], sheets: Vec<Offered>, has_wells: bool) -> Self {
         let mut card = Card::default();
         let mut gap = perturbation(&mut card, columns);
-        let join = |file: &str, key: &str| format!("join = [{{ file = {file:?}, on = [{key:?}] }}]");
         gap.lines.retain(|line| !line.text.starts_with("perturbation = {"));
         gap.otherwise = match sheets.first() {
-            None => "or join a plate map that names it, with `join = [{ file = \"platemap.csv\", on = [\"plate\", \
-                     \"well\"] }]` at the top"
+            None => "or join a plate map that names it: give it with the images, or write `join = [{ file = \
+                     \"platemap.csv\", on = [\"plate\", \"well\"] }]` at the top"
                 .to_owned(),
-            Some((file, key)) => {
+            Some(_) => {
                 gap.section = "";
-                gap.lines = vec![line(join(file, key), "the table that names it")];
-                "or `perturbation = \"…\"` under [columns]".to_owned()
+                let join = |sheet: &Offered| format!("join = [{{ file = {:?}, on = {} }}]", sheet.shown, sheet.on);
+                let lines = sheets.iter().take(SHOWN).map(|sheet| line(join(sheet), &sheet.when()));
+                gap.lines = lines.collect();
+                "and `perturbation = \"…\"` under [columns], if its column has another name than usual".to_owned()
             }
         };
-        let others =
-            sheets.iter().map(|(file, key)| Candidate { name: file.clone(), examples: vec![format!("by {key}")] });
-        gap.candidates = others.chain(gap.candidates).collect();
+        gap.offered = sheets;
+        gap.can_wait = !has_wells;
         gap.assumed = "all wells are empty, and their images can be looked at and embedded".to_owned();
-        gap.can_wait = true;
         gap
     }
 
-    /// That no control is known, of a screen with these perturbations (with their wells), the most frequent first.
-    pub(super) fn of_controls(perturbations: &[(String, usize)]) -> Self {
+    /// That no control is known, of a screen with these perturbations (with their wells), the most frequent first; what
+    /// else effects may be measured against stands first, where the screen speaks for it.
+    pub(super) fn of_controls(
+        perturbations: &[(String, usize)],
+        likely: Option<Reference>,
+        are_images: bool,
+        card: &Card,
+    ) -> Self {
         let candidates = perturbations
             .iter()
             .take(SHOWN)
             .map(|(name, n_wells)| Candidate { name: name.clone(), examples: vec![format!("{n_wells} wells")] });
-        Self {
-            section: "controls",
-            what: "no negative control was found, and effects are measured against control wells".to_owned(),
-            lines: vec![line("negative = { values = [\"…\"] }", "the names of vehicle, untreated or control wells")],
-            otherwise: RELATIVE.to_owned(),
-            candidates: candidates.collect(),
-            ..Gap::default()
+        const NAMES: &str = "the names of vehicle, untreated or control wells";
+        let what = "no negative control was found, and effects are measured against control wells".to_owned();
+        let negative = "negative = { values = [\"…\"] }";
+        let candidates = candidates.collect();
+        let reference = |word: &str, when: &str| line(format!("reference = \"{word}\""), when);
+        let likely = match likely {
+            Some(Reference::Relative) => Some(reference("relative", "the values are differences from control already")),
+            Some(Reference::FirstFrame) => {
+                Some(reference("first_frame", "a time lapse: effects are measured against the first frame"))
+            }
+            _ => None,
+        };
+        // Both lines stand at the top; a card that has a section of controls would have it twice.
+        match likely.filter(|_| card.controls.is_none()) {
+            Some(likely) => {
+                let lines = vec![likely, line(format!("controls.{negative}"), NAMES)];
+                Self { what, lines, candidates, ..Gap::default() }
+            }
+            None => Self {
+                section: "controls",
+                what,
+                lines: vec![line(negative, NAMES)],
+                otherwise: if are_images { String::new() } else { RELATIVE.to_owned() },
+                candidates,
+                ..Gap::default()
+            },
         }
     }
 }
@@ -182,7 +229,10 @@ fn gap(error: &LoadError, card: &mut Card, columns: &[ColumnSketch]) -> Option<G
         LoadError::DoseUnit { column, .. } => Some(dose_unit(column, card, columns)),
         LoadError::Scale { place, largest, .. } => Some(scale(place, *largest, card)),
         LoadError::Undosed { column, names, .. } => Some(undosed(column, names, card)),
-        LoadError::PooledDoses { columns: found, name, doses, .. } => Some(pooled_doses(found, name, doses, card)),
+        LoadError::FileNames { readings, .. } => file_names(readings, card),
+        LoadError::PooledDoses { columns: found, others, name, doses, .. } => {
+            Some(pooled_doses([found, others], name, doses, card))
+        }
         LoadError::DuplicateRow { plate, well, first, second, distinguishing, .. } => {
             let place = format!("plate `{plate}`, well {well} stands in {first} and in {second}");
             duplicates(place, distinguishing, card)

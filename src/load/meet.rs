@@ -23,12 +23,12 @@ use self::given::{Given, Part, main_of, of_these, part_of};
 use self::key::{Choice, choose};
 use super::card::{Card, Join};
 use super::error::LoadError;
-use super::format;
 use super::inputs::file_name;
 use super::join::Sheet;
 use super::join_key::{JoinKey, OneOrMore};
 use super::mapping::{ColumnRole, Mapping};
 use super::table::{ColumnSketch, RawTable, distinct};
+use super::{format, well_column};
 use crate::table::first_few;
 
 /// Bytes of text that the tables are sampled by, all of them together.
@@ -144,27 +144,43 @@ pub(super) fn meet(sketched: Vec<Sketched>, card: &Card) -> Result<Meeting, Load
             false
         }
     });
-    // First what has one row for each key, since it may bring what makes the key of another finer.
-    for may_disagree in [false, true] {
-        while let Some((index, choice)) = open
-            .iter()
-            .enumerate()
-            .find_map(|(index, candidate)| choose(&table, candidate, may_disagree).ok().map(|choice| (index, choice)))
-        {
-            let candidate = open.remove(index);
-            meeting.join(&mut table, candidate, choice)?;
-        }
-    }
-    for candidate in open {
-        if let Err(why) = choose(&table, &candidate, true) {
-            meeting.notes.push(format!("{} is left out: {why}", candidate.name()));
-        }
-    }
+    meeting.join_all(&mut table, open)?;
     for (other, _) in given.iter().zip(&parts).filter(|(_, part)| **part == Part::Descriptors) {
         meeting.notes.push(table.described_by(other)?);
     }
     let kept = given.into_iter().zip(parts).filter(|(_, part)| *part == Part::Table);
     meeting.tables = kept.map(|(given, _)| given.sketched).collect();
+    Ok(meeting)
+}
+
+/// Joins sheets to a table that is known whole, as to one of profiles; with `are_of_its_plate`, what sheets of a single
+/// plate call it does not count.
+///
+/// # Errors
+/// As [`meet`].
+pub(super) fn join_sheets(
+    table: RawTable,
+    paths: &[PathBuf],
+    card: &Card,
+    are_of_its_plate: bool,
+) -> Result<Meeting, LoadError> {
+    let mut meeting = Meeting::default();
+    let mut open = Vec::new();
+    for path in paths {
+        let mut sheet = format::read(path, &BTreeSet::new())?;
+        let plate = mapping_of(&sheet, card).column(ColumnRole::Plate).map(str::to_owned);
+        let plates = |column: &String| distinct(sheet.text(column).unwrap_or_default());
+        if let Some(column) = plate.filter(|column| are_of_its_plate && plates(column).len() == 1) {
+            let called = plates(&column).into_iter().next().unwrap_or_default();
+            meeting
+                .notes
+                .push(format!("{} is of one plate, `{called}`, and holds for that of the images", file_name(path)));
+            sheet.columns.retain(|other| other.name != column);
+        }
+        open.push(Candidate { sheet, measured: Vec::new() });
+    }
+    let open = grouped(open)?;
+    meeting.join_all(&mut Known { table, card }, open)?;
     Ok(meeting)
 }
 
@@ -230,7 +246,10 @@ impl Known<'_> {
 
 fn mapping_of(table: &RawTable, card: &Card) -> Mapping {
     let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
-    Mapping::of_names(&table.paths[0], &names, &of_these(card, &names)).unwrap_or_default()
+    let card = of_these(card, &names);
+    let mut mapping = Mapping::of_names(&table.paths[0], &names, &card).unwrap_or_default();
+    mapping.infer_well(well_column::of_table(table), &card);
+    mapping
 }
 
 /// A sheet that may be joined, with the names of its numbers.
@@ -285,6 +304,25 @@ fn describes_columns(sheet: &RawTable, measured: &BTreeSet<&str>, card: &Card) -
 }
 
 impl Meeting {
+    /// Joins what can be joined to the table, and says of the rest why it cannot.
+    fn join_all(&mut self, table: &mut Known<'_>, mut open: Vec<Candidate>) -> Result<(), LoadError> {
+        // First what has one row for each key, since it may bring what makes the key of another finer.
+        for may_disagree in [false, true] {
+            while let Some((index, choice)) = open.iter().enumerate().find_map(|(index, candidate)| {
+                choose(table, candidate, may_disagree).ok().map(|choice| (index, choice))
+            }) {
+                let candidate = open.remove(index);
+                self.join(table, candidate, choice)?;
+            }
+        }
+        for candidate in open {
+            if let Err(why) = choose(table, &candidate, true) {
+                self.notes.push(format!("{} is left out: {why}", candidate.name()));
+            }
+        }
+        Ok(())
+    }
+
     /// Joins a sheet to what is known of the table, so that the next one may be joined on what it brings.
     fn join(&mut self, known: &mut Known<'_>, candidate: Candidate, choice: Choice) -> Result<(), LoadError> {
         if let Some(error) = choice.contradiction {

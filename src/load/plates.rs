@@ -65,9 +65,10 @@ pub(super) fn tell_apart(
 /// The column that says from which of several files a row is.
 const FILE: &str = "file";
 
-/// Adds the column of files where there are several and no column is called so.
+/// Adds the column of files where there are several and no column is called so; images are a file each.
 fn add_files(table: &mut RawTable) -> bool {
-    if table.paths.len() < 2 || table.columns.iter().any(|column| column.name == FILE) {
+    let read: BTreeSet<u32> = table.rows.iter().map(|row| row.path).collect();
+    if read.len() == table.n_rows() || table.paths.len() < 2 || table.columns.iter().any(|column| column.name == FILE) {
         return false;
     }
     let names: Vec<String> = table.paths.iter().map(|path| join::name_of(path)).collect();

@@ -15,7 +15,7 @@ use super::mapping::{ColumnRole, Mapping, plain};
 use super::meet::{self, Meeting, Sketched};
 use super::source::Source;
 use super::table::{ColumnSketch, RawColumn, RawTable, Values, merged};
-use super::{annotated, controls, design, exclude, format, gap, join, labels, values};
+use super::{annotated, controls, design, exclude, format, join, labels, pooled_doses, sentinels, values, well_column};
 use crate::screen::{Design, Dropped, FeatureMatrix, Origin, Reference, Screen, Unit, Units};
 use crate::table::first_few;
 
@@ -69,6 +69,8 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     if !joins.is_empty() {
         mapping.prefer(&names, &card);
     }
+    let of_sheets = sheets.iter().flat_map(|sheet| well_column::of_table(&sheet.table));
+    mapping.infer_well(well_column::sketched(&sketches).chain(of_sheets), &card);
     let mut names = names;
     names.extend(mapping.values.iter().map(|(column, _)| column.clone()));
     let mut known = names.clone();
@@ -127,10 +129,15 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     let design::Rows { units: observations, notes: told } = design::read(&mut table, &mut mapping, &card)?;
     notes.extend(told);
     refuse_duplicate_wells(&table, &mapping, &observations)?;
-    refuse_pooled_doses(&table, &mapping, &observations, &card)?;
+    let left_out = mapping.left_out.iter().filter(|left_out| left_out.why == Reason::Dose);
+    let may_be_doses: Vec<&str> = left_out.map(|left_out| left_out.column.as_str()).collect();
+    pooled_doses::refuse(&table, &mapping, &observations, &card, &may_be_doses)?;
     mapping.leave_out_by_values(&table, &chosen.open, &observations);
     if mapping.features.is_empty() && !card.assumed.is_without_features {
         return Err(LoadError::NoFeatures { path: first.to_path_buf(), left_out: mapping.left_out_in_words() });
+    }
+    if !is_matrix {
+        notes.extend(sentinels::remove(&mut table, &mapping.features));
     }
     let kept = match card.assumed.is_without_features {
         true => values::Kept::all_rows(&table),
@@ -286,39 +293,6 @@ fn refuse_duplicate_wells(table: &RawTable, mapping: &Mapping, observations: &[U
         }
     }
     Ok(())
-}
-
-/// Refuses to take all doses of a perturbation for one treatment where a column that no role was found for may hold them.
-fn refuse_pooled_doses(
-    table: &RawTable,
-    mapping: &Mapping,
-    observations: &[Unit],
-    card: &Card,
-) -> Result<(), LoadError> {
-    let is_known = mapping.column(ColumnRole::Dose).is_some() || card.columns.dose.is_some();
-    if is_known || !card.columns.doses.is_empty() || mapping.values.iter().any(|(_, value)| value == gap::UNKNOWN) {
-        return Ok(());
-    }
-    let mut pooled: Vec<(&str, String, Vec<String>)> = Vec::new();
-    for left_out in mapping.left_out.iter().filter(|left_out| left_out.why == Reason::Dose) {
-        let Some(cells) = table.text(&left_out.column) else { continue };
-        let mut doses = BTreeMap::<String, BTreeSet<&str>>::new();
-        let treated = observations.iter().zip(cells).filter(|(unit, _)| unit.role.is_treated());
-        for (unit, cell) in treated {
-            doses.entry(unit.intervention.to_string()).or_default().extend(cell.as_deref());
-        }
-        let several = doses.into_iter().find(|(_, doses)| doses.len() > 1);
-        pooled.extend(several.map(|(name, doses)| {
-            (left_out.column.as_str(), name, doses.into_iter().take(3).map(str::to_owned).collect())
-        }));
-    }
-    let columns = pooled.iter().map(|(column, _, _)| (*column).to_owned()).collect();
-    match pooled.into_iter().next() {
-        None => Ok(()),
-        Some((_, name, doses)) => {
-            Err(LoadError::PooledDoses { path: table.paths[0].clone(), columns, name, doses: doses.join(", ") })
-        }
-    }
 }
 
 /// The columns of texts or whole numbers without a role that distinguish all rows of one plate, well and context.

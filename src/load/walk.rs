@@ -119,6 +119,9 @@ pub(super) fn conversion(path: &Path) -> Option<String> {
             "list its tables with `sqlite3 {file} .tables`, and convert one with\n  sqlite3 -header -csv {file} \
              \"SELECT * FROM Per_Image\" > {stem}.csv"
         ),
+        "czi" | "nd2" | "lif" | "vsi" | "oir" | "oib" | "c01" | "dib" | "flex" | "bmp" | "ims" | "dv" => {
+            format!("convert it with Bio-Formats\n  bfconvert {file} {stem}.ome.tif")
+        }
         _ => return None,
     })
 }

@@ -8,7 +8,7 @@ use super::card::Card;
 use super::declared::ColumnOrValue;
 use super::describe::Description;
 use super::error::LoadError;
-use super::gap::Gap;
+use super::gap::{Gap, Offered};
 use super::image::{ImageSettings, ImageSource, LoadedImages};
 use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping};
@@ -67,9 +67,13 @@ pub fn write_image_card(
         notes.push("it was read with `--root` or `--path-map`; give them with this card too".to_owned());
     }
     let settings = loaded.map(|loaded| loaded.settings.clone());
-    let images = settings.or_else(|| card.images.clone()).unwrap_or_default();
+    let mut images = settings.or_else(|| card.images.clone()).unwrap_or_default();
+    if told_by_pattern(gaps) {
+        (images.pattern, images.mask_pattern) =
+            card.images.clone().map_or((None, None), |images| (images.pattern, images.mask_pattern));
+    }
     let n_controls = loaded.map(|loaded| n_controls(&loaded.screen.table));
-    let found = &[];
+    let found = loaded.map(|loaded| loaded.joins.as_slice()).unwrap_or_default();
     write(
         Told { name, mapping, gaps, files: given, found, card, notes: &notes, n_controls, images: Some(images) },
         path,
@@ -114,7 +118,15 @@ fn card_text(told: Told, folder: &Path) -> String {
     for (key, value) in [("description", &card.description), ("license", &card.license), ("citation", &card.citation)] {
         line(format!("{key} = {}", quoted(value)));
     }
-    let Placed { base, folder: of_files, entries } = Placed::of(files, found, card, folder);
+    let offered: Vec<&Offered> = gaps.iter().flat_map(|gap| &gap.offered).collect();
+    let Placed { base, folder: of_files, entries } = Placed::of(files, found, &offered, card, folder);
+    let as_placed = |content: String| {
+        let placed = |content: String, sheet: &&Offered| {
+            content
+                .replace(&format!("file = {:?}", sheet.shown), &format!("file = {:?}", inside(&sheet.path, &of_files)))
+        };
+        offered.iter().fold(content, placed)
+    };
     let mut card = card.clone();
     card.join.extend(found.iter().map(|found| found.in_card(|path| inside(path, &of_files))));
     let card = &card;
@@ -129,7 +141,11 @@ fn card_text(told: Told, folder: &Path) -> String {
         None => "# \"control_wells\", or \"relative\" if the values are already differences from control.".to_owned(),
         Some(_) => "# \"control_wells\", or \"first_frame\" for a time lapse.".to_owned(),
     });
-    line(format!("reference = {}", quoted(card.reference.word())));
+    // One of the lines below says it.
+    let is_asked = gaps.iter().any(|gap| gap.lines.iter().any(|line| line.text.starts_with("reference = ")));
+    if !is_asked {
+        line(format!("reference = {}", quoted(card.reference.word())));
+    }
     if let Some(unit) = mapping.dose_unit.or(card.dose_unit) {
         line(format!("dose_unit = {}  # {}", quoted(unit.word()), mapping.dose_unit_why));
     }
@@ -139,7 +155,7 @@ fn card_text(told: Told, folder: &Path) -> String {
     if !card.exclude.is_empty() {
         line(format!("exclude = {}", quoted(&card.exclude)));
     }
-    open("").into_iter().for_each(&mut line);
+    open("").into_iter().map(as_placed).for_each(&mut line);
     if images.is_none() {
         append_features(&mut line, mapping, gaps, card);
     }
@@ -214,9 +230,14 @@ fn card_text(told: Told, folder: &Path) -> String {
         false => asked.into_iter().for_each(&mut line),
         true if card.controls.is_none() => {
             line("# [controls]".to_owned());
-            line("# negative = { column = \"compound\", values = [\"DMSO\"], empty = false }".to_owned());
-            line("# positive = { column = \"control_type\", values = [\"poscon*\"] }".to_owned());
-            line("# empty_wells = { column = \"compound\", empty = true }".to_owned());
+            let column_of = |role: ColumnRole| {
+                let mapped = mapping.columns.iter().find(|mapped| mapped.role == role && !mapped.is_made);
+                quoted(mapped.map_or("…", |mapped| mapped.column.as_str()))
+            };
+            let (names, roles) = (column_of(ColumnRole::Perturbation), column_of(ColumnRole::Role));
+            line(format!("# negative = {{ column = {names}, values = [\"DMSO\"], empty = false }}"));
+            line(format!("# positive = {{ column = {roles}, values = [\"poscon*\"] }}"));
+            line(format!("# empty_wells = {{ column = {names}, empty = true }}"));
         }
         true => {}
     }
@@ -299,12 +320,14 @@ struct Placed {
 }
 
 impl Placed {
-    /// The places of `files` for a card in `folder`; those of a card that was read stay as they are.
-    fn of(files: &[PathBuf], found: &[FoundJoin], card: &Card, folder: &Path) -> Self {
+    /// The places of `files` for a card in `folder`, with the sheets that are or may be joined to them; those of a card that
+    /// was read stay as they are.
+    fn of(files: &[PathBuf], found: &[FoundJoin], offered: &[&Offered], card: &Card, folder: &Path) -> Self {
         let folder = absolute(folder);
         let has_card = !card.path.as_os_str().is_empty();
         let files: Vec<PathBuf> = files.iter().map(|path| absolute(path)).collect();
-        let sheets: Vec<PathBuf> = found.iter().flat_map(|found| &found.files).map(|path| absolute(path)).collect();
+        let joined = found.iter().flat_map(|found| &found.files).chain(offered.iter().map(|sheet| &sheet.path));
+        let sheets: Vec<PathBuf> = joined.map(|path| absolute(path)).collect();
         let all = || files.iter().chain(&sheets);
         let is_within = |base: &Path| all().all(|path| path.starts_with(base));
         let of_card = absolute(&card.folder());

@@ -28,7 +28,7 @@ pub use explain::explain;
 pub use open::{fold_name, open};
 pub use outcomes::{Outcome, Outcomes};
 pub use prepare::{load_other, load_screen, load_screen_until, prepare, prepare_again};
-pub use propose::{Choice, Proposal, propose};
+pub use propose::{Choice, Proposal, nothing_to_learn, propose};
 pub use published::{PublishedEmbeddings, embed_published};
 pub use refuse::{Wanted, refuse};
 pub use reopen::{AskedTreatments, activity, evaluate_finished, predict_table, rank_finished, treatments_of};

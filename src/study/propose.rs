@@ -7,7 +7,7 @@ mod tracks;
 use super::error::StudyError;
 use crate::load::image::{ImageSource, is_image_source, load_images};
 use crate::load::{Loaded, Source, describe_images, load};
-use crate::screen::{Reference, RowKind, Screen};
+use crate::screen::{Reference, Role, RowKind, Screen};
 
 /// A key of the configuration that a user did not set, and why it has this value.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +46,7 @@ pub fn propose(source: &Source) -> Result<Proposal, StudyError> {
     if is_image_source(source)? {
         let of_source = ImageSource { source: source.clone(), ..ImageSource::default() };
         let images = load_images(&of_source).map_err(|error| StudyError::of_images(error, source))?;
-        refuse_untreated_images(&images.screen.table, source)?;
+        refuse_open_images(&images.screen.table, source)?;
         return Ok(Proposal { choices: pixels::choices(&images)?, loaded: None });
     }
     let loaded = load(source).map_err(|error| StudyError::of_table(error, source))?;
@@ -68,18 +68,35 @@ fn refuse_untreated(screen: &Screen) -> Result<(), StudyError> {
     if is_treated { Ok(()) } else { Err(StudyError::NothingTreated { screen: screen.name.clone() }) }
 }
 
-/// The same of images, with all that a card would have to say of them.
-fn refuse_untreated_images(screen: &Screen, source: &Source) -> Result<(), StudyError> {
-    let Err(refused) = refuse_untreated(screen) else { return Ok(()) };
+/// The same of images, and of those without the controls that effects are measured against, with all that a card would
+/// have to say of them.
+fn refuse_open_images(screen: &Screen, source: &Source) -> Result<(), StudyError> {
+    let refused = refuse_untreated(screen);
+    let has_controls = screen.units.by_row().any(|unit| unit.role == Role::NegativeControl);
+    if refused.is_ok() && (has_controls || screen.reference() != Reference::ControlWells) {
+        return Ok(());
+    }
     let described = describe_images(&ImageSource { source: source.clone(), ..ImageSource::default() });
     let gaps = described.map(|description| description.gaps).unwrap_or_default();
-    match gaps.is_empty() {
-        true => Err(refused),
-        false => {
-            let paths = source.card.iter().chain(&source.files).cloned().collect();
-            Err(StudyError::Gaps { first: refused.to_string(), gaps, paths })
-        }
+    if gaps.is_empty() {
+        return refused;
     }
+    let first = match refused {
+        Err(refused) => refused.to_string(),
+        Ok(()) => format!("{}: no negative control was found", screen.name),
+    };
+    Err(StudyError::Gaps { first, gaps, paths: source.card.iter().chain(&source.files).cloned().collect() })
+}
+
+/// Why a run of a screen of profiles would be refused for want of anything to learn, if it would be.
+pub fn nothing_to_learn(loaded: &Loaded) -> Option<StudyError> {
+    let screen = &loaded.screen;
+    let is_treated = screen.units.by_row().any(|unit| unit.role.is_treated());
+    if screen.row_kind() == RowKind::TrackWindow || !is_treated || screen.features.n_features() == 0 {
+        return None;
+    }
+    let has_descriptors = loaded.card.as_ref().is_some_and(|card| card.descriptors.is_some());
+    refuse_single_rows(screen, &split::choices(screen, has_descriptors)).err()
 }
 
 /// Refuses a table with one row for each perturbation where nothing can be held out either.

@@ -6,6 +6,7 @@ use crate::load::annotated::Scale;
 use crate::load::card::Card;
 use crate::load::declared::ColumnOrValue;
 use crate::load::dose;
+use crate::load::error::FileReading;
 use crate::load::features::is_dose;
 use crate::load::mapping::{ColumnRole, Mapping, plain};
 use crate::load::table::ColumnSketch;
@@ -217,12 +218,14 @@ pub(super) fn undosed(column: &str, names: &[String], card: &mut Card) -> Gap {
     }
 }
 
-pub(super) fn pooled_doses(columns: &[String], name: &str, doses: &str, card: &mut Card) -> Gap {
+/// Doses in columns without a role; others may be the doses of other agents.
+pub(super) fn pooled_doses([columns, others]: [&[String]; 2], name: &str, doses: &str, card: &mut Card) -> Gap {
     card.columns.dose = Some("".into());
     let mut lines: Vec<_> =
         columns.iter().map(|column| line(format!("dose = {column:?}"), "it holds the doses")).collect();
-    if columns.len() > 1 {
-        let pairs: Vec<String> = columns.iter().map(|column| format!("{} = {column:?}", key(&agent(column)))).collect();
+    if columns.len() + others.len() > 1 {
+        let all = columns.iter().chain(others);
+        let pairs: Vec<String> = all.map(|column| format!("{} = {column:?}", key(&agent(column)))).collect();
         lines.push(line(format!("doses = {{ {} }}", pairs.join(", ")), "each column holds the doses of one agent"));
     }
     lines.push(line("dose = \"\"", "it holds something else, or doses do not count"));
@@ -240,6 +243,24 @@ pub(super) fn pooled_doses(columns: &[String], name: &str, doses: &str, card: &m
         assumed: "all doses of a perturbation are one treatment".to_owned(),
         ..Gap::default()
     }
+}
+
+/// Names of image files that can be read in several ways; the first is assumed.
+pub(super) fn file_names(readings: &[FileReading], card: &mut Card) -> Option<Gap> {
+    let first = readings.first()?;
+    card.images.get_or_insert_default().pattern = Some(first.pattern.clone());
+    let lines = readings.iter().map(|reading| line(format!("pattern = '{}'", reading.pattern), &reading.what));
+    Some(Gap {
+        section: "images",
+        what: "the names of the images can be read in several ways".to_owned(),
+        lines: lines.collect(),
+        otherwise:
+            "or another regular expression for the path below the folder, with groups called plate, well, site, \
+                    channel, time, z"
+                .to_owned(),
+        assumed: "the first of them".to_owned(),
+        ..Gap::default()
+    })
 }
 
 pub(super) fn duplicates(place: String, distinguishing: &[String], card: &mut Card) -> Option<Gap> {

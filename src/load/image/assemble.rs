@@ -8,10 +8,11 @@ use super::listing::{Listing, Row, natural};
 use crate::load::card::Card;
 use crate::load::error::LoadError;
 use crate::load::mapping::{ColumnRole, MappedColumn, Mapping};
+use crate::load::meet::Meeting;
 use crate::load::table::{RawColumn, RawTable, Values};
-use crate::load::{design, join, labels, wells};
+use crate::load::{design, dose, features, join, labels, pooled_doses, well_column, wells};
 use crate::screen::{
-    Design, Dropped, FeatureMatrix, ImageScreen, ImageSite, Mask, Origin, Plane, Screen, Units, grouped,
+    Design, Dropped, FeatureMatrix, ImageScreen, ImageSite, Mask, Origin, Plane, Screen, Unit, Units, grouped,
 };
 
 /// A screen in which sites may still lack planes.
@@ -26,14 +27,20 @@ pub(super) struct Assembled {
     pub table: RawTable,
 }
 
-/// Brings a listing together with the card's sheets, which lie beside the card or in `folder`.
+/// Brings a listing together with the card's sheets, which lie beside the card or in `folder`, and with those that were
+/// found.
 ///
 /// # Errors
 /// If a cell is wrong, rows of one site disagree, or two rows give the same plane of one site.
-pub(super) fn assemble(listing: Listing, card: &Card, folder: Option<&Path>) -> Result<Assembled, LoadError> {
+pub(super) fn assemble(
+    listing: Listing,
+    card: &Card,
+    folder: Option<&Path>,
+    found: Meeting,
+) -> Result<Assembled, LoadError> {
     let Listing { mut table, rows: listed, channel_order, used, mut notes, n_skipped, .. } = listing;
     let path = table.paths[0].clone();
-    let (mut mapping, joined) = join_and_map(&mut table, &used, card, folder, &mut notes)?;
+    let (mut mapping, joined) = join_and_map(&mut table, &used, card, folder, found, &mut notes)?;
     complete(&mut table, &mut mapping, card, &mut notes);
     let missing_plate = mapping.column(ColumnRole::Plate).or(mapping.column(ColumnRole::LabBatch)).is_none();
     if missing_plate && card.reference == crate::screen::Reference::ControlWells {
@@ -54,8 +61,16 @@ pub(super) fn assemble(listing: Listing, card: &Card, folder: Option<&Path>) -> 
     let is_first: Vec<bool> = (0..table.n_rows()).map(|row| first.contains(&row)).collect();
     // Groups are in the order of their first rows, so that filtering keeps them aligned.
     let mut table = table.filtered(&is_first);
+    // Frames of a time lapse say nothing of what was applied; one time for each place may.
+    let is_lapse = is_lapse(&table, &mapping, &sites);
+    let is_of_frames = |column: &RawColumn| is_lapse && used.contains(&column.name);
+    let (mut of_frames, rest): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut table.columns).into_iter().partition(is_of_frames);
+    table.columns = rest;
     let design::Rows { units: observations, notes: told, .. } = design::read(&mut table, &mut mapping, card)?;
     notes.extend(told);
+    table.columns.append(&mut of_frames);
+    refuse_pooled_doses(&table, &mapping, &used, &observations, card)?;
     let mut order: Vec<usize> = (0..sites.len()).collect();
     order.sort_by(|&a, &b| {
         (observations[a].plate.cmp(&observations[b].plate))
@@ -90,10 +105,15 @@ fn join_and_map(
     used: &BTreeSet<String>,
     card: &Card,
     folder: Option<&Path>,
+    found: Meeting,
     notes: &mut Vec<String>,
 ) -> Result<(Mapping, Vec<std::path::PathBuf>), LoadError> {
     let path = table.paths[0].clone();
-    let sheets = card.join.iter().map(|join| join::Sheet::read(card, join, folder)).collect::<Result<Vec<_>, _>>()?;
+    let mut sheets =
+        card.join.iter().map(|join| join::Sheet::read(card, join, folder)).collect::<Result<Vec<_>, _>>()?;
+    let has_found = !found.sheets.is_empty();
+    sheets.extend(found.sheets);
+    notes.extend(found.notes);
     let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
     let mut all_names: Vec<String> = names.iter().filter(|name| !used.contains(*name)).cloned().collect();
     for name in sheets.iter().flat_map(join::Sheet::column_names) {
@@ -101,7 +121,12 @@ fn join_and_map(
             all_names.push(name.to_owned());
         }
     }
-    let mapping = Mapping::of_names(&path, &all_names, card)?;
+    let mut mapping = Mapping::of_names(&path, &all_names, card)?;
+    if has_found {
+        mapping.prefer(&names, card);
+    }
+    let of_sheets = sheets.iter().flat_map(|sheet| well_column::of_table(&sheet.table));
+    mapping.infer_well(well_column::of_table(table).chain(of_sheets), card);
     mapping.add_values(table);
     let mut joined = Vec::new();
     for sheet in &sheets {
@@ -112,6 +137,37 @@ fn join_and_map(
         joined.extend(sheet.paths.iter().cloned());
     }
     Ok((mapping, joined))
+}
+
+/// Whether a place is seen at several times.
+fn is_lapse(table: &RawTable, mapping: &Mapping, sites: &[ImageSite]) -> bool {
+    let cells = |role| mapping.column(role).and_then(|column| table.text(column));
+    let (plates, wells) = (cells(ColumnRole::Plate), cells(ColumnRole::Well));
+    let text = |cells: Option<&[Option<String>]>, row: usize| cells.and_then(|cells| cells[row].clone());
+    let mut frames = BTreeMap::<_, BTreeSet<Option<i64>>>::new();
+    for (row, site) in sites.iter().enumerate() {
+        let place = (text(plates, row), text(wells, row), site.site.as_str());
+        frames.entry(place).or_default().insert(site.time.map(|time| time.frame));
+    }
+    frames.values().any(|frames| frames.len() > 1)
+}
+
+/// Refuses to take all doses of a perturbation for one treatment where a column without a role may hold them.
+fn refuse_pooled_doses(
+    table: &RawTable,
+    mapping: &Mapping,
+    used: &BTreeSet<String>,
+    observations: &[Unit],
+    card: &Card,
+) -> Result<(), LoadError> {
+    let has_role = |name: &str| mapping.columns.iter().any(|mapped| mapped.column == name);
+    let holds_numbers = |values: &[Option<String>]| {
+        values.iter().flatten().next().is_some() && values.iter().flatten().all(|text| dose::written(text).is_some())
+    };
+    let columns = table.columns.iter().map(|column| column.name.as_str());
+    let may_be_doses = columns.filter(|name| !has_role(name) && !used.contains(*name) && features::is_dose(name));
+    let of_numbers = may_be_doses.filter(|name| table.text(name).is_some_and(holds_numbers));
+    pooled_doses::refuse(table, mapping, observations, card, &of_numbers.collect::<Vec<_>>())
 }
 
 /// Adds what can be told from other columns: wells from rows and columns, the declared plate, no perturbation.

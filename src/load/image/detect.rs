@@ -7,17 +7,22 @@ use super::settings::Layout;
 use super::{folder, imagexpress, load_data, sheet};
 use crate::load::card::Card;
 use crate::load::error::LoadError;
+use crate::load::mapping::{ColumnRole, Mapping};
 use crate::load::source::Source;
+use crate::load::table::ColumnSketch;
 use crate::load::{format, inputs, walk};
 
 /// A layout and the sheets, indices or folders it is read from.
 pub(super) struct Detected {
     pub layout: Layout,
     pub paths: Vec<PathBuf>,
+    /// Plate maps that were given with them or lie next to images, and that no card joins.
+    pub sheets: Vec<PathBuf>,
 }
 
 /// Whether a source is one of images and not of profile tables: its card has a section `[images]`, or the paths lead to
-/// an instrument's export, a zarr, a folder of images, or a table that names image files and holds no profile.
+/// an instrument's export, a zarr, a folder of images, or a table that names image files and holds no profile; and what
+/// is given beside these are tables without measurements, such as plate maps.
 ///
 /// # Errors
 /// If the card cannot be read.
@@ -29,29 +34,92 @@ pub fn is_image_source(source: &Source) -> Result<bool, LoadError> {
     if source.files.is_empty() {
         return Ok(false);
     }
-    let told = |path: &PathBuf| match layout_of_path(path) {
+    let (images, others) = apart(&source.files);
+    Ok(!images.is_empty() && others.iter().all(|path| may_be_plate_map(path)))
+}
+
+/// What leads to images, and what does not.
+fn apart(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    paths.iter().cloned().partition(|path| leads_to_images(path))
+}
+
+fn leads_to_images(path: &Path) -> bool {
+    match layout_of_path(path) {
         Some(_) => true,
         // A folder of profiles may have pictures beside them; a sheet that names the pictures tells which is meant.
         None if path.is_dir() => match tables_in(path).is_empty() {
-            true => !inputs::holds_tables(path) && has_images(path),
+            true => has_images(path) && (!inputs::holds_tables(path) || has_plate_maps_only(path)),
             // What CellProfiler exports names images that lie elsewhere, and holds what was measured in them.
             false => has_images(path) || !holds_measurements(path),
         },
         None => path.is_file() && is_sheet_of_images(path),
+    }
+}
+
+/// Whether a table holds no measurements, so that it says something of images.
+fn may_be_plate_map(path: &Path) -> bool {
+    const MOST_NUMBERS: usize = 8;
+    let Ok(sketches) = format::sketch(path, false) else { return false };
+    !sketches.iter().any(|sketch| sketch.is_measured || is_of_objects(&sketch.name))
+        && numbers_without_role(path, &sketches) < MOST_NUMBERS
+}
+
+/// Whether all tables of a folder are plate maps of the images in it: they name wells as the images do, and hold hardly a
+/// number that says nothing.
+fn has_plate_maps_only(folder: &Path) -> bool {
+    let maps = plate_maps_in(folder);
+    let is_text = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "txt");
+    let rest = inputs::matching(folder).unwrap_or_default().into_iter().filter(|path| !maps.contains(path));
+    !maps.is_empty() && rest.into_iter().all(|path| is_text(&path))
+}
+
+/// The tables of a folder that name wells and what was applied to them.
+fn plate_maps_in(folder: &Path) -> Vec<PathBuf> {
+    let is_map = |path: &PathBuf| {
+        let Ok(sketches) = format::sketch(path, false) else { return false };
+        let names: Vec<String> = sketches.iter().map(|sketch| sketch.name.clone()).collect();
+        let mapping = Mapping::of_names(path, &names, &Card::default()).unwrap_or_default();
+        let has = |role| mapping.column(role).is_some();
+        has(ColumnRole::Well)
+            && (has(ColumnRole::Perturbation) || has(ColumnRole::Dose) || has(ColumnRole::Role))
+            && numbers_without_role(path, &sketches) == 0
     };
-    Ok(source.files.iter().all(told))
+    inputs::matching(folder).unwrap_or_default().into_iter().filter(is_map).collect()
+}
+
+/// The columns of a table that would be taken for measurements.
+fn numbers_without_role(path: &Path, sketches: &[ColumnSketch]) -> usize {
+    let names: Vec<String> = sketches.iter().map(|sketch| sketch.name.clone()).collect();
+    let mut mapping = Mapping::of_names(path, &names, &Card::default()).unwrap_or_default();
+    let found = mapping.find_features(path, sketches, &BTreeSet::new(), &Card::default());
+    if found.is_ok() { mapping.features.len() } else { 0 }
 }
 
 /// The layout of the given paths, or else of the card's files.
 pub(super) fn detect(given: &[PathBuf], card: &Card) -> Result<Detected, LoadError> {
+    let all = paths(given, card)?;
+    let (mut images, mut sheets) = if all.len() > 1 { apart(&all) } else { (all.clone(), Vec::new()) };
+    if images.is_empty() {
+        (images, sheets) = (all, Vec::new());
+    }
+    let mut found = layout_of(images, card)?;
+    let is_open = card.join.is_empty() && found.layout == Layout::Folder;
+    if let Some(folder) = found.paths.first().filter(|path| is_open && path.is_dir()) {
+        sheets.extend(plate_maps_in(folder).into_iter().filter(|path| !given.contains(path)));
+    }
+    found.sheets = sheets;
+    Ok(found)
+}
+
+fn layout_of(paths: Vec<PathBuf>, card: &Card) -> Result<Detected, LoadError> {
     let settings = card.images.clone().unwrap_or_default();
-    let paths = paths(given, card)?;
+    let found = |layout: Layout, paths: Vec<PathBuf>| Detected { layout, paths, sheets: Vec::new() };
     let first = paths[0].clone();
     if let Some(layout) = settings.layout {
         return with_layout(layout, paths);
     }
     if settings.pattern.is_some() && first.is_dir() {
-        return Ok(Detected { layout: Layout::Folder, paths });
+        return Ok(found(Layout::Folder, paths));
     }
     if let Some(layout) = layout_of_path(&first) {
         return with_layout(layout, paths);
@@ -66,15 +134,15 @@ pub(super) fn detect(given: &[PathBuf], card: &Card) -> Result<Detected, LoadErr
             const LOOKED_AT: usize = 64;
             let images = folder::first_image_files(&first, LOOKED_AT)?;
             let is_ome_tiff = !images.is_empty() && images.iter().all(|path| is_ome_tiff(path));
-            return Ok(Detected { layout: if is_ome_tiff { Layout::OmeTiff } else { Layout::Folder }, paths });
+            return Ok(found(if is_ome_tiff { Layout::OmeTiff } else { Layout::Folder }, paths));
         }
-        return Ok(Detected { layout: layout_of_table(&tables[0])?, paths: tables });
+        return Ok(found(layout_of_table(&tables[0])?, tables));
     }
-    Ok(Detected { layout: layout_of_table(&first)?, paths })
+    Ok(found(layout_of_table(&first)?, paths))
 }
 
 fn with_layout(layout: Layout, paths: Vec<PathBuf>) -> Result<Detected, LoadError> {
-    let found = |path: &PathBuf| -> Result<PathBuf, LoadError> {
+    let index = |path: &PathBuf| -> Result<PathBuf, LoadError> {
         let index = match layout {
             Layout::Harmony => harmony_index(path),
             Layout::Cv8000 => file_named(path, |name| name.ends_with(".mlf")),
@@ -82,7 +150,7 @@ fn with_layout(layout: Layout, paths: Vec<PathBuf>) -> Result<Detected, LoadErro
         };
         Ok(index.unwrap_or_else(|| path.clone()))
     };
-    Ok(Detected { layout, paths: paths.iter().map(found).collect::<Result<_, _>>()? })
+    Ok(Detected { layout, paths: paths.iter().map(index).collect::<Result<_, _>>()?, sheets: Vec::new() })
 }
 
 /// The layout that a path tells by itself.

@@ -7,9 +7,10 @@
 //!
 //! The pattern is a regular expression that is searched for in the path relative to the folder, with `/` between
 //! folders. Its groups called `plate`, `well`, `site`, `channel`, `time` and `z` say where a picture belongs; a well
-//! may also be given as `row` and `column`. All other groups become columns, to which the card's sheets are joined.
-//! Files that look like images and do not match are counted. Without a pattern each image is a site of its own, named
-//! by its path, and without a group for it the plate is called by the folder. A second pattern finds the label images
+//! may also be given as `row` and `column`, and a time as `00d06h30m` or `24h`. All other groups become columns, to
+//! which the card's sheets are joined. Files that look like images and do not match are counted. Without a pattern the
+//! names are read as instruments write them ([`names`]); where they say nothing, each image is a site of its own, named
+//! by its path. Without a group for it the plate is called by the folder. A second pattern finds the label images
 //! (`mask_pattern`). Hidden files and links to folders are not followed.
 
 use std::collections::BTreeMap;
@@ -18,22 +19,40 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 use super::listing::{Listed, Listing, Row};
+use super::names::{self, Reading};
 use super::settings::{ImageSettings, Layout};
-use super::sheet;
-use crate::load::error::LoadError;
+use super::{sheet, times};
+use crate::load::error::{FileReading, LoadError};
 use crate::load::table::{RawColumn, RawTable, RowPlace, Values};
-use crate::screen::{Plane, Time};
+use crate::load::wells;
+use crate::screen::Plane;
+
+/// The column of the plates.
+pub(super) const PLATE: &str = "plate";
+
+/// What there is to say where a plate has no name of its own.
+pub(super) const PLATE_NOTE: &str = "the plate is named after the folder; name it with `plate = \"…\"` under [images], or with a group of the \
+                                     pattern";
 
 /// Deepest nesting of folders.
 const MAX_DEPTH: usize = 32;
 
-/// The images in a folder, or those that are given, and what the pattern says of them.
-pub(super) fn list(given: &[PathBuf], settings: &ImageSettings) -> Result<Listing, LoadError> {
+/// The images in a folder, or those that are given, and what the pattern says of them; the settings come back with the
+/// pattern that was found.
+///
+/// # Errors
+/// [`LoadError::FileNames`] if the names can be read in several ways.
+pub(super) fn list(given: &[PathBuf], settings: &ImageSettings) -> Result<(Listing, ImageSettings), LoadError> {
     let first = given[0].as_path();
     let is_of_files = first.is_file();
     let folder = if is_of_files { first.parent().unwrap_or(first) } else { first };
-    let pattern = settings.pattern.as_deref().map(|text| compiled(folder, text)).transpose()?;
     let files = if is_of_files { given.to_vec() } else { image_files(folder)? };
+    let relative = |file: &Path| file.strip_prefix(folder).unwrap_or(file).to_string_lossy().replace('\\', "/");
+    let (settings, told) = match &settings.pattern {
+        Some(_) => (settings.clone(), None),
+        None => by_names(folder, &files.iter().map(|file| relative(file)).collect::<Vec<_>>(), settings)?,
+    };
+    let pattern = settings.pattern.as_deref().map(|text| compiled(folder, text)).transpose()?;
     let mut columns = BTreeMap::<String, Vec<Option<String>>>::new();
     let names: Vec<&str> = match &pattern {
         Some(pattern) => pattern.capture_names().flatten().collect(),
@@ -47,9 +66,10 @@ pub(super) fn list(given: &[PathBuf], settings: &ImageSettings) -> Result<Listin
     let mask_pattern = settings.mask_pattern.as_deref().map(|text| compiled(folder, text)).transpose()?;
     let mut masks = BTreeMap::<Groups, Plane>::new();
     let mut groups_of_rows = Vec::<Groups>::new();
-    let (mut rows, mut paths, mut n_unmatched) = (Vec::new(), Vec::new(), 0);
+    let (mut rows, mut paths, mut unmatched) = (Vec::new(), Vec::new(), Vec::new());
+    let mut written_times = Vec::new();
     for file in files {
-        let relative = file.strip_prefix(folder).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+        let relative = relative(&file);
         if let Some(groups) = mask_pattern.as_ref().and_then(|pattern| groups(pattern, &relative)) {
             masks.entry(groups).or_insert_with(|| Plane::first_of(file));
             continue;
@@ -60,7 +80,7 @@ pub(super) fn list(given: &[PathBuf], settings: &ImageSettings) -> Result<Listin
             _ => (name == "site").then(|| relative.clone()),
         };
         if matches!(captures, Some(None)) {
-            n_unmatched += 1;
+            unmatched.push(relative);
             continue;
         }
         for (name, column) in &mut columns {
@@ -76,20 +96,30 @@ pub(super) fn list(given: &[PathBuf], settings: &ImageSettings) -> Result<Listin
             };
             text.parse::<i64>().map(Some).map_err(|_| wrong())
         };
-        let time = number("time")?.map(|frame| Time { frame, hours: None });
+        let time = group("time");
+        if let Some(text) = time.as_deref().filter(|text| times::written(text).is_none()) {
+            let message = format!(
+                "the group `time` of the pattern found {text:?}, expected a number, or a time such as 00d06h30m or 24h"
+            );
+            return Err(super::pixels::bad(&file, message));
+        }
+        written_times.push(time);
         let listed = Listed::file(group("channel").unwrap_or_default(), number("z")?.unwrap_or(0), &file);
         groups_of_rows.push(pattern.as_ref().and_then(|pattern| groups(pattern, &relative)).unwrap_or_default());
-        rows.push(Row { planes: vec![listed], time, pixel_um: settings.pixel_um, mask: None });
+        rows.push(Row { planes: vec![listed], time: None, pixel_um: settings.pixel_um, mask: None });
         paths.push(file);
     }
     if rows.is_empty() {
         return Err(LoadError::NothingLeft {
             path: folder.to_path_buf(),
-            reasons: match (n_unmatched, &settings.pattern) {
+            reasons: match (unmatched.len(), &settings.pattern) {
                 (0, _) => "it holds no image files (.tif, .tiff, .png, .jpg, .jpeg)".to_owned(),
                 (n, pattern) => format!("none of {n} images matches `{}`", pattern.as_deref().unwrap_or_default()),
             },
         });
+    }
+    for (row, time) in rows.iter_mut().zip(times::of(&written_times)) {
+        row.time = time;
     }
     let words: Vec<String> =
         mask_pattern.iter().flat_map(|pattern| pattern.capture_names().flatten().map(str::to_owned)).collect();
@@ -97,16 +127,14 @@ pub(super) fn list(given: &[PathBuf], settings: &ImageSettings) -> Result<Listin
         let shared = own.iter().filter(|(name, _)| words.contains(name));
         row.mask = masks.get(&shared.map(|(name, value)| (name.clone(), value.clone())).collect::<Groups>()).cloned();
     }
-    let mut notes = Vec::new();
-    if !columns.contains_key("plate") && settings.plate.is_none() {
+    // A group that is part of no name says nothing.
+    columns.retain(|_, values| values.iter().any(Option::is_some));
+    let mut notes: Vec<String> = told.into_iter().collect();
+    if !columns.contains_key(PLATE) && settings.plate.is_none() {
         let plate =
             folder.canonicalize().ok().and_then(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()));
-        columns.insert("plate".to_owned(), vec![plate; rows.len()]);
-        notes.push(
-            "the plate is named after the folder; name it with `plate = \"…\"` under [images], or with a group of \
-             the pattern"
-                .to_owned(),
-        );
+        columns.insert(PLATE.to_owned(), vec![plate; rows.len()]);
+        notes.push(PLATE_NOTE.to_owned());
     }
     let n_rows = rows.len();
     let columns = columns.into_iter().map(|(name, values)| RawColumn { name, values: Values::Text(values) });
@@ -120,38 +148,52 @@ pub(super) fn list(given: &[PathBuf], settings: &ImageSettings) -> Result<Listin
             "each image is a separate site; explain the file names with `pattern = '…'` under [images]".to_owned(),
         );
     }
-    let n_skipped = (n_unmatched > 0).then(|| ("images that do not match the pattern".to_owned(), n_unmatched));
-    Ok(Listing {
+    let n_skipped = unmatched
+        .first()
+        .map(|first| (format!("images that do not match the pattern (`{first}` and the like)"), unmatched.len()));
+    let listing = Listing {
         layout: Layout::Folder,
-        table,
+        table: wells::with_wells(table),
         rows,
         channel_order: Vec::new(),
         used: Default::default(),
         inputs: Vec::new(),
         notes,
         n_skipped: n_skipped.into_iter().collect(),
-    })
+    };
+    Ok((listing, settings))
 }
 
-/// Ways in which names of files often tell wells and channels, the most telling first.
-const USUAL: [&str; 5] = [
-    r"(?<plate>[^/]+)/(?:[Ww]ell[-_ ]?)?(?<well>[A-Pa-p]-?\d{1,3})/(?<channel>[^/]+)\.\w+$",
-    r"(?<well>[A-P]\d{2,3})[-_](?:site|field|s|f)?(?<site>\d+)[-_](?:ch|w|c)?(?<channel>[^-_/]+)\.\w+$",
-    r"(?<well>[A-P]\d{2,3})[-_](?<channel>[^-_/]+)\.\w+$",
-    r"(?:^|[/_-])(?<well>[A-P]\d{2,3})\.\w+$",
-    r"(?:^|[/_-])(?<well>\d{2,3}[A-P])\.\w+$",
-];
-
-/// A usual pattern that all images of a folder match, with how many they are.
-pub(in crate::load) fn usual_pattern(folder: &Path) -> Option<(&'static str, usize)> {
-    let files = image_files(folder).ok()?;
-    let names: Vec<String> = files
-        .iter()
-        .map(|file| file.strip_prefix(folder).unwrap_or(file).to_string_lossy().replace('\\', "/"))
-        .collect();
-    let matches_all =
-        |text: &&str| Regex::new(text).is_ok_and(|pattern| names.iter().all(|name| pattern.is_match(name)));
-    USUAL.into_iter().find(matches_all).map(|text| (text, names.len()))
+/// The settings with the pattern that the names of files are written by, if they say anything, and a word on it.
+fn by_names(
+    folder: &Path,
+    names: &[String],
+    settings: &ImageSettings,
+) -> Result<(ImageSettings, Option<String>), LoadError> {
+    match names::read(names) {
+        Reading::Nothing => Ok((settings.clone(), None)),
+        Reading::One(way) => {
+            let how = match way.of.is_empty() {
+                true => "by their parts".to_owned(),
+                false => format!("as those of {}", way.of),
+            };
+            let masks = if way.mask_pattern.is_some() { ", and label images as masks" } else { "" };
+            let note = format!(
+                "names of files are read {how}: {}{masks}; if that is wrong, correct `pattern` under [images] in a card",
+                way.what
+            );
+            let found = ImageSettings {
+                pattern: Some(way.pattern),
+                mask_pattern: settings.mask_pattern.clone().or(way.mask_pattern),
+                ..settings.clone()
+            };
+            Ok((found, Some(note)))
+        }
+        Reading::Several(ways) => {
+            let readings = ways.into_iter().map(|way| FileReading { pattern: way.pattern, what: way.what });
+            Err(LoadError::FileNames { folder: folder.to_path_buf(), readings: readings.collect() })
+        }
+    }
 }
 
 /// What the groups of a pattern found, by their names.
@@ -207,37 +249,4 @@ fn walk(folder: &Path, depth: usize, n: usize, files: &mut Vec<PathBuf>) -> Resu
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn usual_names_of_files_are_explained_by_a_pattern() {
-        let check = |names: &[&str], groups: Option<&[(&str, &str)]>| {
-            let folder = tempfile::tempdir().unwrap();
-            for name in names {
-                let path = folder.path().join(name);
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(path, "").unwrap();
-            }
-            let found = usual_pattern(folder.path());
-            let Some(expected) = groups else { return assert_eq!(found, None, "{names:?}") };
-            let (text, n) = found.unwrap_or_else(|| panic!("{names:?}"));
-            assert_eq!(n, names.len());
-            let captures = Regex::new(text).unwrap().captures(names[0]).unwrap();
-            for (group, value) in expected {
-                assert_eq!(&captures[*group], *value, "{names:?}");
-            }
-        };
-        check(
-            &["PK-1/Well-B003/FITC.jpeg", "PK-1/Well-B004/Tritc.jpeg"],
-            Some(&[("plate", "PK-1"), ("well", "B003"), ("channel", "FITC")]),
-        );
-        check(&["x_B02_s1_w2.tif", "x_B03_s1_w2.tif"], Some(&[("well", "B02"), ("site", "1"), ("channel", "2")]));
-        check(&["B02_dna.png", "B03_dna.png"], Some(&[("well", "B02"), ("channel", "dna")]));
-        check(&["01A.tif", "02A.tif"], Some(&[("well", "01A")]));
-        check(&["B02_dna.png", "overview.png"], None);
-    }
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `_s` is left out by the instrument where wells have one site, `_w` where there is one wavelength. The plate is the
-//! word before the well; where several folders hold plates of one name, the folder is added. Files beside folders
+//! word before the well, or the folder where there is none; where several folders hold plates of one name, the folder is added. Files beside folders
 //! called `ZStep_`, and those in `ZStep_0`, where MetaXpress exports them, are projections; they are taken where a channel
 //! has no z steps in that site. Steps and times may also stand in the name (`_w1_z3_t1`). Channels are named as
 //! in the HTD file, else `w1`, `w2`, ….
@@ -27,8 +27,8 @@ use crate::screen::Time;
 
 /// Plate, well, site, wavelength, thumbnail.
 const PATTERN: &str = concat!(
-    r"^(?<plate>.+)_(?<well>(?:[A-Pa-p]|[Q-Z]|A[A-F])[0-9]{2})(?:_s(?<site>[0-9]+))?(?:_w(?<channel>[0-9]{1,2}))?",
-    r"(?:_z(?<z>[0-9]+))?(?:_t(?<time>[0-9]+))?(?<thumb>_thumb)?",
+    r"^(?:(?<plate>.+)_)?(?<well>(?:[A-Pa-p]|[Q-Z]|A[A-F])[0-9]{2})(?:_s(?<site>[0-9]+))?(?:_w(?<channel>[0-9]{1,2}))?",
+    r"(?:_z(?<z>[0-9]+))?(?:_t(?<time>[0-9]+))?(?<thumb>_(?i:thumb))?",
     r"(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?\.(?i:tiff?)$"
 );
 
@@ -67,9 +67,11 @@ pub(super) fn list(folder: &Path) -> Result<Listing, LoadError> {
                 let group = |name: &str| captures.name(name).map(|text| text.as_str().to_owned());
                 let step = |word: &str| step_of(&file, word);
                 let number = |name: &str| group(name).and_then(|text| text.parse::<i64>().ok());
+                let folder = plate_folder(&file);
+                let last = || folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 found.push(Found {
-                    plate: group("plate").unwrap_or_default(),
-                    folder: plate_folder(&file),
+                    plate: group("plate").unwrap_or_else(last),
+                    folder,
                     well: group("well").unwrap_or_default(),
                     site: group("site").unwrap_or_default(),
                     channel: format!("w{}", group("channel").unwrap_or_else(|| "1".to_owned())),
@@ -198,6 +200,7 @@ mod tests {
         check("P_A01_s001_w1_z003_t002.tiff", Some(["P", "A01", "001", "1"]));
         // The first digits of what makes names unique are no part of the channel.
         check("P_A01_w112345678-45E4-450A-9919-257C714278F7.tif", Some(["P", "A01", "", "1"]));
+        check("A01_s1_w2.tif", Some(["", "A01", "1", "2"]));
         check("P_E07_s1_w1_thumb4BFD4018-E675-475E-B5AB-2E959E6B6DA1.tif", None);
         check("image.tif", None);
     }

@@ -15,6 +15,7 @@ mod imagexpress;
 mod labels;
 mod listing;
 mod load_data;
+mod names;
 mod npz;
 mod objects;
 mod ome_tiff;
@@ -28,6 +29,7 @@ mod sheet;
 mod sqlite;
 mod stack;
 mod survey;
+mod times;
 mod xml;
 mod zarr;
 
@@ -35,7 +37,6 @@ use std::path::PathBuf;
 
 pub use detect::is_image_source;
 pub(super) use detect::{has_images, has_layout};
-pub(super) use folder::usual_pattern;
 pub(crate) use labels::sides;
 pub use labels::{LabelImage, objects_of_labels, read_labels};
 pub use objects::read_deep_profiler;
@@ -50,7 +51,9 @@ use super::error::LoadError;
 use super::exclude;
 use super::inputs::{self, InputFile};
 use super::mapping::Mapping;
+use super::meet::{self, FoundJoin, Meeting};
 use super::source::Source;
+use super::table::distinct;
 use crate::screen::{Dropped, ImageScreen, Object};
 
 /// Which images to load and how to read them; flags fill it.
@@ -85,6 +88,8 @@ pub struct LoadedImages {
     pub inputs: Vec<InputFile>,
     /// The card, with the overrides put in.
     pub card: Option<Card>,
+    /// Sheets that were joined without a card asking for it.
+    pub joins: Vec<FoundJoin>,
     /// What a user may want to know or change, in sentences.
     pub notes: Vec<String>,
 }
@@ -128,7 +133,11 @@ pub(super) fn load_images_with(source: &ImageSource, card: Card) -> Result<Loade
         Layout::LoadData => load_data::list(&found.paths, &roots, &settings)?,
         Layout::Bbbc021 => load_data::list_bbbc021(&found.paths, &roots, &settings)?,
         Layout::Rxrx1 => rxrx1::list(first)?,
-        Layout::Folder => folder::list(&found.paths, &settings)?,
+        Layout::Folder => {
+            let listing;
+            (listing, settings) = folder::list(&found.paths, &settings)?;
+            listing
+        }
         Layout::Harmony => harmony::list(&found.paths)?,
         Layout::ImageXpress => imagexpress::list(first)?,
         Layout::Cv8000 => cv8000::list(&found.paths)?,
@@ -144,7 +153,9 @@ pub(super) fn load_images_with(source: &ImageSource, card: Card) -> Result<Loade
     // Other sheets lie beside the one that names the images, or in the folder that is searched for them.
     let sheet = listing.table.paths[0].clone();
     let folder = if layout == Layout::Folder { Some(first.as_path()) } else { sheet.parent() };
-    let mut assembled = assemble::assemble(listing, &card, folder)?;
+    let meeting = plate_maps(&listing, &found.sheets, &card)?;
+    let joins = meeting.joins.clone();
+    let mut assembled = assemble::assemble(listing, &card, folder, meeting)?;
     if let Some((rows, excluded)) = exclude::kept_rows(&assembled.screen.table, &card, &source.source)? {
         assembled.screen = assembled.screen.select(&rows);
         assembled.screen.table.dropped.push(excluded);
@@ -157,6 +168,10 @@ pub(super) fn load_images_with(source: &ImageSource, card: Card) -> Result<Loade
     let mut inputs = Vec::new();
     for path in read.iter().chain(&assembled.joined).chain(&object_files) {
         inputs.push(inputs::examined(path, 0, &card)?);
+    }
+    if layout == Layout::Folder {
+        let whole = first.canonicalize().unwrap_or_else(|_| first.clone());
+        assembled.screen.table.name = card.screen_name(&whole);
     }
     let survey = survey::survey(&assembled.screen, headers);
     let mut notes = assembled.notes;
@@ -179,14 +194,30 @@ pub(super) fn load_images_with(source: &ImageSource, card: Card) -> Result<Loade
         mapping: assembled.mapping,
         inputs,
         card: source.source.card.as_ref().map(|_| card),
+        joins,
         notes,
     })
 }
 
+/// How plate maps that were given with the images, or lie next to them, are joined to these.
+///
+/// Where the images are of one plate and a map too, it is that of the images, whatever either is called.
+fn plate_maps(listing: &listing::Listing, sheets: &[PathBuf], card: &Card) -> Result<Meeting, LoadError> {
+    let meeting = meet::join_sheets(listing.table.clone(), sheets, card, false)?;
+    let plates = listing.table.text(folder::PLATE).map(|plates| distinct(plates).len());
+    if plates != Some(1) || meeting.joins.len() == sheets.len() {
+        return Ok(meeting);
+    }
+    let of_one_plate = meet::join_sheets(listing.table.clone(), sheets, card, true)?;
+    Ok(if of_one_plate.joins.len() > meeting.joins.len() { of_one_plate } else { meeting })
+}
+
 /// The tables among what a source of images is read from.
 pub(super) fn tables_of(source: &ImageSource, card: &Card) -> Vec<PathBuf> {
-    let paths = detect::detect(&source.source.files, card).map(|detected| detected.paths).unwrap_or_default();
-    paths.into_iter().filter(|path| inputs::is_table(path)).collect()
+    let Ok(detect::Detected { paths, sheets, .. }) = detect::detect(&source.source.files, card) else {
+        return Vec::new();
+    };
+    paths.into_iter().chain(sheets).filter(|path| inputs::is_table(path)).collect()
 }
 
 impl LoadedImages {

@@ -8,7 +8,7 @@ use crate::load::declared::ColumnOrValue;
 use crate::load::error::LoadError;
 use crate::load::mapping::{ColumnRole, Mapping};
 use crate::load::table::Values;
-use crate::load::{format, part};
+use crate::load::{format, part, well_column};
 
 /// What a table is beside the one with the most measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,7 @@ impl Given {
         let names: Vec<String> = of_rows.map(|column| column.name.clone()).collect();
         let card = of_these(card, &names);
         let mut mapping = Mapping::of_names(&sketched.path, &names, &card)?;
+        mapping.infer_well(well_column::sketched(&sketched.columns), &card);
         let measured = match mapping.find_features(&sketched.path, &sketched.columns, &BTreeSet::new(), &card) {
             Ok(_) => std::mem::take(&mut mapping.features),
             Err(LoadError::NoFeatures { .. }) => Vec::new(),

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod kinds;
+mod named;
 
 use std::path::{Path, PathBuf};
 
