@@ -88,6 +88,7 @@ fn step(bencher: Bencher, encoder: EncoderConfig) {
         interventions: vocabulary.sizes(),
         dose_centers: vocabulary.dose_centers().clone(),
         channels: Vec::new(),
+        signal: None,
     };
     let pool = pool(features);
     let device = Device::flex();

@@ -34,9 +34,9 @@ fn ranks_100_000_candidates(bencher: Bencher) {
     config.data.card = Some(bundled("datasets/bbbc021/dataset.toml"));
     let device = Device::flex();
     let prepared = prepare(&config, &load_screen(&config).expect("the bundled table")).expect("a screen with doses");
-    let sizes = prepared.sizes(&config.model);
-    let recipe = Recipe { model: &config.model, sizes: &sizes, pair: &config.pair, train: &config.train };
-    let members = train_ensemble(prepared.training_data(), recipe, None, None, &device, &Stop::default(), &|_| {});
+    let (model, sizes) = prepared.sized(&config.model).expect("finite profiles");
+    let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
+    let members = train_ensemble(prepared.training_data(None), recipe, None, None, &device, &Stop::default(), &|_| {});
     let trained = members.expect("five steps").trained;
     let starts = Starts::of(&trained, &prepared.screen, &device);
     let model = ByModel { trained: &trained, starts: &starts, device: &device };

@@ -15,7 +15,7 @@ const N_FEATURES: usize = 1024;
 /// The published head's sizes on profiles: 1024 features -> 1024 -> 512 -> 192, six AdaLN blocks 192 wide
 /// with an MLP of 768, SIGReg on 1024 slices and 17 knots. A batch is 372 treated wells and five controls of each of 28 plates: 512 latents.
 fn settings() -> (ModelConfig, PairConfig, TrainConfig) {
-    let mut model = ModelConfig { latent: 192, ..ModelConfig::default() };
+    let mut model = ModelConfig { latent: 192, linear: false, ..ModelConfig::default() };
     model.encoder = EncoderConfig::Profile(ProfileEncoderConfig { width: 512, depth: 1, feature_dropout: 0.1 });
     model.projector.hidden = 512;
     model.intervention.width = 192;
@@ -50,12 +50,13 @@ fn training_step(bencher: Bencher) {
         interventions: vocabulary.sizes(),
         dose_centers: vocabulary.dose_centers().clone(),
         channels: Vec::new(),
+        signal: None,
     };
     let device = Device::flex();
     let mut rng = stream(train.seed, 0, Purpose::Weights, 0);
     let model = WorldModel::new(&mut Init { rng: &mut rng, device: &device.clone().autodiff() }, &model_config, &sizes);
     let mut learner = Some(Learner::new(model, &train));
-    let sampler = Sampler::new(&screen, &pairs, &vocabulary, &pair, false, 0.0);
+    let sampler = Sampler::new(&screen, &pairs, &vocabulary, &pair, None, false, 0.0);
     let mut step = 0;
     let mut next = || {
         let batch = sampler.batch(&mut stream(train.seed, 0, Purpose::Pairs, step));
@@ -96,6 +97,6 @@ fn pairs_a_screen(bencher: Bencher) {
 fn gathers_a_batch(bencher: Bencher) {
     let Prepared { screen, pairs, vocabulary } = prepared();
     let (_, pair, train) = settings();
-    let sampler = Sampler::new(&screen, &pairs, &vocabulary, &pair, false, 0.0);
+    let sampler = Sampler::new(&screen, &pairs, &vocabulary, &pair, None, false, 0.0);
     bencher.bench_local(|| sampler.batch(&mut stream(train.seed, 0, Purpose::Pairs, 0)));
 }

@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use burn::tensor::Device;
-//! use cytonaut::answer::TrainedRun;
+//! use cytonaut::answer::{TrainedRun, expected};
 //! use cytonaut::config::Config;
 //! use cytonaut::pair::Part;
 //! use cytonaut::plan::Shown;
@@ -31,10 +31,12 @@
 //!
 //! let loaded = load_screen(&config)?;
 //! let prepared = prepare(&config, &loaded)?;
-//! let sizes = prepared.sizes(&config.model);
-//! let recipe = Recipe { model: &config.model, sizes: &sizes, pair: &config.pair, train: &config.train };
+//! let (model, sizes) = prepared.sized(&config.model)?;
+//! let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
 //! let stop = Stop::default();
-//! let members = train_ensemble(prepared.training_data(), recipe, None, None, &device, &stop, &|_progress| {})?;
+//! let expected = expected(&config, &prepared)?;
+//! let data = prepared.training_data(expected.as_ref());
+//! let members = train_ensemble(data, recipe, None, None, &device, &stop, &|_progress| {})?;
 //!
 //! let training_rows = prepared.split.rows(Part::Train);
 //! let unseen = prepared.split.rows(Part::Validation);

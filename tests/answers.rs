@@ -38,7 +38,7 @@ fn a_finished_run_answers_in_80_columns_and_in_the_units_of_its_files() {
     let run = text("run");
     let table = stdout(&["evaluate", &run], 0);
     fits_80_columns(&table);
-    assert!(table.contains("lewm") && table.contains("the learned world model (LeWorldModel) alone"), "{table}");
+    assert!(table.contains("lewm") && table.contains("the learned world model (LeWorldModel)"), "{table}");
     // Errors that are not zero are not shown as zero.
     let errors = table.split("methods that answer fewer").next().unwrap();
     assert!(!errors.contains("0.000"), "{table}");

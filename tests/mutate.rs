@@ -3,6 +3,7 @@
 //! `MUTATE_SECONDS=600 cargo test --release --test main mutate -- --nocapture` goes on for that long; a failure names
 //! the fixture and the number of the mutation, which `MUTATE_FIRST` begins with.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +19,7 @@ use cytonaut::load::{DescriptorFile, Source, load, read_text_table};
 use cytonaut::plan::Ranking;
 use cytonaut::run::{Checkpoint, Manifest, MetricsLog, NonFinite};
 use cytonaut::screen::Screen;
-use cytonaut::study::predict_table;
+use cytonaut::study::{predict_table, prepare_screen};
 use cytonaut::table::Table;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -89,10 +90,13 @@ fn feed_run(folder: &Path, screen: &Screen) -> bool {
     let device = Device::flex();
     let Ok(trained_run) = TrainedRun::read(&run, 2, &device) else { return false };
     // What is read as whole must also work.
+    let config = Config::parse("[pair]\nstart = \"controls\"\n").unwrap();
+    let prepared = prepare_screen(&config, screen, BTreeMap::new()).unwrap();
     let Ok(screen) = trained_run.normalizer.apply(screen) else { return false };
     let embedded = embed_screen(&trained_run.trained, &screen, Level::Well, Latents::Members, &device).is_ok();
     let treatments: Vec<_> = screen.treatments().into_keys().take(3).collect();
-    let predicted = predict_table(&trained_run, &screen, &treatments, None, &device).is_ok();
+    let predicted = predict_table(&config, &prepared, &trained_run, &screen, &treatments, None, &device);
+    let predicted = predicted.is_ok();
     manifest && metrics && checkpoint && embedded && predicted
 }
 

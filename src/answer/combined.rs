@@ -8,8 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::error::AnswerError;
-use crate::baseline::{HoldOut, Mixture, Rows, Stack, Trial, hold_outs};
+use crate::baseline::{HoldOut, Mixture, Rows, Stack, Trial};
 use crate::pair::{Place, Strata};
 use crate::predict::{Abstains, Method, Predictions};
 use crate::screen::{FeatureMatrix, Treatment};
@@ -17,8 +16,12 @@ use crate::screen::{FeatureMatrix, Treatment};
 /// Names of perturbations from which on those are the groups that are left out; of fewer, treatments are.
 const LEAST_NAMES: usize = 10;
 
-/// What closed forms say of treatments that they were not fitted on, and what was measured.
-pub(super) type Tried = (Vec<Predictions>, Predictions);
+/// What closed forms said of training treatments that they were not fitted on, and what was measured.
+pub(super) struct HeldOut {
+    pub(super) hold_out: HoldOut,
+    pub(super) said: Vec<Predictions>,
+    pub(super) truth: Predictions,
+}
 
 /// The weights of all methods wherever they are asked.
 #[derive(Debug, Clone, Default)]
@@ -28,28 +31,14 @@ pub struct Combination {
 }
 
 impl Combination {
-    /// The weights of closed forms at `places`: `refit` fits them without what is held out, and asks them of it.
-    ///
-    /// # Errors
-    /// What the fits say.
-    pub(super) fn of(
-        training: &Rows,
-        places: &BTreeSet<Place>,
-        replicate: &dyn Fn(usize) -> String,
-        refit: &dyn Fn(&HoldOut) -> Result<Tried, AnswerError>,
-    ) -> Result<Self, AnswerError> {
+    /// The weights of closed forms by what they said of what was `tried`.
+    pub(super) fn of(training: &Rows, tried: &[HeldOut]) -> Self {
         let group = grouping(training);
-        let mut trials = Vec::new();
-        for hold_out in hold_outs(training, places, replicate) {
-            let (said, truth) = refit(&hold_out)?;
-            trials.extend(Trial::of_predictions(
-                &Strata::of(hold_out.kept.keys()),
-                &said.iter().collect::<Vec<_>>(),
-                &truth,
-                &*group,
-            ));
-        }
-        Ok(Self::of_trials(trials))
+        let trials = tried.iter().flat_map(|HeldOut { hold_out, said, truth }| {
+            let said: Vec<&Predictions> = said.iter().collect();
+            Trial::of_predictions(&Strata::of(hold_out.kept.keys()), &said, truth, &*group)
+        });
+        Self::of_trials(trials.collect())
     }
 
     /// The weights of closed forms that `trials` tell.

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use super::combined::{Combination, in_words, places};
+use super::combined::{Combination, HeldOut, in_words, places};
 use super::error::AnswerError;
 use super::prepared::Prepared;
 use super::trained_run::TrainedRun;
-use crate::baseline::{HoldOut, Mixture, Profiles, Rows, measured};
+use crate::baseline::{MOST_UNITS, Mixture, Profiles, Rows, hold_outs, measured};
 use crate::config::Config;
 use crate::crop::READOUT_LABEL;
 use crate::evaluate::{EvaluateError, UnitName, WellReadout};
@@ -301,13 +301,13 @@ impl<'a> Lapse<'a> {
         let changes = changes(observed);
         let [training, validation] = [Part::Train, Part::Validation].map(|part| self.rows_of(part));
         let treatments = self.treatments();
-        let refit = |hold_out: &HoldOut| {
+        let places = places(&training, &treatments);
+        let tried = hold_outs(&training, &places, &|well| well.to_string(), MOST_UNITS).into_iter().map(|hold_out| {
             let asked: Vec<Treatment> = hold_out.asked.keys().cloned().collect();
             let said = Profiles::of_changes(&changes, &hold_out.kept).simple_predictions(&asked);
-            Ok((said, measured(&changes, &hold_out.asked)))
-        };
-        let places = places(&training, &treatments);
-        let combination = Combination::of(&training, &places, &|well| well.to_string(), &refit)?;
+            HeldOut { said, truth: measured(&changes, &hold_out.asked), hold_out }
+        });
+        let combination = Combination::of(&training, &tried.collect::<Vec<_>>());
         let mut of_condition = BTreeMap::<Treatment, Vec<f64>>::new();
         for (well, ratio) in self.wells.iter().zip(model) {
             of_condition.entry(well.treatment.clone()).or_default().extend(ratio.map(|ratio| ratio - 1.0));

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use super::combined::{Combination, in_words, places};
+use super::combined::{Combination, HeldOut, in_words, places};
 use super::error::AnswerError;
+use super::expected::starts_at_expected;
 use super::prepared::Prepared;
-use crate::baseline::{self, Fitted, HoldOut, Profiles, Rows, Whitened};
+use crate::baseline::{self, Fitted, HoldOut, MOST_UNITS, Profiles, Rows, Whitened, hold_outs};
 use crate::config::Config;
 use crate::pair::{Part, Place, Split, SplitBy};
 use crate::plan::PlanError;
@@ -44,11 +45,15 @@ pub fn methods(config: &Config, prepared: &Prepared, model: Model, targets: &Row
     let simple = SimpleMethods::of(config, prepared);
     let asked = names(targets);
     let combination = simple.combination(&model, &simple.places(&asked))?;
-    let model = model.predict(&asked)?;
-    let baselines = simple.predict_all(targets)?;
+    let model = simple.starting(&combination, targets, model, |model| Ok::<_, AnswerError>(model.predict(&asked)?))?;
+    let mut baselines = simple.predict_all(targets)?;
     let said = combinable(&baselines);
     let combined = combination.combine(&simple.training, &asked, &said, &[&model]);
     let weights = in_words(&simple.training, &asked, &combination.mixtures(&simple.training, &asked, &said, &[&model]));
+    if starts_at_expected(config, prepared) {
+        let expected = combination.combine(&simple.training, &asked, &said, &[]);
+        baselines.push(Predictions { method: Method::Expected, ..expected });
+    }
     Ok(Methods { model, baselines, combined, weights, measured: measured_by_part(prepared) })
 }
 
@@ -58,7 +63,7 @@ fn measured_by_part(prepared: &Prepared) -> Vec<(Part, Predictions)> {
     parts.map(of).into_iter().filter(|(_, measured)| !measured.treatments.is_empty()).collect()
 }
 
-fn names(rows: &Rows) -> Vec<Treatment> {
+pub(super) fn names(rows: &Rows) -> Vec<Treatment> {
     rows.keys().cloned().collect()
 }
 
@@ -75,10 +80,10 @@ const NEIGHBORS: usize = 5;
 
 /// The simple methods of a screen, with what they are fitted on.
 pub struct SimpleMethods<'a> {
-    config: &'a Config,
-    prepared: &'a Prepared,
+    pub(super) config: &'a Config,
+    pub(super) prepared: &'a Prepared,
     split: Cow<'a, Split>,
-    training: Rows,
+    pub(super) training: Rows,
     profiles: Profiles,
     /// Fitted when the first method asks for it.
     whitened: OnceLock<Whitened>,
@@ -92,7 +97,7 @@ impl<'a> SimpleMethods<'a> {
     }
 
     /// The same, fitted without what is held out.
-    fn without(&self, hold_out: &HoldOut) -> Self {
+    pub(super) fn without(&self, hold_out: &HoldOut) -> Self {
         let split = self.split.with_rows_in(Part::Test, hold_out.held.iter().copied());
         Self::fitted_on(self.config, self.prepared, Cow::Owned(split), hold_out.kept.clone())
     }
@@ -187,6 +192,7 @@ impl<'a> SimpleMethods<'a> {
             }
             Method::Model
             | Method::Combined
+            | Method::Expected
             | Method::Contrast
             | Method::StartMean
             | Method::MeanResponse
@@ -238,22 +244,39 @@ impl<'a> SimpleMethods<'a> {
     ///
     /// # Errors
     /// What predicting or a baseline says.
-    pub fn combination(&self, model: &dyn Predictor, wanted: &BTreeSet<Place>) -> Result<Combination, AnswerError> {
+    pub fn combination(&self, model: &Model<'_>, wanted: &BTreeSet<Place>) -> Result<Combination, AnswerError> {
         let Self { prepared, training, .. } = self;
         let screen = &prepared.screen;
         let validation = prepared.treatments(Part::Validation);
         let places = wanted | &self.places(validation.keys());
-        let refit = |hold_out: &HoldOut| {
-            let said = self.without(hold_out).ask_combinable(&hold_out.asked)?;
-            Ok((said, baseline::measured(&screen.features, &hold_out.asked)))
-        };
-        let combination = Combination::of(training, &places, &|row| self.replicate(row), &refit)?;
+        let combination = self.closed_forms(&places)?;
         if validation.is_empty() {
             return Ok(combination);
         }
-        let (said, own) = (self.ask_combinable(&validation)?, model.predict(&names(&validation))?);
+        let said = self.ask_combinable(&validation)?;
+        let ask = |model: Model<'_>| Ok::<_, AnswerError>(model.predict(&names(&validation))?);
+        let own = self.starting(&combination, &validation, *model, ask)?;
         let truth = baseline::measured(&screen.features, &validation);
         Ok(combination.with_learned(training, &said.iter().collect::<Vec<_>>(), &[&own], &truth))
+    }
+
+    /// Training treatments held out in turn so that some lie at each of `places`; of each question `most` units are.
+    pub(super) fn hold_outs(&self, places: &BTreeSet<Place>, most: usize) -> Vec<HoldOut> {
+        hold_outs(&self.training, places, &|row| self.replicate(row), most)
+    }
+
+    /// The weights of closed forms at `places`, from training treatments that they are not fitted on.
+    ///
+    /// # Errors
+    /// What a fit says.
+    pub fn closed_forms(&self, places: &BTreeSet<Place>) -> Result<Combination, AnswerError> {
+        let features = &self.prepared.screen.features;
+        let mut tried = Vec::new();
+        for hold_out in self.hold_outs(places, MOST_UNITS) {
+            let said = self.without(&hold_out).ask_combinable(&hold_out.asked)?;
+            tried.push(HeldOut { said, truth: baseline::measured(features, &hold_out.asked), hold_out });
+        }
+        Ok(Combination::of(&self.training, &tried))
     }
 
     /// What a row is a replicate by: what a split holds out as a whole, else its well.
@@ -328,7 +351,7 @@ mod tests {
 
     use super::*;
     use crate::plan::{ByCombined, ByModel, ByProfiles, Ranker};
-    use crate::predict::{Abstains, Decoder, Starts};
+    use crate::predict::{Decoder, Starts};
     use crate::screen::{Application, Intervention, Micromolar};
     use crate::study::{load_screen, prepare};
     use crate::train::{Recipe, Stop, train_ensemble};
@@ -352,9 +375,9 @@ mod tests {
         config.data.card = Some(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/bbbc021/dataset.toml"));
         let prepared = prepare(&config, &load_screen(&config).unwrap()).unwrap();
         let device = Device::flex();
-        let sizes = prepared.sizes(&config.model);
-        let recipe = Recipe { model: &config.model, sizes: &sizes, pair: &config.pair, train: &config.train };
-        let data = prepared.training_data();
+        let (model, sizes) = prepared.sized(&config.model).unwrap();
+        let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
+        let data = prepared.training_data(None);
         let members = train_ensemble(data, recipe, None, None, &device, &Stop::default(), &|_| {}).unwrap();
         let trained = members.trained;
         let (methods, nothing) = (SimpleMethods::of(&config, &prepared), Rows::new());
@@ -406,9 +429,11 @@ mod tests {
                 }
             }
             let prepared = prepare(&config, &loaded).unwrap();
-            let sizes = prepared.sizes(&config.model);
-            let recipe = Recipe { model: &config.model, sizes: &sizes, pair: &config.pair, train: &config.train };
-            let data = prepared.training_data();
+            let (model, sizes) = prepared.sized(&config.model).unwrap();
+            let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
+            let expected = crate::answer::expected(&config, &prepared).unwrap();
+            assert!(expected.is_some(), "transitions start where closed forms expect them");
+            let data = prepared.training_data(expected.as_ref());
             let trained = train_ensemble(data, recipe, None, None, &device, &Stop::default(), &|_| {}).unwrap().trained;
             let parts = [Part::Train, Part::Validation].map(|part| prepared.split.rows(part));
             let decoder =
@@ -479,21 +504,6 @@ mod tests {
         check(Method::NoChange, 4.161);
     }
 
-    /// A model that says nothing.
-    struct Silent;
-
-    impl Predictor for Silent {
-        fn method(&self) -> Method {
-            Method::Model
-        }
-
-        fn predict(&self, treatments: &[Treatment]) -> Result<Predictions, PredictError> {
-            let abstained = treatments.iter().map(|treatment| (treatment.clone(), Abstains::NoMethod)).collect();
-            let profiles = FeatureMatrix::new(Vec::new(), Vec::new());
-            Ok(Predictions { method: Method::Model, treatments: Vec::new(), profiles, abstained })
-        }
-    }
-
     /// Over both splits of the bundled screen into doses; the sparser one left two doses of most compounds, and weights from
     /// doses next to a single other one then gave 1.21 of the error.
     #[test]
@@ -510,7 +520,7 @@ mod tests {
                 let prepared = prepare(&config, &loaded).unwrap();
                 let (methods, targets) = (SimpleMethods::of(&config, &prepared), prepared.treatments(Part::Test));
                 let truth = baseline::measured(&prepared.screen.features, &targets);
-                let combination = methods.combination(&Silent, &methods.places(targets.keys())).unwrap();
+                let combination = methods.closed_forms(&methods.places(targets.keys())).unwrap();
                 let said = methods.ask_combinable(&targets).unwrap();
                 let said: Vec<&Predictions> = said.iter().collect();
                 let found = combination.combine(&methods.training, &truth.treatments, &said, &[]);

@@ -6,6 +6,7 @@
 mod asked;
 mod combined;
 mod error;
+mod expected;
 mod lapse;
 mod methods;
 mod prepared;
@@ -18,6 +19,7 @@ mod wells;
 pub use asked::Asked;
 pub use combined::Combination;
 pub use error::AnswerError;
+pub use expected::{expected, starts_at_expected};
 pub use lapse::Lapse;
 pub use methods::{CombinedSimple, Methods, SimpleMethods, methods};
 pub use prepared::Prepared;

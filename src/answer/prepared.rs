@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::error::AnswerError;
 use crate::model::{ModelConfig, ModelSizes};
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, Vocabulary};
-use crate::screen::{ChannelSpread, FeatureMatrix, Screen, Treatment};
+use crate::prior::SignalMap;
+use crate::screen::{ChannelSpread, FeatureMatrix, RowKind, Screen, Treatment};
 use crate::train::TrainingData;
 
 /// A screen that is ready to be learned from.
@@ -43,22 +45,35 @@ impl Prepared {
         rows
     }
 
-    /// What members learn from.
-    pub fn training_data(&self) -> TrainingData<'_> {
-        TrainingData { screen: &self.screen, pairs: &self.pairs, vocabulary: &self.vocabulary }
+    /// What members learn from; `expected` is where transitions start, if they start where closed forms expect treatments.
+    pub fn training_data<'a>(&'a self, expected: Option<&'a BTreeMap<Treatment, Vec<f32>>>) -> TrainingData<'a> {
+        TrainingData { screen: &self.screen, pairs: &self.pairs, vocabulary: &self.vocabulary, expected }
     }
 
-    /// Sizes of a model with these settings that this screen asks for.
-    pub fn sizes(&self, model: &ModelConfig) -> ModelSizes {
+    /// Settings and sizes of a model of this screen, with the linear part of its latents: a latent that has one is no wider
+    /// than the directions in which training treatments differ.
+    ///
+    /// # Errors
+    /// When a training profile is not finite, so that no linear part can be fitted.
+    pub fn sized(&self, model: &ModelConfig) -> Result<(ModelConfig, ModelSizes), AnswerError> {
         let training = self.split.rows(Part::Train);
         let channels = model.encoder.crop().filter(|_| model.center);
         let spread = |(n_channels, _)| ChannelSpread::of_crops(&self.screen.features, &training, n_channels);
-        ModelSizes {
+        let model = &match self.screen.row_kind() {
+            RowKind::Profile => model.clone(),
+            _ => ModelConfig { linear: false, ..model.clone() },
+        };
+        let fit_signal = || SignalMap::fit(&self.screen, &self.split, model.latent);
+        let signal = model.has_linear_part().then(fit_signal).transpose()?;
+        let latent = signal.as_ref().map_or(model.latent, |signal| signal.width().max(1));
+        let sizes = ModelSizes {
             features: self.screen.features.n_features(),
             interventions: self.vocabulary.sizes(),
             dose_centers: self.vocabulary.dose_centers().clone(),
             channels: channels.map(spread).unwrap_or_default(),
-        }
+            signal: signal.filter(|signal| signal.width() > 0),
+        };
+        Ok((ModelConfig { latent, ..model.clone() }, sizes))
     }
 }
 

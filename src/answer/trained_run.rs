@@ -60,7 +60,7 @@ impl TrainedRun {
     }
 
     /// The model as a method that starts from `starts`.
-    pub fn model<'a>(&'a self, starts: &'a Starts, device: &'a Device) -> Model<'a> {
+    pub fn model<'a>(&'a self, starts: &'a Starts<'a>, device: &'a Device) -> Model<'a> {
         Model { trained: &self.trained, decoder: &self.decoder, starts, device }
     }
 

@@ -17,7 +17,7 @@ use super::combined::{Combination, grouping, places};
 use super::error::AnswerError;
 use super::prepared::Prepared;
 use super::trained_run::TrainedRun;
-use crate::baseline::{Mixture, Responses, Rows, TrackValues, Trial, halves, hold_outs, replicate_tracks};
+use crate::baseline::{MOST_UNITS, Mixture, Responses, Rows, TrackValues, Trial, halves, hold_outs, replicate_tracks};
 use crate::config::Config;
 use crate::evaluate::{Course, TrackPrediction, UnitName};
 use crate::pair::{Anchor, Part, Place, Strata};
@@ -150,7 +150,7 @@ fn combination(
     let asked = scored.iter().chain(&validation).map(|schedule| &schedule.treatment);
     let group = grouping(&rows);
     let mut trials = Vec::new();
-    for hold_out in hold_outs(&rows, &places(&rows, asked), &|track| training[track].field.clone()) {
+    for hold_out in hold_outs(&rows, &places(&rows, asked), &|track| training[track].field.clone(), MOST_UNITS) {
         let kept: Vec<&Schedule> = hold_out.kept.values().flatten().map(|&track| training[track]).collect();
         let (strata, responses) = (Strata::of(hold_out.kept.keys()), Responses::of(&kept, seen));
         for (treatment, tracks) in &hold_out.asked {

@@ -24,7 +24,7 @@ pub struct LatentWells {
     /// One row for each well; its features are its latents, members side by side.
     pub prepared: Prepared,
     /// Where predictions start: the latents of control wells.
-    starts: Starts,
+    starts: Starts<'static>,
 }
 
 impl LatentWells {

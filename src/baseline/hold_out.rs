@@ -14,7 +14,7 @@ use crate::screen::{Perturbation, Treatment};
 const N_FOLDS: usize = 5;
 
 /// Units held out for one question, at most: more would tell no more of a dozen weights.
-const MOST_UNITS: usize = 400;
+pub const MOST_UNITS: usize = 400;
 
 /// What is fitted on and what is asked then.
 #[derive(Debug)]
@@ -59,8 +59,13 @@ impl Question {
 }
 
 /// Takes treatments out of `training` so that some of them lie at each of `places` then; `replicate` names what a row is
-/// a replicate by, such as its plate.
-pub fn hold_outs(training: &Rows, places: &BTreeSet<Place>, replicate: &dyn Fn(usize) -> String) -> Vec<HoldOut> {
+/// a replicate by, such as its plate. At most `most` units are held out for one question.
+pub fn hold_outs(
+    training: &Rows,
+    places: &BTreeSet<Place>,
+    replicate: &dyn Fn(usize) -> String,
+    most: usize,
+) -> Vec<HoldOut> {
     // Where few doses lie at one place of a series, those at its other places tell.
     let of_series = BTreeSet::from([Place::Interior, Place::Below, Place::Above]);
     let places = &if places.is_disjoint(&of_series) { places.clone() } else { places | &of_series };
@@ -68,7 +73,9 @@ pub fn hold_outs(training: &Rows, places: &BTreeSet<Place>, replicate: &dyn Fn(u
     let of_question = |question: &Question| {
         let told: BTreeSet<Place> =
             places.iter().copied().filter(|place| Question::about(*place).contains(question)).collect();
-        (0..N_FOLDS).filter_map(move |fold| hold_out(training, *question, fold, &told, replicate)).collect::<Vec<_>>()
+        (0..N_FOLDS)
+            .filter_map(move |fold| hold_out(training, *question, [fold, most], &told, replicate))
+            .collect::<Vec<_>>()
     };
     questions.iter().flat_map(of_question).collect()
 }
@@ -76,13 +83,13 @@ pub fn hold_outs(training: &Rows, places: &BTreeSet<Place>, replicate: &dyn Fn(u
 fn hold_out(
     training: &Rows,
     question: Question,
-    fold: usize,
+    [fold, most]: [usize; 2],
     told: &BTreeSet<Place>,
     replicate: &dyn Fn(usize) -> String,
 ) -> Option<HoldOut> {
     let held = match question {
-        Question::Wells => wells_of(training, fold, replicate),
-        _ => treatments_of(training, question, fold),
+        Question::Wells => wells_of(training, [fold, most], replicate),
+        _ => treatments_of(training, question, [fold, most]),
     };
     let out: BTreeSet<usize> = held.values().flatten().copied().collect();
     let mut kept = training.clone();
@@ -99,8 +106,8 @@ fn hold_out(
 }
 
 /// The replicates of each treatment that leave in a fold, where others stay.
-fn wells_of(training: &Rows, fold: usize, replicate: &dyn Fn(usize) -> String) -> Rows {
-    let step = training.len().div_ceil(MOST_UNITS).max(1);
+fn wells_of(training: &Rows, [fold, most]: [usize; 2], replicate: &dyn Fn(usize) -> String) -> Rows {
+    let step = training.len().div_ceil(most).max(1);
     let mut held = Rows::new();
     for (number, (treatment, rows)) in training.iter().enumerate().filter(|(number, _)| number % step == 0) {
         let mut replicates = BTreeMap::<String, Vec<usize>>::new();
@@ -117,7 +124,7 @@ fn wells_of(training: &Rows, fold: usize, replicate: &dyn Fn(usize) -> String) -
 }
 
 /// The treatments that leave in a fold, with all their rows.
-fn treatments_of(training: &Rows, question: Question, fold: usize) -> Rows {
+fn treatments_of(training: &Rows, question: Question, [fold, most]: [usize; 2]) -> Rows {
     let mut units = BTreeMap::<(Vec<&Perturbation>, Option<&str>, Option<&Treatment>), Vec<&Treatment>>::new();
     for treatment in training.keys() {
         let names = perturbations(treatment);
@@ -132,7 +139,7 @@ fn treatments_of(training: &Rows, question: Question, fold: usize) -> Rows {
         units.entry(unit).or_default().push(treatment);
     }
     // Neighbors in the order of doses go to different folds, so that a ladder loses few of its doses at a time.
-    let step = units.len().div_ceil(MOST_UNITS).max(1);
+    let step = units.len().div_ceil(most).max(1);
     let of_fold = units.into_values().step_by(step).enumerate().filter(|(number, _)| number % N_FOLDS == fold);
     let chosen: BTreeSet<&Treatment> = of_fold.flat_map(|(_, unit)| unit).collect();
     let leaves = |treatment: &Treatment| {
@@ -175,7 +182,7 @@ mod tests {
     }
 
     fn of(place: Place) -> Vec<HoldOut> {
-        hold_outs(&training(), &BTreeSet::from([place]), &|row| row.to_string())
+        hold_outs(&training(), &BTreeSet::from([place]), &|row| row.to_string(), MOST_UNITS)
     }
 
     #[test]

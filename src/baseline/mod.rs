@@ -36,7 +36,7 @@ pub use denoised::denoised_interpolation;
 pub use dose::{dose_position, interpolation, nearest_dose};
 pub use error::BaselineError;
 use features::InterventionFeatures;
-pub use hold_out::{HoldOut, hold_outs};
+pub use hold_out::{HoldOut, MOST_UNITS, hold_outs};
 pub use layout::{batch_only, cell_count_only, well_position};
 pub use linear::ridge;
 pub use neighbors::{Similarity, knn};

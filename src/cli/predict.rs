@@ -77,8 +77,15 @@ impl PredictArgs {
                 return Err(AskedWrongly("predicted latents are written to a file: give --out FILE".into()).into());
             };
             let map = if members { None } else { Some(open.embedding_map()?) };
-            let (table, abstained) =
-                study::predict_table(&open.trained_run, screen, &treatments, map.as_ref(), &open.device)?;
+            let (table, abstained) = study::predict_table(
+                &open.config,
+                &prepared,
+                &open.trained_run,
+                screen,
+                &treatments,
+                map.as_ref(),
+                &open.device,
+            )?;
             warn_of(&abstained);
             refuse_nothing(table.n_rows(), Some(&out))?;
             table.write(&out)?;

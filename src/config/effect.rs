@@ -89,6 +89,11 @@ const EFFECTS: &[Effect] = &[
     Effect { key: "tracks", kinds: &[Tracks], why: "only tracks have windows of time" },
     Effect { key: "normalize", kinds: OF_TABLES, why: "pixels are scaled by [images.intensity]" },
     always("split"),
+    Effect {
+        key: "pair.start",
+        kinds: &[Profiles, RelativeProfiles],
+        why: "closed forms expect profiles, and not pixels or tracks",
+    },
     always("pair.batch"),
     Effect { key: "pair.bag", kinds: &[Profiles, Images], why: "nothing else starts from control wells" },
     Effect { key: "pair.crops", kinds: OF_WELLS, why: "only wells have several rows" },
@@ -103,6 +108,11 @@ const EFFECTS: &[Effect] = &[
     Effect { key: "pair.augment", kinds: OF_PIXELS, why: "only crops are turned, shifted and brightened" },
     always("model.latent"),
     Effect { key: "model.center", kinds: OF_PIXELS, why: "only pixels are centered by channel" },
+    Effect {
+        key: "model.linear",
+        kinds: &[Profiles, RelativeProfiles],
+        why: "it is fitted on treatments and replicates of profiles",
+    },
     always("model.encoder"),
     always("model.projector"),
     always("model.intervention"),

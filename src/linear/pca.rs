@@ -1,5 +1,6 @@
 //! Principal components of chosen rows.
 
+use faer::MatRef;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +125,11 @@ impl PrincipalComponents {
     /// Variance of the fitted rows along each component, descending.
     pub fn variances(&self) -> &[f64] {
         &self.variances
+    }
+
+    /// What is subtracted from a row, and what it is multiplied by then, `[feature, component]`.
+    pub(crate) fn about(&self) -> (&[f64], MatRef<'_, f64>) {
+        (&self.mean, self.components.view())
     }
 
     /// Every row's coordinates, `[row, component]`, in columns `pc0`, `pc1`, ….

@@ -138,7 +138,7 @@ impl Lewm {
             encoder: ImageEncoder::new(init, &config.encoder),
             projector: Projector::new(init, latent, latent, &projector),
             actions: ActionEncoder::new(init, latent, &config.actions),
-            predictor: Predictor::new(init, latent, latent, hidden, &config.predictor, Some(&config.history)),
+            predictor: Predictor::new(init, latent, latent, hidden, &config.predictor, Some(&config.history), None),
         }
     }
 

@@ -21,6 +21,7 @@ mod intervention;
 mod kernels;
 mod layer;
 mod lewm;
+mod linear_part;
 mod parameters;
 #[cfg(test)]
 mod parity;

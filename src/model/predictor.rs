@@ -171,9 +171,18 @@ impl Block {
     }
 }
 
+/// What makes the residual stream wider than a latent, which may have a single coordinate.
+#[derive(Module, Debug)]
+struct Stream {
+    into: Linear,
+    out_of: Linear,
+}
+
 /// Predicts latents from latents and interventions.
 #[derive(Module, Debug)]
 pub struct Predictor {
+    /// Into a stream of another width than the latent's, and out of it.
+    stream: Option<Stream>,
     positions: Option<Param<Tensor<2>>>,
     blocks: Vec<Block>,
     norm: Option<LayerNorm>,
@@ -183,7 +192,8 @@ pub struct Predictor {
 impl Predictor {
     /// A fresh predictor of latents of width `latent` from encodings of width `encoding`.
     ///
-    /// `projector` is the hidden width of the published head's own projector.
+    /// `projector` is the hidden width of the published head's own projector; `stream` the width of the blocks, where it is
+    /// not the latent's.
     pub fn new(
         init: &mut Init,
         latent: usize,
@@ -191,15 +201,21 @@ impl Predictor {
         projector: usize,
         config: &PredictorConfig,
         history: Option<&HistoryConfig>,
+        stream: Option<usize>,
     ) -> Self {
         let published = config.head == Head::Published;
+        let width = stream.unwrap_or(latent);
         Self {
+            stream: stream.map(|width| Stream {
+                into: init.linear(latent, width, true),
+                out_of: init.linear(width, latent, false),
+            }),
             positions: history.map(|history| init.normal([history.length, latent], 1.0)),
-            blocks: (0..config.depth).map(|_| Block::new(init, latent, encoding, config, history)).collect(),
-            norm: published.then(|| LayerNorm::new(init, latent)),
+            blocks: (0..config.depth).map(|_| Block::new(init, width, encoding, config, history)).collect(),
+            norm: published.then(|| LayerNorm::new(init, width)),
             projector: published.then(|| {
                 let settings = ProjectorConfig { hidden: projector, norm: ProjectorNorm::Batch };
-                Projector::new(init, latent, latent, &settings)
+                Projector::new(init, width, latent, &settings)
             }),
         }
     }
@@ -223,6 +239,10 @@ impl Predictor {
             Some(positions) => start_btl.clone() + positions.val().narrow(0, 0, time).unsqueeze(),
             None => start_btl.clone(),
         };
+        let first_btl = match &self.stream {
+            Some(stream) => stream.into.forward(first_btl),
+            None => first_btl,
+        };
         // SiLU once for all blocks, as each published modulation begins with it.
         let encoding_bta = burn::tensor::activation::silu(encoding_bta);
         let mut x_btl = first_btl.clone();
@@ -230,9 +250,15 @@ impl Predictor {
             x_btl = block.forward(x_btl, encoding_bta.clone(), noise.as_deref_mut());
         }
         let (Some(norm), Some(projector)) = (&self.norm, &self.projector) else {
-            return (start_btl + (x_btl - first_btl), None);
+            let added = x_btl - first_btl;
+            let added = match &self.stream {
+                Some(stream) => stream.out_of.forward(added),
+                None => added,
+            };
+            return (start_btl + added, None);
         };
-        let flat = norm.forward(x_btl).reshape([batch * time, latent]);
+        let width = x_btl.dims()[2];
+        let flat = norm.forward(x_btl).reshape([batch * time, width]);
         let (projected, statistics) = match noise {
             Some(_) => projector.forward_train(flat),
             None => (projector.forward(flat), None),
@@ -278,7 +304,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let config = PredictorConfig { head, depth: 2, mlp_width: 16, ..PredictorConfig::default() };
         let history = (length > 1).then_some(HistoryConfig { length, heads: 2, head_width: 4 });
-        Predictor::new(&mut Init { rng: &mut rng, device }, LATENT, ENCODING, 12, &config, history.as_ref())
+        Predictor::new(&mut Init { rng: &mut rng, device }, LATENT, ENCODING, 12, &config, history.as_ref(), None)
     }
 
     /// The predictor with every gate open: all parameters moved at random.
@@ -401,7 +427,7 @@ mod tests {
         let config = PredictorConfig { head: Head::Published, depth: 6, mlp_width: 2048, dropout: 0.1 };
         let history = HistoryConfig { length: 3, heads: 16, head_width: 64 };
         let mut init = Init { rng: &mut rng, device: &device };
-        let predictor = Predictor::new(&mut init, 192, 192, 2048, &config, Some(&history));
+        let predictor = Predictor::new(&mut init, 192, 192, 2048, &config, Some(&history), None);
         assert_eq!(count_parameters(&predictor), 10_791_360 + 792_768);
     }
 }

@@ -4,9 +4,10 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::encoder::Encoder;
+use super::linear_part::LinearPart;
 use super::parameters::averaged;
 use super::projector::Projector;
-use super::world::{WorldModel, centered, uploaded};
+use super::world::{WorldModel, centered, joined, uploaded};
 use crate::screen::ChannelSpread;
 
 /// An exponential moving average of a model's encoder and projector, buffers included.
@@ -16,6 +17,7 @@ use crate::screen::ChannelSpread;
 pub struct Teacher {
     encoder: Encoder,
     projector: Projector,
+    linear: Option<LinearPart>,
     #[module(skip)]
     channels: Vec<ChannelSpread>,
 }
@@ -23,8 +25,9 @@ pub struct Teacher {
 impl Teacher {
     /// The model's encoder and projector as they are now.
     pub fn of(student: &WorldModel) -> Self {
-        let (encoder, projector, channels) = student.clone().into_encoder();
-        Self { encoder: encoder.valid(), projector: projector.valid(), channels }
+        let (encoder, projector, linear, channels) = student.clone().into_encoder();
+        let linear = linear.map(|linear| linear.valid());
+        Self { encoder: encoder.valid(), projector: projector.valid(), linear, channels }
     }
 
     /// This teacher moved toward the student: `momentum × teacher + (1 - momentum) × student`, for each value.
@@ -39,6 +42,7 @@ impl Teacher {
     /// - returns: `[unit, latent]`, off the autodiff device
     pub fn encode(&self, units_uf: &[f32], n_units: usize, device: &Device) -> Tensor<2> {
         let units_uf = centered(uploaded(units_uf, n_units, device), &self.channels);
-        self.projector.forward_train(self.encoder.forward(units_uf, None)).0
+        let learned_ul = self.projector.forward_train(self.encoder.forward(units_uf.clone(), None)).0;
+        joined(self.linear.as_ref(), units_uf, learned_ul)
     }
 }

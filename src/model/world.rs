@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::encoder::{Encoder, EncoderConfig};
 use super::intervention::{InterventionConfig, InterventionEncoder};
 use super::layer::{BatchStatistics, Init, Noise};
+use super::linear_part::LinearPart;
 use super::predictor::{Head, Predictor, PredictorConfig};
 use super::projector::{Projector, ProjectorConfig};
 use crate::pair::{Batch, DoseCenters, InterventionRows, InterventionSizes, Weights};
+use crate::prior::SignalMap;
 use crate::screen::ChannelSpread;
 
 /// Settings of the networks.
@@ -21,6 +23,10 @@ pub struct ModelConfig {
     /// Whether pixels are centered and scaled by mean and deviation of their channel over training crops before they are
     /// encoded; without effect on profiles.
     pub center: bool,
+    /// Whether the latent of a profile is a linear map to the directions in which treatments differ by more than noise, to
+    /// which the network adds what it learns; otherwise the network alone makes the latent. Without effect on images and
+    /// tracks.
+    pub linear: bool,
     /// The encoder.
     pub encoder: EncoderConfig,
     /// The projector behind it.
@@ -36,6 +42,7 @@ impl Default for ModelConfig {
         Self {
             latent: 64,
             center: true,
+            linear: true,
             encoder: EncoderConfig::default(),
             projector: ProjectorConfig::default(),
             intervention: InterventionConfig::default(),
@@ -45,6 +52,11 @@ impl Default for ModelConfig {
 }
 
 impl ModelConfig {
+    /// Whether latents begin as a linear map of the observation.
+    pub fn has_linear_part(&self) -> bool {
+        self.linear && self.encoder.crop().is_none()
+    }
+
     /// At least how many values a model of these sizes holds: its large matrices; `None` where a width is none.
     ///
     /// For files, whose word on sizes is not to be taken before memory is asked for.
@@ -84,6 +96,9 @@ pub struct ModelSizes {
     pub dose_centers: DoseCenters,
     /// What the pixels of each channel are centered and scaled by; empty for profiles.
     pub channels: Vec<ChannelSpread>,
+    /// The linear part of the latent, where the encoder has one; a checkpoint keeps it with the weights.
+    #[serde(skip)]
+    pub signal: Option<SignalMap>,
 }
 
 impl ModelSizes {
@@ -100,6 +115,8 @@ impl ModelSizes {
 pub struct TrainOutput {
     /// Latents of all units, `[unit, latent]`.
     pub units_ul: Tensor<2>,
+    /// The same in units of the linear part's own spread, where there is a linear part: what regularizers of their shape see.
+    pub shaped_ul: Tensor<2>,
     /// Predicted latents, `[step * batch, latent]`.
     pub predicted_bl: Tensor<2>,
     /// Batch statistics of the published head's projector.
@@ -113,6 +130,7 @@ pub struct WorldModel {
     projector: Projector,
     interventions: InterventionEncoder,
     predictor: Predictor,
+    linear: Option<LinearPart>,
     #[module(skip)]
     anchored: bool,
     #[module(skip)]
@@ -141,7 +159,11 @@ impl WorldModel {
                 config.projector.hidden,
                 &config.predictor,
                 None,
+                config.has_linear_part().then_some(config.intervention.width),
             ),
+            linear: config
+                .has_linear_part()
+                .then(|| LinearPart::new(init, sizes.features, config.latent, sizes.signal.as_ref())),
             anchored: config.predictor.head == Head::Anchored,
             channels: sizes.channels.clone(),
         }
@@ -165,12 +187,19 @@ impl WorldModel {
         device: &Device,
     ) -> (Tensor<2>, Option<BatchStatistics>) {
         let units_uf = centered(uploaded(units_uf, n_units, device), &self.channels);
-        self.projector.forward_train(self.encoder.forward(units_uf, Some(noise)))
+        let (learned_ul, statistics) =
+            self.projector.forward_train(self.encoder.forward(units_uf.clone(), Some(noise)));
+        (joined(self.linear.as_ref(), units_uf, learned_ul), statistics)
     }
 
-    /// Its encoder and projector, and what pixels are centered and scaled by.
-    pub(super) fn into_encoder(self) -> (Encoder, Projector, Vec<ChannelSpread>) {
-        (self.encoder, self.projector, self.channels)
+    /// What makes latents of observations, and what pixels are centered and scaled by.
+    pub(super) fn into_encoder(self) -> (Encoder, Projector, Option<LinearPart>, Vec<ChannelSpread>) {
+        (self.encoder, self.projector, self.linear, self.channels)
+    }
+
+    /// The model with the linear part of another one.
+    pub fn with_linear_part_of(self, other: &Self) -> Self {
+        Self { linear: other.linear.clone(), ..self }
     }
 
     /// Predictions from the latents of a batch's units, with dropout: each step from the prediction before it.
@@ -180,7 +209,11 @@ impl WorldModel {
         let from_bl = weighted(from, &units_ul, n_episodes);
         let encoding_ba = self.interventions.forward(&batch.interventions, device);
         let (predicted_bl, head_statistics) = self.steps(from_bl, encoding_ba, batch.n_steps, Some(noise));
-        TrainOutput { units_ul, predicted_bl, head_statistics }
+        let shaped_ul = match &self.linear {
+            Some(linear) => linear.in_own_spread(units_ul.clone()),
+            None => units_ul.clone(),
+        };
+        TrainOutput { units_ul, shaped_ul, predicted_bl, head_statistics }
     }
 
     /// Predicted latents after each of `n_steps` encoded interventions, one step below the other, `[step * batch, latent]`;
@@ -229,7 +262,9 @@ impl WorldModel {
     /// - `units_uf`: `[unit, feature]`
     /// - returns: `[unit, latent]`
     pub fn encode(&self, units_uf: Tensor<2>) -> Tensor<2> {
-        self.projector.forward(self.encoder.forward(centered(units_uf, &self.channels), None))
+        let units_uf = centered(units_uf, &self.channels);
+        let learned_ul = self.projector.forward(self.encoder.forward(units_uf.clone(), None));
+        joined(self.linear.as_ref(), units_uf, learned_ul)
     }
 
     /// Predicted latents, without noise: after one intervention each, or after several, each from the prediction before it.
@@ -248,6 +283,14 @@ impl WorldModel {
 /// Observations on a device, `[unit, feature]`.
 pub(super) fn uploaded(units_uf: &[f32], n_units: usize, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(units_uf.to_vec(), [n_units, units_uf.len() / n_units]), device)
+}
+
+/// What a network makes of observations, added to the linear part where there is one.
+pub(super) fn joined(linear: Option<&LinearPart>, units_uf: Tensor<2>, learned_ul: Tensor<2>) -> Tensor<2> {
+    match linear {
+        Some(linear) => linear.join(units_uf, learned_ul),
+        None => learned_ul,
+    }
 }
 
 /// Pixels as encoders train well on: of mean 0 and deviation 1 in each channel of the training crops.
@@ -317,11 +360,20 @@ mod tests {
             interventions: vocabulary.rows(treatments.iter().map(|treatment| (treatment, NO_ANCHOR))),
         };
         let dose_centers = vocabulary.dose_centers().clone();
-        (batch, ModelSizes { features: 4, interventions: vocabulary.sizes(), dose_centers, channels: Vec::new() })
+        (
+            batch,
+            ModelSizes {
+                features: 4,
+                interventions: vocabulary.sizes(),
+                dose_centers,
+                channels: Vec::new(),
+                signal: None,
+            },
+        )
     }
 
     fn model(head: Head, sizes: &ModelSizes, device: &Device) -> WorldModel {
-        let mut config = ModelConfig { latent: 3, ..ModelConfig::default() };
+        let mut config = ModelConfig { latent: 3, linear: false, ..ModelConfig::default() };
         config.encoder = EncoderConfig::Profile(ProfileEncoderConfig { width: 8, ..Default::default() });
         config.projector.hidden = 8;
         config.predictor.head = head;

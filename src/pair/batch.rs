@@ -58,6 +58,8 @@ pub struct Sampler<'a> {
     pairs: &'a PairSet,
     vocabulary: &'a Vocabulary,
     config: &'a PairConfig,
+    /// Where each treatment is expected to lead, where transitions start there.
+    expected: Option<&'a BTreeMap<Treatment, Vec<f32>>>,
     /// Whether the model's predictions start from anchors.
     anchored: bool,
     /// How often a perturbation's identity is hidden, where descriptors or an anchor can stand in for it.
@@ -70,36 +72,43 @@ pub struct Sampler<'a> {
     controls: BTreeMap<&'a str, Vec<usize>>,
 }
 
-/// Units of a batch under construction; each row of the screen enters once.
-#[derive(Default)]
-struct Units {
-    of_row: BTreeMap<usize, usize>,
-    rows: Vec<Option<usize>>,
-    zero: Option<usize>,
+/// Where the features of a unit of a batch come from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source<'a> {
+    /// A row of the screen.
+    Row(usize),
+    /// All zero: the start of a screen whose values are relative to control.
+    Zero,
+    /// Where a treatment is expected to lead.
+    Expected(&'a Treatment),
 }
 
-impl Units {
+/// Units of a batch under construction; each source enters once.
+#[derive(Default)]
+struct Units<'a> {
+    of_source: BTreeMap<Source<'a>, usize>,
+    sources: Vec<Source<'a>>,
+}
+
+impl<'a> Units<'a> {
     fn of(&mut self, row: usize) -> usize {
-        *self.of_row.entry(row).or_insert_with(|| {
-            self.rows.push(Some(row));
-            self.rows.len() - 1
+        self.of_source(Source::Row(row))
+    }
+
+    fn of_source(&mut self, source: Source<'a>) -> usize {
+        *self.of_source.entry(source).or_insert_with(|| {
+            self.sources.push(source);
+            self.sources.len() - 1
         })
     }
 
-    /// The unit whose features are all zero: the start of a screen whose values are relative to control.
-    fn zero(&mut self) -> usize {
-        *self.zero.get_or_insert_with(|| {
-            self.rows.push(None);
-            self.rows.len() - 1
-        })
-    }
-
-    fn gather(&self, features: &Features) -> Vec<f32> {
-        let mut values = Vec::with_capacity(self.rows.len() * features.n_features());
-        for row in &self.rows {
-            match row {
-                Some(row) => values.extend_from_slice(&features.read_row(*row)),
-                None => values.extend(std::iter::repeat_n(0.0, features.n_features())),
+    fn gather(&self, features: &Features, expected: &BTreeMap<Treatment, Vec<f32>>) -> Vec<f32> {
+        let mut values = Vec::with_capacity(self.sources.len() * features.n_features());
+        for source in &self.sources {
+            match source {
+                Source::Row(row) => values.extend_from_slice(&features.read_row(*row)),
+                Source::Zero => values.extend(std::iter::repeat_n(0.0, features.n_features())),
+                Source::Expected(treatment) => values.extend_from_slice(&expected[*treatment]),
             }
         }
         values
@@ -130,6 +139,7 @@ impl<'a> Sampler<'a> {
         pairs: &'a PairSet,
         vocabulary: &'a Vocabulary,
         config: &'a PairConfig,
+        expected: Option<&'a BTreeMap<Treatment, Vec<f32>>>,
         anchored: bool,
         identity_dropout: f64,
     ) -> Self {
@@ -137,7 +147,7 @@ impl<'a> Sampler<'a> {
         let identity_dropout = if has_stand_in { identity_dropout } else { 0.0 };
         let treated = pairs.rows.iter().map(|rows| pairs.units_of(rows)).collect();
         let controls = pairs.controls.iter().map(|(plate, rows)| (plate.as_str(), pairs.units_of(rows))).collect();
-        Self { screen, pairs, vocabulary, config, anchored, identity_dropout, crop: None, treated, controls }
+        Self { screen, pairs, vocabulary, config, expected, anchored, identity_dropout, crop: None, treated, controls }
     }
 
     /// The same sampler of observations that are crops of that shape, which are changed as the settings say.
@@ -176,7 +186,7 @@ impl<'a> Sampler<'a> {
             starts.push(start);
         }
         let mut untreated = Vec::new();
-        if self.config.untreated && self.crop.is_some() {
+        if self.config.untreated && (self.crop.is_some() || self.expected.is_some()) {
             for (start, target, treatment) in self.untreated(&bags, &mut units) {
                 anchored_at.push(start.clone());
                 starts.push(start);
@@ -185,7 +195,7 @@ impl<'a> Sampler<'a> {
                 untreated.push(treatment);
             }
         }
-        let n_units = units.rows.len();
+        let n_units = units.sources.len();
         let dense = |rows: &[UnitWeights]| {
             let mut weights = vec![0.0; rows.len() * n_units];
             for (row, entries) in rows.iter().enumerate() {
@@ -204,7 +214,7 @@ impl<'a> Sampler<'a> {
                 }
             }
         }
-        let mut units_uf = units.gather(&self.screen.features);
+        let mut units_uf = units.gather(&self.screen.features, self.expected.unwrap_or(&BTreeMap::new()));
         if let Some(crop) = self.crop {
             self.config.augment.apply_to_all(&mut units_uf, crop, rng);
         }
@@ -327,7 +337,7 @@ impl<'a> Sampler<'a> {
     }
 
     /// From all controls of a bag but one to that one, nothing being done.
-    fn untreated(&self, bags: &Bags, units: &mut Units) -> Vec<(UnitWeights, UnitWeights, Treatment)> {
+    fn untreated(&self, bags: &Bags, units: &mut Units<'a>) -> Vec<(UnitWeights, UnitWeights, Treatment)> {
         let mut weights_of = |wells: &[&RowWeights]| -> UnitWeights {
             let share = 1.0 / wells.len() as f32;
             wells.iter().copied().flatten().map(|&(row, weight)| (units.of(row), share * weight)).collect()
@@ -345,11 +355,15 @@ impl<'a> Sampler<'a> {
         steps
     }
 
-    fn start(&self, episode: &Episode, bags: &Bags, units: &mut Units, rng: &mut ChaCha8Rng) -> UnitWeights {
+    fn start(&self, episode: &Episode, bags: &Bags, units: &mut Units<'a>, rng: &mut ChaCha8Rng) -> UnitWeights {
+        let treatment = &self.pairs.treatments[episode.treatment];
+        if self.expected.is_some_and(|expected| expected.contains_key(treatment)) {
+            return vec![(units.of_source(Source::Expected(treatment)), 1.0)];
+        }
         match episode.start {
             State::Dose(treatment) => self.some_wells(treatment, 1.0, units, rng),
             State::Unit(row) => vec![(units.of(row), 1.0)],
-            State::Zero => vec![(units.zero(), 1.0)],
+            State::Zero => vec![(units.of_source(Source::Zero), 1.0)],
             State::Controls => {
                 let bag = &bags[self.screen.unit(episode.end()).plate.as_str()];
                 let share = 1.0 / bag.len() as f32;
@@ -368,7 +382,7 @@ impl<'a> Sampler<'a> {
     }
 
     /// The units of [`Sampler::rows_of`].
-    fn unit(&self, unit: usize, total: f32, units: &mut Units, rng: &mut ChaCha8Rng) -> UnitWeights {
+    fn unit(&self, unit: usize, total: f32, units: &mut Units<'a>, rng: &mut ChaCha8Rng) -> UnitWeights {
         self.rows_of(unit, total, rng).into_iter().map(|(row, weight)| (units.of(row), weight)).collect()
     }
 
@@ -411,7 +425,7 @@ impl<'a> Sampler<'a> {
     }
 
     /// The place between wells of the neighboring doses.
-    fn between_wells(&self, anchor: &Anchor, units: &mut Units, rng: &mut ChaCha8Rng) -> UnitWeights {
+    fn between_wells(&self, anchor: &Anchor, units: &mut Units<'a>, rng: &mut ChaCha8Rng) -> UnitWeights {
         let mut weights = UnitWeights::new();
         for &(treatment, weight) in &anchor.weights {
             weights.extend(self.some_wells(treatment, weight as f32, units, rng));
@@ -419,7 +433,7 @@ impl<'a> Sampler<'a> {
         weights
     }
 
-    fn some_wells(&self, treatment: usize, total: f32, units: &mut Units, rng: &mut ChaCha8Rng) -> UnitWeights {
+    fn some_wells(&self, treatment: usize, total: f32, units: &mut Units<'a>, rng: &mut ChaCha8Rng) -> UnitWeights {
         let mut rows = self.treated[treatment].clone();
         let (drawn, _) = rows.partial_shuffle(rng, Self::ANCHOR_WELLS);
         let share = total / drawn.len() as f32;

@@ -4,10 +4,23 @@ use serde::{Deserialize, Serialize};
 
 use super::augment::Augment;
 
+/// Where transitions of wells that were measured against controls start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartFrom {
+    /// At the controls of the plate.
+    Controls,
+    /// Where closed forms expect the treatment to lead, without its own wells: what is learned is what they leave.
+    #[default]
+    Expected,
+}
+
 /// Settings of pairing and batching.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PairConfig {
+    /// Where transitions start; without effect on images and tracks.
+    pub start: StartFrom,
     /// Treated wells of one batch; all of them when there are fewer.
     pub batch: usize,
     /// Most controls drawn from a plate for its bag; fewer where they would exceed half the treated wells of a batch.
@@ -31,6 +44,7 @@ pub struct PairConfig {
 impl Default for PairConfig {
     fn default() -> Self {
         Self {
+            start: StartFrom::default(),
             batch: 256,
             bag: 6,
             crops: 8,

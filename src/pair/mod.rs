@@ -25,7 +25,7 @@ mod well_means;
 pub use anchor::{Anchor, Anchoring, anchor_in, anchor_of};
 pub use augment::{Augment, CropShape};
 pub use batch::{Batch, Sampler, Weights};
-pub use config::PairConfig;
+pub use config::{PairConfig, StartFrom};
 pub use episode::{Episode, PairSet, Path, State, Step, Validation};
 pub use error::PairError;
 pub use evidence::{Evidence, Measured};

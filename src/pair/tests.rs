@@ -339,7 +339,7 @@ proptest! {
         let Some((split, pairs)) = paired(&screen, SplitBy::Dose, 0, seed % 3) else { return Ok(()) };
         let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
         let settings = PairConfig { batch, bag: 3, ladder: [0.0, 0.5][ladder], ..PairConfig::default() };
-        let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, true, 0.0);
+        let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, None, true, 0.0);
         let drawn = sampler.batch(&mut ChaCha8Rng::seed_from_u64(seed));
         prop_assert_eq!(&drawn, &sampler.batch(&mut ChaCha8Rng::seed_from_u64(seed)));
         let n_batch = drawn.interventions.len();
@@ -483,7 +483,7 @@ fn a_large_screen_is_drawn_by_context_then_treatment() {
     let pairs = PairSet::new(&screen, &Split::none(&screen), &PairConfig::default()).unwrap();
     let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
     let settings = PairConfig { batch: 24, ..PairConfig::default() };
-    let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, false, 0.0);
+    let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, None, false, 0.0);
     let drawn = sampler.batch(&mut ChaCha8Rng::seed_from_u64(1));
     let mut counts = BTreeMap::<(i32, i32), usize>::new();
     for (context, perturbation) in drawn.interventions.context.iter().zip(&drawn.interventions.perturbation) {
@@ -508,13 +508,48 @@ fn relative_values_start_at_zero() {
     let pairs = PairSet::new(&screen, &Split::none(&screen), &PairConfig::default()).unwrap();
     let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
     let settings = PairConfig::default();
-    let drawn =
-        Sampler::new(&screen, &pairs, &vocabulary, &settings, false, 0.0).batch(&mut ChaCha8Rng::seed_from_u64(1));
+    let drawn = Sampler::new(&screen, &pairs, &vocabulary, &settings, None, false, 0.0)
+        .batch(&mut ChaCha8Rng::seed_from_u64(1));
     assert_eq!(drawn.n_units, 3);
     let zero = drawn.units_uf.chunks(3).position(|unit| unit == [0.0; 3]).unwrap();
     for start in means(&drawn.start).chunks(3) {
         assert_eq!(start[zero], 1.0);
         assert_eq!(start.iter().sum::<f32>(), 1.0);
+    }
+}
+
+#[test]
+fn transitions_start_where_treatments_are_expected_to_lead_and_controls_stay_where_they_are() {
+    let mut wells: Vec<_> = (0..3).map(|_| (0, String::new(), Vec::new())).collect();
+    wells.extend(["a", "b"].map(|name| (0, String::new(), vec![application(name, 1.0)])));
+    let screen = screen(wells);
+    let pairs = PairSet::new(&screen, &Split::none(&screen), &PairConfig::default()).unwrap();
+    let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
+    let settings = PairConfig { ladder: 0.0, ..PairConfig::default() };
+    let profile = |index: usize| vec![10.0 + index as f32, 20.0, 30.0];
+    let expected: BTreeMap<_, _> = pairs.treatments.iter().cloned().zip((0..2).map(profile)).collect();
+    let drawn = Sampler::new(&screen, &pairs, &vocabulary, &settings, Some(&expected), false, 0.0)
+        .batch(&mut ChaCha8Rng::seed_from_u64(1));
+    let units: Vec<&[f32]> = drawn.units_uf.chunks(3).collect();
+    let (start, target) = (means(&drawn.start), means(&drawn.target));
+    let n_treated = 2;
+    for (row, (start, perturbation)) in
+        start.chunks(units.len()).zip(&drawn.interventions.perturbation).enumerate().take(n_treated)
+    {
+        let unit = start.iter().position(|weight| *weight == 1.0).expect("one unit is the start");
+        assert_eq!(units[unit], profile(*perturbation as usize), "transition {row}");
+    }
+    // Each of the bag's two controls is predicted from the other one.
+    assert_eq!(target.len() / units.len(), n_treated + 2);
+    for row in n_treated..n_treated + 2 {
+        let of = |weights: &[f32]| {
+            let weights = &weights[row * units.len()..(row + 1) * units.len()];
+            let used: Vec<usize> = (0..units.len()).filter(|&unit| weights[unit] > 0.0).collect();
+            used
+        };
+        let (from, to) = (of(start), of(target));
+        assert!(from.iter().chain(&to).all(|&unit| units[unit][2] == 1.0), "controls alone");
+        assert!(from.iter().all(|unit| !to.contains(unit)));
     }
 }
 
@@ -544,7 +579,7 @@ fn a_well_is_a_bag_of_its_crops() {
     for (batch, untreated) in [(6, true), (4, true), (6, false)] {
         let settings =
             PairConfig { batch, bag: 2, crops: 3, untreated, augment: Augment::None {}, ..PairConfig::default() };
-        let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, false, 0.0)
+        let sampler = Sampler::new(&screen, &pairs, &vocabulary, &settings, None, false, 0.0)
             .of_crops(Some(CropShape { channels: 3, size: 1 }));
         let drawn = sampler.batch(&mut ChaCha8Rng::seed_from_u64(3));
         let rows = |weights: &[f32], index: usize| -> Vec<usize> {

@@ -10,12 +10,12 @@ use crate::screen::Treatment;
 use crate::train::TrainedModel;
 
 /// Ranks by the model's predicted latents; abstains from perturbations that it has no place for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ByModel<'a> {
     /// The ensemble.
     pub trained: &'a TrainedModel,
     /// Where the cells start.
-    pub starts: &'a Starts,
+    pub starts: &'a Starts<'a>,
     /// Where to compute.
     pub device: &'a Device,
 }

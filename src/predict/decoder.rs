@@ -131,6 +131,15 @@ impl Decoder {
         decoded
     }
 
+    /// `profiles` moved by what latents moved from `from` to `to`: what a latent does not hold stays as it is.
+    pub fn moved(&self, profiles: &FeatureMatrix, from: &Latents, to: &Latents) -> FeatureMatrix {
+        let (from, mut moved) = (self.decode(from), self.decode(to));
+        for ((value, from), profile) in moved.values_mut().iter_mut().zip(from.values()).zip(profiles.values()) {
+            *value += profile - from;
+        }
+        moved
+    }
+
     /// Profiles of latents, `[row, feature]`, averaged over members.
     pub fn decode(&self, latents: &Latents) -> FeatureMatrix {
         if self.is_of_latents() {

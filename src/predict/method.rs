@@ -80,7 +80,7 @@ fn plain(sentence: &str) -> String {
 }
 
 methods! {
-    /// The learned world model (LeWorldModel) alone.
+    /// The learned world model (LeWorldModel).
     Model = "lewm", Learned;
     /// All methods, weighted as they did on what was held out: what the tool predicts with.
     Combined = "combined", Learned;
@@ -98,6 +98,8 @@ methods! {
     DenoisedInterpolation = "denoised_interpolation", Simple;
     /// What a hierarchical model of effects expects.
     Prior = "prior", Simple;
+    /// Simple methods together, weighted as they did on what was held out: where the model starts.
+    Expected = "expected", Simple;
     /// The effects of the members of a combination, added.
     Additive = "additive", Simple;
     /// Ridge regression on features of the intervention.
@@ -165,6 +167,7 @@ impl Method {
             | Self::NearestNeighbors
             | Self::Measured => true,
             Self::Contrast
+            | Self::Expected
             | Self::StartMean
             | Self::MeanResponse
             | Self::MeanResponseShifted
@@ -275,7 +278,7 @@ mod tests {
 
     #[test]
     fn every_method_says_what_it_is() {
-        assert_eq!(Method::Model.words(), "the learned world model (LeWorldModel) alone");
+        assert_eq!(Method::Model.words(), "the learned world model (LeWorldModel)");
         assert_eq!(Method::FromContext("A549".into()).words(), "the same intervention in A549");
         assert!(PLAIN.iter().all(|method| method.words().len() > 8 && !method.words().ends_with('.')));
     }

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use rayon::prelude::*;
 
 use super::{Abstains, Decoder, Method, PredictError, Predictions, Predictor};
-use crate::screen::{Perturbation, Reference, Role, Screen, Treatment};
+use crate::screen::{FeatureMatrix, Perturbation, Reference, Role, Screen, Treatment};
 use crate::train::{Latents, TrainedModel, mean};
 
 /// Predicted latents and decoded profiles.
@@ -18,9 +18,12 @@ pub struct ModelPredictions {
     pub profiles: Predictions,
 }
 
-/// Mean latents of the negative controls of a screen, by plate and by context, each `[member, latent]`.
-#[derive(Debug, Clone)]
-pub struct Starts {
+/// Where cells start: the mean latents of the negative controls of a screen, by plate and by context, each
+/// `[member, latent]`; or where a closed form expects a treatment to lead.
+#[derive(Clone)]
+pub struct Starts<'a> {
+    /// Who expects, of a model that starts from there.
+    expected: Option<&'a (dyn Predictor + Sync)>,
     plates: BTreeMap<String, Vec<f32>>,
     contexts: BTreeMap<String, Vec<f32>>,
     /// Of the screen as a whole; for values relative to control the zero vector's latent.
@@ -29,7 +32,18 @@ pub struct Starts {
     measured_on: BTreeMap<Treatment, Vec<String>>,
 }
 
-impl Starts {
+impl<'a> Starts<'a> {
+    /// The same where predictions start at what `expected` says, if anybody does.
+    pub fn expecting<'e>(&self, expected: Option<&'e (dyn Predictor + Sync)>) -> Starts<'e> {
+        Starts {
+            expected,
+            plates: self.plates.clone(),
+            contexts: self.contexts.clone(),
+            overall: self.overall.clone(),
+            measured_on: self.measured_on.clone(),
+        }
+    }
+
     /// The starts that `screen` offers.
     pub fn of(trained: &TrainedModel, screen: &Screen, device: &Device) -> Self {
         let rows = match screen.reference() {
@@ -49,7 +63,7 @@ impl Starts {
         }
         if screen.reference() == Reference::Relative {
             let overall = Some(trained.untreated_latent());
-            return Self { plates: BTreeMap::new(), contexts: BTreeMap::new(), overall, measured_on };
+            return Self { expected: None, plates: BTreeMap::new(), contexts: BTreeMap::new(), overall, measured_on };
         }
         let rows = control_rows(screen);
         let mean_where = |keep: &dyn Fn(usize) -> bool| -> Vec<f32> {
@@ -65,7 +79,7 @@ impl Starts {
                 .or_insert_with(|| mean_where(&|row| screen.unit(row).context == unit.context));
         }
         let overall = (!rows.is_empty()).then(|| mean_where(&|_| true));
-        Self { plates, contexts, overall, measured_on }
+        Self { expected: None, plates, contexts, overall, measured_on }
     }
 
     /// Start of a treatment, `[member, latent]`: the controls of the plates it was measured on, else of its context, else all.
@@ -105,10 +119,23 @@ pub struct PredictedLatents {
 /// When a treatment has nothing to start from.
 pub fn predict_latents(
     trained: &TrainedModel,
-    starts: &Starts,
+    starts: &Starts<'_>,
     treatments: &[Treatment],
     device: &Device,
 ) -> Result<PredictedLatents, PredictError> {
+    Ok(predict_from(trained, starts, treatments, device)?.0)
+}
+
+/// Profiles that were expected, and their latents.
+type Expected = (FeatureMatrix, Latents);
+
+/// The same with what predictions start from, where that is what a closed form expects.
+fn predict_from(
+    trained: &TrainedModel,
+    starts: &Starts<'_>,
+    treatments: &[Treatment],
+    device: &Device,
+) -> Result<(PredictedLatents, Option<Expected>), PredictError> {
     let (mut placed, mut abstained) = (Vec::new(), Vec::new());
     for (index, treatment) in treatments.iter().enumerate() {
         match unplaced(trained, treatment) {
@@ -116,19 +143,54 @@ pub fn predict_latents(
             Some(unknown) => abstained.push((index, Abstains::UnknownPerturbation { name: unknown.name.clone() })),
         }
     }
+    let mut expected = Vec::new();
+    if let Some(predictor) = starts.expected {
+        let known: Vec<Treatment> = placed.iter().map(|&index| treatments[index].clone()).collect();
+        let said = predictor.predict(&known)?;
+        let rows = said.rows();
+        let reasons: BTreeMap<&Treatment, &Abstains> =
+            said.abstained.iter().map(|(treatment, reason)| (treatment, reason)).collect();
+        placed.retain(|&index| {
+            let row = rows.get(&treatments[index]);
+            match row {
+                Some(&row) => expected.extend_from_slice(said.profiles.row(row)),
+                None => {
+                    let reason = reasons.get(&treatments[index]).map_or(Abstains::NoMethod, |&reason| reason.clone());
+                    abstained.push((index, reason));
+                }
+            }
+            row.is_some()
+        });
+        abstained.sort_by_key(|(index, _)| *index);
+    }
+    let n_features = trained.features.len();
     // Some at a time, so that starts and intermediate values of a long list are never held all at once.
     let (n_members, width) = (trained.members.len(), trained.config.latent);
-    let of_some = |placed: &[usize]| -> Result<Latents, PredictError> {
+    let of_some = |(number, placed): (usize, &[usize])| -> Result<(Latents, Option<Latents>), PredictError> {
         let known: Vec<&Treatment> = placed.iter().map(|&index| &treatments[index]).collect();
+        if starts.expected.is_some() {
+            let first = number * AT_ONCE * n_features;
+            let values = expected[first..first + placed.len() * n_features].to_vec();
+            let profiles = FeatureMatrix::new(trained.features.clone(), values).into();
+            let from = trained.encode(&profiles, &(0..placed.len()).collect::<Vec<_>>(), device);
+            return Ok((trained.predict(&known, &from, device), Some(from)));
+        }
         let mut from = Vec::with_capacity(known.len() * n_members * width);
         for &treatment in &known {
             from.extend(starts.start(treatment)?);
         }
-        Ok(trained.predict(&known, &Latents::new(n_members, width, from), device))
+        Ok((trained.predict(&known, &Latents::new(n_members, width, from), device), None))
     };
-    let parts: Vec<Latents> = placed.par_chunks(AT_ONCE).map(of_some).collect::<Result<_, _>>()?;
-    let values: Vec<&[f32]> = parts.iter().map(Latents::values).collect();
-    Ok(PredictedLatents { latents: Latents::new(n_members, width, values.concat()), placed, abstained })
+    let parts: Vec<_> = placed.par_chunks(AT_ONCE).enumerate().map(of_some).collect::<Result<_, _>>()?;
+    let (predicted, from): (Vec<Latents>, Vec<Option<Latents>>) = parts.into_iter().unzip();
+    let together = |parts: &[Latents]| {
+        Latents::new(n_members, width, parts.iter().map(Latents::values).collect::<Vec<_>>().concat())
+    };
+    let from: Vec<Latents> = from.into_iter().flatten().collect();
+    let expected = starts
+        .expected
+        .map(|_| (FeatureMatrix::new(trained.features.clone(), std::mem::take(&mut expected)), together(&from)));
+    Ok((PredictedLatents { latents: together(&predicted), placed, abstained }, expected))
 }
 
 /// Treatments predicted by one task: their activations are to stay in the cache, and to be memory that is used again
@@ -136,14 +198,14 @@ pub fn predict_latents(
 const AT_ONCE: usize = 256;
 
 /// A trained model as a method among others: where its cells start, and how its predictions are said.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Model<'a> {
     /// The ensemble.
     pub trained: &'a TrainedModel,
     /// Latents to profiles.
     pub decoder: &'a Decoder,
     /// Where cells start.
-    pub starts: &'a Starts,
+    pub starts: &'a Starts<'a>,
     /// Where to compute.
     pub device: &'a Device,
 }
@@ -154,12 +216,15 @@ impl Model<'_> {
     /// # Errors
     /// When a treatment has nothing to start from.
     pub fn predict_with_latents(&self, treatments: &[Treatment]) -> Result<ModelPredictions, PredictError> {
-        let PredictedLatents { latents, placed, abstained } =
-            predict_latents(self.trained, self.starts, treatments, self.device)?;
+        let (PredictedLatents { latents, placed, abstained }, expected) =
+            predict_from(self.trained, self.starts, treatments, self.device)?;
         let known: Vec<Treatment> = placed.iter().map(|&index| treatments[index].clone()).collect();
         let profiles = Predictions {
             method: Method::Model,
-            profiles: self.decoder.decode_predicted(self.trained, &known, &latents),
+            profiles: match &expected {
+                Some((profiles, from)) => self.decoder.moved(profiles, from, &latents),
+                None => self.decoder.decode_predicted(self.trained, &known, &latents),
+            },
             treatments: known,
             abstained: abstained.into_iter().map(|(index, why)| (treatments[index].clone(), why)).collect(),
         };

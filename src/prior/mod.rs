@@ -21,9 +21,11 @@ mod fit;
 mod noise_space;
 mod process;
 mod setting;
+mod signal;
 #[cfg(test)]
 mod tests;
 
 pub use effects::{EffectModel, Posterior};
 pub use fit::Measured;
 pub use noise_space::NoiseSpace;
+pub use signal::SignalMap;

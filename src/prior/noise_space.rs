@@ -71,6 +71,15 @@ impl NoiseSpace {
         Ok(product(centered_rows(&components, &rows, &origin).as_ref(), self.whiten.as_ref()))
     }
 
+    /// The map to coordinates, `[feature, coordinate]`, and what it adds, `[coordinate]`.
+    pub(super) fn linear(&self) -> (Mat<f64>, Vec<f64>) {
+        let (mean, directions) = self.components.about();
+        let weights = product(directions, self.whiten.as_ref());
+        let at_mean = product(MatRef::from_row_major_slice(mean, 1, mean.len()), weights.as_ref());
+        let offset = at_mean.row(0).iter().map(|value| -value).collect();
+        (weights, offset)
+    }
+
     /// The profile at the given coordinates, `[feature]`.
     pub fn rebuild(&self, coordinates: &[f64]) -> Vec<f32> {
         let row = MatRef::from_row_major_slice(coordinates, 1, coordinates.len());

@@ -26,7 +26,7 @@ use crate::answer::{Prepared, TrainedRun};
 use crate::config::{Config, ScreenKind};
 use crate::evaluate::{Comparison, Ending, Judgment, Trial};
 use crate::load::{InputFile, Loaded, hexadecimal};
-use crate::pair::Part;
+use crate::pair::{Part, StartFrom};
 use crate::predict::Decoder;
 use crate::run::RunError;
 use crate::screen::RowKind;
@@ -89,6 +89,7 @@ pub fn compare(
 ) -> Result<Compared, StudyError> {
     let kind = loaded.screen.row_kind();
     refuse(kind, Wanted::Comparison)?;
+    let config = &plain(config);
     let work = Work { config, loaded, settings, folder, identity: identity_of(config, loaded), device, stop, tell };
     std::fs::create_dir_all(folder.join(TRIALS)).map_err(RunError::write(folder))?;
     let draws: Vec<Draw> = settings
@@ -133,6 +134,15 @@ pub fn compare(
 
 /// The folder of the files of trials.
 const TRIALS: &str = "trials";
+
+/// The same with networks alone: neither is a part of the latent fixed, which no objective could let collapse, nor does a
+/// closed form say where transitions start.
+fn plain(config: &Config) -> Config {
+    let mut plain = config.clone();
+    plain.pair.start = StartFrom::Controls;
+    plain.model.linear = false;
+    plain
+}
 
 /// Of the configuration and the data, but of no objective and no seed, which each file names.
 fn identity_of(config: &Config, loaded: &Loaded) -> String {
@@ -253,10 +263,10 @@ impl Work<'_> {
             seed: draw.seed,
         };
         let train = knob.set(&config.train, draw.seed);
-        let sizes = prepared.sizes(&config.model);
-        let recipe = Recipe { model: &config.model, sizes: &sizes, pair: &config.pair, train: &train };
+        let (model, sizes) = prepared.sized(&config.model)?;
+        let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &train };
         let started = Instant::now();
-        let trained = train_ensemble(prepared.training_data(), recipe, None, None, device, stop, &|_| {});
+        let trained = train_ensemble(prepared.training_data(None), recipe, None, None, device, stop, &|_| {});
         let seconds = started.elapsed().as_secs_f64() / train.steps.max(1) as f64;
         let trained = match trained {
             Ok(members) => members.trained,

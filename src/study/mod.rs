@@ -27,7 +27,7 @@ pub use event::Event;
 pub use explain::explain;
 pub use open::{fold_name, open};
 pub use outcomes::{Outcome, Outcomes};
-pub use prepare::{load_other, load_screen, load_screen_until, prepare, prepare_again};
+pub use prepare::{load_other, load_screen, load_screen_until, prepare, prepare_again, prepare_screen};
 pub use propose::{Choice, Proposal, nothing_to_learn, propose};
 pub use published::{PublishedEmbeddings, embed_published};
 pub use refuse::{Wanted, refuse};

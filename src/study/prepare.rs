@@ -92,8 +92,12 @@ pub fn prepare_again(config: &Config, folder: &Path) -> Result<Prepared, StudyEr
     }
 }
 
-/// Splits first, then fits what is fitted on the training part, then pairs.
-fn prepare_screen(
+/// Prepares any screen, with descriptors by perturbation: splits first, then fits what is fitted on the training part, then
+/// pairs.
+///
+/// # Errors
+/// What splitting, normalizing or pairing says.
+pub fn prepare_screen(
     config: &Config,
     screen: &Screen,
     descriptors: BTreeMap<String, Vec<f32>>,

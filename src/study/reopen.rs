@@ -9,7 +9,7 @@ use super::ask::ask;
 use super::error::StudyError;
 use super::refuse::{Wanted, refuse};
 use super::who::{Answerer, Fit};
-use crate::answer::{Lapse, Prepared, SimpleMethods, TrainedRun, methods, prediction_table};
+use crate::answer::{Lapse, Prepared, SimpleMethods, TrainedRun, methods, prediction_table, starts_at_expected};
 use crate::baseline::Rows;
 use crate::config::Config;
 use crate::embed::EmbeddingMap;
@@ -18,7 +18,7 @@ use crate::pair::{Part, Strata};
 use crate::plan::{
     ByModel, FoundCandidates, Goal, RankConfig, RankedIntervention, Ranker, Ranking, Trust, constrain, rank,
 };
-use crate::predict::{Abstains, Method, ModelPredictions, Predictions, Starts};
+use crate::predict::{Abstains, Method, Model, ModelPredictions, Predictions, Starts};
 use crate::screen::{Kind, Lexicon, Perturbation, Read, RowKind, Screen, Treatment};
 use crate::table::Table;
 use crate::train::TrainedModel;
@@ -342,6 +342,8 @@ pub fn treatments_of(
 /// # Errors
 /// When a treatment has nothing to start from, or the map is of another model.
 pub fn predict_table(
+    config: &Config,
+    prepared: &Prepared,
     trained_run: &TrainedRun,
     screen: &Screen,
     treatments: &[Treatment],
@@ -349,7 +351,16 @@ pub fn predict_table(
     device: &Device,
 ) -> Result<(Table, Vec<(Treatment, Abstains)>), StudyError> {
     let starts = Starts::of(&trained_run.trained, screen, device);
-    let ModelPredictions { latents, profiles } = trained_run.model(&starts, device).predict_with_latents(treatments)?;
+    let model = trained_run.model(&starts, device);
+    let ModelPredictions { latents, profiles } = match starts_at_expected(config, prepared) {
+        true => {
+            let simple = SimpleMethods::of(config, prepared);
+            let asked = treatments.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
+            let ask = |model: Model<'_>| Ok::<_, StudyError>(model.predict_with_latents(treatments)?);
+            simple.starting(&simple.weights_to_start(treatments)?, &asked, model, ask)?
+        }
+        false => model.predict_with_latents(treatments)?,
+    };
     let members = latents.side_by_side();
     let latents = map.map_or(Ok(members.clone()), |map| map.apply(&members))?;
     let latents = Predictions { profiles: latents, ..profiles };

@@ -15,7 +15,7 @@ use super::prepare::{load_screen_until, prepare};
 use super::refuse::{Wanted, refuse};
 use super::reopen::Also;
 use super::{drawing, reopen};
-use crate::answer::{Prepared, TrainedRun};
+use crate::answer::{Prepared, TrainedRun, expected};
 use crate::config::{Config, ScreenKind};
 use crate::embed::{EmbeddingMap, Embeddings, Level, embed};
 use crate::evaluate::{Answers, EmbeddingScore, Evaluation};
@@ -262,10 +262,18 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
         log.add(&progress);
         job.tell(Event::Training(progress));
     };
-    let sizes = prepared.sizes(&config.model);
-    let recipe = Recipe { model: &config.model, sizes: &sizes, pair: &config.pair, train: &config.train };
-    let Members { trained, outcomes } =
-        train_ensemble(prepared.training_data(), recipe, Some(&checkpoints), job.warm, job.device, job.stop, &report)?;
+    let (model, sizes) = prepared.sized(&config.model)?;
+    let expected = expected(config, prepared)?;
+    let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
+    let Members { trained, outcomes } = train_ensemble(
+        prepared.training_data(expected.as_ref()),
+        recipe,
+        Some(&checkpoints),
+        job.warm,
+        job.device,
+        job.stop,
+        &report,
+    )?;
     for (member, (step, error, health)) in outcomes.iter().enumerate() {
         if let Some(error) = error {
             job.tell(Event::Note(format!(

@@ -29,7 +29,7 @@ pub(super) struct Answerer<'a> {
     trained_run: &'a TrainedRun,
     /// Where cells start from, and what was measured.
     screen: &'a Screen,
-    starts: Starts,
+    starts: Starts<'static>,
     judged: SimpleMethods<'a>,
     /// Fitted when it is asked for.
     in_use: OnceCell<SimpleMethods<'a>>,
@@ -66,6 +66,7 @@ impl<'a> Answerer<'a> {
                 let own_starts = Starts::of(trained, &prepared.screen, device);
                 judged.combination(&trained_run.model(&own_starts, device), &places)?
             }
+            Method::Model => judged.weights_to_start(asked_of_judged.iter().chain(asked_in_use).copied())?,
             _ => Combination::default(),
         };
         let starts = Starts::of(trained, screen, device);
@@ -93,10 +94,12 @@ impl<'a> Answerer<'a> {
         let model = self.trained_run.model(&self.starts, self.device);
         match self.by {
             Method::Measured => ask(&Wells(self.screen)),
-            Method::Model => ask(&model),
+            Method::Model => self.simple(fit).starting(&self.combination, rows, model, |model| ask(&model)),
             Method::Combined => {
                 let simple = CombinedSimple::of(self.simple(fit), &self.combination, rows)?;
-                self.with_share(fit, |share| ask(&Together { model, share, simple }))
+                self.simple(fit).starting(&self.combination, rows, model, |model| {
+                    self.with_share(fit, |share| ask(&Together { model, share, simple }))
+                })
             }
             by => match &self.simple(fit).fit(by, rows)? {
                 Some(fitted) => ask(fitted),
@@ -115,16 +118,21 @@ impl<'a> Answerer<'a> {
         rows: &Rows,
         ask: impl FnOnce(&dyn Ranker) -> Result<T, StudyError>,
     ) -> Result<T, StudyError> {
-        let Self { starts, screen, device, .. } = self;
+        let Self { screen, device, .. } = self;
         let trained = &self.trained_run.trained;
-        let model = ByModel { trained, starts, device };
+        let model = self.trained_run.model(&self.starts, device);
+        fn by_model<'m>(model: Model<'m>) -> ByModel<'m> {
+            ByModel { trained: model.trained, starts: model.starts, device: model.device }
+        }
         match self.by {
             Method::Measured => ask(&ByMeasured { trained, screen, device }),
-            Method::Model => ask(&model),
+            Method::Model => self.simple(fit).starting(&self.combination, rows, model, |model| ask(&by_model(model))),
             Method::Combined => {
                 let predictor = CombinedSimple::of(self.simple(fit), &self.combination, rows)?;
                 let simple = ByProfiles { trained, predictor: &predictor, device };
-                self.with_share(fit, |share| ask(&ByCombined { model, simple, share }))
+                self.simple(fit).starting(&self.combination, rows, model, |model| {
+                    self.with_share(fit, |share| ask(&ByCombined { model: by_model(model), simple, share }))
+                })
             }
             _ => self.predictor(fit, rows, |predictor| ask(&ByProfiles { trained, predictor, device })),
         }

@@ -92,7 +92,8 @@ pub fn train_ensemble(
     };
     let mut outcomes_of_members = Vec::new();
     for outcome in outcomes {
-        let memory = Memory::of(&outcome.model, data.screen, data.pairs, device);
+        let mut memory = Memory::of(&outcome.model, data.screen, data.pairs, device);
+        memory.gain = outcome.gain;
         trained.members.push((outcome.model, memory));
         outcomes_of_members.push((outcome.step, outcome.validation_error, outcome.health));
     }

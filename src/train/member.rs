@@ -30,8 +30,9 @@ pub fn train_member(
     model_config.encoder.check(sizes.features)?;
     let identity_dropout = f64::from(model_config.intervention.identity_dropout);
     let anchored = model_config.predictor.head == Head::Anchored;
-    let sampler = Sampler::new(data.screen, data.pairs, data.vocabulary, pair, anchored, identity_dropout)
-        .of_crops(model_config.encoder.crop().map(|(channels, size)| CropShape { channels, size }));
+    let sampler =
+        Sampler::new(data.screen, data.pairs, data.vocabulary, pair, data.expected, anchored, identity_dropout)
+            .of_crops(model_config.encoder.crop().map(|(channels, size)| CropShape { channels, size }));
     let mut state = State::new(model_config, sizes, config, member, device, beginning.warm)?;
     if let Some(checkpoint) = beginning.resume {
         state = state.restore(&checkpoint, device)?;

@@ -127,14 +127,14 @@ impl Objective {
         let prediction = loss::prediction(output.predicted_bl.clone(), target_bl);
         let regularizers = match self {
             Self::Lewm(config) => {
-                let directions_lk = loss::directions(slices, output.units_ul.dims()[1], config.slices, device);
-                let value = loss::sigreg(output.units_ul.clone(), directions_lk, config);
+                let directions_lk = loss::directions(slices, output.shaped_ul.dims()[1], config.slices, device);
+                let value = loss::sigreg(output.shaped_ul.clone(), directions_lk, config);
                 vec![Regularizer { name: "sigreg", value, weight: loss::sigreg_weight(config, batch.n_units) }]
             }
             Self::Vicreg(VicregConfig { variance, covariance }) => {
                 let of = |name, term: fn(Tensor<2>) -> Tensor<1>, weight| Regularizer {
                     name,
-                    value: term(output.units_ul.clone()),
+                    value: term(output.shaped_ul.clone()),
                     weight,
                 };
                 vec![of("variance", loss::variance, *variance), of("covariance", loss::covariance, *covariance)]

@@ -9,7 +9,7 @@ use super::{Stop, TrainConfig, TrainError};
 use crate::model::{Array, ModelConfig, ModelSizes};
 use crate::pair::{PairConfig, PairSet, Vocabulary};
 use crate::run::Checkpoint;
-use crate::screen::Screen;
+use crate::screen::{Screen, Treatment};
 
 /// What a member learns from and is judged by.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,9 @@ pub struct TrainingData<'a> {
     pub pairs: &'a PairSet,
     /// Names of the training treatments.
     pub vocabulary: &'a Vocabulary,
+    /// Where closed forms expect training and validation treatments to lead, fitted without their own wells, in
+    /// normalized features: where transitions start, if they start there.
+    pub expected: Option<&'a BTreeMap<Treatment, Vec<f32>>>,
 }
 
 /// The settings that members are made and trained by.

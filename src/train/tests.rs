@@ -94,7 +94,7 @@ impl Setup {
     fn of(screen: Screen) -> Self {
         let pairs = PairSet::new(&screen, &Split::none(&screen), &PairConfig::default()).unwrap();
         let vocabulary = Vocabulary::new(&pairs.treatments, BTreeMap::new());
-        let mut model = ModelConfig { latent: 4, ..ModelConfig::default() };
+        let mut model = ModelConfig { latent: 4, linear: false, ..ModelConfig::default() };
         model.encoder = profile_encoder(32);
         model.projector.hidden = 32;
         model.intervention.width = 16;
@@ -112,12 +112,14 @@ impl Setup {
             interventions: self.vocabulary.sizes(),
             dose_centers: self.vocabulary.dose_centers().clone(),
             channels: Vec::new(),
+            signal: None,
         }
     }
 
     fn run(&self, member: usize, resume: Option<Checkpoint>) -> Result<Trained, TrainError> {
         let (checkpoints, losses, evaluations) = (RefCell::default(), RefCell::default(), RefCell::default());
-        let data = TrainingData { screen: &self.screen, pairs: &self.pairs, vocabulary: &self.vocabulary };
+        let data =
+            TrainingData { screen: &self.screen, pairs: &self.pairs, vocabulary: &self.vocabulary, expected: None };
         let sizes = self.sizes();
         let save = |checkpoint: Checkpoint| {
             RefCell::<Vec<_>>::borrow_mut(&checkpoints).push(checkpoint);
@@ -243,7 +245,8 @@ fn asked_to_stop_it_saves_the_step_and_goes_on_from_there() {
     setup.train = TrainConfig { checkpoint_every: 7, ..setup.train };
     let whole = setup.run(1, None).unwrap();
     let (sizes, checkpoints) = (setup.sizes(), RefCell::new(Vec::new()));
-    let data = TrainingData { screen: &setup.screen, pairs: &setup.pairs, vocabulary: &setup.vocabulary };
+    let data =
+        TrainingData { screen: &setup.screen, pairs: &setup.pairs, vocabulary: &setup.vocabulary, expected: None };
     let save = |checkpoint: Checkpoint| {
         checkpoints.borrow_mut().push(checkpoint);
         Ok(())
@@ -407,7 +410,8 @@ fn a_teacher_of_full_momentum_stays_and_one_without_is_the_student() {
 fn no_gradient_flows_into_what_a_teacher_sees() {
     let setup = Setup::of(eight_compounds(2));
     let device = Device::flex();
-    let sampler = crate::pair::Sampler::new(&setup.screen, &setup.pairs, &setup.vocabulary, &setup.pair, false, 0.0);
+    let sampler =
+        crate::pair::Sampler::new(&setup.screen, &setup.pairs, &setup.vocabulary, &setup.pair, None, false, 0.0);
     let batch = sampler.batch(&mut stream(1, 0, Purpose::Pairs, 0));
     let gradient_of_targets = |objective: &Objective| {
         let autodiff = device.clone().autodiff();

@@ -55,6 +55,8 @@ pub struct Memory {
     anchoring: Anchoring,
     /// Mean latent of the untreated training rows, or of the zero vector where values are relative to control.
     pub untreated: Vec<f32>,
+    /// How much of the way from where a prediction starts to where the networks lead is gone, 0 to 1.
+    pub gain: f32,
 }
 
 impl Memory {
@@ -68,7 +70,7 @@ impl Memory {
             [] => zero_latent(model, screen.features.n_features(), device),
             rows => mean_latent(model, screen, rows, device),
         };
-        Self { neighbors, anchoring: pairs.anchoring, untreated }
+        Self { neighbors, anchoring: pairs.anchoring, untreated, gain: 1.0 }
     }
 
     /// Latents after each of the interventions that are present one after the other, `[episode][step][latent]`, from
@@ -121,7 +123,11 @@ impl Memory {
             }
             let rows = vocabulary.rows(treatments[range.clone()].iter().copied().zip(anchors));
             let from_bl = Tensor::<2>::from_data(TensorData::new(from, [range.len(), self.untreated.len()]), device);
-            to_rows(model.predict(from_bl, &rows))
+            let predicted_bl = model.predict(from_bl.clone(), &rows);
+            to_rows(match self.gain {
+                1.0 => predicted_bl,
+                gain => from_bl.clone() + (predicted_bl - from_bl).mul_scalar(gain),
+            })
         };
         (0..treatments.len()).step_by(CHUNK).flat_map(chunk).collect()
     }
@@ -216,9 +222,10 @@ impl TrainedModel {
     ///
     /// What they remember is that of the trained members, so they can encode but not predict from memory.
     pub fn untrained(&self, seed: u64, device: &Device) -> Self {
-        let fresh = |(member, (_, memory)): (usize, &(WorldModel, Memory))| {
+        let fresh = |(member, (trained, memory)): (usize, &(WorldModel, Memory))| {
             let mut rng = stream(seed, member, Purpose::Weights, 0);
-            (WorldModel::new(&mut Init { rng: &mut rng, device }, &self.config, &self.sizes), memory.clone())
+            let fresh = WorldModel::new(&mut Init { rng: &mut rng, device }, &self.config, &self.sizes);
+            (fresh.with_linear_part_of(trained), memory.clone())
         };
         Self { members: self.members.iter().enumerate().map(fresh).collect(), ..self.clone() }
     }
@@ -283,6 +290,7 @@ impl TrainedModel {
             note("anchoring", json(&self.anchoring));
             note("vocabulary", json(&self.vocabulary));
             note("features", json(&self.features));
+            note("gain", json(&memory.gain));
             let treatments: Vec<_> = self.treatments.iter().map(|t| (&t.intervention, &t.context)).collect();
             note("treatments", json(&treatments));
             checkpoint
@@ -358,6 +366,7 @@ impl TrainedModel {
             neighbors: neighbors.values.chunks_exact(self.config.latent).map(<[f32]>::to_vec).collect(),
             anchoring: self.anchoring,
             untreated: untreated.values.clone(),
+            gain: read(checkpoint, "gain")?,
         };
         Ok((model, memory))
     }

@@ -70,7 +70,7 @@ fn a_roll_out_stays_on_its_track_without_gaps_and_sees_the_pulse_where_it_was() 
     assert_eq!(pairs.present.len(), 3, "nothing, or one of two doses");
     let vocabulary = Vocabulary::of(&screen, &pairs, BTreeMap::new());
     let config = steps(4);
-    let sampler = Sampler::new(&screen, &pairs, &vocabulary, &config, false, 0.0);
+    let sampler = Sampler::new(&screen, &pairs, &vocabulary, &config, None, false, 0.0);
     let tracks = screen.design.tracks();
     let tested: Vec<usize> = (0..6).filter(|&track| split.part(tracks[track].first()) == Part::Test).collect();
     for seed in 0..20 {
@@ -198,7 +198,7 @@ fn steps_stay_on_their_object_and_last_as_long_as_frames_are_apart() {
     assert_eq!(pairs.n_episodes(), 4 * 3, "four objects, three steps each");
     let vocabulary = Vocabulary::of(&screen, &pairs, BTreeMap::new());
     let config = PairConfig { batch: 8, ..PairConfig::default() };
-    let sampler = Sampler::new(&screen, &pairs, &vocabulary, &config, false, 0.0);
+    let sampler = Sampler::new(&screen, &pairs, &vocabulary, &config, None, false, 0.0);
     for seed in 0..20 {
         let batch: Batch = sampler.batch(&mut ChaCha8Rng::seed_from_u64(seed));
         for episode in 0..batch.n_episodes() {
