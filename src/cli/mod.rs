@@ -11,6 +11,7 @@ mod lines;
 mod options;
 mod outcome;
 mod output;
+mod plan_plate;
 mod predict;
 mod progress;
 mod rank;
@@ -51,6 +52,7 @@ enum Command {
     Embed(embed::EmbedArgs),
     Predict(predict::PredictArgs),
     Rank(rank::RankArgs),
+    PlanPlate(plan_plate::PlanPlateArgs),
     Evaluate(evaluate::EvaluateArgs),
     Report(report::ReportArgs),
     Compare(compare::CompareArgs),
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Embed(arguments) => arguments.run(),
         Command::Predict(arguments) => arguments.run(),
         Command::Rank(arguments) => arguments.run(),
+        Command::PlanPlate(arguments) => arguments.run(),
         Command::Evaluate(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(),
         Command::Compare(arguments) => arguments.run(),

@@ -68,6 +68,7 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
                     | PlanError::Context { .. }
                     | PlanError::By { .. }
                     | PlanError::Explain { .. }
+                    | PlanError::Plate { .. }
                     | PlanError::Agent { .. }
                     | PlanError::NoCells
                     | PlanError::NothingLeft { .. }

@@ -77,6 +77,12 @@ pub enum PlanError {
         /// How many each constraint left out, in words.
         why: String,
     },
+    /// A next experiment that cannot be planned.
+    #[error("{problem}")]
+    Plate {
+        /// Why, and what to do, in words.
+        problem: String,
+    },
     /// A feature that is not there.
     #[error("no feature `{feature}` to rank by{}; {known}", crate::screen::nearest_in_words(nearest))]
     Feature {
