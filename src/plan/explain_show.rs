@@ -96,7 +96,7 @@ impl Explanation {
             ]);
             for found in found.iter().take(FEATURES) {
                 table.push([
-                    without_controls(&found.feature),
+                    in_line(&found.feature),
                     tenths(found.target),
                     tenths(found.predicted),
                     found.measured.map_or(String::new(), tenths),
@@ -231,6 +231,20 @@ fn say(sentence: &str) -> String {
     paragraph(&without_controls(sentence))
 }
 
+/// Longest name of a feature that stands whole in a line of 80 characters.
+const NAME: usize = 50;
+
+/// The name of a feature, without its middle where it is too long for a line.
+fn in_line(name: &str) -> String {
+    let name = without_controls(name);
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= NAME {
+        return name;
+    }
+    let (head, tail) = (&letters[..NAME / 2 - 1], &letters[letters.len() - NAME / 2..]);
+    head.iter().chain(['…'].iter()).chain(tail).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::explain::{Moves, OwnWell, Relation, Relative, Rival};
@@ -327,5 +341,13 @@ additive          abstains
         assert_eq!(kinds[5..], ["well", "related", "method", "method"]);
         assert_eq!((lines[1]["way"].as_str(), lines[1]["gain"].as_f64()), (Some("toward"), Some(3.0)));
         assert!(lines[8]["rank"].is_null());
+    }
+
+    #[test]
+    fn long_names_lose_their_middle() {
+        let name = "Cytoplasm_Texture_InverseDifferenceMoment_CorrTub_3_0";
+        let shown = in_line(name);
+        assert_eq!(shown, "Cytoplasm_Texture_Invers…ferenceMoment_CorrTub_3_0");
+        assert_eq!(in_line("area"), "area");
     }
 }
