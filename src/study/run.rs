@@ -276,10 +276,21 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
     )?;
     for (member, (step, error, health)) in outcomes.iter().enumerate() {
         if let Some(error) = error {
-            job.tell(Event::Note(format!(
-                "model {}: best at step {step}, where its error on validation treatments is {error:.3} of that of no change",
-                member + 1
-            )));
+            let number = member + 1;
+            let gain = trained.members[member].1.gain;
+            let says = match &expected {
+                None => format!(
+                    "best at step {step}, where its error on validation treatments is {error:.3} of that of no change"
+                ),
+                Some(_) if gain > 0.0 => format!(
+                    "its error on validation treatments is {error:.3} of what closed forms leave; {:.0} % of what it learned is used",
+                    100.0 * gain
+                ),
+                Some(_) => format!(
+                    "its error on validation treatments is {error:.3} of what closed forms leave; nothing of what it learned is used"
+                ),
+            };
+            job.tell(Event::Note(format!("model {number}: {says}")));
         }
         if let Health::Collapsing(words) | Health::ActionBlind(words) = health {
             job.tell(Event::Warning(format!("model {}: {words}", member + 1)));
