@@ -20,7 +20,7 @@ use crate::config::{Config, ScreenKind};
 use crate::embed::{EmbeddingMap, Embeddings, Level, embed};
 use crate::evaluate::{Answers, EmbeddingScore, Evaluation};
 use crate::load::{InputFile, InputHash, Loaded};
-use crate::model::{Array, parameters};
+use crate::model::{Array, ModelConfig, parameters};
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
 use crate::predict::Decoder;
@@ -262,7 +262,13 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
         log.add(&progress);
         job.tell(Event::Training(progress));
     };
-    let (model, sizes) = prepared.sized(&config.model)?;
+    let keeps_apart = config.train.objective.keeps_apart();
+    if config.model.has_linear_part() && !keeps_apart && prepared.screen.row_kind() == RowKind::Profile {
+        let words = "the latent has no linear part: nothing in this objective keeps the network from taking it away";
+        job.tell(Event::Note(words.to_owned()));
+    }
+    let wanted = ModelConfig { linear: config.model.linear && keeps_apart, ..config.model.clone() };
+    let (model, sizes) = prepared.sized(&wanted)?;
     let expected = expected(config, prepared)?;
     let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
     let Members { trained, outcomes } = train_ensemble(

@@ -106,6 +106,17 @@ impl Objective {
         }
     }
 
+    /// Whether something in it keeps latents apart. Where nothing does, prediction pulls them together, and a network that
+    /// is added to a fixed part of the latent learns to take that part away.
+    pub fn keeps_apart(&self) -> bool {
+        match self {
+            Self::Lewm(config) => config.lambda > 0.0,
+            Self::Vicreg(config) => config.variance > 0.0,
+            Self::Ema(_) => false,
+            Self::Frozen => true,
+        }
+    }
+
     /// Whether encoder and projector learn.
     pub(super) fn trains_encoder(&self) -> bool {
         !matches!(self, Self::Frozen)
@@ -196,5 +207,20 @@ impl Losses {
         }
         values.push(("loss", total));
         values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prediction_alone_keeps_nothing_apart() {
+        let lewm = |lambda: f64| Objective::Lewm(SigregConfig { lambda, ..SigregConfig::default() });
+        assert!(lewm(0.05).keeps_apart() && !lewm(0.0).keeps_apart());
+        let vicreg = |variance: f64| Objective::Vicreg(VicregConfig { variance, ..VicregConfig::default() });
+        assert!(vicreg(1.0).keeps_apart() && !vicreg(0.0).keeps_apart());
+        assert!(!Objective::Ema(EmaConfig::default()).keeps_apart());
+        assert!(Objective::Frozen.keeps_apart());
     }
 }
