@@ -108,7 +108,7 @@ mod tests {
 
     use super::*;
     use crate::answer::methods;
-    use crate::predict::{Decoder, Starts};
+    use crate::predict::{Decoder, Starts, gain};
     use crate::screen::{
         Application, Design, FeatureMatrix, Intervention, Kind, Perturbation, Screen, Unit, Units, Well,
     };
@@ -210,9 +210,14 @@ mod tests {
         let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
         let starts = expected(&config, &prepared).unwrap();
         let data = prepared.training_data(starts.as_ref());
-        let trained = train_ensemble(data, recipe, None, None, &device, &Stop::default(), &|_| {}).unwrap().trained;
+        let mut trained = train_ensemble(data, recipe, None, None, &device, &Stop::default(), &|_| {}).unwrap().trained;
         let parts = [Part::Train, Part::Validation].map(|part| prepared.split.rows(part));
         let decoder = Decoder::fit(&trained, &prepared.screen, &parts[0], &parts[1], &config.decoder, &device).unwrap();
+        let features = &prepared.screen.features;
+        let validation = prepared.treatments(Part::Validation).into_iter();
+        let unseen: Vec<_> = validation.map(|(treatment, rows)| (treatment, features.mean_of(&rows))).collect();
+        let gain = gain(&trained, &decoder, starts.as_ref().unwrap(), &unseen, &device);
+        trained.members.iter_mut().for_each(|(_, memory)| memory.gain = gain);
         let mut targets = prepared.treatments(Part::Test);
         targets.retain(|treatment, _| treatment.intervention.members().len() == 2);
         let simple = SimpleMethods::of(&config, &prepared);

@@ -3,6 +3,7 @@
 mod decoder;
 mod error;
 mod forecast;
+mod gain;
 mod method;
 mod model;
 mod predictions;
@@ -11,6 +12,7 @@ mod probe;
 pub use decoder::{Decoder, DecoderConfig};
 pub use error::PredictError;
 pub use forecast::Forecaster;
+pub use gain::gain;
 pub use method::{Method, MethodKind, UnknownMethod};
 pub(crate) use model::unplaced;
 pub use model::{Model, ModelPredictions, PredictedLatents, Starts, predict_latents};

@@ -23,7 +23,7 @@ use crate::load::{InputFile, InputHash, Loaded};
 use crate::model::{Array, ModelConfig, parameters};
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
-use crate::predict::Decoder;
+use crate::predict::{Decoder, gain};
 use crate::qc::{design_findings, quality};
 use crate::report::Report;
 use crate::run::{Artifact, Opened, RunDir, RunError, keep};
@@ -271,7 +271,7 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
     let (model, sizes) = prepared.sized(&wanted)?;
     let expected = expected(config, prepared)?;
     let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
-    let Members { trained, outcomes } = train_ensemble(
+    let Members { mut trained, outcomes } = train_ensemble(
         prepared.training_data(expected.as_ref()),
         recipe,
         Some(&checkpoints),
@@ -282,21 +282,10 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
     )?;
     for (member, (step, error, health)) in outcomes.iter().enumerate() {
         if let Some(error) = error {
-            let number = member + 1;
-            let gain = trained.members[member].1.gain;
-            let says = match &expected {
-                None => format!(
-                    "best at step {step}, where its error on validation treatments is {error:.3} of that of no change"
-                ),
-                Some(_) if gain > 0.0 => format!(
-                    "its error on validation treatments is {error:.3} of what closed forms leave; {:.0} % of what it learned is used",
-                    100.0 * gain
-                ),
-                Some(_) => format!(
-                    "its error on validation treatments is {error:.3} of what closed forms leave; nothing of what it learned is used"
-                ),
-            };
-            job.tell(Event::Note(format!("model {number}: {says}")));
+            job.tell(Event::Note(format!(
+                "model {}: at step {step} its error on validation treatments is {error:.3} of that of its start, in latents",
+                member + 1
+            )));
         }
         if let Health::Collapsing(words) | Health::ActionBlind(words) = health {
             job.tell(Event::Warning(format!("model {}: {words}", member + 1)));
@@ -306,6 +295,22 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
     let fit_rows: Vec<usize> = prepared.split.rows(Part::Train);
     let unseen = prepared.split.rows(Part::Validation);
     let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &unseen, &config.decoder, job.device)?;
+    if let Some(expected) = &expected {
+        let features = &prepared.screen.features;
+        let validation = prepared.treatments(Part::Validation).into_iter();
+        let measured: Vec<_> = validation.map(|(treatment, rows)| (treatment, features.mean_of(&rows))).collect();
+        let gain = gain(&trained, &decoder, expected, &measured, job.device);
+        trained.members.iter_mut().for_each(|(_, memory)| memory.gain = gain);
+        job.tell(Event::Note(match gain {
+            0.0 => {
+                "of what the models learned nothing is used: validation treatments do not say that it helps".to_owned()
+            }
+            gain => format!(
+                "{:.0} % of what the models learned is used: as much as validation treatments say that it helps",
+                100.0 * gain
+            ),
+        }));
+    }
     let trained_run = TrainedRun { trained, decoder, normalizer: prepared.normalizer.clone() };
     trained_run.write(&folder)?;
     Ok(trained_run)

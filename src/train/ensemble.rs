@@ -92,8 +92,7 @@ pub fn train_ensemble(
     };
     let mut outcomes_of_members = Vec::new();
     for outcome in outcomes {
-        let mut memory = Memory::of(&outcome.model, data.screen, data.pairs, device);
-        memory.gain = outcome.gain;
+        let memory = Memory::of(&outcome.model, data.screen, data.pairs, device);
         trained.members.push((outcome.model, memory));
         outcomes_of_members.push((outcome.step, outcome.validation_error, outcome.health));
     }

@@ -44,9 +44,6 @@ pub struct MemberOutcome {
     pub step: usize,
     /// Error on the validation treatments relative to no change; `None` without validation treatments.
     pub validation_error: Option<f64>,
-    /// How much of the way from where predictions start to where the networks lead is gone: 1, or where they start at what a
-    /// closed form expects as far as validation treatments say that it helps.
-    pub gain: f32,
     /// Its state at the end, in words.
     pub health: Health,
 }

@@ -129,7 +129,7 @@ impl State {
         let diagnostics = Diagnostics::of(&model, batch, &mut rng, device);
         let mut values = diagnostics.values();
         let held_out = HeldOut::of(&model, data, &mut rng, device);
-        if let Some(HeldOut { error, shape, .. }) = held_out {
+        if let Some(HeldOut { error, shape }) = held_out {
             values.extend([("held_out_rank", shape.effective_rank), ("held_out_spread", shape.mean_spread)]);
             values.push(("validation_error", error));
             if self.best.as_ref().is_none_or(|best| error < best.error) {
@@ -162,11 +162,7 @@ impl State {
         let diagnostics = Diagnostics::of(&model, &batch, &mut rng, device);
         let held_out = HeldOut::of(&model, data, &mut rng, device);
         let health = diagnostics.health(&config.objective, held_out.map(|held_out| held_out.shape));
-        let gain = match data.expected {
-            Some(_) => held_out.map_or(0.0, |held_out| held_out.gain),
-            None => 1.0,
-        };
-        Ok(MemberOutcome { model, step, validation_error: held_out.map(|held_out| held_out.error), gain, health })
+        Ok(MemberOutcome { model, step, validation_error: held_out.map(|held_out| held_out.error), health })
     }
 }
 
@@ -183,27 +179,6 @@ struct HeldOut {
     error: f64,
     /// How the latents of their rows lie, starts and targets together.
     shape: Shape,
-    /// How much of the way from their starts to where the networks lead is to be gone: what leaves the least squared error,
-    /// less its standard error, 0 to 1; 0 where too few episodes say so.
-    gain: f32,
-}
-
-/// Validation episodes from which a gain is fitted, at least.
-const LEAST_EPISODES: usize = 5;
-
-/// The factor on moves that leaves the least squared error, less its standard error, within 0 and 1.
-///
-/// `products` are, for each independent unit, the product of the predicted with the measured move and that with itself.
-fn gain_of(products: &[[f64; 2]]) -> f32 {
-    let square: f64 = products.iter().map(|[_, own]| own).sum();
-    if products.len() < LEAST_EPISODES || square <= 0.0 {
-        return 0.0;
-    }
-    let best = products.iter().map(|[along, _]| along).sum::<f64>() / square;
-    let scatter: f64 = products.iter().map(|[along, own]| (along - best * own).powi(2)).sum();
-    let n = products.len() as f64;
-    let error = (scatter * n / (n - 1.0)).sqrt() / square;
-    (best - error).clamp(0.0, 1.0) as f32
 }
 
 impl HeldOut {
@@ -243,21 +218,16 @@ impl HeldOut {
         };
         let predicted = memory.roll_out(model, data.vocabulary, &anchor, &starts, &present, device);
         let (mut missed, mut moved) = (0.0, 0.0);
-        let mut products = Vec::new();
         for ((episode, start), predicted) in episodes.iter().zip(&starts).zip(&predicted) {
             for ((_, rows), predicted) in episode.steps.iter().zip(predicted).filter(|((_, rows), _)| !rows.is_empty())
             {
-                let [mut along, mut own] = [0.0; 2];
                 for ((truth, start), predicted) in mean_of(rows).iter().zip(start).zip(predicted) {
                     missed += f64::from(truth - predicted).powi(2);
                     moved += f64::from(truth - start).powi(2);
-                    along += f64::from(truth - start) * f64::from(predicted - start);
-                    own += f64::from(predicted - start).powi(2);
                 }
-                products.push([along, own]);
             }
         }
-        Some(Self { error: missed / moved.max(1e-12), shape, gain: gain_of(&products) })
+        Some(Self { error: missed / moved.max(1e-12), shape })
     }
 }
 
@@ -265,28 +235,4 @@ impl HeldOut {
 fn number<T: std::str::FromStr>(checkpoint: &Checkpoint, key: &str) -> Result<T, TrainError> {
     let text = checkpoint.text.get(key).ok_or_else(|| TrainError::damaged(format!("it has no entry `{key}`")))?;
     text.parse().map_err(|_| TrainError::damaged(format!("its entry `{key}` is {text:?}, expected a number")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::gain_of;
-
-    #[test]
-    fn a_gain_is_the_least_squares_factor_less_its_standard_error() {
-        // Every unit moved half as far as was predicted.
-        assert_eq!(gain_of(&[[0.5, 1.0]; 6]), 0.5);
-        // Factors of 0.2 and 0.8 in turn: mean 0.5, standard error sqrt(6 * 0.09 * 6 / 5) / 6.
-        let products: Vec<[f64; 2]> = (0..6).map(|unit| [if unit % 2 == 0 { 0.2 } else { 0.8 }, 1.0]).collect();
-        let expected = 0.5 - (6.0 * 0.09 * 6.0 / 5.0f64).sqrt() / 6.0;
-        assert!((f64::from(gain_of(&products)) - expected).abs() < 1e-6);
-    }
-
-    #[test]
-    fn what_leads_the_wrong_way_or_is_seen_too_rarely_gains_nothing() {
-        assert_eq!(gain_of(&[[-0.5, 1.0]; 6]), 0.0);
-        assert_eq!(gain_of(&[[0.9, 1.0]; 4]), 0.0);
-        assert_eq!(gain_of(&[]), 0.0);
-        assert_eq!(gain_of(&[[0.0, 0.0]; 9]), 0.0);
-        assert_eq!(gain_of(&[[3.0, 1.0]; 9]), 1.0);
-    }
 }
