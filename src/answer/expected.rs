@@ -11,14 +11,16 @@ use super::methods::{CombinedSimple, SimpleMethods, names};
 use super::prepared::Prepared;
 use crate::baseline::Rows;
 use crate::config::Config;
+use crate::model::{Head, ModelConfig};
 use crate::pair::{Part, Place, StartFrom};
-use crate::predict::{Model, Predictor};
+use crate::predict::{Model, Predictor, Starts};
 use crate::screen::{RowKind, Treatment};
 
-/// Whether transitions start where closed forms expect treatments to lead.
+/// Whether transitions start where closed forms expect treatments to lead; those of an anchored model start at anchors.
 pub fn starts_at_expected(config: &Config, prepared: &Prepared) -> bool {
-    let is_of_profiles = prepared.screen.row_kind() == RowKind::Profile && config.model.encoder.crop().is_none();
-    is_of_profiles && config.pair.start == StartFrom::Expected
+    let ModelConfig { encoder, predictor, .. } = &config.model;
+    let is_of_profiles = prepared.screen.row_kind() == RowKind::Profile && encoder.crop().is_none();
+    is_of_profiles && predictor.head != Head::Anchored && config.pair.start == StartFrom::Expected
 }
 
 /// Where the combined closed forms expect training and validation treatments to lead, `[feature]` each, fitted without
@@ -79,23 +81,13 @@ impl SimpleMethods<'_> {
             return ask(model);
         }
         let expected = CombinedSimple::of(self, combination, asked)?;
-        let starts = model.starts.expecting(Some(&expected));
-        ask(Model { starts: &starts, ..model })
+        ask(Model { starts: &self.starts_by(model.starts, &expected), ..model })
     }
 
-    /// The weights of closed forms at the places of `treatments`, where a model needs them to start from; no weights
-    /// otherwise.
-    ///
-    /// # Errors
-    /// What a fit says.
-    pub fn weights_to_start<'t>(
-        &self,
-        treatments: impl IntoIterator<Item = &'t Treatment>,
-    ) -> Result<Combination, AnswerError> {
-        match starts_at_expected(self.config, self.prepared) {
-            true => self.closed_forms(&self.places(treatments)),
-            false => Ok(Combination::default()),
-        }
+    /// The `starts` of a model, at what the closed forms `expected` say where the model was trained to start there.
+    pub fn starts_by<'e>(&self, starts: &Starts<'_>, expected: &'e CombinedSimple<'e>) -> Starts<'e> {
+        let is_expected = starts_at_expected(self.config, self.prepared);
+        starts.expecting(is_expected.then_some(expected as &(dyn Predictor + Sync)))
     }
 }
 
@@ -108,7 +100,8 @@ mod tests {
 
     use super::*;
     use crate::answer::methods;
-    use crate::predict::{Decoder, Starts, gain};
+    use crate::baseline::measured;
+    use crate::predict::{Decoder, gain};
     use crate::screen::{
         Application, Design, FeatureMatrix, Intervention, Kind, Perturbation, Screen, Unit, Units, Well,
     };
@@ -210,14 +203,12 @@ mod tests {
         let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
         let starts = expected(&config, &prepared).unwrap();
         let data = prepared.training_data(starts.as_ref());
-        let mut trained = train_ensemble(data, recipe, None, None, &device, &Stop::default(), &|_| {}).unwrap().trained;
+        let trained = train_ensemble(data, recipe, None, None, &device, &Stop::default(), &|_| {}).unwrap().trained;
         let parts = [Part::Train, Part::Validation].map(|part| prepared.split.rows(part));
         let decoder = Decoder::fit(&trained, &prepared.screen, &parts[0], &parts[1], &config.decoder, &device).unwrap();
-        let features = &prepared.screen.features;
-        let validation = prepared.treatments(Part::Validation).into_iter();
-        let unseen: Vec<_> = validation.map(|(treatment, rows)| (treatment, features.mean_of(&rows))).collect();
-        let gain = gain(&trained, &decoder, starts.as_ref().unwrap(), &unseen, &device);
-        trained.members.iter_mut().for_each(|(_, memory)| memory.gain = gain);
+        let validation = measured(&prepared.screen.features, &prepared.treatments(Part::Validation));
+        let gain = gain(&trained, &decoder, starts.as_ref().unwrap(), &validation, &device);
+        let trained = trained.with_gain(gain);
         let mut targets = prepared.treatments(Part::Test);
         targets.retain(|treatment, _| treatment.intervention.members().len() == 2);
         let simple = SimpleMethods::of(&config, &prepared);
@@ -226,7 +217,7 @@ mod tests {
         let controls = Starts::of(&trained, &prepared.screen, &device);
         let model = Model { trained: &trained, decoder: &decoder, starts: &controls, device: &device };
         let learned = methods(&config, &prepared, model, &targets).unwrap().model;
-        let truth = crate::baseline::measured(&prepared.screen.features, &targets);
+        let truth = measured(&prepared.screen.features, &targets);
         assert!(truth.treatments.len() > 50, "{} pairs", truth.treatments.len());
         assert_eq!(learned.treatments, truth.treatments, "{:?}", learned.abstained);
         [&closed, &learned].map(|said| {

@@ -8,7 +8,7 @@ use super::combined::{Combination, HeldOut, in_words, places};
 use super::error::AnswerError;
 use super::expected::starts_at_expected;
 use super::prepared::Prepared;
-use crate::baseline::{self, Fitted, HoldOut, MOST_UNITS, Profiles, Rows, Whitened, hold_outs};
+use crate::baseline::{self, Fitted, FittedPrior, HoldOut, MOST_UNITS, Profiles, Rows, Whitened, hold_outs};
 use crate::config::Config;
 use crate::pair::{Part, Place, Split, SplitBy};
 use crate::plan::PlanError;
@@ -87,6 +87,8 @@ pub struct SimpleMethods<'a> {
     profiles: Profiles,
     /// Fitted when the first method asks for it.
     whitened: OnceLock<Whitened>,
+    /// The same; `None` where training has none.
+    prior: OnceLock<Option<FittedPrior>>,
 }
 
 impl<'a> SimpleMethods<'a> {
@@ -111,7 +113,7 @@ impl<'a> SimpleMethods<'a> {
 
     fn fitted_on(config: &'a Config, prepared: &'a Prepared, split: Cow<'a, Split>, training: Rows) -> Self {
         let profiles = Profiles::of(&prepared.screen, &training);
-        Self { config, prepared, split, training, profiles, whitened: OnceLock::new() }
+        Self { config, prepared, split, training, profiles, whitened: OnceLock::new(), prior: OnceLock::new() }
     }
 
     /// Training treatments in the coordinates that several methods share.
@@ -121,6 +123,15 @@ impl<'a> SimpleMethods<'a> {
         }
         let fitted = Whitened::of(&self.profiles, &self.prepared.screen, &self.split)?;
         Ok(self.whitened.get_or_init(|| fitted))
+    }
+
+    /// The hierarchical model of effects, which costs most of all to fit.
+    fn prior(&self) -> Result<Option<&FittedPrior>, AnswerError> {
+        if let Some(prior) = self.prior.get() {
+            return Ok(prior.as_ref());
+        }
+        let fitted = FittedPrior::of(&self.profiles, &self.prepared.screen, self.whitened()?)?;
+        Ok(self.prior.get_or_init(|| fitted).as_ref())
     }
 
     /// What they are fitted on.
@@ -175,8 +186,8 @@ impl<'a> SimpleMethods<'a> {
                 Some(fitted) => fitted,
                 None => return Ok(None),
             },
-            Method::Prior => match baseline::prior(profiles, screen, self.whitened()?)? {
-                Some(fitted) => fitted,
+            Method::Prior => match self.prior()? {
+                Some(fitted) => baseline::prior(profiles, self.whitened()?, fitted),
                 None => return Ok(None),
             },
             Method::Additive => baseline::additive(profiles),

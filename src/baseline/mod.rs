@@ -40,7 +40,7 @@ pub use hold_out::{HoldOut, MOST_UNITS, hold_outs};
 pub use layout::{batch_only, cell_count_only, well_position};
 pub use linear::ridge;
 pub use neighbors::{Similarity, knn};
-pub use prior::prior;
+pub use prior::{FittedPrior, prior};
 pub use response::{Mean, MeanResponse, Responses, TrackValues, halves, replicate_tracks};
 pub use stack::{Basis, Mixture, Stack, Trial};
 pub use whitened::Whitened;

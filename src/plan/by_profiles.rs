@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::{ByModel, PlanError, Ranker, Reached};
-use crate::predict::{Abstains, PredictedLatents, Predictions, Predictor};
+use crate::predict::{Abstains, PredictedLatents, Predictor};
 use crate::screen::Treatment;
 use crate::train::{Latents, TrainedModel};
 
@@ -21,19 +21,11 @@ pub struct ByProfiles<'a> {
 
 impl ByProfiles<'_> {
     fn latents(&self, treatments: &[Treatment]) -> Result<PredictedLatents, PlanError> {
-        let Predictions { treatments: known, profiles, abstained, .. } = self.predictor.predict(treatments)?;
-        let rows: Vec<usize> = (0..known.len()).collect();
-        let latents = self.trained.encode(&profiles.into(), &rows, self.device);
-        // Both what is predicted and what is not stand in the order in which they were asked.
-        let (mut placed, mut missing) = (Vec::with_capacity(known.len()), Vec::with_capacity(abstained.len()));
-        let mut abstained = abstained.into_iter().peekable();
-        for (index, treatment) in treatments.iter().enumerate() {
-            match abstained.next_if(|(missing, _)| missing == treatment) {
-                Some((_, why)) => missing.push((index, why)),
-                None => placed.push(index),
-            }
-        }
-        Ok(PredictedLatents { latents, placed, abstained: missing })
+        let said = self.predictor.predict(treatments)?;
+        let (placed, abstained) = said.parted(treatments);
+        let rows: Vec<usize> = (0..placed.len()).collect();
+        let latents = self.trained.encode(&said.profiles.into(), &rows, self.device);
+        Ok(PredictedLatents { latents, placed, abstained })
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
-use crate::screen::{Application, Intervention, Micromolar, Perturbation, Screen, Treatment};
+use crate::pair::interpolation_weights;
+use crate::screen::{Application, Intervention, Perturbation, Screen, Treatment};
 
 /// Cells over those of the controls of the same plates.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,28 +24,25 @@ impl CellRatio {
 
 /// What is known of the cell counts of a context.
 pub(crate) struct Cells {
-    measured: BTreeMap<Intervention, f64>,
-    /// Ratio at each dose of a perturbation alone, in the order of the doses.
-    by_dose: BTreeMap<Perturbation, Vec<(Option<Micromolar>, f64)>>,
+    measured: BTreeMap<Treatment, f64>,
+    /// What was measured of each perturbation alone.
+    alone: BTreeMap<Perturbation, Vec<Treatment>>,
 }
 
 impl Cells {
     /// Of the treatments of `context`; `None` where the screen counts no cells.
     pub(crate) fn of(screen: &Screen, context: &str, facts: &Facts<'_>) -> Option<Self> {
-        let mut measured = BTreeMap::new();
-        for (treatment, rows) in screen.treatments().iter().filter(|(treatment, _)| treatment.context == context) {
-            if let Some(ratio) = facts.relative_count(rows) {
-                measured.insert(treatment.intervention.clone(), ratio);
+        let mut measured = screen.treatments();
+        measured.retain(|treatment, _| treatment.context == context);
+        let ratio = |(treatment, rows): (Treatment, Vec<usize>)| Some((treatment, facts.relative_count(&rows)?));
+        let measured: BTreeMap<Treatment, f64> = measured.into_iter().filter_map(ratio).collect();
+        let mut alone = BTreeMap::<Perturbation, Vec<Treatment>>::new();
+        for treatment in measured.keys() {
+            if let Some(member) = treatment.intervention.as_single() {
+                alone.entry(member.perturbation.clone()).or_default().push(treatment.clone());
             }
         }
-        let mut by_dose = BTreeMap::<Perturbation, Vec<(Option<Micromolar>, f64)>>::new();
-        for (intervention, &ratio) in &measured {
-            if let Some(member) = intervention.as_single() {
-                by_dose.entry(member.perturbation.clone()).or_default().push((member.dose, ratio));
-            }
-        }
-        by_dose.values_mut().for_each(|doses| doses.sort_by_key(|(dose, _)| *dose));
-        (!measured.is_empty()).then_some(Self { measured, by_dose })
+        (!measured.is_empty()).then_some(Self { measured, alone })
     }
 
     /// The ratio of a treatment; `None` where neither its own wells nor those of its members were counted.
@@ -52,31 +50,47 @@ impl Cells {
     /// Between two measured doses it is a straight line in log dose, beyond them that of the nearest; members of a set kill
     /// independently, so that their ratios are multiplied.
     pub(crate) fn ratio(&self, treatment: &Treatment) -> Option<CellRatio> {
-        if let Some(&ratio) = self.measured.get(&treatment.intervention) {
+        if let Some(&ratio) = self.measured.get(treatment) {
             return Some(CellRatio { ratio, is_measured: true });
         }
         let members = treatment.intervention.members();
-        let ratios: Option<Vec<f64>> = members.iter().map(|member| self.of_member(member)).collect();
+        let ratios: Option<Vec<f64>> = members.iter().map(|member| self.of_member(member, treatment)).collect();
         let ratios = ratios.filter(|ratios| !ratios.is_empty())?;
         Some(CellRatio { ratio: ratios.iter().product(), is_measured: false })
     }
 
-    fn of_member(&self, member: &Application) -> Option<f64> {
-        let doses = self.by_dose.get(&member.perturbation)?;
-        let Some(wanted) = member.dose else {
-            return doses.iter().find(|(dose, _)| dose.is_none()).map(|(_, ratio)| *ratio);
+    /// The ratio of a member of `set` alone, in its context and for as long.
+    fn of_member(&self, member: &Application, set: &Treatment) -> Option<f64> {
+        let alone = Intervention::of([member.clone()]);
+        let alone = set.intervention.hours().map_or(alone.clone(), |hours| alone.lasting(hours));
+        let target = Treatment { intervention: alone, context: set.context.clone() };
+        let weights = interpolation_weights(&target, self.alone.get(&member.perturbation)?.iter());
+        (!weights.is_empty()).then(|| weights.iter().map(|(known, weight)| weight * self.measured[*known]).sum())
+    }
+}
+
+/// What tests of cell counts are made of.
+#[cfg(test)]
+pub(super) mod fixture {
+    use crate::screen::{Design, FeatureMatrix, Screen, Unit, Units};
+
+    /// On one plate a control of 200 cells, `a` at 1 and 100 µM with 180 and 60, `b` without a dose with 100.
+    pub fn counted() -> Screen {
+        let unit = |(given, cells): (Option<(&str, Option<f64>)>, f64)| Unit {
+            plate: "P".into(),
+            cell_count: Some(cells),
+            ..Unit::under(given)
         };
-        let known: Vec<(f64, f64)> =
-            doses.iter().filter_map(|(dose, ratio)| Some(((*dose)?.log10(), *ratio))).collect();
-        let wanted = wanted.log10();
-        let above = known.partition_point(|(dose, _)| *dose < wanted);
-        match (above.checked_sub(1).map(|below| known[below]), known.get(above)) {
-            (Some((low, at_low)), Some(&(high, at_high))) => {
-                Some(at_low + (at_high - at_low) * (wanted - low) / (high - low))
-            }
-            (Some((_, ratio)), None) => Some(ratio),
-            (None, Some(&(_, ratio))) => Some(ratio),
-            (None, None) => None,
+        let given = [None, Some(("a", Some(1.0))), Some(("a", Some(100.0))), Some(("b", None))];
+        let units = given.into_iter().zip([200.0, 180.0, 60.0, 100.0]).map(unit);
+        Screen {
+            name: "counted".into(),
+            design: Design::AgainstControls,
+            features: FeatureMatrix::numbered("f", 1, vec![0.0; 4]).into(),
+            units: Units::of_each(units.collect()),
+            labels: Vec::new(),
+            dropped: Vec::new(),
+            origin: Default::default(),
         }
     }
 }
@@ -84,35 +98,11 @@ impl Cells {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::{Design, FeatureMatrix, Kind, Unit, Units};
-
-    /// On one plate a control of 200 cells, `a` at 1 and 100 µM with 180 and 60, `b` without a dose with 100.
-    fn screen() -> Screen {
-        let counted = |given: Option<(&str, Option<f64>)>, cells: f64| Unit {
-            plate: "P".into(),
-            cell_count: Some(cells),
-            ..Unit::under(given)
-        };
-        let units = vec![
-            counted(None, 200.0),
-            counted(Some(("a", Some(1.0))), 180.0),
-            counted(Some(("a", Some(100.0))), 60.0),
-            counted(Some(("b", None)), 100.0),
-        ];
-        Screen {
-            name: "counted".into(),
-            design: Design::AgainstControls,
-            features: FeatureMatrix::numbered("f", 1, vec![0.0; 4]).into(),
-            units: Units::of_each(units),
-            labels: Vec::new(),
-            dropped: Vec::new(),
-            origin: Default::default(),
-        }
-    }
+    use crate::screen::{Kind, Micromolar};
 
     #[test]
     fn ratios_are_measured_between_doses_and_multiplied_in_sets() {
-        let screen = screen();
+        let screen = fixture::counted();
         let cells = Cells::of(&screen, "", &Facts::of(&screen)).unwrap();
         let member = |name: &str, dose: Option<f64>| Application {
             perturbation: Perturbation { name: name.into(), kind: Kind::Compound },

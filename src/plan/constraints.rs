@@ -219,32 +219,15 @@ fn of_members(treatment: &Treatment, facts: &Facts<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cells::fixture::counted;
     use super::*;
     use crate::screen::{Application, Intervention, Kind, Perturbation};
 
-    /// A control of 200 cells; `a` at 1 and 100 µM with 180 and 60 of them; `b` without a dose with 100.
+    /// The screen of counted cells, with mechanisms.
     fn screen() -> Screen {
-        let counted = |given: Option<(&str, Option<f64>)>, cells: f64| Unit {
-            plate: "P".into(),
-            cell_count: Some(cells),
-            ..Unit::under(given)
-        };
-        let units = vec![
-            counted(None, 200.0),
-            counted(Some(("a", Some(1.0))), 180.0),
-            counted(Some(("a", Some(100.0))), 60.0),
-            counted(Some(("b", None)), 100.0),
-        ];
         let moas = [None, Some("tubulin"), Some("tubulin"), Some("actin")];
-        Screen {
-            name: "counted".into(),
-            design: Design::AgainstControls,
-            features: FeatureMatrix::numbered("f", 1, vec![0.0; 4]).into(),
-            units: Units::of_each(units),
-            labels: vec![Label { name: "moa".into(), values: moas.map(|moa| moa.map(str::to_owned)).to_vec() }],
-            dropped: Vec::new(),
-            origin: Default::default(),
-        }
+        let label = Label { name: "moa".into(), values: moas.map(|moa| moa.map(str::to_owned)).to_vec() };
+        Screen { labels: vec![label], ..counted() }
     }
 
     fn set(members: &[(&str, Option<f64>)]) -> Treatment {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use super::Decoder;
+use super::{Decoder, Predictions};
 use crate::screen::{FeatureMatrix, Features, Treatment};
 use crate::train::TrainedModel;
 
@@ -26,28 +26,29 @@ fn gain_of(products: &[[f64; 2]]) -> f32 {
     (best - error).clamp(0.0, 1.0) as f32
 }
 
-/// The gain of `trained` on the `measured` profiles of treatments that it was not trained on, in features, where
-/// predictions are used: in latents a network can look good that leads away from what is measured.
+/// The gain of `trained` on what was `measured` of treatments that it was not trained on, in features, where predictions
+/// are used: in latents a network can look good that leads away from what is measured.
 ///
 /// `expected` says where treatments start; those that it does not hold are left out.
 pub fn gain(
     trained: &TrainedModel,
     decoder: &Decoder,
     expected: &BTreeMap<Treatment, Vec<f32>>,
-    measured: &[(Treatment, Vec<f32>)],
+    measured: &Predictions,
     device: &Device,
 ) -> f32 {
-    let known: Vec<&(Treatment, Vec<f32>)> =
-        measured.iter().filter(|(treatment, _)| expected.contains_key(treatment)).collect();
-    let treatments: Vec<&Treatment> = known.iter().map(|(treatment, _)| treatment).collect();
-    let starts: Vec<&[f32]> = treatments.iter().map(|treatment| expected[*treatment].as_slice()).collect();
-    let starts = FeatureMatrix::new(trained.features.clone(), starts.concat());
+    let known = measured.treatments.iter().enumerate();
+    let known = known.filter_map(|(row, treatment)| Some((treatment, expected.get(treatment)?, row)));
+    let known: Vec<(&Treatment, &Vec<f32>, usize)> = known.collect();
+    let treatments: Vec<&Treatment> = known.iter().map(|(treatment, ..)| *treatment).collect();
+    let starts = known.iter().flat_map(|(_, start, _)| start.iter().copied()).collect();
+    let starts = FeatureMatrix::new(trained.features.clone(), starts);
     let rows: Vec<usize> = (0..treatments.len()).collect();
     let from = trained.encode(&Features::from(starts.clone()), &rows, device);
     let reached = decoder.moved(&starts, &from, &trained.predict(&treatments, &from, device));
-    let products = |(row, (_, truth)): (usize, &&(Treatment, Vec<f32>))| {
+    let products = |(row, (_, start, truth)): (usize, &(&Treatment, &Vec<f32>, usize))| {
         let mut products = [0.0; 2];
-        for ((truth, start), reached) in truth.iter().zip(starts.row(row)).zip(reached.row(row)) {
+        for ((truth, start), reached) in measured.profiles.row(*truth).iter().zip(*start).zip(reached.row(row)) {
             products[0] += f64::from(truth - start) * f64::from(reached - start);
             products[1] += f64::from(reached - start).powi(2);
         }

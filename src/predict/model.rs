@@ -143,54 +143,44 @@ fn predict_from(
             Some(unknown) => abstained.push((index, Abstains::UnknownPerturbation { name: unknown.name.clone() })),
         }
     }
-    let mut expected = Vec::new();
-    if let Some(predictor) = starts.expected {
-        let known: Vec<Treatment> = placed.iter().map(|&index| treatments[index].clone()).collect();
-        let said = predictor.predict(&known)?;
-        let rows = said.rows();
-        let reasons: BTreeMap<&Treatment, &Abstains> =
-            said.abstained.iter().map(|(treatment, reason)| (treatment, reason)).collect();
-        placed.retain(|&index| {
-            let row = rows.get(&treatments[index]);
-            match row {
-                Some(&row) => expected.extend_from_slice(said.profiles.row(row)),
-                None => {
-                    let reason = reasons.get(&treatments[index]).map_or(Abstains::NoMethod, |&reason| reason.clone());
-                    abstained.push((index, reason));
-                }
-            }
-            row.is_some()
-        });
-        abstained.sort_by_key(|(index, _)| *index);
-    }
-    let n_features = trained.features.len();
+    let expected = match starts.expected {
+        Some(predictor) => {
+            let known: Vec<Treatment> = placed.iter().map(|&index| treatments[index].clone()).collect();
+            let said = predictor.predict(&known)?;
+            let (kept, missing) = said.parted(&known);
+            abstained.extend(missing.into_iter().map(|(at, why)| (placed[at], why)));
+            abstained.sort_by_key(|(index, _)| *index);
+            placed = kept.into_iter().map(|at| placed[at]).collect();
+            let features = said.profiles.clone().into();
+            let rows: Vec<usize> = (0..placed.len()).collect();
+            let parts = rows.par_chunks(AT_ONCE).map(|rows| trained.encode(&features, rows, device));
+            Some((said.profiles, together(trained, &parts.collect::<Vec<_>>())))
+        }
+        None => None,
+    };
     // Some at a time, so that starts and intermediate values of a long list are never held all at once.
-    let (n_members, width) = (trained.members.len(), trained.config.latent);
-    let of_some = |(number, placed): (usize, &[usize])| -> Result<(Latents, Option<Latents>), PredictError> {
+    let of_some = |(number, placed): (usize, &[usize])| -> Result<Latents, PredictError> {
         let known: Vec<&Treatment> = placed.iter().map(|&index| &treatments[index]).collect();
-        if starts.expected.is_some() {
-            let first = number * AT_ONCE * n_features;
-            let values = expected[first..first + placed.len() * n_features].to_vec();
-            let profiles = FeatureMatrix::new(trained.features.clone(), values).into();
-            let from = trained.encode(&profiles, &(0..placed.len()).collect::<Vec<_>>(), device);
-            return Ok((trained.predict(&known, &from, device), Some(from)));
-        }
-        let mut from = Vec::with_capacity(known.len() * n_members * width);
-        for &treatment in &known {
-            from.extend(starts.start(treatment)?);
-        }
-        Ok((trained.predict(&known, &Latents::new(n_members, width, from), device), None))
+        let from = match &expected {
+            Some((_, latents)) => {
+                let first = number * AT_ONCE;
+                latents.select(&(first..first + placed.len()).collect::<Vec<_>>())
+            }
+            None => {
+                let starts = known.iter().map(|treatment| starts.start(treatment)).collect::<Result<Vec<_>, _>>()?;
+                Latents::new(trained.members.len(), trained.config.latent, starts.concat())
+            }
+        };
+        Ok(trained.predict(&known, &from, device))
     };
-    let parts: Vec<_> = placed.par_chunks(AT_ONCE).enumerate().map(of_some).collect::<Result<_, _>>()?;
-    let (predicted, from): (Vec<Latents>, Vec<Option<Latents>>) = parts.into_iter().unzip();
-    let together = |parts: &[Latents]| {
-        Latents::new(n_members, width, parts.iter().map(Latents::values).collect::<Vec<_>>().concat())
-    };
-    let from: Vec<Latents> = from.into_iter().flatten().collect();
-    let expected = starts
-        .expected
-        .map(|_| (FeatureMatrix::new(trained.features.clone(), std::mem::take(&mut expected)), together(&from)));
-    Ok((PredictedLatents { latents: together(&predicted), placed, abstained }, expected))
+    let parts: Vec<Latents> = placed.par_chunks(AT_ONCE).enumerate().map(of_some).collect::<Result<_, _>>()?;
+    Ok((PredictedLatents { latents: together(trained, &parts), placed, abstained }, expected))
+}
+
+/// Latents of parts of a list, one below the other.
+fn together(trained: &TrainedModel, parts: &[Latents]) -> Latents {
+    let values: Vec<&[f32]> = parts.iter().map(Latents::values).collect();
+    Latents::new(trained.members.len(), trained.config.latent, values.concat())
 }
 
 /// Treatments predicted by one task: their activations are to stay in the cache, and to be memory that is used again

@@ -27,6 +27,20 @@ impl Predictions {
         Self { method, treatments: Vec::new(), profiles, abstained: Vec::new() }
     }
 
+    /// Which of `asked` are predicted, in the order of the rows, and which are not, with the reasons; both are as they were
+    /// asked of [`Predictor::predict`].
+    pub fn parted(&self, asked: &[Treatment]) -> (Vec<usize>, Vec<(usize, Abstains)>) {
+        let (mut placed, mut missing) = (Vec::with_capacity(self.treatments.len()), Vec::new());
+        let mut abstained = self.abstained.iter().peekable();
+        for (index, treatment) in asked.iter().enumerate() {
+            match abstained.next_if(|(missing, _)| missing == treatment) {
+                Some((_, why)) => missing.push((index, why.clone())),
+                None => placed.push(index),
+            }
+        }
+        (placed, missing)
+    }
+
     /// The row of each treatment that is predicted.
     pub fn rows(&self) -> BTreeMap<&Treatment, usize> {
         self.treatments.iter().enumerate().map(|(row, treatment)| (treatment, row)).collect()
@@ -82,7 +96,8 @@ pub trait Predictor {
     /// Which method it is.
     fn method(&self) -> Method;
 
-    /// Predictions of those of `treatments` that it says something about, in their order.
+    /// Predictions of those of `treatments` that it says something about, in their order, and in it too those that it
+    /// abstains from.
     ///
     /// # Errors
     /// When there is nothing to start from.

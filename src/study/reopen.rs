@@ -357,7 +357,7 @@ pub fn predict_table(
             let simple = SimpleMethods::of(config, prepared);
             let asked = treatments.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
             let ask = |model: Model<'_>| Ok::<_, StudyError>(model.predict_with_latents(treatments)?);
-            simple.starting(&simple.weights_to_start(treatments)?, &asked, model, ask)?
+            simple.starting(&simple.closed_forms(&simple.places(treatments))?, &asked, model, ask)?
         }
         false => model.predict_with_latents(treatments)?,
     };

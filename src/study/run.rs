@@ -16,6 +16,7 @@ use super::refuse::{Wanted, refuse};
 use super::reopen::Also;
 use super::{drawing, reopen};
 use crate::answer::{Prepared, TrainedRun, expected};
+use crate::baseline::measured;
 use crate::config::{Config, ScreenKind};
 use crate::embed::{EmbeddingMap, Embeddings, Level, embed};
 use crate::evaluate::{Answers, EmbeddingScore, Evaluation};
@@ -296,11 +297,9 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
     let unseen = prepared.split.rows(Part::Validation);
     let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &unseen, &config.decoder, job.device)?;
     if let Some(expected) = &expected {
-        let features = &prepared.screen.features;
-        let validation = prepared.treatments(Part::Validation).into_iter();
-        let measured: Vec<_> = validation.map(|(treatment, rows)| (treatment, features.mean_of(&rows))).collect();
-        let gain = gain(&trained, &decoder, expected, &measured, job.device);
-        trained.members.iter_mut().for_each(|(_, memory)| memory.gain = gain);
+        let validation = measured(&prepared.screen.features, &prepared.treatments(Part::Validation));
+        let gain = gain(&trained, &decoder, expected, &validation, job.device);
+        trained = trained.with_gain(gain);
         job.tell(Event::Note(match gain {
             0.0 => {
                 "of what the models learned nothing is used: validation treatments do not say that it helps".to_owned()

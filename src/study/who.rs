@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::error::StudyError;
-use crate::answer::{Combination, CombinedSimple, Prepared, SimpleMethods, TrainedRun};
+use crate::answer::{Combination, CombinedSimple, Prepared, SimpleMethods, TrainedRun, starts_at_expected};
 use crate::baseline::{self, Rows};
 use crate::config::Config;
 use crate::pair::{Evidence, Measured};
@@ -55,18 +55,21 @@ impl<'a> Answerer<'a> {
         let screen = other.unwrap_or(&prepared.screen);
         let judged = SimpleMethods::of(config, prepared);
         let in_use = OnceCell::new();
+        let places = || {
+            let mut places = judged.places(asked_of_judged.iter().copied());
+            if !asked_in_use.is_empty() {
+                let used = in_use.get_or_init(|| judged.refitted());
+                places.extend(used.places(asked_in_use.iter().copied()));
+            }
+            places
+        };
         let combination = match by {
             Method::Combined => {
-                let mut places = judged.places(asked_of_judged.iter().copied());
-                if !asked_in_use.is_empty() {
-                    let used = in_use.get_or_init(|| judged.refitted());
-                    places.extend(used.places(asked_in_use.iter().copied()));
-                }
                 // The model's weight is that which it earned on the run's own screen.
                 let own_starts = Starts::of(trained, &prepared.screen, device);
-                judged.combination(&trained_run.model(&own_starts, device), &places)?
+                judged.combination(&trained_run.model(&own_starts, device), &places())?
             }
-            Method::Model => judged.weights_to_start(asked_of_judged.iter().chain(asked_in_use).copied())?,
+            Method::Model if starts_at_expected(config, prepared) => judged.closed_forms(&places())?,
             _ => Combination::default(),
         };
         let starts = Starts::of(trained, screen, device);
@@ -96,10 +99,10 @@ impl<'a> Answerer<'a> {
             Method::Measured => ask(&Wells(self.screen)),
             Method::Model => self.simple(fit).starting(&self.combination, rows, model, |model| ask(&model)),
             Method::Combined => {
-                let simple = CombinedSimple::of(self.simple(fit), &self.combination, rows)?;
-                self.simple(fit).starting(&self.combination, rows, model, |model| {
-                    self.with_share(fit, |share| ask(&Together { model, share, simple }))
-                })
+                let methods = self.simple(fit);
+                let simple = CombinedSimple::of(methods, &self.combination, rows)?;
+                let model = Model { starts: &methods.starts_by(&self.starts, &simple), ..model };
+                self.with_share(fit, |share| ask(&Together { model, share, simple: &simple }))
             }
             by => match &self.simple(fit).fit(by, rows)? {
                 Some(fitted) => ask(fitted),
@@ -120,19 +123,20 @@ impl<'a> Answerer<'a> {
     ) -> Result<T, StudyError> {
         let Self { screen, device, .. } = self;
         let trained = &self.trained_run.trained;
-        let model = self.trained_run.model(&self.starts, device);
-        fn by_model<'m>(model: Model<'m>) -> ByModel<'m> {
-            ByModel { trained: model.trained, starts: model.starts, device: model.device }
-        }
         match self.by {
             Method::Measured => ask(&ByMeasured { trained, screen, device }),
-            Method::Model => self.simple(fit).starting(&self.combination, rows, model, |model| ask(&by_model(model))),
-            Method::Combined => {
-                let predictor = CombinedSimple::of(self.simple(fit), &self.combination, rows)?;
-                let simple = ByProfiles { trained, predictor: &predictor, device };
+            Method::Model => {
+                let model = self.trained_run.model(&self.starts, device);
                 self.simple(fit).starting(&self.combination, rows, model, |model| {
-                    self.with_share(fit, |share| ask(&ByCombined { model: by_model(model), simple, share }))
+                    ask(&ByModel { trained, starts: model.starts, device })
                 })
+            }
+            Method::Combined => {
+                let methods = self.simple(fit);
+                let predictor = CombinedSimple::of(methods, &self.combination, rows)?;
+                let model = ByModel { trained, starts: &methods.starts_by(&self.starts, &predictor), device };
+                let simple = ByProfiles { trained, predictor: &predictor, device };
+                self.with_share(fit, |share| ask(&ByCombined { model, simple, share }))
             }
             _ => self.predictor(fit, rows, |predictor| ask(&ByProfiles { trained, predictor, device })),
         }
@@ -176,7 +180,7 @@ struct Together<'a> {
     model: Model<'a>,
     /// The model's weight; `None` of treatments that are abstained from.
     share: &'a dyn Fn(&Treatment) -> Option<f64>,
-    simple: CombinedSimple<'a>,
+    simple: &'a CombinedSimple<'a>,
 }
 
 impl Predictor for Together<'_> {

@@ -11,12 +11,12 @@ use super::latents::mean;
 use super::learner::Learner;
 use super::progress::{MemberOutcome, Progress};
 use super::recipe::TrainingData;
-use super::trained::{Memory, encode, to_rows};
+use super::trained::{Memory, encode};
 use super::{TrainConfig, TrainError};
 use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
 use crate::pair::{Anchor, Batch, Sampler, Validation, anchor_in};
 use crate::run::Checkpoint;
-use crate::screen::Treatment;
+use crate::screen::{FeatureMatrix, Treatment};
 
 /// Everything that changes from step to step.
 pub(super) struct State {
@@ -201,15 +201,15 @@ impl HeldOut {
         let latent = |row: &usize| &latents[rows.binary_search(row).expect("every row of an episode was encoded")];
         let mean_of = |rows: &Vec<usize>| mean(rows.iter().map(latent));
         let start = |episode: &Validation| -> Vec<f32> {
-            let expected = episode.steps.first().and_then(|(treatment, _)| data.expected?.get(treatment));
-            if let Some(expected) = expected {
-                let expected_uf = TensorData::new(expected.clone(), [1, expected.len()]);
-                return to_rows(model.encode(Tensor::from_data(expected_uf, device))).remove(0);
-            }
             let bags: Vec<Vec<f32>> = episode.start.iter().map(mean_of).collect();
             if bags.is_empty() { memory.untreated.clone() } else { mean(bags.iter()) }
         };
-        let starts: Vec<Vec<f32>> = episodes.iter().map(start).collect();
+        let mut expected = expected_starts(model, data, device).into_iter();
+        let from = |episode: &Validation| match is_expected(data, episode) {
+            true => expected.next().expect("one for each episode that starts there"),
+            false => start(episode),
+        };
+        let starts: Vec<Vec<f32>> = episodes.iter().map(from).collect();
         let present: Vec<Vec<&Treatment>> =
             episodes.iter().map(|episode| episode.steps.iter().map(|(treatment, _)| treatment).collect()).collect();
         let anchor = |treatment: &Treatment| match model.is_anchored() {
@@ -229,6 +229,22 @@ impl HeldOut {
         }
         Some(Self { error: missed / moved.max(1e-12), shape })
     }
+}
+
+/// Whether a validation episode starts where its treatment is expected to lead.
+fn is_expected(data: TrainingData, episode: &Validation) -> bool {
+    let expects = |expected: &BTreeMap<Treatment, Vec<f32>>| expected.contains_key(&episode.steps[0].0);
+    data.expected.is_some_and(expects)
+}
+
+/// Latents of the starts of the validation episodes that start where their treatments are expected to lead.
+fn expected_starts(model: &WorldModel, data: TrainingData, device: &Device) -> Vec<Vec<f32>> {
+    let Some(expected) = data.expected else { return Vec::new() };
+    let episodes = data.pairs.validation.iter().filter(|episode| is_expected(data, episode));
+    let values: Vec<f32> = episodes.flat_map(|episode| &expected[&episode.steps[0].0]).copied().collect();
+    let profiles = FeatureMatrix::new(data.screen.features.names().to_vec(), values);
+    let rows: Vec<usize> = (0..profiles.n_rows()).collect();
+    encode(model, &profiles.into(), &rows, device)
 }
 
 /// A number among a checkpoint's texts.

@@ -218,6 +218,12 @@ impl TrainedModel {
         self.members.iter().flat_map(|(_, memory)| &memory.untreated).copied().collect()
     }
 
+    /// The same of which so much is used of the way from where predictions start to where the networks lead, 0 to 1.
+    pub fn with_gain(mut self, gain: f32) -> Self {
+        self.members.iter_mut().for_each(|(_, memory)| memory.gain = gain);
+        self
+    }
+
     /// The same networks with the weights that training starts from: the random encoder that a trained one is measured by.
     ///
     /// What they remember is that of the trained members, so they can encode but not predict from memory.
