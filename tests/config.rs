@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cytonaut::config::{Config, ScreenKind, Written};
+use cytonaut::config::{Config, Written};
+use cytonaut::screen::ScreenKind;
 
 use super::support::{cytonaut, finish};
 
@@ -38,7 +39,7 @@ fn every_configuration_parses_and_writes_only_what_counts() {
         // The card decides what the sections leave open.
         let card = config.data.card.as_ref().map(|card| fs::read_to_string(root(&card.to_string_lossy())).unwrap());
         let card: toml::Table = card.unwrap_or_default().parse().unwrap();
-        let kind = match (ScreenKind::possible(&config)[0], card.get("reference").and_then(toml::Value::as_str)) {
+        let kind = match (config.possible_kinds()[0], card.get("reference").and_then(toml::Value::as_str)) {
             (ScreenKind::Images, Some("first_frame")) => ScreenKind::TimeLapse,
             (ScreenKind::Profiles, Some("relative")) => ScreenKind::RelativeProfiles,
             (kind, _) => kind,

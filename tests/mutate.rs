@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use cytonaut::answer::TrainedRun;
-use cytonaut::config::{Config, ScreenKind};
+use cytonaut::config::Config;
 use cytonaut::descriptor::Descriptors;
 use cytonaut::embed::{Embeddings, Latents, Level, embed_screen};
 use cytonaut::load::{DescriptorFile, Source, load, read_text_table};
@@ -72,7 +72,7 @@ fn feed_descriptors(folder: &Path, _: &Screen) -> bool {
 
 fn feed_config(folder: &Path, _: &Screen) -> bool {
     let config = Config::read(&folder.join("c.toml"));
-    let written = |config: &Config| config.to_toml(ScreenKind::possible(config)[0]);
+    let written = |config: &Config| config.to_toml(config.possible_kinds()[0]);
     config.is_ok_and(|config| Config::parse(&written(&config)).unwrap() == config)
 }
 

@@ -1,23 +1,20 @@
 //! What came of asking a trained run.
 
 use super::error::AnswerError;
-use super::lapse::Lapse;
 use super::methods::Methods;
 use crate::config::Config;
 use crate::evaluate::{Answers, Evaluation};
 
 /// Answers with what else came of asking.
 #[derive(Default)]
-pub struct Asked<'a> {
+pub struct Asked {
     /// What was answered of held-out units.
     pub answers: Answers,
     /// Predictions of held-out treatments.
     pub methods: Option<Methods>,
-    /// The time lapse that was read out.
-    pub lapse: Option<Lapse<'a>>,
 }
 
-impl Asked<'_> {
+impl Asked {
     /// Scores, verdicts and notes.
     ///
     /// # Errors

@@ -11,16 +11,14 @@ use super::methods::{CombinedSimple, SimpleMethods, names};
 use super::prepared::Prepared;
 use crate::baseline::Rows;
 use crate::config::Config;
-use crate::model::{Head, ModelConfig};
+use crate::model::Head;
 use crate::pair::{Part, Place, StartFrom};
 use crate::predict::{Model, Predictor, Starts};
-use crate::screen::{RowKind, Treatment};
+use crate::screen::Treatment;
 
 /// Whether transitions start where closed forms expect treatments to lead; those of an anchored model start at anchors.
-pub fn starts_at_expected(config: &Config, prepared: &Prepared) -> bool {
-    let ModelConfig { encoder, predictor, .. } = &config.model;
-    let is_of_profiles = prepared.screen.row_kind() == RowKind::Profile && encoder.crop().is_none();
-    is_of_profiles && predictor.head != Head::Anchored && config.pair.start == StartFrom::Expected
+pub fn starts_at_expected(config: &Config) -> bool {
+    config.model.predictor.head != Head::Anchored && config.pair.start == StartFrom::Expected
 }
 
 /// Where the combined closed forms expect training and validation treatments to lead, `[feature]` each, fitted without
@@ -31,7 +29,7 @@ pub fn starts_at_expected(config: &Config, prepared: &Prepared) -> bool {
 /// # Errors
 /// What a fit says.
 pub fn expected(config: &Config, prepared: &Prepared) -> Result<Option<BTreeMap<Treatment, Vec<f32>>>, AnswerError> {
-    match starts_at_expected(config, prepared) {
+    match starts_at_expected(config) {
         true => Ok(Some(SimpleMethods::of(config, prepared).expected()?)),
         false => Ok(None),
     }
@@ -77,7 +75,7 @@ impl SimpleMethods<'_> {
         model: Model<'_>,
         ask: impl FnOnce(Model<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        if !starts_at_expected(self.config, self.prepared) {
+        if !starts_at_expected(self.config) {
             return ask(model);
         }
         let expected = CombinedSimple::of(self, combination, asked)?;
@@ -86,7 +84,7 @@ impl SimpleMethods<'_> {
 
     /// The `starts` of a model, at what the closed forms `expected` say where the model was trained to start there.
     pub fn starts_by<'e>(&self, starts: &Starts<'_>, expected: &'e CombinedSimple<'e>) -> Starts<'e> {
-        let is_expected = starts_at_expected(self.config, self.prepared);
+        let is_expected = starts_at_expected(self.config);
         starts.expecting(is_expected.then_some(expected as &(dyn Predictor + Sync)))
     }
 }

@@ -50,7 +50,7 @@ pub fn methods(config: &Config, prepared: &Prepared, model: Model, targets: &Row
     let said = combinable(&baselines);
     let combined = combination.combine(&simple.training, &asked, &said, &[&model]);
     let weights = in_words(&simple.training, &asked, &combination.mixtures(&simple.training, &asked, &said, &[&model]));
-    if starts_at_expected(config, prepared) {
+    if starts_at_expected(config) {
         let expected = combination.combine(&simple.training, &asked, &said, &[]);
         baselines.push(Predictions { method: Method::Expected, ..expected });
     }

@@ -7,7 +7,7 @@ use crate::model::{ModelConfig, ModelSizes};
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, Vocabulary};
 use crate::prior::SignalMap;
-use crate::screen::{ChannelSpread, FeatureMatrix, RowKind, Screen, Treatment};
+use crate::screen::{ChannelSpread, FeatureMatrix, Screen, Treatment};
 use crate::train::TrainingData;
 
 /// A screen that is ready to be learned from.
@@ -59,10 +59,6 @@ impl Prepared {
         let training = self.split.rows(Part::Train);
         let channels = model.encoder.crop().filter(|_| model.center);
         let spread = |(n_channels, _)| ChannelSpread::of_crops(&self.screen.features, &training, n_channels);
-        let model = &match self.screen.row_kind() {
-            RowKind::Profile => model.clone(),
-            _ => ModelConfig { linear: false, ..model.clone() },
-        };
         let fit_signal = || SignalMap::fit(&self.screen, &self.split, model.latent);
         let signal = model.has_linear_part().then(fit_signal).transpose()?;
         let latent = signal.as_ref().map_or(model.latent, |signal| signal.width().max(1));

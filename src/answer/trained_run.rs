@@ -8,7 +8,7 @@ use super::error::AnswerError;
 use crate::normalize::Normalizer;
 use crate::predict::{Decoder, Model, Starts};
 use crate::run::{Artifact, Checkpoint, NonFinite, RunError};
-use crate::screen::RowKind;
+use crate::screen::ScreenKind;
 use crate::table::{read_json, write_json};
 use crate::train::TrainedModel;
 
@@ -54,9 +54,9 @@ impl TrainedRun {
         Ok(Self { trained, decoder, normalizer })
     }
 
-    /// What the rows of the screen were that it was trained on.
-    pub fn row_kind(&self) -> RowKind {
-        RowKind::of(self.normalizer.reference(), self.trained.config.encoder.crop().is_some())
+    /// The kind of the screen that it was trained on.
+    pub fn kind(&self) -> ScreenKind {
+        ScreenKind::of(self.normalizer.reference(), self.trained.config.encoder.crop().is_some())
     }
 
     /// The model as a method that starts from `starts`.

@@ -13,10 +13,10 @@ use super::spaces::spaces;
 use super::trained_run::TrainedRun;
 use crate::config::Config;
 use crate::embed::Embeddings;
-use crate::evaluate::{Answers, guesses, orders, treatment_scores, well_embedding_scores};
+use crate::evaluate::{Answers, Predicted, guesses, orders, treatment_scores, well_embedding_scores};
 use crate::pair::PairSet;
 use crate::predict::Starts;
-use crate::screen::{Origin, Role, Screen};
+use crate::screen::{Origin, Screen};
 use crate::train::Latents;
 
 /// The wells of a screen of crops with their latents.
@@ -50,11 +50,10 @@ impl LatentWells {
             origin: Origin { columns: prepared.screen.origin.columns.clone(), measured: None },
         };
         let split = prepared.split.select(&first_rows);
-        let is_control = |row: &usize| screen.unit(*row).role == Role::NegativeControl;
-        let controls: Vec<usize> = (0..screen.n_observations()).filter(is_control).collect();
         let trained = &trained_run.trained;
-        let latents = Latents::new(trained.members.len(), trained.config.latent, screen.features.gather(&controls));
-        let starts = Starts::of_controls(trained, &screen, &latents);
+        let latents_of =
+            |rows: &[usize]| Latents::new(trained.members.len(), trained.config.latent, screen.features.gather(rows));
+        let starts = Starts::by(trained, &screen, latents_of);
         let prepared = Prepared {
             pairs: PairSet::new(&screen, &split, &config.pair)?,
             screen,
@@ -76,13 +75,13 @@ const IN_LATENTS: &str = "predictions of wells are compared in the model's own l
 ///
 /// # Errors
 /// When a label is unknown, or fitting fails.
-pub fn well_answers<'a>(
+pub fn well_answers(
     config: &Config,
     prepared: &Prepared,
     trained_run: &TrainedRun,
     crops: &Embeddings,
     device: &Device,
-) -> Result<Option<Asked<'a>>, AnswerError> {
+) -> Result<Option<Asked>, AnswerError> {
     let wells = LatentWells::new(config, prepared, trained_run, crops)?;
     let (settings, screen, split) = (&config.evaluate, &wells.prepared.screen, &wells.prepared.split);
     if split.rows(settings.part).is_empty() {
@@ -95,12 +94,13 @@ pub fn well_answers<'a>(
         false => Some(methods(config, &wells.prepared, trained_run.model(&wells.starts, device), &targets)?),
     };
     if let Some(methods) = &methods {
-        answers.treatments = treatment_scores(settings, screen, split, methods.all(), &targets)?;
+        let scores = treatment_scores(settings, screen, split, methods.all(), &targets)?;
+        answers.predicted = Predicted::Treatments(scores);
         answers.orders = orders(settings, screen, split, methods.all(), &targets)?;
         answers.notes.push(IN_LATENTS.to_owned());
     }
     let spaces = spaces(config, prepared, trained_run, &wells.prepared, device)?;
     answers.labels = guesses(settings, screen, split, config.split.fold, &spaces)?;
     answers.embeddings = well_embedding_scores(settings, screen, split, &spaces)?;
-    Ok(Some(Asked { answers, methods, lapse: None }))
+    Ok(Some(Asked { answers, methods }))
 }

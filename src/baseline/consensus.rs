@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use crate::predict::{Abstains, Method, PredictError, Predictions, Predictor};
-use crate::screen::{FeatureMatrix, Features, Reference, Role, Screen, Treatment};
+use crate::screen::{FeatureMatrix, Features, Screen, Treatment};
 
 /// Rows of a screen by treatment.
 pub type Rows = BTreeMap<Treatment, Vec<usize>>;
@@ -25,17 +25,10 @@ pub fn measured(features: &Features, treatments: &Rows) -> Predictions {
 ///
 /// A context without negative controls is absent, and the baselines that need it abstain there.
 pub fn control_states(screen: &Screen) -> BTreeMap<String, Vec<f32>> {
-    if screen.reference() == Reference::Relative {
-        let zero = vec![0.0; screen.features.n_features()];
-        return screen.units.by_row().map(|unit| (unit.context.clone(), zero.clone())).collect();
+    match Origin::of(screen) {
+        Origin::Controls(states) => states,
+        Origin::Zero(zero) => screen.units.by_row().map(|unit| (unit.context.clone(), zero.clone())).collect(),
     }
-    let mut rows = BTreeMap::<&str, Vec<usize>>::new();
-    for (row, unit) in screen.units.by_row().enumerate() {
-        if unit.role == Role::NegativeControl {
-            rows.entry(&unit.context).or_default().push(row);
-        }
-    }
-    rows.into_iter().map(|(context, rows)| (context.to_owned(), screen.features.mean_of(&rows))).collect()
 }
 
 /// What simple methods are fitted on: consensus profiles of training treatments, and the state that effects are differences
@@ -67,14 +60,22 @@ enum Origin {
     Zero(Vec<f32>),
 }
 
+impl Origin {
+    fn of(screen: &Screen) -> Self {
+        let Some(untreated) = screen.untreated_rows() else {
+            return Self::Zero(vec![0.0; screen.features.n_features()]);
+        };
+        let mut rows = BTreeMap::<&str, Vec<usize>>::new();
+        untreated.into_iter().for_each(|row| rows.entry(&screen.unit(row).context).or_default().push(row));
+        let mean = |(context, rows): (&str, Vec<usize>)| (context.to_owned(), screen.features.mean_of(&rows));
+        Self::Controls(rows.into_iter().map(mean).collect())
+    }
+}
+
 impl Profiles {
     /// Profiles of the training rows of a normalized screen.
     pub fn of(screen: &Screen, training: &Rows) -> Self {
-        let origin = match screen.reference() {
-            Reference::Relative => Origin::Zero(vec![0.0; screen.features.n_features()]),
-            _ => Origin::Controls(control_states(screen)),
-        };
-        Self::new(&screen.features, training, origin)
+        Self::new(&screen.features, training, Origin::of(screen))
     }
 
     /// Changes of training treatments, whose rows in `changes` are given.
@@ -232,7 +233,7 @@ pub(super) mod fixture {
     //! A two-feature screen written row by row, shared by the tests of this room.
 
     use super::*;
-    use crate::screen::{Application, Design, Intervention, Kind, Micromolar, Perturbation, Unit, Units};
+    use crate::screen::{Application, Design, Intervention, Kind, Micromolar, Perturbation, Role, Unit, Units};
 
     /// A treatment of `(perturbation, µM)` members; a dose of 0 stands for "no dose".
     pub fn treatment(members: &[(&str, f64)], context: &str) -> Treatment {

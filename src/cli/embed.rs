@@ -9,11 +9,9 @@ use super::open_run::{OpenRun, stop_on_signals};
 use super::options::DeviceArgs;
 use super::progress::Reporter;
 use super::{AskedWrongly, table_path, written};
-use crate::answer::TrainedRun;
 use crate::embed::{Embeddings, Latents, Level, embed_screen};
 use crate::load::Source;
 use crate::load::image::ImageSource;
-use crate::screen::{Reference, RowKind};
 use crate::study;
 use crate::train::Stop;
 
@@ -67,9 +65,7 @@ impl EmbedArgs {
         let Self { run, files, level, tvn, members, out, cache: _, json, device } = self;
         let level: Level = level.as_deref().unwrap_or("well").parse().map_err(AskedWrongly)?;
         let open = OpenRun::open(&run, &device)?;
-        if let Some(words) = refusal(&open.trained_run, level, tvn) {
-            return Err(AskedWrongly(words.to_owned()).into());
-        }
+        study::refuse(open.trained_run.kind(), study::Wanted::Latents { level, tvn })?;
         let screen = open.screen(&files)?;
         let map;
         let latents = match (tvn, members) {
@@ -108,28 +104,6 @@ impl EmbedArgs {
         found.notes.iter().for_each(|note| tracing::info!("  {note}"));
         let embeddings = if level == Level::Intervention { found.tiles.by_intervention() } else { found.tiles };
         write(&embeddings, &out, json)
-    }
-}
-
-/// Why a run has no latents of this kind, and which it has.
-fn refusal(run: &TrainedRun, level: Level, tvn: bool) -> Option<&'static str> {
-    let is_relative = run.normalizer.reference() == Reference::Relative;
-    match (run.row_kind(), level) {
-        (RowKind::FollowedCrop | RowKind::TrackWindow, Level::Well | Level::Site) => Some(
-            "a well or field of a time lapse has a state for each time; ask for `--level cell` or `--level intervention`",
-        ),
-        (RowKind::Profile, Level::Cell | Level::Site) => {
-            Some("this run has one observation for each well; ask for `well` or `intervention`")
-        }
-        _ if !tvn => None,
-        (RowKind::FollowedCrop | RowKind::TrackWindow, _) => {
-            Some("--tvn whitens by the negative control wells, which a time lapse does not have; leave it out")
-        }
-        _ if is_relative => Some(
-            "--tvn whitens by the negative control wells, which values relative to control do not have; leave it out",
-        ),
-        (_, Level::Cell | Level::Site) => Some("--tvn aligns wells; ask for `--level well` or `--level intervention`"),
-        _ => None,
     }
 }
 

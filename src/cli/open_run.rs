@@ -15,8 +15,9 @@ use crate::answer::{Prepared, TrainedRun};
 use crate::config::Config;
 use crate::embed::EmbeddingMap;
 use crate::load::{Loaded, Source};
+use crate::predict::Method;
 use crate::run::{Artifact, Manifest, RunError};
-use crate::screen::{RowKind, Screen};
+use crate::screen::Screen;
 use crate::study::{self, Finished, StudyError};
 use crate::table::{counted, read_json};
 use crate::train::Stop;
@@ -39,7 +40,8 @@ pub(super) fn run_paths(
     let stop = Stop::default();
     let listen = || stop_on_signals(&stop).map_err(|error| anyhow!("signals cannot be listened to: {error}"));
     // Of images there is something to keep while they are loaded; of tables Ctrl-C ends the process at once until then.
-    if config.images.is_some() {
+    let listens_early = config.images.is_some();
+    if listens_early {
         listen()?;
     }
     let loaded = match loaded {
@@ -48,7 +50,7 @@ pub(super) fn run_paths(
     };
     say_loaded(&loaded);
     asked.check(&loaded.screen)?;
-    if config.images.is_none() {
+    if !listens_early {
         listen()?;
     }
     let finished = study::run(config, &loaded, &folder, &device, &stop, &reporter.listener())?;
@@ -57,11 +59,9 @@ pub(super) fn run_paths(
     Ok((finished, target))
 }
 
-/// A query for the mechanism, or else the perturbation, of most wells.
+/// A query for the mechanism, or else the perturbation, of most wells; `None` where nothing is ranked.
 fn example_of_target(screen: &Screen) -> Option<String> {
-    if screen.row_kind() == RowKind::TrackWindow {
-        return None;
-    }
+    study::refuse(screen.kind(), study::Wanted::Ranking(&Method::Model, "`rank`")).ok()?;
     let mechanisms = screen.label("moa");
     let column = if mechanisms.is_some() { "moa" } else { "perturbation" };
     let mut counts = BTreeMap::<String, usize>::new();

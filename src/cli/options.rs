@@ -9,7 +9,7 @@ use clap::Args;
 use super::open_run::refuse_run_folders;
 use super::set::{fault_of, put};
 use super::{AskedWrongly, whole_number};
-use crate::config::{Config, ConfigError, DataConfig, ScreenKind, Written};
+use crate::config::{Config, ConfigError, DataConfig, Written};
 use crate::load::{Loaded, Source};
 use crate::screen::Screen;
 use crate::study::{self, Choice, Proposal};
@@ -47,7 +47,7 @@ pub(super) struct Asked {
 impl Asked {
     /// Refuses what has no effect on the screen that was read.
     pub(super) fn check(&self, screen: &Screen) -> anyhow::Result<()> {
-        Ok(self.written.check(ScreenKind::of(screen)).map_err(|error| in_file(&self.path, &error))?)
+        Ok(self.written.check(screen.kind()).map_err(|error| in_file(&self.path, &error))?)
     }
 }
 

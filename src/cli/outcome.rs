@@ -53,6 +53,7 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
                 | StudyError::NoTrackConfig
                 | StudyError::NothingTreated { .. }
                 | StudyError::NoTarget
+                | StudyError::Latents(_)
                 | StudyError::NothingToLearn { .. }
                 | StudyError::TimeLapse { .. }
                 | StudyError::Tracks { .. }

@@ -9,7 +9,7 @@ use super::options::DeviceArgs;
 use super::{AskedWrongly, print, table_path, whole_number, written};
 use crate::plan::ranker;
 use crate::predict::Abstains;
-use crate::screen::{RowKind, Treatment};
+use crate::screen::Treatment;
 use crate::study::{self, AskedTreatments, Outcomes};
 
 /// Predict what interventions would do
@@ -59,8 +59,7 @@ impl PredictArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { run, files, intervention, context, by, latents, members, top, out, json, device } = self;
         let mut open = OpenRun::open(&run, &device)?;
-        let kind = open.trained_run.row_kind();
-        study::refuse(kind, study::Wanted::Predictions)?;
+        study::refuse(open.trained_run.kind(), study::Wanted::Predictions)?;
         if let Some(by) = by {
             open.config.rank.by = ranker(&by).map_err(study::StudyError::from)?;
         }
@@ -72,7 +71,7 @@ impl PredictArgs {
         for remark in &remarks {
             tracing::warn!("note: {remark}");
         }
-        if latents || members || kind != RowKind::Profile {
+        if latents || members || open.trained_run.decoder.is_of_latents() {
             let Some(out) = out else {
                 return Err(AskedWrongly("predicted latents are written to a file: give --out FILE".into()).into());
             };

@@ -3,64 +3,12 @@
 //! A key that would do nothing is refused where somebody writes it, and left out of the configuration that a run writes down.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::{Config, ConfigError};
-use crate::screen::{Reference, RowKind, Screen};
-
-/// A screen as far as the settings of a run depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScreenKind {
-    /// A table of profiles with control wells.
-    Profiles,
-    /// A table of profiles whose values are differences from control already.
-    RelativeProfiles,
-    /// Images of cells that were fixed: a well is seen once.
-    Images,
-    /// Images that follow the same objects through time.
-    TimeLapse,
-    /// A table of tracks, along which interventions change in time.
-    Tracks,
-}
+use crate::pair::StartFrom;
+use crate::screen::ScreenKind;
 
 use ScreenKind::{Images, Profiles, RelativeProfiles, TimeLapse, Tracks};
-
-impl ScreenKind {
-    /// All kinds.
-    pub const ALL: [Self; 5] = [Profiles, RelativeProfiles, Images, TimeLapse, Tracks];
-
-    /// The kind of a screen.
-    pub fn of(screen: &Screen) -> Self {
-        match screen.row_kind() {
-            RowKind::Profile if screen.reference() == Reference::Relative => RelativeProfiles,
-            RowKind::Profile => Profiles,
-            RowKind::Crop => Images,
-            RowKind::FollowedCrop => TimeLapse,
-            RowKind::TrackWindow => Tracks,
-        }
-    }
-
-    /// The kinds that a configuration with the sections of `config` can be for; for the first all of its keys count.
-    pub fn possible(config: &Config) -> &'static [Self] {
-        match (&config.images, &config.tracks) {
-            (Some(_), _) => &[Images, TimeLapse],
-            (None, Some(_)) => &[Tracks],
-            (None, None) => &[Profiles, RelativeProfiles],
-        }
-    }
-}
-
-impl fmt::Display for ScreenKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Profiles => "profiles",
-            RelativeProfiles => "relative profiles",
-            Images => "images",
-            TimeLapse => "time lapses",
-            Tracks => "tracks",
-        })
-    }
-}
 
 /// Keys that count for some kinds of screens.
 struct Effect {
@@ -70,68 +18,65 @@ struct Effect {
     kinds: &'static [ScreenKind],
     /// Why it changes nothing for the others.
     why: &'static str,
+    /// Makes it change nothing for them, where its default would.
+    without: Option<fn(&mut Config)>,
 }
 
 const ALL: &[ScreenKind] = &ScreenKind::ALL;
 const ALL_BUT_TRACKS: &[ScreenKind] = &[Profiles, RelativeProfiles, Images, TimeLapse];
 const OF_WELLS: &[ScreenKind] = &[Profiles, RelativeProfiles, Images];
 const OF_TABLES: &[ScreenKind] = &[Profiles, RelativeProfiles, Tracks];
+const OF_PROFILES: &[ScreenKind] = &[Profiles, RelativeProfiles];
 const OF_PIXELS: &[ScreenKind] = &[Images, TimeLapse];
 
 const fn always(key: &'static str) -> Effect {
-    Effect { key, kinds: ALL, why: "" }
+    for_some(key, ALL, "")
+}
+
+const fn for_some(key: &'static str, kinds: &'static [ScreenKind], why: &'static str) -> Effect {
+    Effect { key, kinds, why, without: None }
 }
 
 /// Every key of the configuration is here, or a section that holds it.
 const EFFECTS: &[Effect] = &[
     always("data"),
-    Effect { key: "images", kinds: OF_PIXELS, why: "only images are cut into crops" },
-    Effect { key: "tracks", kinds: &[Tracks], why: "only tracks have windows of time" },
-    Effect { key: "normalize", kinds: OF_TABLES, why: "pixels are scaled by [images.intensity]" },
+    for_some("images", OF_PIXELS, "only images are cut into crops"),
+    for_some("tracks", &[Tracks], "only tracks have windows of time"),
+    for_some("normalize", OF_TABLES, "pixels are scaled by [images.intensity]"),
     always("split"),
     Effect {
-        key: "pair.start",
-        kinds: &[Profiles, RelativeProfiles],
-        why: "closed forms expect profiles, and not pixels or tracks",
+        without: Some(|config| config.pair.start = StartFrom::Controls),
+        ..for_some("pair.start", OF_PROFILES, "closed forms expect profiles, and not pixels or tracks")
     },
     always("pair.batch"),
-    Effect { key: "pair.bag", kinds: &[Profiles, Images], why: "nothing else starts from control wells" },
-    Effect { key: "pair.crops", kinds: OF_WELLS, why: "only wells have several rows" },
-    Effect {
-        key: "pair.untreated",
-        kinds: &[Images],
-        why: "only crops of control wells are predicted from each other",
-    },
-    Effect { key: "pair.ladder", kinds: OF_WELLS, why: "objects that are followed start from what they were" },
-    Effect { key: "pair.anchor_dropout", kinds: ALL_BUT_TRACKS, why: "steps of tracks have no anchor" },
-    Effect { key: "pair.rollout", kinds: &[Tracks], why: "all others are predicted in one step" },
-    Effect { key: "pair.augment", kinds: OF_PIXELS, why: "only crops are turned, shifted and brightened" },
+    for_some("pair.bag", &[Profiles, Images], "nothing else starts from control wells"),
+    for_some("pair.crops", OF_WELLS, "only wells have several rows"),
+    for_some("pair.untreated", &[Images], "only crops of control wells are predicted from each other"),
+    for_some("pair.ladder", OF_WELLS, "objects that are followed start from what they were"),
+    for_some("pair.anchor_dropout", ALL_BUT_TRACKS, "steps of tracks have no anchor"),
+    for_some("pair.rollout", &[Tracks], "all others are predicted in one step"),
+    for_some("pair.augment", OF_PIXELS, "only crops are turned, shifted and brightened"),
     always("model.latent"),
-    Effect { key: "model.center", kinds: OF_PIXELS, why: "only pixels are centered by channel" },
+    for_some("model.center", OF_PIXELS, "only pixels are centered by channel"),
     Effect {
-        key: "model.linear",
-        kinds: &[Profiles, RelativeProfiles],
-        why: "it is fitted on treatments and replicates of profiles",
+        without: Some(|config| config.model.linear = false),
+        ..for_some("model.linear", OF_PROFILES, "it is fitted on treatments and replicates of profiles")
     },
     always("model.encoder"),
     always("model.projector"),
     always("model.intervention"),
     always("model.predictor"),
     always("train"),
-    Effect {
-        key: "decoder",
-        kinds: &[Profiles, RelativeProfiles],
-        why: "predictions are decoded only to the features of profiles",
-    },
+    for_some("decoder", OF_PROFILES, "predictions are decoded only to the features of profiles"),
     always("evaluate.all_folds"),
     always("evaluate.part"),
-    Effect { key: "evaluate.recall_at", kinds: OF_WELLS, why: "only predictions of wells are searched for" },
-    Effect { key: "evaluate.label", kinds: &[Images], why: "only wells of images are labeled by their neighbors" },
-    Effect { key: "evaluate.neighbors", kinds: &[Images], why: "only wells of images are labeled by their neighbors" },
+    for_some("evaluate.recall_at", OF_WELLS, "only predictions of wells are searched for"),
+    for_some("evaluate.label", &[Images], "only wells of images are labeled by their neighbors"),
+    for_some("evaluate.neighbors", &[Images], "only wells of images are labeled by their neighbors"),
     always("evaluate.bootstrap"),
-    Effect { key: "evaluate.alpha", kinds: ALL_BUT_TRACKS, why: "it is for rankings, and tracks are not ranked" },
+    for_some("evaluate.alpha", ALL_BUT_TRACKS, "it is for rankings, and tracks are not ranked"),
     always("evaluate.configurations_tried"),
-    Effect { key: "rank", kinds: ALL_BUT_TRACKS, why: "tracks are not ranked" },
+    for_some("rank", ALL_BUT_TRACKS, "tracks are not ranked"),
 ];
 
 /// Whether the dotted `key` is `section` or lies within it.
@@ -178,12 +123,12 @@ impl Written {
 
     /// Refuses what has no effect on any screen that `config` can be for.
     pub(super) fn check_possible(&self, config: &Config) -> Result<(), ConfigError> {
-        self.check_any(ScreenKind::possible(config))
+        self.check_any(config.possible_kinds())
     }
 
     fn check_any(&self, kinds: &[ScreenKind]) -> Result<(), ConfigError> {
         let mut idle = Vec::new();
-        for Effect { key: section, kinds: counts_for, why } in EFFECTS {
+        for Effect { key: section, kinds: counts_for, why, .. } in EFFECTS {
             if kinds.iter().any(|kind| counts_for.contains(kind)) {
                 continue;
             }
@@ -209,6 +154,23 @@ fn listed(kinds: &[ScreenKind]) -> String {
 }
 
 impl Config {
+    /// The kinds of screens that it can be for, as its sections say; for the first all of its keys count.
+    pub fn possible_kinds(&self) -> &'static [ScreenKind] {
+        match (&self.images, &self.tracks) {
+            (Some(_), _) => OF_PIXELS,
+            (None, Some(_)) => &[Tracks],
+            (None, None) => OF_PROFILES,
+        }
+    }
+
+    /// Takes back the defaults of keys that count for no kind that it can be for.
+    pub(super) fn without_effect_of_others(&mut self) {
+        let possible = self.possible_kinds();
+        for effect in EFFECTS.iter().filter(|effect| !possible.iter().any(|kind| effect.kinds.contains(kind))) {
+            effect.without.into_iter().for_each(|without| without(self));
+        }
+    }
+
     /// The same with every default written out that counts for a screen of this kind.
     pub fn to_toml(&self, kind: ScreenKind) -> String {
         let text = toml::to_string(self).expect("a configuration is a table of plain values");
@@ -318,6 +280,17 @@ mod tests {
         let unsaid = Config::parse(images).unwrap();
         assert_eq!(unsaid, Config::parse(&format!("{said}{images}")).unwrap());
         assert_eq!(unsaid, Config::parse(&unsaid.to_toml(Images)).unwrap());
+    }
+
+    #[test]
+    fn defaults_that_count_for_profiles_alone_do_nothing_elsewhere() {
+        let starts = |text: &str| {
+            let config = Config::parse(text).unwrap();
+            (config.pair.start, config.model.linear)
+        };
+        let images = "[images.crop]\nsize = 96\n[model.encoder]\nkind = \"image\"\n";
+        assert_eq!(starts(""), (StartFrom::Expected, true));
+        assert_eq!([images, "[tracks]\n"].map(starts), [(StartFrom::Controls, false); 2]);
     }
 
     #[test]

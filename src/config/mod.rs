@@ -8,7 +8,7 @@ mod renamed;
 
 use std::path::PathBuf;
 
-pub use effect::{ScreenKind, Written};
+pub use effect::Written;
 pub use error::ConfigError;
 use serde::{Deserialize, Serialize};
 

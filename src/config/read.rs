@@ -46,6 +46,7 @@ impl Config {
                 config.rank.by = Method::Model;
             }
         }
+        config.without_effect_of_others();
         config.check()?;
         written.check_possible(&config)?;
         Ok(config)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::{Embeddings, Level};
-use crate::screen::{Role, RowKind, SITE_LABEL, Screen, Unit, Units, grouped};
+use crate::screen::{Role, SITE_LABEL, Screen, Unit, Units, grouped};
 use crate::train::TrainedModel;
 
 /// Latents of a normalized screen at a level.
@@ -40,11 +40,6 @@ impl Embeddings {
     /// The mean over all rows of each well, as [`Screen::wells`] tells them: its crops, say.
     pub fn by_well(&self) -> Self {
         self.within_wells(Level::Well, &self.units.rows())
-    }
-
-    /// The rows of a screen whose rows are of `kind`, averaged over wells where a well has several: crops, or sites.
-    pub(super) fn by_well_of(self, kind: RowKind) -> Self {
-        if matches!(kind, RowKind::Crop | RowKind::Profile) { self.by_well() } else { self }
     }
 
     /// The mean over all rows of each field of view.

@@ -29,20 +29,21 @@ pub fn embed_screen(
     latents: Latents,
     device: &Device,
 ) -> Result<Embeddings, NormalizeError> {
-    let kind = screen.row_kind();
-    let rows = || embed(trained, screen, Level::of_rows(kind), device);
+    let rows = || embed(trained, screen, Level::of_rows(screen.kind()), device);
+    // The rows of a well are averaged, crops or sites, where they are not its states at several times.
+    let by_well = |rows: Embeddings| if screen.design.is_followed() { rows } else { rows.by_well() };
     let at_level = |rows: Embeddings| match level {
         Level::Cell => rows,
         Level::Site => rows.by_site(),
-        Level::Well => rows.by_well_of(kind),
-        Level::Intervention => rows.by_well_of(kind).by_intervention(),
+        Level::Well => by_well(rows),
+        Level::Intervention => by_well(rows).by_intervention(),
     };
     match latents {
         Latents::Members => return Ok(at_level(rows())),
         Latents::Embedding(map) => return Ok(at_level(map.of(&rows())?)),
         Latents::Aligned => {}
     }
-    let wells = rows().by_well_of(kind);
+    let wells = by_well(rows());
     let controls: Vec<usize> =
         (0..wells.units.n_rows()).filter(|&row| wells.units.of(row).role == Role::NegativeControl).collect();
     let batch = |row: usize| {

@@ -11,7 +11,7 @@
 
 use std::path::Path;
 
-use crate::screen::{FeatureMatrix, Label, RowKind, Units};
+use crate::screen::{FeatureMatrix, Label, ScreenKind, Units};
 use crate::table::{Column, FileError, INTERVENTION_COLUMNS, Table, UNIT_COLUMNS};
 
 /// Begins the names of the latent columns, `latent_0`, `latent_1`, ….
@@ -61,10 +61,10 @@ impl Level {
     const ALL: [Self; 4] = [Self::Cell, Self::Site, Self::Well, Self::Intervention];
 
     /// What a row of a screen is: a cell (or object) at a time, or a well.
-    pub fn of_rows(kind: RowKind) -> Self {
+    pub fn of_rows(kind: ScreenKind) -> Self {
         match kind {
-            RowKind::Profile => Self::Well,
-            RowKind::Crop | RowKind::FollowedCrop | RowKind::TrackWindow => Self::Cell,
+            ScreenKind::Profiles | ScreenKind::RelativeProfiles => Self::Well,
+            ScreenKind::Images | ScreenKind::TimeLapse | ScreenKind::Tracks => Self::Cell,
         }
     }
 

@@ -13,8 +13,8 @@ use super::treatments::{treatment_errors, treatment_score_rows, what_a_group_is}
 use super::verdict::Errors;
 use super::wells::{readout_errors, readout_score_rows};
 use super::{
-    Bootstrap, EmbeddingScore, EvaluateConfig, EvaluateError, Held, LabelGuess, Order, Scores, TrackPrediction,
-    TreatmentScore, Verdict, WellReadout,
+    Bootstrap, EmbeddingScore, EvaluateConfig, EvaluateError, Held, LabelGuess, Order, ScoreRow, Scores,
+    TrackPrediction, TreatmentScore, Verdict, WellReadout,
 };
 use crate::pair::SplitBy;
 use crate::predict::Method;
@@ -23,14 +23,10 @@ use crate::table::{FileError, write_atomically};
 /// What was predicted of held-out units, with what was measured, by every method; of one fold, or of several.
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
-    /// Scores of single held-out treatments.
-    pub treatments: Vec<TreatmentScore>,
+    /// What was predicted of which units.
+    pub predicted: Predicted,
     /// How held-out treatments are ordered.
     pub orders: Vec<Order>,
-    /// Readouts of the wells of a time lapse.
-    pub wells: Vec<WellReadout>,
-    /// Held-out tracks.
-    pub tracks: Vec<TrackPrediction>,
     /// Labels of held-out wells.
     pub labels: Vec<LabelGuess>,
     /// Scores of treatments in embeddings.
@@ -41,38 +37,74 @@ pub struct Answers {
     pub notes: Vec<String>,
 }
 
+/// Predictions of held-out units next to what was measured of them.
+#[derive(Debug, Clone)]
+pub enum Predicted {
+    /// Scores of single treatments.
+    Treatments(Vec<TreatmentScore>),
+    /// Readouts of the wells of a time lapse, of all parts of the split.
+    Wells(Vec<WellReadout>),
+    /// Tracks.
+    Tracks(Vec<TrackPrediction>),
+}
+
+impl Default for Predicted {
+    fn default() -> Self {
+        Self::Treatments(Vec::new())
+    }
+}
+
+impl Predicted {
+    /// Adds those of another fold; the folds of a run are of one kind, and before the first nothing was predicted.
+    fn extend(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Treatments(own), Self::Treatments(others)) => own.extend(others),
+            (Self::Wells(own), Self::Wells(others)) => own.extend(others),
+            (Self::Tracks(own), Self::Tracks(others)) => own.extend(others),
+            (own, other) => *own = other,
+        }
+    }
+
+    /// A row of `scores.parquet` for each method, metric and subset.
+    fn score_rows(&self, settings: &EvaluateConfig, by: SplitBy) -> Result<Vec<ScoreRow>, EvaluateError> {
+        match self {
+            Self::Treatments(treatments) => treatment_score_rows(settings, by, treatments),
+            Self::Wells(wells) => readout_score_rows(&settings.bootstrap, &scored(wells, settings)),
+            Self::Tracks(tracks) => track_score_rows(&settings.bootstrap, tracks),
+        }
+    }
+}
+
+/// The readouts of the part that is scored; those of the other parts are written down only.
+fn scored<'a>(wells: &'a [WellReadout], settings: &EvaluateConfig) -> Vec<&'a WellReadout> {
+    wells.iter().filter(|readout| readout.part == settings.part).collect()
+}
+
 impl Answers {
     /// Adds the answers of another fold; a note is kept once.
     pub fn extend(&mut self, other: Self) {
-        self.treatments.extend(other.treatments);
+        self.predicted.extend(other.predicted);
         self.orders.extend(other.orders);
-        self.wells.extend(other.wells);
-        self.tracks.extend(other.tracks);
         self.labels.extend(other.labels);
         self.embeddings.extend(other.embeddings);
         self.held.extend(other.held);
         self.notes.extend(other.notes.into_iter().filter(|note| !self.notes.contains(note)).collect::<Vec<_>>());
     }
-
-    /// The readouts of the part that is scored; those of the other parts are written down only.
-    fn scored_wells(&self, settings: &EvaluateConfig) -> Vec<&WellReadout> {
-        self.wells.iter().filter(|readout| readout.part == settings.part).collect()
-    }
 }
 
-/// The errors that verdicts are about: of tracks, of the wells of a time lapse, or of treatments.
+/// The errors that verdicts are about.
 enum Judged<'a> {
+    Treatments(Errors<'a>, &'a [TreatmentScore]),
+    Wells(Errors<'a>),
     Tracks(TrackErrors<'a>),
-    Others(Errors<'a>),
 }
 
 impl<'a> Judged<'a> {
-    fn of(settings: &EvaluateConfig, answers: &'a Answers) -> Self {
-        let wells = answers.scored_wells(settings);
-        match (answers.tracks.is_empty(), wells.is_empty()) {
-            (false, _) => Self::Tracks(TrackErrors::of(&answers.tracks)),
-            (true, false) => Self::Others(readout_errors(&wells)),
-            (true, true) => Self::Others(treatment_errors(&answers.treatments)),
+    fn of(settings: &EvaluateConfig, predicted: &'a Predicted) -> Self {
+        match predicted {
+            Predicted::Treatments(treatments) => Self::Treatments(treatment_errors(treatments), treatments),
+            Predicted::Wells(wells) => Self::Wells(readout_errors(&scored(wells, settings))),
+            Predicted::Tracks(tracks) => Self::Tracks(TrackErrors::of(tracks)),
         }
     }
 
@@ -80,7 +112,7 @@ impl<'a> Judged<'a> {
     fn methods(&self) -> Vec<&'a Method> {
         match self {
             Self::Tracks(errors) => errors.methods.keys().copied().collect(),
-            Self::Others(errors) => errors.methods.keys().copied().collect(),
+            Self::Treatments(errors, _) | Self::Wells(errors) => errors.methods.keys().copied().collect(),
         }
     }
 
@@ -93,15 +125,16 @@ impl<'a> Judged<'a> {
     ) -> Result<Option<Verdict>, EvaluateError> {
         match self {
             Self::Tracks(errors) => errors.verdict(method, is_rival, bootstrap),
-            Self::Others(errors) => errors.verdict(method, is_rival, bootstrap),
+            Self::Treatments(errors, _) | Self::Wells(errors) => errors.verdict(method, is_rival, bootstrap),
         }
     }
 
     /// What has to be said of the errors as a whole.
-    fn note(&self) -> Option<String> {
+    fn note(&self, by: SplitBy) -> Option<String> {
         match self {
+            Self::Treatments(_, treatments) => what_a_group_is(by, treatments),
+            Self::Wells(_) => None,
             Self::Tracks(errors) => errors.by_condition(),
-            Self::Others(_) => None,
         }
     }
 }
@@ -135,15 +168,12 @@ impl Evaluation {
     /// When a score is not finite.
     pub fn of(settings: &EvaluateConfig, by: SplitBy, answers: &Answers) -> Result<Self, EvaluateError> {
         let bootstrap = &settings.bootstrap;
-        let mut rows = treatment_score_rows(settings, by, &answers.treatments)?;
+        let mut rows = answers.predicted.score_rows(settings, by)?;
         rows.extend(order_rows(bootstrap, by, &answers.orders)?);
-        rows.extend(readout_score_rows(bootstrap, &answers.scored_wells(settings))?);
-        rows.extend(track_score_rows(bootstrap, &answers.tracks)?);
         rows.extend(embedding_rows(&answers.embeddings, bootstrap)?);
         rows.extend(coverage_rows(&answers.held, settings.alpha, bootstrap)?);
-        let judged = Judged::of(settings, answers);
-        let mut notes: Vec<String> = what_a_group_is(by, &answers.treatments).into_iter().collect();
-        notes.extend(judged.note());
+        let judged = Judged::of(settings, &answers.predicted);
+        let mut notes: Vec<String> = judged.note(by).into_iter().collect();
         notes.extend(answers.notes.iter().cloned());
         let (of_labels, notes_on_labels) = label_scores(settings, &answers.labels)?;
         rows.extend(of_labels);
@@ -224,7 +254,11 @@ mod tests {
                 treatments.push(TreatmentScore { method, treatment, position, metric: "mse", value });
             }
         }
-        Answers { treatments, notes: vec!["one of two".to_owned()], ..Answers::default() }
+        Answers {
+            predicted: Predicted::Treatments(treatments),
+            notes: vec!["one of two".to_owned()],
+            ..Answers::default()
+        }
     }
 
     #[test]
@@ -261,7 +295,8 @@ mod tests {
     fn folds_are_pooled_and_their_notes_said_once() {
         let mut pooled = answers();
         let mut other = answers();
-        other.treatments.iter_mut().for_each(|score| score.value += 1.0);
+        let Predicted::Treatments(scores) = &mut other.predicted else { unreachable!("made above") };
+        scores.iter_mut().for_each(|score| score.value += 1.0);
         other.notes.push("another".to_owned());
         pooled.extend(other);
         assert_eq!(pooled.notes, ["one of two", "another"]);
@@ -291,7 +326,12 @@ mod tests {
             well(Part::Test, Method::NoChange, 3.0),
             well(Part::Train, Method::Combined, 100.0),
         ];
-        let found = Evaluation::of(&settings(), SplitBy::Dose, &Answers { wells, ..Answers::default() }).unwrap();
+        let found = Evaluation::of(
+            &settings(),
+            SplitBy::Dose,
+            &Answers { predicted: Predicted::Wells(wells), ..Answers::default() },
+        )
+        .unwrap();
         let rmse = |method: &str| {
             found.scores.rows.iter().find(|row| row.method == method && row.metric == "rmse").unwrap().value
         };

@@ -50,7 +50,7 @@ pub use correlation::{pearson, spearman};
 pub use coverage::Held;
 pub use embeddings::{EmbeddingScore, embedding_scores, well_embedding_scores};
 pub use error::EvaluateError;
-pub use evaluation::{Answers, Evaluation};
+pub use evaluation::{Answers, Evaluation, Predicted};
 pub use labels::{LATENTS, LabelGuess, Space, Vote, guesses, label_table};
 pub use moa::{Exclude, MoaAccuracy, MoaVector, moa_accuracy, moa_vectors, nearest_mechanisms};
 pub use neighbors::{DRAWS, Guess, RelabelingPValue, nearest_labels, relabeling_p_value};

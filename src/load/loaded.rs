@@ -19,6 +19,8 @@ pub struct Loaded {
     pub card: Option<Card>,
     /// Sheets that were joined though no card says so.
     pub joins: Vec<FoundJoin>,
+    /// Whether values depend on what is held out, as the intensities of images that are scaled by training alone do.
+    pub follows_split: bool,
     /// What a user may want to know or change, in sentences.
     pub notes: Vec<String>,
 }

@@ -167,7 +167,7 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
         screen = screen.select(&rows);
         screen.dropped.push(excluded);
     }
-    Ok(Loaded { screen, mapping, inputs, card: source.card.as_ref().map(|_| card), joins, notes })
+    Ok(Loaded { screen, mapping, inputs, card: source.card.as_ref().map(|_| card), joins, follows_split: false, notes })
 }
 
 /// The columns of each file, by a look at its first rows.

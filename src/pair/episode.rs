@@ -20,6 +20,8 @@ pub struct PairSet {
     pub present: Vec<Treatment>,
     /// Steps of every episode.
     pub n_steps: usize,
+    /// Hours between the times of schedules; `None` where interventions do not change in time.
+    pub grid_hours: Option<f64>,
     /// Training controls of each plate, where episodes start from them.
     pub controls: BTreeMap<String, Vec<usize>>,
     /// Training rows of untreated cells; none where the zero vector stands for them.
@@ -208,6 +210,7 @@ impl PairSet {
             anchors: anchors(anchoring, &treatments),
             present: treatments.clone(),
             n_steps: 1,
+            grid_hours: None,
             treatments,
             rows,
             paths,
@@ -266,6 +269,7 @@ impl PairSet {
             anchors: anchors(anchoring, &treatments),
             present: treatments.clone(),
             n_steps: 1,
+            grid_hours: None,
             lower_doses: vec![Vec::new(); treatments.len()],
             treatments,
             rows,
@@ -336,6 +340,7 @@ impl PairSet {
             rows,
             present: present.into_keys().collect(),
             n_steps,
+            grid_hours: grid_hours(schedules),
             paths,
             controls: BTreeMap::new(),
             untreated: untreated.into_values().flatten().collect(),
@@ -369,6 +374,14 @@ impl PairSet {
     /// Those of `rows` that stand for a training unit.
     pub(super) fn units_of(&self, rows: &[usize]) -> Vec<usize> {
         rows.iter().copied().filter(|row| self.units.contains_key(row)).collect()
+    }
+}
+
+/// Hours between the first two times of the first of `schedules`, which share their grid.
+fn grid_hours(schedules: &[Schedule]) -> Option<f64> {
+    match schedules.first()?.minutes.as_slice() {
+        [first, second, ..] => Some((second - first) / 60.0),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::{Part, Split, anchor};
-use crate::screen::{Design, Intervention, Role, Screen, Treatment};
+use crate::screen::{Design, Intervention, Role, Schedule, Screen, Track, Treatment};
 use crate::table::{Column, Table};
 
 /// One transition, as rows of the screen.
@@ -29,8 +29,8 @@ pub fn transition_table(screen: &Screen, split: &Split) -> Table {
     let all = match &screen.design {
         Design::AgainstControls => of_wells(screen, split, true),
         Design::Relative => of_wells(screen, split, false),
-        Design::Followed { .. } => of_objects(screen, split),
-        Design::Scheduled { .. } => of_schedules(screen, split),
+        Design::Followed { tracks } => of_objects(screen, tracks, split),
+        Design::Scheduled { schedules, .. } => of_schedules(screen, schedules, split),
     };
     let text = |of: &dyn Fn(&Transition) -> Option<String>| Column::Text(all.iter().map(of).collect());
     let joined = |texts: Vec<String>| Some(texts.join("; ")).filter(|text| !text.is_empty());
@@ -122,10 +122,10 @@ fn of_wells(screen: &Screen, split: &Split, from_controls: bool) -> Vec<Transiti
 }
 
 /// From every earlier to every later frame of an object.
-fn of_objects(screen: &Screen, split: &Split) -> Vec<Transition> {
+fn of_objects(screen: &Screen, tracks: &[Track], split: &Split) -> Vec<Transition> {
     let hours = |row: usize| screen.unit(row).intervention.hours().unwrap_or(0.0);
     let mut all = Vec::new();
-    for track in screen.design.tracks() {
+    for track in tracks {
         for (position, &later) in track.rows.iter().enumerate().skip(1) {
             let applied = &screen.unit(later).intervention;
             all.extend(track.rows[..position].iter().map(|&earlier| Transition {
@@ -142,9 +142,9 @@ fn of_objects(screen: &Screen, split: &Split) -> Vec<Transition> {
 }
 
 /// From every time of a track to the next.
-fn of_schedules(screen: &Screen, split: &Split) -> Vec<Transition> {
+fn of_schedules(screen: &Screen, schedules: &[Schedule], split: &Split) -> Vec<Transition> {
     let mut all = Vec::new();
-    for schedule in screen.design.schedules() {
+    for schedule in schedules {
         for (at, present) in schedule.present.iter().enumerate() {
             let (Some(earlier), Some(later)) = (schedule.rows[at], schedule.rows[at + 1]) else { continue };
             all.push(Transition {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Anchor, InterventionRows, PairSet};
-use crate::screen::{Kind, Perturbation, Screen, Treatment};
+use crate::screen::{Kind, Perturbation, Treatment};
 
 /// Sizes of the intervention encoder that the screen decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,15 +69,10 @@ impl Vocabulary {
         }
     }
 
-    /// The vocabulary of the training treatments of a screen; under schedules durations are told against the step of their
-    /// grid.
-    pub fn of(screen: &Screen, pairs: &PairSet, descriptors: BTreeMap<String, Vec<f32>>) -> Self {
+    /// The vocabulary of training treatments; under schedules durations are told against the step of their grid.
+    pub fn of(pairs: &PairSet, descriptors: BTreeMap<String, Vec<f32>>) -> Self {
         let vocabulary = Self::new(&pairs.treatments, descriptors);
-        let usual_hours = match screen.design.schedules().first().map(|schedule| schedule.minutes.as_slice()) {
-            Some([first, second, ..]) => (second - first) / 60.0,
-            _ => vocabulary.usual_hours,
-        };
-        Self { usual_hours, ..vocabulary }
+        Self { usual_hours: pairs.grid_hours.unwrap_or(vocabulary.usual_hours), ..vocabulary }
     }
 
     /// Whether the model has met this perturbation in training.

@@ -10,7 +10,7 @@ use super::ranker::Ranker;
 use super::reference::{distance, measured_latent};
 use super::target::rows_of_target;
 use crate::predict::Starts;
-use crate::screen::{Intervention, Reference, Screen, Treatment};
+use crate::screen::{Intervention, Screen, Treatment};
 use crate::train::{Latents, TrainedModel};
 
 /// A start and a target in one context. It scores any latent, so it serves a list of candidates as it serves a planner.
@@ -69,7 +69,7 @@ impl Goal {
         let target_rows = in_context(matching)?;
         let (start, start_text) = if config.start.is_empty() {
             let nowhere = Treatment { intervention: Intervention::untreated(), context: context.clone() };
-            (Starts::of(trained, screen, device).start(&nowhere)?, start_in_words(screen))
+            (Starts::of(trained, screen, device).start(&nowhere)?, screen.reference().start_in_words().to_owned())
         } else {
             (mean_of(&in_context(rows_of_target(screen, &config.start)?)?), config.start.clone())
         };
@@ -232,15 +232,6 @@ pub(crate) fn other_contexts(screen: &Screen, context: &str) -> String {
 
 fn noun(n: usize) -> &'static str {
     if n == 1 { "context" } else { "contexts" }
-}
-
-/// What cells start from where nothing is asked for.
-fn start_in_words(screen: &Screen) -> String {
-    match screen.reference() {
-        Reference::ControlWells => "negative controls".to_owned(),
-        Reference::Relative => "no effect (values are relative to control)".to_owned(),
-        Reference::FirstFrame => "first frames".to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use rayon::prelude::*;
 
 use super::{Abstains, Decoder, Method, PredictError, Predictions, Predictor};
-use crate::screen::{FeatureMatrix, Perturbation, Reference, Role, Screen, Treatment};
+use crate::screen::{FeatureMatrix, Perturbation, Screen, Treatment};
 use crate::train::{Latents, TrainedModel, mean};
 
 /// Predicted latents and decoded profiles.
@@ -46,26 +46,21 @@ impl<'a> Starts<'a> {
 
     /// The starts that `screen` offers.
     pub fn of(trained: &TrainedModel, screen: &Screen, device: &Device) -> Self {
-        let rows = match screen.reference() {
-            Reference::Relative => Vec::new(),
-            _ => control_rows(screen),
-        };
-        let latents = trained.encode(&screen.features, &rows, device);
-        Self::of_controls(trained, screen, &latents)
+        Self::by(trained, screen, |rows| trained.encode(&screen.features, rows, device))
     }
 
-    /// The same from the latents of the negative controls, in the order of their rows.
-    pub fn of_controls(trained: &TrainedModel, screen: &Screen, latents: &Latents) -> Self {
+    /// The same where `latents_of` knows the latents of untreated rows.
+    pub fn by(trained: &TrainedModel, screen: &Screen, latents_of: impl FnOnce(&[usize]) -> Latents) -> Self {
         let mut measured_on = BTreeMap::<Treatment, Vec<String>>::new();
         for (treatment, rows) in screen.treatments() {
             let plates = rows.iter().map(|&row| screen.unit(row).plate.clone()).collect();
             measured_on.insert(treatment, plates);
         }
-        if screen.reference() == Reference::Relative {
+        let Some(rows) = screen.untreated_rows() else {
             let overall = Some(trained.untreated_latent());
             return Self { expected: None, plates: BTreeMap::new(), contexts: BTreeMap::new(), overall, measured_on };
-        }
-        let rows = control_rows(screen);
+        };
+        let latents = latents_of(&rows);
         let mean_where = |keep: &dyn Fn(usize) -> bool| -> Vec<f32> {
             mean((0..rows.len()).filter(|&control| keep(rows[control])).map(|control| latents.row(control)))
         };
@@ -95,11 +90,6 @@ impl<'a> Starts<'a> {
         let found = self.contexts.get(&treatment.context).or(self.overall.as_ref());
         found.cloned().ok_or_else(|| PredictError::NoStart { context: treatment.context.clone() })
     }
-}
-
-fn control_rows(screen: &Screen) -> Vec<usize> {
-    let is_control = |row: &usize| screen.unit(*row).role == Role::NegativeControl;
-    (0..screen.n_observations()).filter(is_control).collect()
 }
 
 /// Predicted latents of those treatments that have a place.

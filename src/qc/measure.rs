@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::statistics::median_and_spread;
 use crate::linear::median;
-use crate::screen::{FeatureMatrix, Reference, Role, RowKind, Screen, Unit};
+use crate::screen::{FeatureMatrix, Reference, Role, Screen, Unit};
 
 /// Fewer negative controls than this give a plate no center.
 pub(super) const LEAST_CONTROLS: usize = 3;
@@ -101,7 +101,7 @@ impl Noise {
     /// `None` where rows are not profiles, or no plate has enough controls.
     pub(super) fn of(wells: &Wells<'_>) -> Option<Self> {
         let screen = wells.screen;
-        if screen.row_kind() != RowKind::Profile || screen.features.n_features() == 0 {
+        if screen.features.is_of_pixels() || screen.features.n_features() == 0 {
             return None;
         }
         let matrix = screen.features.in_memory();

@@ -12,7 +12,7 @@ use super::position::{Placed, PositionEffects, format_of, position_effects};
 use super::replicates::{Agreement, Replicates};
 use super::statistics::{coefficient_of_variation, median_and_spread, robust_z_prime, ssmd, z_prime};
 use crate::linear::median;
-use crate::screen::{Intervention, Role, RowKind, Screen, Treatment, Well};
+use crate::screen::{Intervention, Role, Screen, Treatment, Well};
 
 /// A well that lies farther than this from what is expected of it, in robust spreads of the plate, is an outlier.
 const OUTLIER: f64 = 5.0;
@@ -94,7 +94,7 @@ pub struct WellQuality {
 
 /// Judges the plates of a screen; nothing for time lapses and tracks, whose wells are measured more than once.
 pub fn quality(screen: &Screen, seed: u64) -> Quality {
-    if !matches!(screen.row_kind(), RowKind::Profile | RowKind::Crop) {
+    if screen.design.is_followed() {
         return Quality::default();
     }
     let wells = Wells::of(screen);

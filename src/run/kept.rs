@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Artifact;
-use crate::screen::{Design, Dropped, FeatureMatrix, Label, Origin, OriginColumn, Reference, RowKind, Screen, Units};
+use crate::screen::{Design, Dropped, FeatureMatrix, Label, Origin, OriginColumn, Reference, Screen, Units};
 use crate::table::{Column, FileError, Table, read_json, write_json};
 
 /// Begins the names of columns of labels, and of features.
@@ -33,13 +33,13 @@ pub struct KeptScreen {
     pub descriptors: BTreeMap<String, Vec<f32>>,
 }
 
-/// Keeps a screen of profiles in the run folder, unless it is there; pixels and tracks stay where they lie.
+/// Keeps a screen of profiles in the run folder, unless it is there.
 ///
 /// # Errors
 /// [`FileError`] where a file cannot be written.
 pub fn keep(screen: &Screen, descriptors: &BTreeMap<String, Vec<f32>>, folder: &Path) -> Result<(), FileError> {
     let path = Artifact::Screen.path_in(folder);
-    if screen.row_kind() != RowKind::Profile || path.exists() {
+    if path.exists() {
         return Ok(());
     }
     if !descriptors.is_empty() {

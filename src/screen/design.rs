@@ -69,31 +69,6 @@ pub struct Schedule {
     pub present: Vec<Intervention>,
 }
 
-/// What a row of a screen is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowKind {
-    /// A profile of a well or of one of its sites.
-    Profile,
-    /// A crop of an image; a well is a bag of them.
-    Crop,
-    /// A crop of an object that is followed through the frames of a time lapse.
-    FollowedCrop,
-    /// The last times of a track whose interventions change.
-    TrackWindow,
-}
-
-impl RowKind {
-    /// What rows of a design are, which may be pixels.
-    pub fn of(reference: Reference, are_pixels: bool) -> Self {
-        match (reference, are_pixels) {
-            (Reference::FirstFrame, true) => Self::FollowedCrop,
-            (Reference::FirstFrame, false) => Self::TrackWindow,
-            (Reference::ControlWells | Reference::Relative, true) => Self::Crop,
-            (Reference::ControlWells | Reference::Relative, false) => Self::Profile,
-        }
-    }
-}
-
 impl Reference {
     /// The word in a card.
     pub fn word(self) -> &'static str {
@@ -101,6 +76,15 @@ impl Reference {
             Self::ControlWells => "control_wells",
             Self::Relative => "relative",
             Self::FirstFrame => "first_frame",
+        }
+    }
+
+    /// What cells start from, for people.
+    pub fn start_in_words(self) -> &'static str {
+        match self {
+            Self::ControlWells => "negative controls",
+            Self::Relative => "no effect (values are relative to control)",
+            Self::FirstFrame => "first frames",
         }
     }
 }
@@ -122,6 +106,11 @@ impl Design {
             Self::Relative => Reference::Relative,
             Self::Followed { .. } | Self::Scheduled { .. } => Reference::FirstFrame,
         }
+    }
+
+    /// Whether the same cells are measured more than once, so that a well has several states and its rows are no replicates.
+    pub fn is_followed(&self) -> bool {
+        self.reference() == Reference::FirstFrame
     }
 
     /// Rows that are one object at several times; none where measuring destroys the cells.

@@ -6,6 +6,7 @@
 mod design;
 mod image;
 mod intervention;
+mod kind;
 mod label;
 mod lexicon;
 mod matrix;
@@ -22,9 +23,10 @@ mod written;
 
 use std::collections::BTreeMap;
 
-pub use design::{Design, Reference, RowKind, Schedule, Track};
+pub use design::{Design, Reference, Schedule, Track};
 pub use image::{ImageScreen, ImageSite, Mask, MaskValues, Object, Plane, Projection, Selector, Time};
 pub use intervention::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
+pub use kind::ScreenKind;
 pub use label::Label;
 pub use lexicon::{InterventionError, Lexicon, Read};
 pub use matrix::{FeatureMatrix, Features};
@@ -86,9 +88,19 @@ impl Screen {
         self.design.reference()
     }
 
-    /// What its rows are.
-    pub fn row_kind(&self) -> RowKind {
-        RowKind::of(self.reference(), self.features.is_of_pixels())
+    /// What kind of data it is.
+    pub fn kind(&self) -> ScreenKind {
+        ScreenKind::of(self.reference(), self.features.is_of_pixels())
+    }
+
+    /// Rows of cells to which nothing was done: negative controls, and first frames. `None` where values are differences from
+    /// control already, so that zero stands for them.
+    pub fn untreated_rows(&self) -> Option<Vec<usize>> {
+        let is_untreated = |row: &usize| self.unit(*row).role == Role::NegativeControl;
+        match self.design {
+            Design::Relative => None,
+            _ => Some((0..self.n_observations()).filter(is_untreated).collect()),
+        }
     }
 
     /// Values in the units of the files, whether `features` are normalized or not.

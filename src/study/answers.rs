@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::StudyError;
 use crate::answer::{Methods, prediction_table};
-use crate::evaluate::{Answers, label_table, readout_table, trajectory_table};
+use crate::evaluate::{Answers, Predicted, label_table, readout_table, trajectory_table};
 use crate::pair::Part;
 use crate::run::Artifact;
 
@@ -23,11 +23,12 @@ pub(super) enum Scope {
 /// When a file cannot be written.
 pub(super) fn write(answers: &Answers, methods: Option<&Methods>, part: Part, folder: &Path) -> Result<(), StudyError> {
     let mut tables = Vec::new();
-    if !answers.tracks.is_empty() {
-        tables.push((Artifact::Trajectories, trajectory_table(&answers.tracks)));
-    }
-    if !answers.wells.is_empty() {
-        tables.push((Artifact::Readouts, readout_table(&answers.wells)));
+    match &answers.predicted {
+        Predicted::Tracks(tracks) if !tracks.is_empty() => {
+            tables.push((Artifact::Trajectories, trajectory_table(tracks)));
+        }
+        Predicted::Wells(wells) if !wells.is_empty() => tables.push((Artifact::Readouts, readout_table(wells))),
+        _ => {}
     }
     if !answers.labels.is_empty() {
         tables.push((Artifact::Labels, label_table(&answers.labels)));

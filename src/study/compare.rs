@@ -4,7 +4,7 @@
 //! fits is fitted on it anew. Each training leaves one file, which says of what configuration and data it is; a comparison
 //! that was stopped goes on with those that are missing, and parts of it may be made by several processes in one folder.
 
-mod judge;
+pub(super) mod judge;
 mod knob;
 mod share;
 
@@ -17,19 +17,19 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use self::judge::{Judge, simple_methods};
+use self::judge::held_out_latents;
 use self::knob::{Knob, knobs};
 use super::error::StudyError;
 use super::event::Event;
+use super::kind::{self, JudgeSimple, Run};
 use super::refuse::{Wanted, refuse};
 use crate::answer::{Prepared, TrainedRun};
-use crate::config::{Config, ScreenKind};
+use crate::config::Config;
 use crate::evaluate::{Comparison, Ending, Judgment, Trial};
 use crate::load::{InputFile, Loaded, hexadecimal};
 use crate::pair::{Part, StartFrom};
 use crate::predict::Decoder;
 use crate::run::RunError;
-use crate::screen::RowKind;
 use crate::table::{counted, read_json, write_json};
 use crate::train::{ObjectiveKind, Recipe, Stop, TrainError, train_ensemble};
 
@@ -87,8 +87,7 @@ pub fn compare(
     stop: &Stop,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Compared, StudyError> {
-    let kind = loaded.screen.row_kind();
-    refuse(kind, Wanted::Comparison)?;
+    refuse(loaded.screen.kind(), Wanted::Comparison)?;
     let config = &plain(config);
     let work = Work { config, loaded, settings, folder, identity: identity_of(config, loaded), device, stop, tell };
     std::fs::create_dir_all(folder.join(TRIALS)).map_err(RunError::write(folder))?;
@@ -147,7 +146,7 @@ fn plain(config: &Config) -> Config {
 /// Of the configuration and the data, but of no objective and no seed, which each file names.
 fn identity_of(config: &Config, loaded: &Loaded) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(config.to_toml(ScreenKind::of(&loaded.screen)));
+    hasher.update(config.to_toml(loaded.screen.kind()));
     for input in loaded.inputs.iter().map(InputFile::hash) {
         hasher.update(format!("{} {}\n", input.name, input.sha256));
     }
@@ -157,8 +156,15 @@ fn identity_of(config: &Config, loaded: &Loaded) -> String {
 /// A trial's file, and what it takes to make it.
 struct TrialFile {
     path: PathBuf,
-    /// The knob of the objective; `None` of the simple methods.
-    knob: Option<Knob>,
+    makes: Makes,
+}
+
+/// What is judged in a trial.
+enum Makes {
+    /// A model, trained with this knob of its objective.
+    Trained(Knob),
+    /// The simple methods.
+    Simple(JudgeSimple),
 }
 
 struct Work<'a> {
@@ -177,10 +183,12 @@ impl Work<'_> {
     fn files(&self, Draw { percent, seed }: Draw) -> impl Iterator<Item = TrialFile> {
         let path = move |name: String| self.folder.join(TRIALS).join(format!("{name}-{percent}-{seed}.json"));
         let knobs = self.settings.objectives.iter().flat_map(|&objective| knobs(objective, &self.config.train));
-        let trained = knobs
-            .map(move |knob| TrialFile { path: path(format!("{}-{}", knob.objective, knob.value)), knob: Some(knob) });
-        let has_simple = self.loaded.screen.row_kind() == RowKind::Profile;
-        trained.chain(has_simple.then(|| TrialFile { path: path("simple".into()), knob: None }))
+        let trained = knobs.map(move |knob| TrialFile {
+            path: path(format!("{}-{}", knob.objective, knob.value)),
+            makes: Makes::Trained(knob),
+        });
+        let simple = kind::of(self.loaded.screen.kind()).judge_simple();
+        trained.chain(simple.map(|judge| TrialFile { path: path("simple".into()), makes: Makes::Simple(judge) }))
     }
 
     /// What a file holds; `None` where it is not there.
@@ -237,12 +245,12 @@ impl Work<'_> {
             if self.stop.is_asked() {
                 return Err(StudyError::Stopped { next: "the next trial" });
             }
-            let (judgments, seconds_per_step) = match &file.knob {
-                Some(knob) => {
+            let (judgments, seconds_per_step) = match &file.makes {
+                Makes::Trained(knob) => {
                     let (judgment, seconds) = self.trial(knob, draw, &prepared)?;
                     (vec![judgment], Some(seconds))
                 }
-                None => (simple_methods(self.config, &prepared, draw.percent, draw.seed)?, None),
+                Makes::Simple(judge) => (judge(self.config, &prepared, draw.percent, draw.seed)?, None),
             };
             write_json(&file.path, &Kept { identity: self.identity.clone(), judgments, seconds_per_step })?;
             let mut done = done.lock().expect("no thread panics while it holds the lock");
@@ -279,9 +287,9 @@ impl Work<'_> {
         let (fit_rows, unseen) = (prepared.split.rows(Part::Train), prepared.split.rows(Part::Validation));
         let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &unseen, &config.decoder, device)?;
         let trained_run = TrainedRun { trained, decoder, normalizer: prepared.normalizer.clone() };
-        let judge = Judge { config, prepared, trained_run: &trained_run, device };
-        let ending = Ending::Trained(judge.latents(draw.seed));
-        let [validation, test] = judge.scores()?;
+        let run = Run { config, prepared, trained_run: &trained_run, device };
+        let ending = Ending::Trained(held_out_latents(run, draw.seed));
+        let [validation, test] = run.trained().judged()?;
         Ok((Judgment { trial, ending, validation, test }, seconds))
     }
 }

@@ -45,6 +45,8 @@ pub enum StudyError {
         "no target: give `--target`, as in --target 'perturbation == \"...\"'; without one, `rank` lists what differs from control, which needs profiles"
     )]
     NoTarget,
+    #[error("{0}")]
+    Latents(&'static str),
     #[error("{}: the run is not trained yet; repeat the `cytonaut run` that started it", folder.display())]
     NotTrained { folder: PathBuf },
     #[error(

@@ -5,18 +5,15 @@ use std::collections::BTreeSet;
 use burn::tensor::Device;
 
 use super::error::StudyError;
-use super::refuse::{Wanted, refuse};
-use super::reopen::{Also, rank_by, rank_finished_with, treatments_of};
-use super::who::{Answerer, Fit};
+use super::kind::Run;
+use super::refuse::Wanted;
+use super::reopen::{Also, rank_finished_with, treatments_of};
 use crate::answer::{Prepared, TrainedRun};
-use crate::baseline::{Rows, control_states};
 use crate::config::Config;
 use crate::evaluate::Evaluation;
-use crate::plan::{
-    Explanation, Goal, Moves, Noise, OwnWell, PlanError, Ranking, Relation, Relative, Rival, rows_of_target,
-};
+use crate::plan::{Explanation, Goal, OwnWell, PlanError, Ranking, Relation, Relative, Rival};
 use crate::predict::Method;
-use crate::screen::{Perturbation, RowKind, Screen, Treatment};
+use crate::screen::{Perturbation, Screen, Treatment};
 
 /// Methods that are asked where they rank a candidate, as far as the screen has them.
 const RIVALS: [Method; 10] = [
@@ -32,15 +29,19 @@ const RIVALS: [Method; 10] = [
     Method::Ridge,
 ];
 
-/// A finished run and what is asked of it.
-struct Asked<'a> {
-    config: &'a Config,
-    prepared: &'a Prepared,
-    other: Option<&'a Screen>,
-    trained_run: &'a TrainedRun,
+/// The candidate whose way is explained.
+#[derive(Clone, Copy)]
+pub(super) struct AskedMoves<'a> {
+    /// The context that is ranked.
+    pub(super) context: &'a str,
+    /// The candidate.
+    pub(super) wanted: &'a Treatment,
+    /// Its own rows in `screen`.
+    pub(super) own_rows: &'a [usize],
     /// The rows that are ranked.
-    screen: &'a Screen,
-    device: &'a Device,
+    pub(super) screen: &'a Screen,
+    /// The screen that is ranked instead of the run's own.
+    pub(super) other: Option<&'a Screen>,
 }
 
 /// Explains the place of the intervention that `text` means, which is ranked too where it is not a candidate already.
@@ -56,21 +57,13 @@ pub fn explain(
     text: &str,
     device: &Device,
 ) -> Result<Explanation, StudyError> {
-    let kind = prepared.screen.row_kind();
-    refuse(kind, Wanted::Ranking(&config.rank.by, "`rank --explain`"))?;
-    let last;
-    let screen = match kind {
-        RowKind::FollowedCrop => {
-            last = prepared.screen.select(&prepared.ends_of_tracks());
-            &last
-        }
-        _ => other.unwrap_or(&prepared.screen),
-    };
-    let asked = Asked { config, prepared, other, trained_run, screen, device };
+    let run = Run { config, prepared, trained_run, device };
+    run.kind().refuse(Wanted::Ranking(&config.rank.by, "`rank --explain`"))?;
+    let trained = run.trained();
+    let screen = &*trained.ranked(other);
     let goal = Goal::new(&trained_run.trained, screen, &config.rank, device)?;
-    let wanted = asked.wanted(text, &goal.context)?;
-    let also = Also(Some(&wanted));
-    let ranking = rank_finished_with(config, prepared, other, trained_run, evaluation, also, device)?;
+    let wanted = wanted(trained_run, screen, text, &goal.context)?;
+    let ranking = rank_finished_with(run, &*trained, other, evaluation, Also(Some(&wanted)))?;
     let found =
         ranking.rows.iter().find(|row| row.intervention == wanted.intervention && row.context == wanted.context);
     let Some(candidate) = found.cloned() else {
@@ -85,10 +78,16 @@ pub fn explain(
         start: ranking.start.clone(),
         target: ranking.target.clone(),
         sentences: sentences(&ranking),
-        moves: asked.moves(&goal, &wanted, &own_rows)?,
-        wells: asked.wells(&goal, &own_rows),
+        moves: trained.moves(&AskedMoves {
+            context: &goal.context,
+            wanted: &wanted,
+            own_rows: &own_rows,
+            screen,
+            other,
+        })?,
+        wells: wells(run, screen, &goal, &own_rows),
         relatives: relatives(screen, &wanted),
-        rivals: asked.rivals(&wanted)?,
+        rivals: rivals(run, other, &wanted)?,
         candidate,
     })
 }
@@ -102,95 +101,58 @@ fn sentences(ranking: &Ranking) -> Vec<String> {
     [ranking.verdict.clone(), warning].into_iter().chain(remarks).filter(|text| !text.is_empty()).collect()
 }
 
-impl Asked<'_> {
-    /// The treatment that `text` means in the context that is ranked.
-    fn wanted(&self, text: &str, context: &str) -> Result<Treatment, StudyError> {
-        let unreadable = |problem| PlanError::Explain { text: text.to_owned(), problem };
-        let asked = treatments_of(self.trained_run, self.screen, &[text.to_owned()], None).map_err(unreadable)?;
-        let intervention = asked.treatments.into_iter().next().expect("one text is one treatment").intervention;
-        let hours = || {
-            let mut measured = self.screen.treatments().into_keys().filter(|treatment| treatment.context == context);
-            measured.next().and_then(|treatment| treatment.intervention.hours())
-        };
-        let intervention = match (intervention.hours(), hours()) {
-            (None, Some(hours)) => intervention.lasting(hours),
-            _ => intervention,
-        };
-        Ok(Treatment { intervention, context: context.to_owned() })
-    }
+/// The treatment that `text` means in the context that is ranked.
+fn wanted(trained_run: &TrainedRun, screen: &Screen, text: &str, context: &str) -> Result<Treatment, StudyError> {
+    let unreadable = |problem| PlanError::Explain { text: text.to_owned(), problem };
+    let asked = treatments_of(trained_run, screen, &[text.to_owned()], None).map_err(unreadable)?;
+    let intervention = asked.treatments.into_iter().next().expect("one text is one treatment").intervention;
+    let hours = || {
+        let mut measured = screen.treatments().into_keys().filter(|treatment| treatment.context == context);
+        measured.next().and_then(|treatment| treatment.intervention.hours())
+    };
+    let intervention = match (intervention.hours(), hours()) {
+        (None, Some(hours)) => intervention.lasting(hours),
+        _ => intervention,
+    };
+    Ok(Treatment { intervention, context: context.to_owned() })
+}
 
-    /// What the features do; of pixels there are none.
-    fn moves(&self, goal: &Goal, wanted: &Treatment, own_rows: &[usize]) -> Result<Moves, StudyError> {
-        let Self { config, prepared, other, trained_run, screen, device } = *self;
-        if screen.row_kind() != RowKind::Profile {
-            return Ok(Moves { unit: "pixels have none; see the scores of wells".to_owned(), ..Moves::default() });
-        }
-        let in_context = |query: &str| -> Result<Vec<f32>, StudyError> {
-            let mut rows = rows_of_target(screen, query).map_err(PlanError::from)?;
-            rows.retain(|&row| screen.unit(row).context == goal.context);
-            Ok(screen.features.mean_of(&rows))
-        };
-        let target = in_context(&config.rank.target)?;
-        let start = match config.rank.start.as_str() {
-            "" => control_states(screen).remove(&goal.context).unwrap_or_else(|| vec![0.0; target.len()]),
-            query => in_context(query)?,
-        };
-        let asked: Rows = [(wanted.clone(), own_rows.to_vec())].into();
-        let answerer = Answerer::new(config, prepared, other, trained_run, [&[], &[wanted]], device)?;
-        let said =
-            answerer.predictor(Fit::InUse, &asked, |predictor| Ok(predictor.predict(std::slice::from_ref(wanted))?))?;
-        if said.treatments.is_empty() {
-            let unit = format!("{} predicts the latent of it and not its features", config.rank.by);
-            return Ok(Moves { unit, ..Moves::default() });
-        }
-        let measured = (!own_rows.is_empty()).then(|| screen.features.mean_of(own_rows));
-        let names = screen.features.names();
-        let noise = Noise::of(screen);
-        Ok(Moves::of(names, &noise, &start, &target, said.profiles.row(0), measured.as_deref()))
+/// The candidate's own wells, each with its own score.
+fn wells(run: Run<'_>, screen: &Screen, goal: &Goal, rows: &[usize]) -> Vec<OwnWell> {
+    let mut wells = Vec::new();
+    let by_unit = screen.units.select(rows);
+    for (unit, of_unit) in by_unit.all().iter().zip(by_unit.rows()) {
+        let of_unit: Vec<usize> = of_unit.into_iter().map(|place| rows[place]).collect();
+        let latent = run.trained_run.trained.encode(&screen.features, &of_unit, run.device).mean();
+        wells.push(OwnWell {
+            plate: unit.plate.clone(),
+            well: unit.well,
+            replicate: unit.replicate.clone(),
+            score: goal.score(&latent).0,
+        });
     }
+    wells
+}
 
-    /// The candidate's own wells, each with its own score.
-    fn wells(&self, goal: &Goal, rows: &[usize]) -> Vec<OwnWell> {
-        let mut wells = Vec::new();
-        let by_unit = self.screen.units.select(rows);
-        for (unit, of_unit) in by_unit.all().iter().zip(by_unit.rows()) {
-            let of_unit: Vec<usize> = of_unit.into_iter().map(|place| rows[place]).collect();
-            let latent = self.trained_run.trained.encode(&self.screen.features, &of_unit, self.device).mean();
-            wells.push(OwnWell {
-                plate: unit.plate.clone(),
-                well: unit.well,
-                replicate: unit.replicate.clone(),
-                score: goal.score(&latent).0,
-            });
+/// Where the other methods rank it that the screen has.
+fn rivals(run: Run<'_>, other: Option<&Screen>, wanted: &Treatment) -> Result<Vec<Rival>, StudyError> {
+    let mut rivals = Vec::new();
+    for method in RIVALS.into_iter().filter(|method| *method != run.config.rank.by) {
+        if run.kind().refuse(Wanted::Ranking(&method, "`rank`")).is_err() {
+            continue;
         }
-        wells
+        let mut config = run.config.clone();
+        config.rank.by = method.clone();
+        let run = Run { config: &config, ..run };
+        let ranking = match run.trained().rank(other, String::new(), Also(Some(wanted))) {
+            Ok((ranking, _)) => ranking,
+            Err(StudyError::Plan(PlanError::By { .. })) => continue,
+            Err(error) => return Err(error),
+        };
+        let own = ranking.rows.iter().find(|row| row.intervention == wanted.intervention);
+        rivals.push(Rival { place: own.map(|row| (row.rank, ranking.rows.len(), row.score)), method });
     }
-
-    /// Where other methods rank it.
-    fn rivals(&self, wanted: &Treatment) -> Result<Vec<Rival>, StudyError> {
-        let Self { config, prepared, other, trained_run, device, .. } = *self;
-        let kind = prepared.screen.row_kind();
-        let mut rivals = Vec::new();
-        if kind == RowKind::FollowedCrop {
-            return Ok(rivals);
-        }
-        for method in RIVALS.into_iter().filter(|method| *method != config.rank.by) {
-            if refuse(kind, Wanted::Ranking(&method, "`rank`")).is_err() {
-                continue;
-            }
-            let mut config = config.clone();
-            config.rank.by = method.clone();
-            let ranked = rank_by(&config, prepared, other, trained_run, String::new(), Also(Some(wanted)), device);
-            let ranking = match ranked {
-                Ok((ranking, _)) => ranking,
-                Err(StudyError::Plan(PlanError::By { .. })) => continue,
-                Err(error) => return Err(error),
-            };
-            let own = ranking.rows.iter().find(|row| row.intervention == wanted.intervention);
-            rivals.push(Rival { place: own.map(|row| (row.rank, ranking.rows.len(), row.score)), method });
-        }
-        Ok(rivals)
-    }
+    Ok(rivals)
 }
 
 /// Measured treatments that share a perturbation with `wanted`, without itself.

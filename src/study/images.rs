@@ -83,11 +83,11 @@ pub fn load_image_screen(
     }));
     notes.extend(flat_field.iter().flat_map(|flat_field| flat_field.notes(&images.channels)));
     notes.push(format!("{} crops of {size} x {size} pixels", crops.len(), size = cache.size()));
-    Ok(Loaded { screen, mapping, inputs, card, joins: Vec::new(), notes })
+    Ok(Loaded { screen, mapping, inputs, card, joins: Vec::new(), follows_split: split.is_some(), notes })
 }
 
 /// Whether intensities are scaled by sites under treatment: there are no controls, and no frames from before the treatment.
-pub(super) fn is_scaled_by_treated(screen: &Screen) -> bool {
+fn is_scaled_by_treated(screen: &Screen) -> bool {
     let has_controls = screen.units.all().iter().any(|unit| unit.role == Role::NegativeControl);
     !has_controls && screen.reference() != Reference::FirstFrame
 }

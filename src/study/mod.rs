@@ -1,7 +1,6 @@
 //! Whole jobs over many rooms: from a configuration to a finished run folder.
 
 mod answers;
-mod ask;
 mod by_feature;
 mod compare;
 mod drawing;
@@ -9,6 +8,7 @@ mod error;
 mod event;
 mod explain;
 mod images;
+mod kind;
 mod open;
 mod outcomes;
 mod prepare;

@@ -5,6 +5,7 @@ mod show;
 use std::collections::BTreeMap;
 
 use super::error::StudyError;
+use super::kind::Run;
 use super::who::{Answerer, Fit};
 use crate::answer::{Prepared, TrainedRun};
 use crate::baseline::{Rows, control_states, measured};
@@ -74,6 +75,7 @@ impl Outcomes {
         treatments: &[Treatment],
         device: &burn::tensor::Device,
     ) -> Result<Self, StudyError> {
+        let run = Run { config, prepared, trained_run, device };
         let screen = other.unwrap_or(&prepared.screen);
         let parts = [Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
         let mut asked: Rows = treatments.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
@@ -87,7 +89,7 @@ impl Outcomes {
         let (known, unknown): (Vec<Treatment>, Vec<Treatment>) =
             names.into_iter().partition(|treatment| measured_rows.contains_key(treatment));
         let places = [&known, &unknown].map(|names| names.iter().collect::<Vec<_>>());
-        let answerer = Answerer::new(config, prepared, other, trained_run, [&places[0], &places[1]], device)?;
+        let answerer = Answerer::new(run, other, [&places[0], &places[1]])?;
         let said = |fit: Fit, names: &[Treatment]| match names {
             [] => Ok(Predictions::none(by.clone(), screen.features.names())),
             names => answerer.predictor(fit, &asked, |by| Ok(by.predict(names)?)),

@@ -14,7 +14,7 @@ use crate::load::{Loaded, Source, load, load_tracks};
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, SplitConfig, Vocabulary};
 use crate::run::KeptScreen;
-use crate::screen::{RowKind, Screen};
+use crate::screen::{Screen, ScreenKind};
 use crate::train::Stop;
 
 /// Reads the screen of a configuration.
@@ -59,7 +59,7 @@ fn load_source(
         return Ok(load_tracks(source, tracks.window)?);
     }
     let loaded = load(source).map_err(|error| StudyError::of_table(error, source))?;
-    if loaded.screen.row_kind() == RowKind::TrackWindow { Err(StudyError::NoTrackConfig) } else { Ok(loaded) }
+    if loaded.screen.kind() == ScreenKind::Tracks { Err(StudyError::NoTrackConfig) } else { Ok(loaded) }
 }
 
 /// Prepares a screen that was just loaded: splits first, then fits what is fitted on the training part, then pairs.
@@ -119,6 +119,6 @@ pub(super) fn prepare_split(
     // Pixels are scaled when they are loaded: their normalizer has no step, and leaves them in their files.
     let screen = normalizer.apply(screen)?;
     let pairs = PairSet::new(&screen, &split, &config.pair)?;
-    let vocabulary = Vocabulary::of(&screen, &pairs, descriptors.clone());
+    let vocabulary = Vocabulary::of(&pairs, descriptors.clone());
     Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors })
 }

@@ -7,7 +7,7 @@ mod tracks;
 use super::error::StudyError;
 use crate::load::image::{ImageSource, is_image_source, load_images};
 use crate::load::{Loaded, Source, describe_images, load};
-use crate::screen::{Reference, Role, RowKind, Screen};
+use crate::screen::{Reference, Role, Screen, ScreenKind};
 
 /// A key of the configuration that a user did not set, and why it has this value.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,7 @@ pub fn propose(source: &Source) -> Result<Proposal, StudyError> {
         return Ok(Proposal { choices: pixels::choices(&images)?, loaded: None });
     }
     let loaded = load(source).map_err(|error| StudyError::of_table(error, source))?;
-    if loaded.screen.row_kind() == RowKind::TrackWindow {
+    if loaded.screen.kind() == ScreenKind::Tracks {
         return Ok(Proposal { choices: tracks::choices(&loaded.screen), loaded: None });
     }
     refuse_untreated(&loaded.screen)?;
@@ -92,7 +92,7 @@ fn refuse_open_images(screen: &Screen, source: &Source) -> Result<(), StudyError
 pub fn nothing_to_learn(loaded: &Loaded) -> Option<StudyError> {
     let screen = &loaded.screen;
     let is_treated = screen.units.by_row().any(|unit| unit.role.is_treated());
-    if screen.row_kind() == RowKind::TrackWindow || !is_treated || screen.features.n_features() == 0 {
+    if screen.kind() == ScreenKind::Tracks || !is_treated || screen.features.n_features() == 0 {
         return None;
     }
     let has_descriptors = loaded.card.as_ref().is_some_and(|card| card.descriptors.is_some());

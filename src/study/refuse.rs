@@ -1,9 +1,9 @@
-//! What cannot be asked of a run, by what the rows of its screen are: one table for all commands.
+//! What cannot be asked of a run, by the kind of its screen: the same for all commands.
 
 use super::error::StudyError;
-use crate::plan::PlanError;
+use crate::embed::Level;
 use crate::predict::Method;
-use crate::screen::RowKind;
+use crate::screen::ScreenKind;
 
 /// What somebody wants of a run.
 #[derive(Debug, Clone, Copy)]
@@ -16,34 +16,46 @@ pub enum Wanted<'a> {
     ScoresOfOther,
     /// A table of predicted treatments.
     Predictions,
+    /// Latents at a level, aligned by controls or not.
+    Latents {
+        /// What a row is.
+        level: Level,
+        /// Whether they are whitened by controls and lab batches aligned.
+        tvn: bool,
+    },
     /// Objectives against each other.
     Comparison,
 }
 
-/// Refuses what a run on rows of `kind` does not have.
+/// Refuses what a run on a screen of `kind` does not have.
 ///
 /// # Errors
 /// A sentence that says what there is instead.
-pub fn refuse(kind: RowKind, wanted: Wanted) -> Result<(), StudyError> {
-    Err(match (kind, wanted) {
-        (RowKind::TrackWindow, Wanted::Ranking(_, what)) => StudyError::Tracks { what },
-        (RowKind::TrackWindow, Wanted::RankingOfOther) => StudyError::Tracks { what: "`rank`" },
-        (RowKind::TrackWindow, Wanted::ScoresOfOther) => StudyError::Tracks { what: "`evaluate` of another screen" },
-        (RowKind::TrackWindow, Wanted::Predictions) => StudyError::Tracks { what: "`predict`" },
-        (RowKind::FollowedCrop, Wanted::RankingOfOther) => StudyError::TimeLapse { what: "`rank` on another screen" },
-        (RowKind::FollowedCrop, Wanted::ScoresOfOther) => {
-            StudyError::TimeLapse { what: "`evaluate` of another screen" }
+pub fn refuse(kind: ScreenKind, wanted: Wanted<'_>) -> Result<(), StudyError> {
+    super::kind::of(kind).refuse(wanted)
+}
+
+/// Refuses latents of wells that have a state for each time.
+pub(super) fn refuse_latents_of_followed(level: Level, tvn: bool) -> Result<(), StudyError> {
+    match level {
+        Level::Well | Level::Site => Err(StudyError::Latents(
+            "a well or field of a time lapse has a state for each time; ask for `--level cell` or `--level intervention`",
+        )),
+        _ if tvn => Err(StudyError::Latents(
+            "--tvn whitens by the negative control wells, which a time lapse does not have; leave it out",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to align what is less than a well.
+pub(super) fn refuse_aligned_cells(level: Level, tvn: bool) -> Result<(), StudyError> {
+    match level {
+        Level::Cell | Level::Site if tvn => {
+            Err(StudyError::Latents("--tvn aligns wells; ask for `--level well` or `--level intervention`"))
         }
-        (RowKind::FollowedCrop, Wanted::Ranking(by, _)) if *by != Method::Model => {
-            PlanError::By { by: by.to_string(), known: "`lewm`, as the screen is a time lapse".to_owned() }.into()
-        }
-        (RowKind::Crop, Wanted::Ranking(by, _)) if ![Method::Model, Method::Measured].contains(by) => {
-            StudyError::RankImages { by: by.clone() }
-        }
-        (RowKind::Crop, Wanted::Comparison) => StudyError::Images { what: "`compare`" },
-        (RowKind::Crop, Wanted::ScoresOfOther) => StudyError::Images { what: "scoring a finished run on other files" },
-        _ => return Ok(()),
-    })
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -56,16 +68,16 @@ mod tests {
             |by| [Wanted::Ranking(by, "`rank`"), Wanted::RankingOfOther, Wanted::ScoresOfOther, Wanted::Predictions];
         let has = |kind, by| all(by).map(|wanted| refuse(kind, wanted).is_ok());
         let (model, simple, measured) = (&Method::Model, &Method::Interpolation, &Method::Measured);
-        assert_eq!(has(RowKind::Profile, simple), [true; 4]);
-        assert_eq!(has(RowKind::Crop, model), [true, true, false, true]);
-        assert_eq!(has(RowKind::Crop, measured), [true, true, false, true]);
-        assert_eq!(has(RowKind::Crop, simple), [false, true, false, true]);
-        assert_eq!(has(RowKind::FollowedCrop, model), [true, false, false, true]);
-        assert_eq!(has(RowKind::FollowedCrop, simple), [false, false, false, true]);
-        assert_eq!(has(RowKind::TrackWindow, model), [false; 4]);
+        assert_eq!(has(ScreenKind::Profiles, simple), [true; 4]);
+        assert_eq!(has(ScreenKind::Images, model), [true, true, false, true]);
+        assert_eq!(has(ScreenKind::Images, measured), [true, true, false, true]);
+        assert_eq!(has(ScreenKind::Images, simple), [false, true, false, true]);
+        assert_eq!(has(ScreenKind::TimeLapse, model), [true, false, false, true]);
+        assert_eq!(has(ScreenKind::TimeLapse, simple), [false, false, false, true]);
+        assert_eq!(has(ScreenKind::Tracks, model), [false; 4]);
         // Of images that are seen once, predictions are made in the latents of each model alone.
         let compares = |kind| refuse(kind, Wanted::Comparison).is_ok();
-        assert!(compares(RowKind::Profile) && compares(RowKind::FollowedCrop) && compares(RowKind::TrackWindow));
-        assert!(!compares(RowKind::Crop));
+        assert!(compares(ScreenKind::Profiles) && compares(ScreenKind::TimeLapse) && compares(ScreenKind::Tracks));
+        assert!(!compares(ScreenKind::Images));
     }
 }

@@ -5,21 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::tensor::Device;
 
 use super::answers::Scope;
-use super::ask::ask;
 use super::error::StudyError;
+use super::kind::{Run, Trained};
 use super::refuse::{Wanted, refuse};
 use super::who::{Answerer, Fit};
-use crate::answer::{Lapse, Prepared, SimpleMethods, TrainedRun, methods, prediction_table, starts_at_expected};
+use crate::answer::{Prepared, SimpleMethods, TrainedRun, methods, prediction_table, starts_at_expected};
 use crate::baseline::Rows;
 use crate::config::Config;
 use crate::embed::EmbeddingMap;
-use crate::evaluate::{Activity, Answers, Evaluation, Held, Intervals, orders, treatment_scores, verdict_sentence};
-use crate::pair::{Part, Strata};
-use crate::plan::{
-    ByModel, FoundCandidates, Goal, RankConfig, RankedIntervention, Ranker, Ranking, Trust, constrain, rank,
+use crate::evaluate::{
+    Activity, Answers, Evaluation, Held, Intervals, Predicted, orders, treatment_scores, verdict_sentence,
 };
+use crate::pair::{Part, Strata};
+use crate::plan::{FoundCandidates, Goal, RankConfig, Ranker, Ranking, Trust, constrain, rank};
 use crate::predict::{Abstains, Method, Model, ModelPredictions, Predictions, Starts};
-use crate::screen::{Kind, Lexicon, Perturbation, Read, RowKind, Screen, Treatment};
+use crate::screen::{Kind, Lexicon, Perturbation, Read, Screen, Treatment};
 use crate::table::Table;
 use crate::train::TrainedModel;
 
@@ -46,23 +46,21 @@ pub(super) struct Also<'a>(pub(super) Option<&'a Treatment>);
 /// # Errors
 /// When the target cannot be used or the screen does not have the method of `rank.by`.
 pub(super) fn rank_by(
-    config: &Config,
-    prepared: &Prepared,
+    run: Run<'_>,
     other: Option<&Screen>,
-    trained_run: &TrainedRun,
     verdict: String,
-    also: Also,
-    device: &Device,
+    also: Also<'_>,
 ) -> Result<(Ranking, Vec<Held>), StudyError> {
+    let Run { config, prepared, trained_run, device } = run;
     let trained = &trained_run.trained;
     let screen = other.unwrap_or(&prepared.screen);
-    let asked = Asked::of(config, trained, screen, also, device)?;
+    let asked = AskedRanking::of(config, trained, screen, also, device)?;
     let [calibration, test] = [Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
     let mut rows: Rows = asked.candidates.treatments.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
     rows.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
     let held_out: Vec<&Treatment> = calibration.keys().chain(test.keys()).collect();
     let candidates: Vec<&Treatment> = asked.candidates.treatments.iter().collect();
-    let answerer = Answerer::new(config, prepared, other, trained_run, [&held_out, &candidates], device)?;
+    let answerer = Answerer::new(run, other, [&held_out, &candidates])?;
     // What was judged says how far to trust a score; what ranks is fitted on everything that was measured.
     let mut intervals = match other {
         _ if config.rank.by == Method::Measured => Intervals::none(
@@ -96,40 +94,8 @@ fn refitted_in_words(in_use: &SimpleMethods, trained: &TrainedModel, by: &Method
     )
 }
 
-/// Ranks whole time lapses by the model: from the mean first frame to where each set leads by the last frame.
-///
-/// # Errors
-/// When the target cannot be used.
-pub(super) fn rank_lapse(
-    config: &Config,
-    lapse: &Lapse,
-    verdict: String,
-    also: Also,
-    device: &Device,
-) -> Result<(Ranking, Vec<Held>), StudyError> {
-    let (prepared, trained) = (lapse.prepared(), &lapse.trained_run().trained);
-    let ends = prepared.ends_of_tracks();
-    let screen = prepared.screen.select(&ends);
-    let asked = Asked::of(config, trained, &screen, also, device)?;
-    let starts = Starts::of(trained, &screen, device);
-    let model = ByModel { trained, starts: &starts, device };
-    let [calibration, test] = [Part::Calibration, Part::Test].map(|part| prepared.treatments_at(&screen, &ends, part));
-    let intervals = asked.intervals(&model, [&calibration, &test])?;
-    let fitted_on = trained.treatments.iter().cloned().collect();
-    let (mut ranking, held) = asked.ranking(&model, verdict, intervals, fitted_on)?;
-    let treatment =
-        |row: &RankedIntervention| Treatment { intervention: row.intervention.clone(), context: row.context.clone() };
-    let treatments: Vec<Treatment> = ranking.rows.iter().map(treatment).collect();
-    let (predicted, measured) = lapse.predicted_ratios(&treatments);
-    for ((row, treatment), predicted) in ranking.rows.iter_mut().zip(&treatments).zip(predicted) {
-        row.readout = Some(predicted);
-        row.measured_readout = measured.get(treatment).copied();
-    }
-    Ok((ranking, held))
-}
-
 /// What `[rank]` asks of a screen.
-struct Asked<'a> {
+pub(super) struct AskedRanking<'a> {
     config: &'a Config,
     trained: &'a TrainedModel,
     screen: &'a Screen,
@@ -138,8 +104,12 @@ struct Asked<'a> {
     device: &'a Device,
 }
 
-impl<'a> Asked<'a> {
-    fn of(
+impl<'a> AskedRanking<'a> {
+    /// Target, start and candidates of `screen`.
+    ///
+    /// # Errors
+    /// When the target cannot be used.
+    pub(super) fn of(
         config: &'a Config,
         trained: &'a TrainedModel,
         screen: &'a Screen,
@@ -156,7 +126,10 @@ impl<'a> Asked<'a> {
     }
 
     /// Intervals of the scores that `ranker` gives, from the calibration and the test treatments.
-    fn intervals(&self, ranker: &dyn Ranker, parts: [&Rows; 2]) -> Result<Intervals, StudyError> {
+    ///
+    /// # Errors
+    /// What predicting says.
+    pub(super) fn intervals(&self, ranker: &dyn Ranker, parts: [&Rows; 2]) -> Result<Intervals, StudyError> {
         let residuals = |rows: &Rows| self.goal.residuals(self.trained, self.screen, ranker, rows, self.device);
         let [calibration, test] = parts.map(residuals);
         let evaluate = &self.config.evaluate;
@@ -165,7 +138,10 @@ impl<'a> Asked<'a> {
     }
 
     /// The ranking, and whether its intervals held the test treatments.
-    fn ranking(
+    ///
+    /// # Errors
+    /// What predicting says.
+    pub(super) fn ranking(
         &self,
         ranker: &dyn Ranker,
         verdict: String,
@@ -193,41 +169,34 @@ pub fn rank_finished(
     evaluation: Option<&Evaluation>,
     device: &Device,
 ) -> Result<Ranking, StudyError> {
-    rank_finished_with(config, prepared, other, trained_run, evaluation, Also::default(), device)
+    let run = Run { config, prepared, trained_run, device };
+    rank_finished_with(run, &*run.trained(), other, evaluation, Also::default())
 }
 
-/// The same, with a candidate more.
+/// The same, with a candidate more; `trained` is what `run` is asked.
 ///
 /// # Errors
 /// As [`rank_finished`].
 pub(super) fn rank_finished_with(
-    config: &Config,
-    prepared: &Prepared,
+    run: Run<'_>,
+    trained: &dyn Trained,
     other: Option<&Screen>,
-    trained_run: &TrainedRun,
     evaluation: Option<&Evaluation>,
-    also: Also,
-    device: &Device,
+    also: Also<'_>,
 ) -> Result<Ranking, StudyError> {
-    let kind = prepared.screen.row_kind();
+    let config = run.config;
     if other.is_some() {
-        refuse(kind, Wanted::RankingOfOther)?;
+        run.kind().refuse(Wanted::RankingOfOther)?;
     }
-    refuse(kind, Wanted::Ranking(&config.rank.by, "`rank`"))?;
+    run.kind().refuse(Wanted::Ranking(&config.rank.by, "`rank`"))?;
     let verdict = match evaluation {
         Some(evaluation) => heading(config, evaluation),
         None => {
-            let asked = ask(config, prepared, trained_run, None, Scope::Predictions, device, &|_| {})?;
+            let asked = trained.ask(None, Scope::Predictions, &|_| {})?;
             heading(config, &asked.unwrap_or_default().evaluation(config)?)
         }
     };
-    let (ranking, _) = match kind {
-        RowKind::FollowedCrop => {
-            rank_lapse(config, &Lapse::new(prepared, trained_run, device)?, verdict, also, device)?
-        }
-        _ => rank_by(config, prepared, other, trained_run, verdict, also, device)?,
-    };
-    Ok(ranking)
+    Ok(trained.rank(other, verdict, also)?.0)
 }
 
 /// What does anything at all, by the normalized profiles of a finished run's screen.
@@ -235,11 +204,7 @@ pub(super) fn rank_finished_with(
 /// # Errors
 /// Where rows are not profiles, or the retrieval of replicates cannot be scored.
 pub fn activity(screen: &Screen) -> Result<Activity, StudyError> {
-    match screen.row_kind() {
-        RowKind::Profile => Ok(Activity::of(screen)?),
-        RowKind::TrackWindow => Err(StudyError::Tracks { what: "`rank`" }),
-        RowKind::Crop | RowKind::FollowedCrop => Err(StudyError::NoTarget),
-    }
+    super::kind::of(screen.kind()).activity(screen)
 }
 
 /// Scores a finished run on its test part, or on the treatments of `other` that played no part in training, validation or calibration.
@@ -254,10 +219,11 @@ pub fn evaluate_finished(
     device: &Device,
 ) -> Result<Evaluation, StudyError> {
     let Some(screen) = other else {
-        let asked = ask(config, prepared, trained_run, None, Scope::All, device, &|_| {})?;
+        let run = Run { config, prepared, trained_run, device };
+        let asked = run.trained().ask(None, Scope::All, &|_| {})?;
         return Ok(asked.unwrap_or_default().evaluation(config)?);
     };
-    refuse(prepared.screen.row_kind(), Wanted::ScoresOfOther)?;
+    refuse(prepared.screen.kind(), Wanted::ScoresOfOther)?;
     let joint = prepared.joined_with(screen);
     let offset = prepared.screen.n_observations();
     let mut unseen = screen.treatments();
@@ -276,7 +242,7 @@ pub fn evaluate_finished(
     let found = methods(config, &joint, trained_run.model(&starts, device), &unseen)?;
     let treatments = treatment_scores(&config.evaluate, &joint.screen, &joint.split, found.all(), &unseen)?;
     let orders = orders(&config.evaluate, &joint.screen, &joint.split, found.all(), &unseen)?;
-    let answers = Answers { treatments, orders, ..Answers::default() };
+    let answers = Answers { predicted: Predicted::Treatments(treatments), orders, ..Answers::default() };
     Ok(Evaluation::of(&config.evaluate, config.split.by, &answers)?)
 }
 
@@ -352,7 +318,7 @@ pub fn predict_table(
 ) -> Result<(Table, Vec<(Treatment, Abstains)>), StudyError> {
     let starts = Starts::of(&trained_run.trained, screen, device);
     let model = trained_run.model(&starts, device);
-    let ModelPredictions { latents, profiles } = match starts_at_expected(config, prepared) {
+    let ModelPredictions { latents, profiles } = match starts_at_expected(config) {
         true => {
             let simple = SimpleMethods::of(config, prepared);
             let asked = treatments.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();

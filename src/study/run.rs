@@ -7,17 +7,16 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use super::answers::{self, Scope};
-use super::ask::ask;
 use super::error::StudyError;
 use super::event::Event;
+use super::kind::{self, Run};
 use super::open::fold_name;
 use super::prepare::{load_screen_until, prepare};
-use super::refuse::{Wanted, refuse};
-use super::reopen::Also;
-use super::{drawing, reopen};
+use super::refuse::Wanted;
+use super::reopen::{Also, heading};
 use crate::answer::{Prepared, TrainedRun, expected};
 use crate::baseline::measured;
-use crate::config::{Config, ScreenKind};
+use crate::config::Config;
 use crate::embed::{EmbeddingMap, Embeddings, Level, embed};
 use crate::evaluate::{Answers, EmbeddingScore, Evaluation};
 use crate::load::{InputFile, InputHash, Loaded};
@@ -27,8 +26,8 @@ use crate::plan::{PlanError, Ranking, rows_of_target};
 use crate::predict::{Decoder, gain};
 use crate::qc::{design_findings, quality};
 use crate::report::Report;
-use crate::run::{Artifact, Opened, RunDir, RunError, keep};
-use crate::screen::{RowKind, Screen};
+use crate::run::{Artifact, Opened, RunDir, RunError};
+use crate::screen::Screen;
 use crate::table::{counted, write_atomically, write_json};
 use crate::train::{Health, Members, Progress, Recipe, Stop, TrainingLog, checkpoint_steps, train_ensemble};
 
@@ -115,10 +114,7 @@ fn judge_plates(screen: &Screen, seed: u64, folder: &Path) -> Result<(), StudyEr
     }
     let quality = quality(screen, seed);
     // The units of a time lapse are measured more than once, and are no replicates of each other.
-    let mut findings = match screen.row_kind() {
-        RowKind::Profile | RowKind::Crop => design_findings(screen),
-        RowKind::FollowedCrop | RowKind::TrackWindow => Vec::new(),
-    };
+    let mut findings = if screen.design.is_followed() { Vec::new() } else { design_findings(screen) };
     findings.extend(quality.findings());
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     quality.well_table(screen).write(&wells)?;
@@ -127,14 +123,11 @@ fn judge_plates(screen: &Screen, seed: u64, folder: &Path) -> Result<(), StudyEr
 
 /// Refuses what cannot be done with the screen, so that it does not surface after training.
 fn refuse_early(config: &Config, screen: &Screen) -> Result<(), StudyError> {
+    let kind = kind::of(screen.kind());
     if !config.rank.target.is_empty() {
-        refuse(screen.row_kind(), Wanted::Ranking(&config.rank.by, "`rank.target`"))?;
+        kind.refuse(Wanted::Ranking(&config.rank.by, "`rank.target`"))?;
     }
-    let label = &config.evaluate.label;
-    if screen.row_kind() == RowKind::Crop && !label.is_empty() && screen.label(label).is_none() {
-        let (screen, label) = (screen.name.clone(), label.clone());
-        return Err(crate::evaluate::EvaluateError::MissingLabel { screen, label }.into());
-    }
+    kind.check(config, screen)?;
     for query in [&config.rank.target, &config.rank.start].into_iter().filter(|query| !query.is_empty()) {
         rows_of_target(screen, query).map_err(PlanError::from)?;
     }
@@ -185,7 +178,7 @@ fn one_fold(
         manifest.notes.push(prepared.normalizer.statistics().to_owned());
     })?;
     let folder = dir.path().to_owned();
-    keep(&loaded.screen, &prepared.descriptors, &folder)?;
+    kind::of(loaded.screen.kind()).keep(&loaded.screen, &prepared.descriptors, &folder)?;
     keep_card(loaded, &folder)?;
     let trained_run = match TrainedRun::read(&folder, config.train.members, job.device) {
         Ok(trained_run) => trained_run,
@@ -228,7 +221,7 @@ fn open(config: &Config, loaded: &Loaded, folder: &Path, job: Job<'_>) -> Result
             inputs.push(InputHash { name: format!("train.from/{}", hash.name), ..hash });
         }
     }
-    let resolved = config.to_toml(ScreenKind::of(&loaded.screen));
+    let resolved = config.to_toml(loaded.screen.kind());
     let (dir, was_finished) = match RunDir::open(folder, &resolved, &inputs)? {
         Opened::New(dir) | Opened::Resume(dir) => (dir, false),
         Opened::Finished(dir) => (dir, true),
@@ -264,7 +257,7 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
         job.tell(Event::Training(progress));
     };
     let keeps_apart = config.train.objective.keeps_apart();
-    if config.model.has_linear_part() && !keeps_apart && prepared.screen.row_kind() == RowKind::Profile {
+    if config.model.has_linear_part() && !keeps_apart {
         let words = "the latent has no linear part: nothing in this objective keeps the network from taking it away";
         job.tell(Event::Note(words.to_owned()));
     }
@@ -327,26 +320,21 @@ fn results(
     job.go_on("embeddings")?;
     dir.start_step("embed")?;
     job.tell(Event::Step("writing embeddings".into()));
-    let rows = write_embeddings(prepared, trained_run, &folder, job.device)?;
+    let run = Run { config, prepared, trained_run, device: job.device };
+    let rows = write_embeddings(run, &folder)?;
     job.go_on("scores")?;
     dir.start_step("evaluate")?;
-    let mut asked =
-        ask(config, prepared, trained_run, Some(&rows), Scope::All, job.device, job.tell)?.unwrap_or_default();
+    let trained = run.trained();
+    let mut asked = trained.ask(Some(&rows), Scope::All, job.tell)?.unwrap_or_default();
     answers::write(&asked.answers, asked.methods.as_ref(), config.evaluate.part, &folder)?;
-    if let Some(lapse) = &asked.lapse {
-        drawing::draw(config, lapse, &folder)?;
-    }
+    trained.draw(&folder)?;
     let mut evaluation = asked.evaluation(config)?;
     write_evaluation(&evaluation, &folder)?;
     if !config.rank.target.is_empty() {
         job.go_on("the ranking")?;
         dir.start_step("rank")?;
         job.tell(Event::Step(format!("ranking toward {}", config.rank.target)));
-        let verdict = reopen::heading(config, &evaluation);
-        let (ranking, held) = match &asked.lapse {
-            Some(lapse) => reopen::rank_lapse(config, lapse, verdict, Also::default(), job.device)?,
-            None => reopen::rank_by(config, prepared, None, trained_run, verdict, Also::default(), job.device)?,
-        };
+        let (ranking, held) = trained.rank(None, heading(config, &evaluation), Also::default())?;
         ranking.write(&Artifact::Ranking.path_in(&folder))?;
         ranking.write(&Artifact::RankingCsv.path_in(&folder))?;
         if !held.is_empty() {
@@ -359,25 +347,19 @@ fn results(
 }
 
 /// Writes the embedding of every row, of wells where rows are crops, and of interventions; gives back the latents of the rows.
-fn write_embeddings(
-    prepared: &Prepared,
-    trained_run: &TrainedRun,
-    folder: &Path,
-    device: &Device,
-) -> Result<Embeddings, StudyError> {
-    let kind = prepared.screen.row_kind();
-    let rows = embed(&trained_run.trained, &prepared.screen, Level::of_rows(kind), device);
+fn write_embeddings(run: Run<'_>, folder: &Path) -> Result<Embeddings, StudyError> {
+    let Run { prepared, trained_run, device, .. } = run;
+    let rows = embed(&trained_run.trained, &prepared.screen, Level::of_rows(prepared.screen.kind()), device);
     let map = embedding_map(prepared, &rows, trained_run.trained.config.latent)?;
     write_json(&Artifact::EmbeddingMap.path_in(folder), &map)?;
     let embedded = map.of(&rows)?;
     embedded.write(&Artifact::Embeddings.path_in(folder))?;
-    if kind == RowKind::Crop {
-        let wells = embedded.by_well();
+    let wells = run.kind().wells(&embedded);
+    if let Some(wells) = &wells {
         wells.write(&Artifact::WellEmbeddings.path_in(folder))?;
-        wells.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(folder))?;
-    } else {
-        embedded.by_intervention().write(&Artifact::InterventionEmbeddings.path_in(folder))?;
     }
+    let interventions = wells.as_ref().unwrap_or(&embedded).by_intervention();
+    interventions.write(&Artifact::InterventionEmbeddings.path_in(folder))?;
     Ok(rows)
 }
 
@@ -386,20 +368,16 @@ const MOST_FITTED: usize = 4000;
 
 /// The embedding of a run from the latents of its rows.
 fn embedding_map(prepared: &Prepared, rows: &Embeddings, most: usize) -> Result<EmbeddingMap, StudyError> {
-    Ok(match prepared.screen.row_kind() {
-        RowKind::Profile | RowKind::Crop => {
-            let groups = prepared.screen.wells();
-            let is_training = |well: &usize| prepared.split.part(groups[*well][0]) == Part::Train;
-            let training: Vec<usize> = (0..groups.len()).filter(is_training).collect();
-            EmbeddingMap::fit(&rows.by_well(), &training, most, true)?
-        }
-        RowKind::FollowedCrop | RowKind::TrackWindow => {
-            let training = prepared.split.rows(Part::Train);
-            let fitted: Vec<usize> =
-                training.iter().copied().step_by(training.len().div_ceil(MOST_FITTED).max(1)).collect();
-            EmbeddingMap::fit(rows, &fitted, most, false)?
-        }
-    })
+    if prepared.screen.design.is_followed() {
+        let training = prepared.split.rows(Part::Train);
+        let fitted: Vec<usize> =
+            training.iter().copied().step_by(training.len().div_ceil(MOST_FITTED).max(1)).collect();
+        return Ok(EmbeddingMap::fit(rows, &fitted, most, false)?);
+    }
+    let groups = prepared.screen.wells();
+    let is_training = |well: &usize| prepared.split.part(groups[*well][0]) == Part::Train;
+    let training: Vec<usize> = (0..groups.len()).filter(is_training).collect();
+    Ok(EmbeddingMap::fit(&rows.by_well(), &training, most, true)?)
 }
 
 /// Every fold of the split in a folder of its own: the answers of all of them.
@@ -420,9 +398,7 @@ fn all_folds(config: &Config, loaded: &Loaded, dir: &mut RunDir, job: Job<'_>) -
         let mut of_fold = config.clone();
         of_fold.evaluate.all_folds = false;
         of_fold.split.fold = fold;
-        // Where parts of plates are held out, or there are no controls, the intensities of images are scaled by what is left.
-        let is_scaled_anew = config.split.by.is_within_plates() || super::images::is_scaled_by_treated(&loaded.screen);
-        let own = match config.images.is_some() && is_scaled_anew {
+        let own = match loaded.follows_split {
             true => Some(load_screen_until(&of_fold, job.stop, job.tell)?),
             false => None,
         };

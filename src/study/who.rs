@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::error::StudyError;
-use crate::answer::{Combination, CombinedSimple, Prepared, SimpleMethods, TrainedRun, starts_at_expected};
+use super::kind::Run;
+use crate::answer::{Combination, CombinedSimple, SimpleMethods, TrainedRun, starts_at_expected};
 use crate::baseline::{self, Rows};
-use crate::config::Config;
 use crate::pair::{Evidence, Measured};
 use crate::plan::{ByCombined, ByMeasured, ByModel, ByProfiles, Ranker};
 use crate::predict::{Abstains, Method, Model, PredictError, Predictions, Predictor, Starts};
@@ -44,13 +44,11 @@ impl<'a> Answerer<'a> {
     /// # Errors
     /// What predicting or a fit says.
     pub(super) fn new(
-        config: &'a Config,
-        prepared: &'a Prepared,
+        run: Run<'a>,
         other: Option<&'a Screen>,
-        trained_run: &'a TrainedRun,
         [asked_of_judged, asked_in_use]: [&[&Treatment]; 2],
-        device: &'a Device,
     ) -> Result<Self, StudyError> {
+        let Run { config, prepared, trained_run, device } = run;
         let (by, trained) = (&config.rank.by, &trained_run.trained);
         let screen = other.unwrap_or(&prepared.screen);
         let judged = SimpleMethods::of(config, prepared);
@@ -69,7 +67,7 @@ impl<'a> Answerer<'a> {
                 let own_starts = Starts::of(trained, &prepared.screen, device);
                 judged.combination(&trained_run.model(&own_starts, device), &places())?
             }
-            Method::Model if starts_at_expected(config, prepared) => judged.closed_forms(&places())?,
+            Method::Model if starts_at_expected(config) => judged.closed_forms(&places())?,
             _ => Combination::default(),
         };
         let starts = Starts::of(trained, screen, device);

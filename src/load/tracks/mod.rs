@@ -150,7 +150,7 @@ pub(super) fn load_tracks_with(source: &Source, card: Card, window: usize) -> Re
         screen = screen.select(&rows);
         screen.dropped.push(excluded);
     }
-    Ok(Loaded { screen, mapping, inputs, card: Some(card), joins: Vec::new(), notes })
+    Ok(Loaded { screen, mapping, inputs, card: Some(card), joins: Vec::new(), follows_split: false, notes })
 }
 
 /// The keys that a sheet lists.

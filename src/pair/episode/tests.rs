@@ -68,7 +68,7 @@ fn a_roll_out_stays_on_its_track_without_gaps_and_sees_the_pulse_where_it_was() 
     let pairs = PairSet::new(&screen, &split, &steps(4)).unwrap();
     assert_eq!(pairs.treatments.len(), 2, "one dose of three is tested");
     assert_eq!(pairs.present.len(), 3, "nothing, or one of two doses");
-    let vocabulary = Vocabulary::of(&screen, &pairs, BTreeMap::new());
+    let vocabulary = Vocabulary::of(&pairs, BTreeMap::new());
     let config = steps(4);
     let sampler = Sampler::new(&screen, &pairs, &vocabulary, &config, None, false, 0.0);
     let tracks = screen.design.tracks();
@@ -196,7 +196,7 @@ fn steps_stay_on_their_object_and_last_as_long_as_frames_are_apart() {
     let pairs = PairSet::new(&screen, &split_of_followed(&screen, 0), &PairConfig::default()).unwrap();
     assert_eq!(pairs.treatments.len(), 4, "two doses in training, for ten and for twenty minutes");
     assert_eq!(pairs.n_episodes(), 4 * 3, "four objects, three steps each");
-    let vocabulary = Vocabulary::of(&screen, &pairs, BTreeMap::new());
+    let vocabulary = Vocabulary::of(&pairs, BTreeMap::new());
     let config = PairConfig { batch: 8, ..PairConfig::default() };
     let sampler = Sampler::new(&screen, &pairs, &vocabulary, &config, None, false, 0.0);
     for seed in 0..20 {

@@ -8,9 +8,10 @@ use super::Draw;
 use crate::answer::Prepared;
 use crate::config::Config;
 use crate::load::Loaded;
-use crate::pair::{Part, Split};
-use crate::screen::{RowKind, Screen};
+use crate::pair::Split;
+use crate::screen::Screen;
 use crate::study::error::StudyError;
+use crate::study::kind;
 use crate::study::prepare::{descriptors_of, prepare_split};
 use crate::study::split::split_of;
 use crate::train::{Purpose, stream};
@@ -30,14 +31,7 @@ pub(super) fn prepare(config: &Config, loaded: &Loaded, draw: Draw) -> Result<Pr
 /// The rows that stay: everything held out, controls, and `percent` of the treatments of training, or of its wells where
 /// rows are crops or windows of tracks; at least one. A smaller share of a seed is part of a larger one.
 fn kept_rows(screen: &Screen, split: &Split, Draw { percent, seed }: Draw) -> Vec<usize> {
-    let is_drawn = |rows: &[usize]| {
-        rows.iter().all(|&row| split.part(row) == Part::Train)
-            && rows.iter().any(|&row| screen.unit(row).role.is_treated())
-    };
-    let mut units: Vec<Vec<usize>> = match screen.row_kind() {
-        RowKind::Profile => split.treatments(screen, Part::Train).into_values().collect(),
-        _ => screen.wells().into_iter().filter(|rows| is_drawn(rows)).collect(),
-    };
+    let mut units = kind::of(screen.kind()).parts_of_training(screen, split);
     units.shuffle(&mut stream(seed, 0, Purpose::Share, 0));
     let n_kept = (units.len() * percent).div_ceil(100).max(1);
     let left_out: BTreeSet<usize> = units.iter().skip(n_kept).flatten().copied().collect();
@@ -47,6 +41,7 @@ fn kept_rows(screen: &Screen, split: &Split, Draw { percent, seed }: Draw) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pair::Part;
     use crate::study::load_screen;
 
     #[test]

@@ -1,0 +1,176 @@
+//! What the steps of a job are for each kind of screen, where they differ: [`of`] is the one place of this room that asks
+//! for the kind.
+//!
+//! [`Kind`] is asked before anything is trained, [`Trained`] afterwards. Steps that are the same for all kinds stand in the
+//! files of the jobs.
+
+mod images;
+mod profiles;
+mod time_lapse;
+mod tracks;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+
+use self::images::Images;
+use self::profiles::Profiles;
+use self::time_lapse::TimeLapse;
+use self::tracks::Tracks;
+use super::answers::Scope;
+use super::by_feature::{AskedFeature, FeatureValue};
+use super::error::StudyError;
+use super::event::Event;
+use super::explain::AskedMoves;
+use super::refuse::Wanted;
+use super::reopen::Also;
+use crate::answer::{Asked, Prepared, TrainedRun};
+use crate::config::Config;
+use crate::embed::Embeddings;
+use crate::evaluate::{Activity, Held, Judged, Judgment};
+use crate::pair::{Part, Split};
+use crate::plan::{FeatureRanking, Moves, Ranking};
+use crate::screen::{Screen, ScreenKind};
+
+/// The steps for screens of `kind`.
+pub(super) fn of(kind: ScreenKind) -> &'static dyn Kind {
+    match kind {
+        ScreenKind::Profiles => &Profiles { are_relative: false },
+        ScreenKind::RelativeProfiles => &Profiles { are_relative: true },
+        ScreenKind::Images => &Images,
+        ScreenKind::TimeLapse => &TimeLapse,
+        ScreenKind::Tracks => &Tracks,
+    }
+}
+
+/// What simple methods say of held-out units, fitted on so many percent of the training data, drawn by a seed.
+pub(super) type JudgeSimple = fn(&Config, &Prepared, usize, u64) -> Result<Vec<Judgment>, StudyError>;
+
+/// The steps that come before training, or do without a model.
+pub(super) trait Kind: Sync {
+    /// Refuses what a run on such a screen does not have.
+    ///
+    /// # Errors
+    /// A sentence that says what there is instead.
+    fn refuse(&self, wanted: Wanted<'_>) -> Result<(), StudyError>;
+
+    /// Refuses settings that such a screen cannot serve.
+    ///
+    /// # Errors
+    /// What is missing of the screen.
+    fn check(&self, _config: &Config, _screen: &Screen) -> Result<(), StudyError> {
+        Ok(())
+    }
+
+    /// Keeps the screen in the run folder where it is small: images and tracks stay where they lie.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    fn keep(
+        &self,
+        _screen: &Screen,
+        _descriptors: &BTreeMap<String, Vec<f32>>,
+        _folder: &Path,
+    ) -> Result<(), StudyError> {
+        Ok(())
+    }
+
+    /// Latents of wells from those of `rows`, where a well is a bag of them.
+    fn wells(&self, _rows: &Embeddings) -> Option<Embeddings> {
+        None
+    }
+
+    /// What does anything at all, by the normalized values of a finished run's screen.
+    ///
+    /// # Errors
+    /// Where there is nothing to tell it by.
+    fn activity(&self, screen: &Screen) -> Result<Activity, StudyError>;
+
+    /// Rows of treated training data that a share of it takes or leaves together: those of a well.
+    fn parts_of_training(&self, screen: &Screen, split: &Split) -> Vec<Vec<usize>> {
+        let is_of_training = |rows: &Vec<usize>| {
+            rows.iter().all(|&row| split.part(row) == Part::Train)
+                && rows.iter().any(|&row| screen.unit(row).role.is_treated())
+        };
+        screen.wells().into_iter().filter(is_of_training).collect()
+    }
+
+    /// How simple methods are judged in a comparison; `None` where there are none.
+    fn judge_simple(&self) -> Option<JudgeSimple> {
+        None
+    }
+
+    /// The same screen with a trained run.
+    fn trained<'a>(&self, run: Run<'a>) -> Box<dyn Trained + 'a>;
+}
+
+/// A trained run with the screen that it was trained on, and the settings by which it is asked.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'a> {
+    pub(super) config: &'a Config,
+    pub(super) prepared: &'a Prepared,
+    pub(super) trained_run: &'a TrainedRun,
+    pub(super) device: &'a Device,
+}
+
+impl<'a> Run<'a> {
+    /// The steps for its kind of screen.
+    pub(super) fn kind(&self) -> &'static dyn Kind {
+        of(self.prepared.screen.kind())
+    }
+
+    /// What it is asked.
+    pub(super) fn trained(self) -> Box<dyn Trained + 'a> {
+        self.kind().trained(self)
+    }
+}
+
+/// What a trained run is asked.
+pub(super) trait Trained {
+    /// Asks of held-out units what there is to ask; `None` where nothing is held out. `rows` are the latents of the rows,
+    /// where they are there already.
+    ///
+    /// # Errors
+    /// What predicting or scoring says.
+    fn ask(&self, rows: Option<&Embeddings>, scope: Scope, tell: &dyn Fn(Event)) -> Result<Option<Asked>, StudyError>;
+
+    /// Draws what was predicted into the run folder, where it can be seen.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    fn draw(&self, _folder: &Path) -> Result<(), StudyError> {
+        Ok(())
+    }
+
+    /// The observations that are ranked: those of `other`, or of the run's own screen.
+    fn ranked<'s>(&'s self, other: Option<&'s Screen>) -> Cow<'s, Screen>;
+
+    /// Ranks by what the configuration says, toward its target.
+    ///
+    /// # Errors
+    /// When the target cannot be used or the screen does not have the method of `rank.by`.
+    fn rank(&self, other: Option<&Screen>, verdict: String, also: Also<'_>)
+    -> Result<(Ranking, Vec<Held>), StudyError>;
+
+    /// A feature of candidates; head and abstentions go into `ranking`.
+    ///
+    /// # Errors
+    /// When the screen does not have the feature or the method.
+    fn feature(&self, asked: &AskedFeature<'_>, ranking: &mut FeatureRanking) -> Result<Vec<FeatureValue>, StudyError>;
+
+    /// What the features of a candidate do on the way to the target.
+    ///
+    /// # Errors
+    /// What predicting says.
+    fn moves(&self, _asked: &AskedMoves<'_>) -> Result<Moves, StudyError> {
+        Ok(Moves { unit: "pixels have none; see the scores of wells".to_owned(), ..Moves::default() })
+    }
+
+    /// What it says of validation and of test units, judged in the space of the measurements.
+    ///
+    /// # Errors
+    /// What predicting or scoring says.
+    fn judged(&self) -> Result<[Vec<Judged>; 2], StudyError>;
+}

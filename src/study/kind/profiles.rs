@@ -1,0 +1,232 @@
+//! Tables of profiles: treatments are predicted, by the model and by simple methods, and compared in their features.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{JudgeSimple, Kind, Run, Trained};
+use crate::answer::{Asked, methods};
+use crate::baseline::{Rows, control_states, measured};
+use crate::embed::{Embeddings, Level, embed};
+use crate::evaluate::{
+    Activity, Answers, Held, Intervals, Judged, Predicted, embedding_scores, orders, treatment_scores,
+};
+use crate::normalize::RawUnits;
+use crate::pair::{Part, Split, Strata, without_replicates};
+use crate::plan::{FeatureRanking, Moves, Noise, PlanError, Ranking, rows_of_target, why_abstained};
+use crate::predict::{Method, Predictions, Predictor, Starts};
+use crate::run::keep;
+use crate::screen::{Screen, Treatment};
+use crate::study::answers::Scope;
+use crate::study::by_feature::{AskedFeature, FeatureValue, agreement, residuals_of};
+use crate::study::compare::judge::{PARTS, judged, simple_methods};
+use crate::study::error::StudyError;
+use crate::study::event::Event;
+use crate::study::explain::AskedMoves;
+use crate::study::refuse::{Wanted, refuse_aligned_cells};
+use crate::study::reopen::{Also, rank_by};
+use crate::study::who::{Answerer, Fit};
+use crate::table::counted;
+use crate::train::TrainedModel;
+
+pub(super) struct Profiles {
+    /// Whether values are differences from control already.
+    pub(super) are_relative: bool,
+}
+
+impl Kind for Profiles {
+    /// All can be asked but latents that there are none of.
+    fn refuse(&self, wanted: Wanted<'_>) -> Result<(), StudyError> {
+        let Wanted::Latents { level, tvn } = wanted else { return Ok(()) };
+        if matches!(level, Level::Cell | Level::Site) {
+            return Err(StudyError::Latents(
+                "this run has one observation for each well; ask for `well` or `intervention`",
+            ));
+        }
+        if tvn && self.are_relative {
+            return Err(StudyError::Latents(
+                "--tvn whitens by the negative control wells, which values relative to control do not have; leave it out",
+            ));
+        }
+        refuse_aligned_cells(level, tvn)
+    }
+
+    fn keep(&self, screen: &Screen, descriptors: &BTreeMap<String, Vec<f32>>, folder: &Path) -> Result<(), StudyError> {
+        Ok(keep(screen, descriptors, folder)?)
+    }
+
+    fn activity(&self, screen: &Screen) -> Result<Activity, StudyError> {
+        Ok(Activity::of(screen)?)
+    }
+
+    /// Those of a treatment.
+    fn parts_of_training(&self, screen: &Screen, split: &Split) -> Vec<Vec<usize>> {
+        split.treatments(screen, Part::Train).into_values().collect()
+    }
+
+    fn judge_simple(&self) -> Option<JudgeSimple> {
+        Some(simple_methods)
+    }
+
+    fn trained<'a>(&self, run: Run<'a>) -> Box<dyn Trained + 'a> {
+        Box::new(TrainedProfiles(run))
+    }
+}
+
+struct TrainedProfiles<'a>(Run<'a>);
+
+impl Trained for TrainedProfiles<'_> {
+    fn ask(&self, _rows: Option<&Embeddings>, scope: Scope, tell: &dyn Fn(Event)) -> Result<Option<Asked>, StudyError> {
+        let Run { config, prepared, trained_run, device } = self.0;
+        let test = prepared.treatments(config.evaluate.part);
+        if test.is_empty() {
+            return Ok(None);
+        }
+        tell(Event::Step(format!("scoring {}", counted(test.len(), "held-out treatment"))));
+        let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
+        let found = methods(config, prepared, trained_run.model(&starts, device), &test)?;
+        found.weights.iter().for_each(|weights| tell(Event::Note(weights.clone())));
+        let (settings, screen, split) = (&config.evaluate, &prepared.screen, &prepared.split);
+        let treatments = treatment_scores(settings, screen, split, found.all(), &test)?;
+        let orders = orders(settings, screen, split, found.all(), &test)?;
+        let embeddings = match scope {
+            Scope::All => {
+                let trained = &trained_run.trained;
+                let latents = |trained: &TrainedModel| embed(trained, screen, Level::Well, device).latents;
+                let untrained = latents(&trained.untrained(config.train.seed, device));
+                embedding_scores(settings, screen, split, latents(trained), untrained, trained.config.latent)?
+            }
+            Scope::Predictions => Vec::new(),
+        };
+        let predicted = Predicted::Treatments(treatments);
+        let notes = without_replicates(screen).into_iter().collect();
+        let answers = Answers { predicted, orders, embeddings, notes, ..Answers::default() };
+        Ok(Some(Asked { answers, methods: Some(found) }))
+    }
+
+    fn ranked<'s>(&'s self, other: Option<&'s Screen>) -> Cow<'s, Screen> {
+        Cow::Borrowed(other.unwrap_or(&self.0.prepared.screen))
+    }
+
+    fn rank(
+        &self,
+        other: Option<&Screen>,
+        verdict: String,
+        also: Also<'_>,
+    ) -> Result<(Ranking, Vec<Held>), StudyError> {
+        rank_by(self.0, other, verdict, also)
+    }
+
+    fn feature(&self, asked: &AskedFeature<'_>, ranking: &mut FeatureRanking) -> Result<Vec<FeatureValue>, StudyError> {
+        let Run { config, prepared, trained_run, .. } = self.0;
+        let AskedFeature { feature, other, screen, candidates } = *asked;
+        let Some(place) = screen.features.names().iter().position(|name| name == feature) else {
+            return Err(PlanError::feature(feature, screen.features.names()).into());
+        };
+        let units = trained_run.normalizer.raw_units(screen)?;
+        if units.is_none() {
+            ranking.unit = "normalized, since sphering mixes the features";
+        }
+        let raw = |context: &str, value: f64| in_files(units.as_ref(), context, place, value);
+        let is_own = other.is_none();
+        let [calibration, test] = [Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
+        let mut rows: Rows = candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
+        rows.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
+        let names: Vec<Treatment> = rows.keys().cloned().collect();
+        let of_judged: Vec<&Treatment> = if is_own { names.iter().collect() } else { Vec::new() };
+        let in_use: Vec<&Treatment> = names.iter().collect();
+        let answerer = Answerer::new(self.0, other, [&of_judged, &in_use])?;
+        let said = |fit: Fit| answerer.predictor(fit, &rows, |by| Ok(by.predict(&names)?));
+        // What was judged says how far to trust a value; what is shown comes of everything that was measured.
+        let predictions = said(Fit::InUse)?;
+        let predicted = values_of(&predictions, place);
+        let judged = if is_own { values_of(&said(Fit::Judged)?, place) } else { BTreeMap::new() };
+        let measured = values_of(&measured(&screen.features, &screen.treatments()), place);
+        let trained = &trained_run.trained;
+        let strata = Strata::of(&trained.treatments);
+        let intervals = match (is_own, &config.rank.by) {
+            (_, Method::Measured) => Intervals::none("nothing is predicted"),
+            (false, _) => Intervals::none("the calibration treatments are those of the run's own screen"),
+            (true, _) => {
+                let residuals = |rows: &Rows| residuals_of(rows, &judged, &measured);
+                let evaluate = &config.evaluate;
+                let (calibration, test) = (residuals(&calibration), residuals(&test));
+                Intervals::of(&calibration, &test, &strata, evaluate.alpha, &evaluate.bootstrap)?
+            }
+        };
+        if is_own && config.rank.by != Method::Measured {
+            ranking.verdict = agreement(&test, &judged, &measured, raw);
+        }
+        ranking.calibration = intervals.calibration.clone();
+        let first = candidates.first().map_or("", |first| &first.context);
+        let control = control_states(screen).remove(first);
+        ranking.untreated = control.map(|control| raw(first, f64::from(control[place])));
+        let silent = predictions.abstained.iter();
+        let silent = silent.filter(|(treatment, _)| candidates.binary_search(treatment).is_ok());
+        ranking.abstained.extend(silent.map(|(treatment, why)| why_abstained(trained, treatment, why)));
+        let value = |treatment: &Treatment| {
+            let normalized = *predicted.get(treatment)?;
+            let context = &treatment.context;
+            let radius = intervals.radii.get(&strata.stratum(treatment));
+            let ends = |radius: &f64| (raw(context, normalized - radius), raw(context, normalized + radius));
+            Some(FeatureValue {
+                treatment: treatment.clone(),
+                predicted: raw(context, normalized),
+                interval: radius.map(ends),
+                measured: measured.get(treatment).map(|&value| raw(context, value)),
+            })
+        };
+        Ok(candidates.iter().filter_map(value).collect())
+    }
+
+    fn moves(&self, asked: &AskedMoves<'_>) -> Result<Moves, StudyError> {
+        let config = self.0.config;
+        let AskedMoves { context, wanted, own_rows, screen, other } = *asked;
+        let in_context = |query: &str| -> Result<Vec<f32>, StudyError> {
+            let mut rows = rows_of_target(screen, query).map_err(PlanError::from)?;
+            rows.retain(|&row| screen.unit(row).context == context);
+            Ok(screen.features.mean_of(&rows))
+        };
+        let target = in_context(&config.rank.target)?;
+        let start = match config.rank.start.as_str() {
+            "" => control_states(screen).remove(context).unwrap_or_else(|| vec![0.0; target.len()]),
+            query => in_context(query)?,
+        };
+        let rows: Rows = [(wanted.clone(), own_rows.to_vec())].into();
+        let answerer = Answerer::new(self.0, other, [&[], &[wanted]])?;
+        let said =
+            answerer.predictor(Fit::InUse, &rows, |predictor| Ok(predictor.predict(std::slice::from_ref(wanted))?))?;
+        if said.treatments.is_empty() {
+            let unit = format!("{} predicts the latent of it and not its features", config.rank.by);
+            return Ok(Moves { unit, ..Moves::default() });
+        }
+        let measured = (!own_rows.is_empty()).then(|| screen.features.mean_of(own_rows));
+        let names = screen.features.names();
+        let noise = Noise::of(screen);
+        Ok(Moves::of(names, &noise, &start, &target, said.profiles.row(0), measured.as_deref()))
+    }
+
+    fn judged(&self) -> Result<[Vec<Judged>; 2], StudyError> {
+        let Run { config, prepared, trained_run, device } = self.0;
+        let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
+        let model = trained_run.model(&starts, device);
+        let mut scores = [Vec::new(), Vec::new()];
+        for (part, scores) in PARTS.into_iter().zip(&mut scores) {
+            let rows = prepared.treatments(part);
+            let said = model.predict(&rows.keys().cloned().collect::<Vec<_>>())?;
+            *scores = judged(config, prepared, &said, &rows)?;
+        }
+        Ok(scores)
+    }
+}
+
+/// A normalized value in the units of the files, where there is a way back.
+fn in_files(units: Option<&RawUnits>, context: &str, place: usize, value: f64) -> f64 {
+    units.map_or(value, |units| units.value(context, place, value))
+}
+
+/// The feature at `place` of each treatment.
+fn values_of(predictions: &Predictions, place: usize) -> BTreeMap<Treatment, f64> {
+    let rows = predictions.treatments.iter().enumerate();
+    rows.map(|(row, treatment)| (treatment.clone(), f64::from(predictions.profiles.row(row)[place]))).collect()
+}
