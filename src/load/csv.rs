@@ -7,32 +7,28 @@
 //! ```
 //!
 //! One header line, then one line for each row; `sep=;` and remarks behind `#` may stand before it. The delimiter is the one
-//! of comma, tab, semicolon and `|` that the header has most of; fields may be quoted with `"`. Numbers have a decimal point, or are read as [`Notation`] says. Blank lines are skipped, `\r\n` and a
-//! byte-order mark are accepted. Refused, with the line: text that is not UTF-8, lines of more than 16 MiB, rows with more or fewer fields than
-//! the header, a name that stands twice, a feature that is no number, and a header without rows.
+//! of comma, tab, semicolon and `|` that the header has most of; fields may be quoted with `"`. Numbers have a decimal
+//! point, or are read as [`Notation`] says. Blank lines are skipped, `\r\n` and a byte-order mark are accepted. Refused,
+//! with the line: text that is not UTF-8, lines of more than 16 MiB, rows with more or fewer fields than the header, a name
+//! that stands twice, a feature that is no number, and a header without rows.
 //!
-//! The usual table is read by [`blocks`], without holding its text. For any other, lines are counted and checked here and
-//! values are parsed by polars; where polars refuses, the text is read once more with the `csv` crate, which either names
-//! the row and column at fault or reads what polars was too strict for.
+//! The usual table is read by [`blocks`], without holding its text; any other, or one with a fault, by [`careful`].
 
 mod blocks;
+mod careful;
+mod columns;
 mod headless;
 mod plates;
 mod sample;
 
 use std::collections::BTreeSet;
-use std::io::Cursor;
 use std::path::Path;
-use std::sync::Arc;
-
-use polars::prelude::{CsvParseOptions, CsvReadOptions, DataType, Field, NullValues, Schema, SerReader};
-use rayon::prelude::*;
 
 pub(super) use self::plates::plate_map;
 pub(super) use self::sample::sample;
 use super::error::{LoadError, Place};
 use super::notation::Notation;
-use super::table::{self, ColumnSketch, MISSING, RawColumn, RawTable, RowPlace, SKETCH_CELLS, Values};
+use super::table::{self, ColumnSketch, RawTable, SKETCH_CELLS};
 use super::text::read_bytes;
 
 /// How much of a file the first look takes in; more than any header.
@@ -104,22 +100,7 @@ fn with_header(path: &Path, (bytes, is_cut): (Vec<u8>, bool)) -> (Vec<u8>, bool)
 
 fn read_carefully(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
     let (bytes, _) = with_header(path, read_bytes(path, u64::MAX)?);
-    let text = utf8(path, &bytes)?.trim_end_matches(['\n', '\r']);
-    let header = Header::of(path, text)?;
-    let (lines, has_blank_lines) = lines_of_rows(path, text, &header)?;
-    if lines.is_empty() {
-        return Err(LoadError::NoRows { path: path.to_path_buf() });
-    }
-    let notation = header.notation(text);
-    // polars would read a blank line as a row without values, and knows decimal points only.
-    let is_usual = !has_blank_lines && notation == Notation::POINT;
-    let fast = if is_usual { parse_fast(text, &header, numbers, lines.len()) } else { None };
-    let columns = match fast {
-        Some(columns) => columns,
-        None => parse_strict(path, text, &header, notation, numbers, &lines)?,
-    };
-    let rows = lines.into_iter().map(|line| RowPlace { path: 0, line }).collect();
-    Ok(RawTable { columns, rows, paths: vec![path.to_path_buf()] })
+    careful::read(path, utf8(path, &bytes)?.trim_end_matches(['\n', '\r']), numbers)
 }
 
 struct Header {
@@ -203,164 +184,6 @@ fn utf8<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, LoadError> {
         let found = if is_utf16 { "UTF-16".to_owned() } else { format!("byte 0x{:02X}", bytes[position]) };
         LoadError::Utf8 { place: Place { path: path.to_path_buf(), line }, found }
     })
-}
-
-/// The line of each row, and whether there are blank lines; refuses rows whose fields are not those of the header.
-fn lines_of_rows(path: &Path, text: &str, header: &Header) -> Result<(Vec<u32>, bool), LoadError> {
-    let ragged = |line: u32, found: usize| LoadError::Ragged {
-        place: Place { path: path.to_path_buf(), line: line as usize },
-        found,
-        expected: header.names.len(),
-    };
-    let mut lines = Vec::new();
-    if !text.contains('"') {
-        let looked_at: Vec<Lines> = pieces(text).par_iter().map(|piece| Lines::of(piece, header)).collect();
-        let mut n_before = 0;
-        for Lines { n_lines, whole, odd } in &looked_at {
-            if let Some((index, found)) = odd {
-                return Err(ragged((n_before + index) as u32 + 1, *found));
-            }
-            lines.extend(whole.iter().map(|index| n_before as u32 + index + 1));
-            n_before += n_lines;
-        }
-        let has_blank_lines = lines.len() < n_before;
-        // The first is the header.
-        lines.drain(..lines.len().min(1));
-        return Ok((lines, has_blank_lines));
-    }
-    let mut reader = header.reader(text);
-    let mut record = ::csv::ByteRecord::new();
-    let decode = |error: ::csv::Error| LoadError::Decode { path: path.to_path_buf(), message: error.to_string() };
-    while reader.read_byte_record(&mut record).map_err(decode)? {
-        // The reader's position is before the blank lines that it skips.
-        let line = record.position().map_or(0, |position| {
-            let skipped = text.as_bytes()[position.byte() as usize..].iter().take_while(|byte| b"\r\n".contains(byte));
-            position.line() as u32 + skipped.filter(|&&byte| byte == b'\n').count() as u32
-        });
-        if record.len() != header.names.len() {
-            return Err(ragged(line, record.len()));
-        }
-        lines.push(line);
-    }
-    let has_blank_lines = text.lines().any(str::is_empty);
-    Ok((lines, has_blank_lines))
-}
-
-/// A text in pieces of some megabytes, cut behind newlines.
-fn pieces(mut text: &str) -> Vec<&str> {
-    const BYTES: usize = 4 << 20;
-    let mut pieces = Vec::new();
-    while let Some(newline) = text.as_bytes().iter().skip(BYTES).position(|&byte| byte == b'\n') {
-        let (piece, rest) = text.split_at(BYTES + newline + 1);
-        pieces.push(piece);
-        text = rest;
-    }
-    pieces.push(text);
-    pieces
-}
-
-/// What a piece of text without quotes holds; blank lines are counted only, so that many of them take no memory.
-struct Lines {
-    n_lines: usize,
-    /// Lines with as many fields as the header, the header itself among them, counted from 0.
-    whole: Vec<u32>,
-    /// The first line with another number of fields, and that number.
-    odd: Option<(usize, usize)>,
-}
-
-impl Lines {
-    fn of(piece: &str, header: &Header) -> Self {
-        let mut lines = Self { n_lines: 0, whole: Vec::new(), odd: None };
-        for line in piece.split_inclusive('\n') {
-            let line = line.trim_end_matches(['\r', '\n']);
-            let width = 1 + line.bytes().filter(|&byte| byte == header.delimiter).count();
-            match width {
-                _ if line.is_empty() => {}
-                width if width == header.names.len() => lines.whole.push(lines.n_lines as u32),
-                width => lines.odd = lines.odd.or(Some((lines.n_lines, width))),
-            }
-            lines.n_lines += 1;
-        }
-        lines
-    }
-}
-
-/// The columns as polars reads them, or `None` where it does not take the text as it is.
-fn parse_fast(text: &str, header: &Header, numbers: &BTreeSet<&str>, n_rows: usize) -> Option<Vec<RawColumn>> {
-    let is_number = |name: &str| numbers.contains(name);
-    let schema: Schema = header
-        .names
-        .iter()
-        .map(|name| {
-            let data_type = if is_number(name) { DataType::Float64 } else { DataType::String };
-            Field::new(name.as_str().into(), data_type)
-        })
-        .collect();
-    let parse_options = CsvParseOptions::default()
-        .with_separator(header.delimiter)
-        .with_null_values(Some(NullValues::AllColumns(MISSING.iter().map(|&text| text.into()).collect())));
-    let frame = CsvReadOptions::default()
-        .with_has_header(true)
-        .with_schema(Some(Arc::new(schema)))
-        .with_parse_options(parse_options)
-        .into_reader_with_file_handle(Cursor::new(text.as_bytes()))
-        .finish()
-        .ok()?;
-    if frame.height() != n_rows || frame.width() != header.names.len() {
-        return None;
-    }
-    let columns = frame.columns().par_iter().zip(&header.names).map(|(column, name)| {
-        let values = if is_number(name) {
-            let values = column.f64().ok()?;
-            Values::Number(values.iter().map(|value| value.map_or(f32::NAN, |value| value as f32)).collect())
-        } else {
-            let values = column.str().ok()?;
-            Values::Text(values.iter().map(|value| value.and_then(table::present).map(str::to_owned)).collect())
-        };
-        Some(RawColumn { name: name.clone(), values })
-    });
-    columns.collect()
-}
-
-/// The columns as the `csv` crate reads them; names the first cell that is no number.
-fn parse_strict(
-    path: &Path,
-    text: &str,
-    header: &Header,
-    notation: Notation,
-    numbers: &BTreeSet<&str>,
-    lines: &[u32],
-) -> Result<Vec<RawColumn>, LoadError> {
-    let mut columns: Vec<RawColumn> = header
-        .names
-        .iter()
-        .map(|name| RawColumn {
-            name: name.clone(),
-            values: if numbers.contains(name.as_str()) { Values::Number(Vec::new()) } else { Values::Text(Vec::new()) },
-        })
-        .collect();
-    let mut reader = header.reader(text);
-    let mut record = ::csv::StringRecord::new();
-    let decode = |error: ::csv::Error| LoadError::Decode { path: path.to_path_buf(), message: error.to_string() };
-    for &line in lines {
-        reader.read_record(&mut record).map_err(decode)?;
-        for (column, cell) in columns.iter_mut().zip(&record) {
-            match &mut column.values {
-                Values::Text(values) => values.push(table::present(cell).map(str::to_owned)),
-                Values::Number(values) => values.push(match table::present_number(cell) {
-                    None => f32::NAN,
-                    Some(text) => {
-                        notation.number(text).ok_or_else(|| not_a_number(path, line as usize, &column.name, text))?
-                            as f32
-                    }
-                }),
-            }
-        }
-    }
-    if notation != Notation::POINT {
-        columns.iter_mut().for_each(|column| column.write_plainly(notation));
-    }
-    Ok(columns)
 }
 
 /// The error for a feature cell that is no number.

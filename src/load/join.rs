@@ -12,9 +12,12 @@
 //! table has too must agree with it where both have a value; where the table has none, the sheet's is taken.
 //! A plate map that has no column of plates, joined on plate and well, is that of the plate that its file is named after.
 
+mod keys;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use self::keys::{Part, SameKeys};
 use super::card::{Card, Join};
 use super::compare::Compare;
 use super::error::LoadError;
@@ -171,10 +174,8 @@ impl Sheet {
             sheet_parts.push(part(&of_sheet, way));
             ways.push(way.in_words().filter(|_| !is_well));
         }
-        let sheet_rows = self.rows_by_key(&rows_of(&sheet_parts, self.table.n_rows()))?;
-        let row_keys = rows_of(&table_parts, table.n_rows());
-        let matches: Vec<Option<usize>> =
-            row_keys.iter().map(|key| key.as_ref().and_then(|key| sheet_rows.get(key).copied())).collect();
+        let SameKeys { first, matches } = SameKeys::of(&sheet_parts, &table_parts);
+        self.refuse_contradictions(&first, &sheet_parts)?;
         for (own, name) in &self.taken {
             let values = self.table.text(own).expect("sheets are read as text");
             let joined = matches.iter().map(|row| row.and_then(|row| values[row].clone())).collect();
@@ -182,10 +183,11 @@ impl Sheet {
         }
         let n_matched = matches.iter().filter(|row| row.is_some()).count();
         let used: BTreeSet<usize> = matches.iter().flatten().copied().collect();
-        let n_unused = sheet_rows.values().filter(|row| !used.contains(row)).count();
+        let n_keys = (0..first.len()).filter(|&row| first[row] == Some(row)).count();
+        let n_unused = n_keys - used.len();
         let mut note = match self.is_found {
-            true => self.found_note(n_matched, table.n_rows(), n_unused, sheet_rows.len(), table_keys),
-            false => self.note(n_matched, table.n_rows(), n_unused, sheet_rows.len()),
+            true => self.found_note(n_matched, table.n_rows(), n_unused, n_keys, table_keys),
+            false => self.note(n_matched, table.n_rows(), n_unused, n_keys),
         };
         for (column, way) in table_keys.iter().zip(&ways) {
             let Some(way) = way else { continue };
@@ -231,14 +233,14 @@ impl Sheet {
         self.paths.iter().any(|path| name_of(path) == name)
     }
 
-    fn rows_by_key(&self, keys: &[Option<Vec<String>>]) -> Result<BTreeMap<Vec<String>, usize>, LoadError> {
-        let mut rows = BTreeMap::<Vec<String>, usize>::new();
+    /// Refuses a row that says other things than the first with its key.
+    fn refuse_contradictions(&self, first: &[Option<usize>], parts: &[Part]) -> Result<(), LoadError> {
         let values: Vec<&[Option<String>]> =
             self.taken.iter().map(|(own, _)| self.table.text(own).expect("sheets are read as text")).collect();
-        for (row, key) in keys.iter().enumerate() {
-            let Some(key) = key else { continue };
-            let first = *rows.entry(key.clone()).or_insert(row);
+        for (row, first) in first.iter().enumerate() {
+            let Some(first) = *first else { continue };
             if values.iter().any(|values| values[first] != values[row]) {
+                let key: Vec<&str> = parts.iter().filter_map(|part| part[row].as_deref()).collect();
                 return Err(LoadError::DuplicateKey {
                     key: format!("{:?}", key.join(", ")),
                     first: Box::new(self.table.place(first)),
@@ -246,7 +248,7 @@ impl Sheet {
                 });
             }
         }
-        Ok(rows)
+        Ok(())
     }
 
     fn add_column(
@@ -327,11 +329,6 @@ pub(super) fn plate_of_file<'a>(name: &str, plates: &BTreeSet<&'a str>) -> Optio
 }
 
 /// What of a column is compared.
-fn part(values: &[Option<String>], way: Compare) -> Vec<Option<String>> {
+fn part(values: &[Option<String>], way: Compare) -> Part {
     values.iter().map(|text| text.as_deref().map(|text| way.key(text).into_owned())).collect()
-}
-
-/// The key of each row, or `None` where a part of it is missing.
-fn rows_of(parts: &[Vec<Option<String>>], n_rows: usize) -> Vec<Option<Vec<String>>> {
-    (0..n_rows).map(|row| parts.iter().map(|part| part[row].clone()).collect()).collect()
 }

@@ -12,8 +12,9 @@ use flate2::bufread::MultiGzDecoder;
 use rayon::prelude::*;
 
 use super::Header;
+use super::columns::{Columns, Part, value};
 use crate::load::notation::Notation;
-use crate::load::table::{self, RawColumn, RawTable, RowPlace, Values};
+use crate::load::table::{self, RawTable, RowPlace};
 use crate::load::text::begins_with_preamble;
 
 /// Bytes read at once.
@@ -46,23 +47,31 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Option<RawTable> {
     if header.notation(std::str::from_utf8(&sample[..whole_lines]).ok()?) != Notation::POINT {
         return None;
     }
-    let is_number: Vec<bool> = header.names.iter().map(|name| numbers.contains(name.as_str())).collect();
     block.drain(..header_end);
 
-    let mut columns = Columns::new(&is_number);
+    let mut columns = Columns::new(&header.names, numbers);
     let file_size = std::fs::metadata(path).ok()?.len();
     let most_bytes = (8 * BLOCK as u64).max(USUAL_RATIO.saturating_mul(file_size));
-    let mut n_bytes = 0;
+    let (mut n_bytes, mut n_rows, mut ends_blank) = (0, 0, false);
     loop {
         // An unfinished row at the end waits for the next block; a row longer than a block is not as usual.
         let end = if is_last { block.len() } else { block.iter().rposition(|&byte| byte == b'\n')? + 1 };
-        let parts: Vec<Part> =
-            cut(&block[..end]).into_par_iter().map(|part| parse(part, &header, &is_number)).collect::<Option<_>>()?;
-        let n_rows: usize = parts.iter().map(|part| part.n_rows).sum();
-        if columns.n_rows == 0 && !is_last {
-            columns.reserve((file_size as usize / end.max(1) + 1) * (n_rows + n_rows / 16));
+        let parse = |part| parse(part, &header, columns.is_number());
+        let parsed: Vec<(Part, bool)> = cut(&block[..end]).into_par_iter().map(parse).collect::<Option<_>>()?;
+        for (part, is_blank_behind) in &parsed {
+            // Blank lines are usual at the end of the file only.
+            if ends_blank && part.n_rows > 0 {
+                return None;
+            }
+            ends_blank |= is_blank_behind;
         }
-        columns.append(&parts, n_rows);
+        let parts: Vec<Part> = parsed.into_iter().map(|(part, _)| part).collect();
+        let n_new: usize = parts.iter().map(|part| part.n_rows).sum();
+        if n_rows == 0 && !is_last {
+            columns.reserve((file_size as usize / end.max(1) + 1) * (n_new + n_new / 16));
+        }
+        columns.append(&parts);
+        n_rows += n_new;
         block.drain(..end);
         n_bytes += end as u64;
         if n_bytes > most_bytes {
@@ -73,7 +82,11 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Option<RawTable> {
         }
         is_last = fill(&mut source, &mut block)?;
     }
-    columns.into_table(path, header.names)
+    if n_rows == 0 || n_rows >= u32::MAX as usize - 2 {
+        return None;
+    }
+    let rows = (0..n_rows).map(|row| RowPlace { path: 0, line: row as u32 + 2 }).collect();
+    Some(RawTable { columns: columns.named(header.names), rows, paths: vec![path.to_path_buf()] })
 }
 
 fn open(path: &Path) -> Option<Box<dyn Read>> {
@@ -107,27 +120,17 @@ fn cut(block: &[u8]) -> Vec<&[u8]> {
     parts
 }
 
-/// Rows of one part of a block.
-struct Part {
-    n_rows: usize,
-    /// `[row, number column]`.
-    numbers: Vec<f32>,
-    /// `[row, text column]`.
-    texts: Vec<Option<String>>,
-    /// Whether blank lines end it.
-    ends_blank: bool,
-}
-
-fn parse(part: &[u8], header: &Header, is_number: &[bool]) -> Option<Part> {
+/// The rows of one part of a block, and whether blank lines end it; `None` where it is not as usual.
+fn parse(part: &[u8], header: &Header, is_number: &[bool]) -> Option<(Part, bool)> {
     let text = std::str::from_utf8(part).ok().filter(|text| !text.contains('\0'))?;
-    let mut parsed = Part { n_rows: 0, numbers: Vec::new(), texts: Vec::new(), ends_blank: false };
+    let (mut parsed, mut ends_blank) = (Part::default(), false);
     for line in text.split_terminator('\n') {
         let line = line.strip_suffix('\r').unwrap_or(line);
         if line.is_empty() {
-            parsed.ends_blank = true;
+            ends_blank = true;
             continue;
         }
-        if parsed.ends_blank {
+        if ends_blank {
             return None;
         }
         let mut kinds = is_number.iter();
@@ -137,7 +140,7 @@ fn parse(part: &[u8], header: &Header, is_number: &[bool]) -> Option<Part> {
             let length = bytes[start..].iter().position(|&byte| byte == header.delimiter);
             let end = length.map_or(bytes.len(), |length| start + length);
             if *kinds.next()? {
-                parsed.numbers.push(value(&line[start..end])?);
+                parsed.numbers.push(value(&line[start..end], Notation::POINT)?);
             } else {
                 let cell = &line[start..end];
                 if cell.contains('"') {
@@ -152,146 +155,13 @@ fn parse(part: &[u8], header: &Header, is_number: &[bool]) -> Option<Part> {
         }
         parsed.n_rows += 1;
     }
-    Some(parsed)
-}
-
-/// Powers of ten that are exact in `f64`.
-const POWERS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
-    1e21, 1e22,
-];
-
-/// The number in a cell, `NaN` where it is missing, or `None` where it is no number.
-///
-/// A plain decimal of at most 15 digits is a quotient of two exact numbers, and so rounded once (Clinger 1990); all else
-/// is left to the standard library.
-fn value(cell: &str) -> Option<f32> {
-    let bytes = cell.as_bytes();
-    let (is_negative, digits) = match bytes.first() {
-        Some(b'-') => (true, &bytes[1..]),
-        _ => (false, bytes),
-    };
-    let (mut mantissa, mut n_decimals, mut has_point) = (0u64, 0usize, false);
-    let is_plain = !digits.is_empty() && digits.len() <= 16 && digits != b"." && {
-        digits.iter().all(|&byte| match byte {
-            b'0'..=b'9' => {
-                mantissa = 10 * mantissa + u64::from(byte - b'0');
-                n_decimals += usize::from(has_point);
-                true
-            }
-            b'.' if !has_point => {
-                has_point = true;
-                true
-            }
-            _ => false,
-        })
-    };
-    if is_plain && mantissa < 1 << 53 {
-        let magnitude = mantissa as f64 / POWERS[n_decimals];
-        return Some(if is_negative { -magnitude } else { magnitude } as f32);
-    }
-    match table::present_number(cell) {
-        None => Some(f32::NAN),
-        Some(text) => Notation::POINT.number(text).map(|number| number as f32),
-    }
-}
-
-/// Columns that grow by blocks.
-struct Columns {
-    is_number: Vec<bool>,
-    /// Number columns, in order.
-    numbers: Vec<Vec<f32>>,
-    /// Text columns, in order.
-    texts: Vec<Vec<Option<String>>>,
-    n_rows: usize,
-    ends_blank: bool,
-    is_usual: bool,
-}
-
-impl Columns {
-    fn new(is_number: &[bool]) -> Self {
-        let n_numbers = is_number.iter().filter(|is| **is).count();
-        Self {
-            is_number: is_number.to_vec(),
-            numbers: vec![Vec::new(); n_numbers],
-            texts: vec![Vec::new(); is_number.len() - n_numbers],
-            n_rows: 0,
-            ends_blank: false,
-            is_usual: true,
-        }
-    }
-
-    fn reserve(&mut self, n_rows: usize) {
-        self.numbers.iter_mut().for_each(|column| column.reserve_exact(n_rows));
-    }
-
-    fn append(&mut self, parts: &[Part], n_rows: usize) {
-        for part in parts {
-            // Blank lines are usual at the end of the file only.
-            self.is_usual &= part.n_rows == 0 || !self.ends_blank;
-            self.ends_blank |= part.ends_blank;
-        }
-        let width = self.numbers.len();
-        self.numbers.par_iter_mut().enumerate().for_each(|(column, values)| {
-            for part in parts {
-                values.extend((0..part.n_rows).map(|row| part.numbers[row * width + column]));
-            }
-        });
-        let width = self.texts.len();
-        for (column, values) in self.texts.iter_mut().enumerate() {
-            for part in parts {
-                values.extend((0..part.n_rows).map(|row| part.texts[row * width + column].clone()));
-            }
-        }
-        self.n_rows += n_rows;
-    }
-
-    fn into_table(self, path: &Path, names: Vec<String>) -> Option<RawTable> {
-        if self.n_rows == 0 || !self.is_usual || self.n_rows >= u32::MAX as usize - 2 {
-            return None;
-        }
-        let (mut numbers, mut texts) = (self.numbers.into_iter(), self.texts.into_iter());
-        let columns = names.into_iter().zip(self.is_number).map(|(name, is_number)| {
-            let values = if is_number { numbers.next().map(Values::Number) } else { texts.next().map(Values::Text) };
-            Some(RawColumn { name, values: values? })
-        });
-        let rows = (0..self.n_rows).map(|row| RowPlace { path: 0, line: row as u32 + 2 }).collect();
-        Some(RawTable { columns: columns.collect::<Option<_>>()?, rows, paths: vec![path.to_path_buf()] })
-    }
+    Some((parsed, ends_blank))
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    proptest! {
-        #[test]
-        fn numbers_are_those_of_the_standard_library(value in any::<f64>(), digits in 0usize..18, cents in any::<i64>()) {
-            for text in [format!("{value}"), format!("{value:e}"), format!("{:.digits$}", value % 1e6), format!("{cents}"),
-                format!("{}.{:03}", cents % 100_000, cents.unsigned_abs() % 1000)] {
-                let expected = text.parse::<f64>().unwrap() as f32;
-                prop_assert_eq!(super::value(&text).map(f32::to_bits), Some(expected.to_bits()), "{}", text);
-            }
-        }
-    }
-
-    #[test]
-    fn cells_that_are_no_plain_decimal_are_as_in_the_careful_way() {
-        for (cell, expected) in
-            [("1e3", Some(1000.0)), (" 2 ", Some(2.0)), ("+3", Some(3.0)), ("-.5", Some(-0.5)), ("5.", Some(5.0))]
-        {
-            assert_eq!(value(cell), expected, "{cell}");
-        }
-        for cell in ["", "NA", " nan ", "null", "#N/A", "-", ".", "None", "#DIV/0!", "-1.#IND"] {
-            assert!(value(cell).unwrap().is_nan(), "{cell}");
-        }
-        for cell in ["n.d.", "+", "1,5", "1.2.3", "10uM", "--1"] {
-            assert_eq!(value(cell), None, "{cell}");
-        }
-        assert_eq!(value("-0").unwrap().to_bits(), (-0.0f32).to_bits());
-    }
+    use crate::load::table::Values;
 
     fn table(text: &str) -> Option<RawTable> {
         let folder = tempfile::tempdir().unwrap();
