@@ -49,6 +49,23 @@ fn rooms_use_only_rooms_above_them() {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
+/// Files in which the kind of a screen is decided or told apart: a further kind of data is a line in each of them.
+const KINDS: [&str; 6] =
+    ["config/effect.rs", "embed/table.rs", "screen/kind.rs", "study/kind.rs", "study/prepare.rs", "study/propose.rs"];
+
+#[test]
+fn kinds_of_screens_are_told_apart_in_few_files() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let names_a_kind = |path: &PathBuf| {
+        let tokens = without_tests(tokens(&fs::read_to_string(path).unwrap()));
+        let is_variant = |name: &str| name == "{" || name != "ALL" && name.starts_with(char::is_uppercase);
+        tokens.windows(3).any(|found| found[0] == "ScreenKind" && found[1] == "::" && is_variant(&found[2]))
+    };
+    let found: Vec<PathBuf> = rust_files(&source).into_iter().filter(names_a_kind).collect();
+    let found: Vec<&str> = found.iter().map(|path| path.strip_prefix(&source).unwrap().to_str().unwrap()).collect();
+    assert_eq!(found, KINDS, "what differs by the kind of a screen is chosen in study/kind.rs");
+}
+
 #[test]
 fn docs_name_files_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

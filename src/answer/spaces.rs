@@ -8,7 +8,7 @@ use super::error::AnswerError;
 use super::prepared::Prepared;
 use super::trained_run::TrainedRun;
 use crate::config::Config;
-use crate::embed::{Level, embed};
+use crate::embed::embed;
 use crate::evaluate::{LATENTS, Space};
 use crate::linear::PrincipalComponents;
 use crate::normalize::{NormalizeError, Scatter, Sphering};
@@ -48,7 +48,7 @@ pub fn spaces(
     let untrained = trained.untrained(config.train.seed, device);
     let mut plain = vec![
         (LATENTS.to_owned(), wells.screen.features.in_memory().into_owned()),
-        ("random_encoder".to_owned(), embed(&untrained, &prepared.screen, Level::Cell, device).by_well().latents),
+        ("random_encoder".to_owned(), embed(&untrained, &prepared.screen, device).by_well().latents),
     ];
     if let Some(components) = pixel_components(prepared, trained.config.latent)? {
         let name = format!("pca_{}", components.n_features());

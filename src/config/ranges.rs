@@ -3,6 +3,8 @@
 //! Upper ends are far above any use: they keep a slip of the keyboard from asking for more memory than there is.
 
 use super::{Config, ConfigError};
+use crate::crop::ImageConfig;
+use crate::load::TrackConfig;
 use crate::model::{EncoderConfig, Head, ImageEncoderConfig, ProjectorNorm};
 use crate::normalize::{Compress, NormalizeError, NormalizeSettings, PerPlate, Sphere};
 use crate::pair::SplitBy;
@@ -26,8 +28,7 @@ impl Config {
         self.check_normalize()?;
         self.check_split()?;
         self.check_model()?;
-        self.check_images()?;
-        self.check_tracks()?;
+        self.check_sections()?;
         self.check_train()?;
         let lambdas = &self.decoder.lambdas;
         each(
@@ -52,16 +53,28 @@ impl Config {
         })
     }
 
-    /// What images and the other settings ask of each other.
-    fn check_images(&self) -> Result<(), ConfigError> {
-        let encoder = &self.model.encoder;
-        let Some(images) = &self.images else {
-            let expected = "`profile`, because there is no [images]; name the crops there";
-            return check("model.encoder.kind", "an encoder of images", encoder.crop().is_none(), expected);
-        };
+    /// What the sections that tell the kind of a screen and the other settings ask of each other.
+    fn check_sections(&self) -> Result<(), ConfigError> {
+        match (&self.images, &self.tracks) {
+            (Some(_), Some(_)) => {
+                check("images", "given together with [tracks]", false, "one of [images] and [tracks]")
+            }
+            (Some(images), None) => self.check_images(images),
+            (None, Some(tracks)) => self.check_encoder_of_table().and_then(|()| self.check_tracks(tracks)),
+            (None, None) => self.check_encoder_of_table(),
+        }
+    }
+
+    fn check_encoder_of_table(&self) -> Result<(), ConfigError> {
+        let is_of_table = self.model.encoder.crop().is_none();
+        let expected = "`profile`, because there is no [images]; name the crops there";
+        check("model.encoder.kind", "an encoder of images", is_of_table, expected)
+    }
+
+    fn check_images(&self, images: &ImageConfig) -> Result<(), ConfigError> {
         whole("images.crop.size", images.crop.size, 1, MAX_CROP)?;
         whole("images.crop.binning", images.crop.binning, 1, 256)?;
-        if let Some((_, size)) = encoder.crop() {
+        if let Some((_, size)) = self.model.encoder.crop() {
             let expected = format!("images.crop.size = {}", images.crop.size);
             check("model.encoder.size", size, size == images.crop.size, &expected)?;
         }
@@ -74,12 +87,9 @@ impl Config {
         check("normalize", "a change of features", is_none, expected)
     }
 
-    /// What tracks and the other settings ask of each other.
-    fn check_tracks(&self) -> Result<(), ConfigError> {
-        let Some(tracks) = &self.tracks else { return Ok(()) };
+    fn check_tracks(&self, tracks: &TrackConfig) -> Result<(), ConfigError> {
         whole("tracks.window", tracks.window, 1, MAX_CROP)?;
         not_below("tracks.seen_minutes", tracks.seen_minutes)?;
-        check("images", "given together with [tracks]", self.images.is_none(), "one of [images] and [tracks]")?;
         let is_free = self.model.predictor.head != Head::Anchored;
         check(
             "model.predictor.head",
@@ -178,17 +188,14 @@ impl Config {
 
 fn check_encoder(encoder: &EncoderConfig) -> Result<(), ConfigError> {
     whole("model.encoder.width", encoder.width(), 1, MAX_WIDTH)?;
-    if let Some((channels, size)) = encoder.crop() {
-        whole("model.encoder.channels", channels, 1, MAX_CROP)?;
-        whole("model.encoder.size", size, 1, MAX_CROP)?;
-    }
     match encoder {
         EncoderConfig::Profile(profile) => {
             whole("model.encoder.depth", profile.depth, 0, MAX_DEPTH)?;
             share("model.encoder.feature_dropout", f64::from(profile.feature_dropout))
         }
         EncoderConfig::Image(image) => {
-            let ImageEncoderConfig { size, patch, width, heads, .. } = *image;
+            let ImageEncoderConfig { channels, size, patch, width, heads, .. } = *image;
+            check_crop(channels, size)?;
             let is_whole = patch > 0 && size.is_multiple_of(patch);
             check("model.encoder.patch", patch, is_whole, &format!("a divisor of model.encoder.size = {size}"))?;
             whole("model.encoder.depth", image.depth, 0, MAX_DEPTH)?;
@@ -198,10 +205,16 @@ fn check_encoder(encoder: &EncoderConfig) -> Result<(), ConfigError> {
             share("model.encoder.dropout", f64::from(image.dropout))
         }
         EncoderConfig::Conv(conv) => {
+            check_crop(conv.channels, conv.size)?;
             let is_right = |width: &usize| (1..=MAX_CROP).contains(width);
             each("model.encoder.widths", &conv.widths, is_right, "numbers from 1 to 4096, at least one")
         }
     }
+}
+
+fn check_crop(channels: usize, size: usize) -> Result<(), ConfigError> {
+    whole("model.encoder.channels", channels, 1, MAX_CROP)?;
+    whole("model.encoder.size", size, 1, MAX_CROP)
 }
 
 fn check(key: &str, found: impl ToString, is_right: bool, expected: &str) -> Result<(), ConfigError> {

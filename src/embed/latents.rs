@@ -8,16 +8,14 @@ use super::{Embeddings, Level};
 use crate::screen::{Role, SITE_LABEL, Screen, Unit, Units, grouped};
 use crate::train::TrainedModel;
 
-/// Latents of a normalized screen at a level.
+/// Latents of the rows of a normalized screen.
 ///
 /// The members' latents stand side by side, member by member, so that squared distances are sums over the members'.
-pub fn embed(trained: &TrainedModel, screen: &Screen, level: Level, device: &Device) -> Embeddings {
+pub fn embed(trained: &TrainedModel, screen: &Screen, device: &Device) -> Embeddings {
     let rows: Vec<usize> = (0..screen.n_observations()).collect();
     let latents = trained.encode(&screen.features, &rows, device).side_by_side();
     let n_wells = vec![1; rows.len()];
-    let of_rows = if level == Level::Intervention { Level::Well } else { level };
-    let rows = Embeddings::new(of_rows, screen.units.clone(), n_wells, screen.labels.clone(), latents);
-    if level == Level::Intervention { rows.by_intervention() } else { rows }
+    Embeddings::new(Level::of_rows(screen.kind()), screen.units.clone(), n_wells, screen.labels.clone(), latents)
 }
 
 impl Embeddings {

@@ -29,7 +29,7 @@ pub fn embed_screen(
     latents: Latents,
     device: &Device,
 ) -> Result<Embeddings, NormalizeError> {
-    let rows = || embed(trained, screen, Level::of_rows(screen.kind()), device);
+    let rows = || embed(trained, screen, device);
     // The rows of a well are averaged, crops or sites, where they are not its states at several times.
     let by_well = |rows: Embeddings| if screen.design.is_followed() { rows } else { rows.by_well() };
     let at_level = |rows: Embeddings| match level {

@@ -61,7 +61,7 @@ impl Level {
     const ALL: [Self; 4] = [Self::Cell, Self::Site, Self::Well, Self::Intervention];
 
     /// What a row of a screen is: a cell (or object) at a time, or a well.
-    pub fn of_rows(kind: ScreenKind) -> Self {
+    pub(super) fn of_rows(kind: ScreenKind) -> Self {
         match kind {
             ScreenKind::Profiles | ScreenKind::RelativeProfiles => Self::Well,
             ScreenKind::Images | ScreenKind::TimeLapse | ScreenKind::Tracks => Self::Cell,

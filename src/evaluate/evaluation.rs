@@ -10,11 +10,11 @@ use super::labels::label_scores;
 use super::order::{order_rows, order_verdict};
 use super::tracks::{TrackErrors, track_score_rows};
 use super::treatments::{treatment_errors, treatment_score_rows, what_a_group_is};
-use super::verdict::Errors;
+use super::verdict::MethodErrors;
 use super::wells::{readout_errors, readout_score_rows};
 use super::{
-    Bootstrap, EmbeddingScore, EvaluateConfig, EvaluateError, Held, LabelGuess, Order, ScoreRow, Scores,
-    TrackPrediction, TreatmentScore, Verdict, WellReadout,
+    EmbeddingScore, EvaluateConfig, EvaluateError, Held, LabelGuess, Order, ScoreRow, Scores, TrackPrediction,
+    TreatmentScore, Verdict, WellReadout,
 };
 use crate::pair::SplitBy;
 use crate::predict::Method;
@@ -65,13 +65,26 @@ impl Predicted {
         }
     }
 
-    /// A row of `scores.parquet` for each method, metric and subset.
-    fn score_rows(&self, settings: &EvaluateConfig, by: SplitBy) -> Result<Vec<ScoreRow>, EvaluateError> {
-        match self {
-            Self::Treatments(treatments) => treatment_score_rows(settings, by, treatments),
-            Self::Wells(wells) => readout_score_rows(&settings.bootstrap, &scored(wells, settings)),
-            Self::Tracks(tracks) => track_score_rows(&settings.bootstrap, tracks),
-        }
+    /// Scores, errors and what has to be said of them.
+    fn judged(&self, settings: &EvaluateConfig, by: SplitBy) -> Result<Judged<'_>, EvaluateError> {
+        let bootstrap = &settings.bootstrap;
+        Ok(match self {
+            Self::Treatments(treatments) => Judged {
+                rows: treatment_score_rows(settings, by, treatments)?,
+                errors: Box::new(treatment_errors(treatments)),
+                note: what_a_group_is(by, treatments),
+            },
+            Self::Wells(wells) => {
+                let wells = scored(wells, settings);
+                let rows = readout_score_rows(bootstrap, &wells)?;
+                Judged { rows, errors: Box::new(readout_errors(&wells)), note: None }
+            }
+            Self::Tracks(tracks) => {
+                let errors = TrackErrors::of(tracks);
+                let note = errors.by_condition();
+                Judged { rows: track_score_rows(bootstrap, tracks)?, errors: Box::new(errors), note }
+            }
+        })
     }
 }
 
@@ -92,51 +105,13 @@ impl Answers {
     }
 }
 
-/// The errors that verdicts are about.
-enum Judged<'a> {
-    Treatments(Errors<'a>, &'a [TreatmentScore]),
-    Wells(Errors<'a>),
-    Tracks(TrackErrors<'a>),
-}
-
-impl<'a> Judged<'a> {
-    fn of(settings: &EvaluateConfig, predicted: &'a Predicted) -> Self {
-        match predicted {
-            Predicted::Treatments(treatments) => Self::Treatments(treatment_errors(treatments), treatments),
-            Predicted::Wells(wells) => Self::Wells(readout_errors(&scored(wells, settings))),
-            Predicted::Tracks(tracks) => Self::Tracks(TrackErrors::of(tracks)),
-        }
-    }
-
-    /// Every method that answered, by its word.
-    fn methods(&self) -> Vec<&'a Method> {
-        match self {
-            Self::Tracks(errors) => errors.methods.keys().copied().collect(),
-            Self::Treatments(errors, _) | Self::Wells(errors) => errors.methods.keys().copied().collect(),
-        }
-    }
-
-    /// `method` against the best of its rivals.
-    fn verdict(
-        &self,
-        method: &Method,
-        is_rival: &dyn Fn(&Method) -> bool,
-        bootstrap: &Bootstrap,
-    ) -> Result<Option<Verdict>, EvaluateError> {
-        match self {
-            Self::Tracks(errors) => errors.verdict(method, is_rival, bootstrap),
-            Self::Treatments(errors, _) | Self::Wells(errors) => errors.verdict(method, is_rival, bootstrap),
-        }
-    }
-
+/// Predictions of one kind of units, scored.
+struct Judged<'a> {
+    rows: Vec<ScoreRow>,
+    /// What verdicts are about.
+    errors: Box<dyn MethodErrors + 'a>,
     /// What has to be said of the errors as a whole.
-    fn note(&self, by: SplitBy) -> Option<String> {
-        match self {
-            Self::Treatments(_, treatments) => what_a_group_is(by, treatments),
-            Self::Wells(_) => None,
-            Self::Tracks(errors) => errors.by_condition(),
-        }
-    }
+    note: Option<String>,
 }
 
 /// Scores, verdicts and notes: `evaluation.json`.
@@ -168,24 +143,23 @@ impl Evaluation {
     /// When a score is not finite.
     pub fn of(settings: &EvaluateConfig, by: SplitBy, answers: &Answers) -> Result<Self, EvaluateError> {
         let bootstrap = &settings.bootstrap;
-        let mut rows = answers.predicted.score_rows(settings, by)?;
+        let Judged { mut rows, errors, note } = answers.predicted.judged(settings, by)?;
         rows.extend(order_rows(bootstrap, by, &answers.orders)?);
         rows.extend(embedding_rows(&answers.embeddings, bootstrap)?);
         rows.extend(coverage_rows(&answers.held, settings.alpha, bootstrap)?);
-        let judged = Judged::of(settings, &answers.predicted);
-        let mut notes: Vec<String> = judged.note(by).into_iter().collect();
+        let mut notes: Vec<String> = note.into_iter().collect();
         notes.extend(answers.notes.iter().cloned());
         let (of_labels, notes_on_labels) = label_scores(settings, &answers.labels)?;
         rows.extend(of_labels);
         notes.extend(notes_on_labels);
         let mut against = Vec::new();
-        for rival in judged.methods().into_iter().filter(|method| **method != Method::Combined) {
-            against.extend(judged.verdict(&Method::Combined, &|method| method == rival, bootstrap)?);
+        for rival in errors.methods().into_iter().filter(|method| **method != Method::Combined) {
+            against.extend(errors.verdict(&Method::Combined, &|method| method == rival, bootstrap)?);
         }
         Ok(Self {
             scores: Scores { rows },
-            verdict: judged.verdict(&Method::Combined, &Method::is_baseline, bootstrap)?,
-            verdict_model: judged.verdict(&Method::Model, &Method::is_baseline, bootstrap)?,
+            verdict: errors.verdict(&Method::Combined, &Method::is_baseline, bootstrap)?,
+            verdict_model: errors.verdict(&Method::Model, &Method::is_baseline, bootstrap)?,
             verdict_order: order_verdict(bootstrap, &Method::Combined, &answers.orders)?,
             verdict_order_model: order_verdict(bootstrap, &Method::Model, &answers.orders)?,
             against,
@@ -226,7 +200,7 @@ impl Evaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::Claim;
+    use crate::evaluate::{Bootstrap, Claim};
     use crate::pair::Part;
     use crate::screen::{Intervention, Kind, Micromolar, Treatment};
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{Answer, UnitName, answer_table};
+use super::verdict::MethodErrors;
 use super::{Bootstrap, Direction, EvaluateError, FieldSums, ScoreRow, TrajectoryScore, Verdict, trajectory_scores};
 use crate::predict::{Method, MethodKind};
 use crate::table::{Column, Table};
@@ -131,11 +132,34 @@ impl<'a> TrackErrors<'a> {
         means.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(method, _)| method)
     }
 
-    /// `method` against the best rival over the fields of view of the conditions that were tested.
-    ///
-    /// # Errors
-    /// When an error is not finite.
-    pub(super) fn verdict(
+    /// At how many conditions the combination is nearer than the best simple method: the unit of any claim on unseen doses.
+    pub(super) fn by_condition(&self) -> Option<String> {
+        let model = self.methods.get(&Method::Combined)?;
+        let baseline = self.best(model, &Method::is_baseline)?;
+        let simple = &self.methods[baseline];
+        let conditions: BTreeSet<&String> = self.conditions.iter().collect();
+        let differs = |condition: &&&String| {
+            let tracks = (0..model.len()).filter(|&track| self.conditions[track] == ***condition);
+            let differences: Vec<f64> = tracks.filter_map(|track| Some(model[track]? - simple[track]?)).collect();
+            differences.iter().sum::<f64>() < 0.0
+        };
+        let n_better = conditions.iter().filter(differs).count();
+        Some(format!(
+            "at {n_better} of {} conditions {} is closer to single tracks than {baseline}; intervals resample fields \
+             of view within these conditions and say nothing about others",
+            conditions.len(),
+            Method::Combined
+        ))
+    }
+}
+
+impl MethodErrors for TrackErrors<'_> {
+    fn methods(&self) -> Vec<&Method> {
+        self.methods.keys().copied().collect()
+    }
+
+    /// Over the fields of view of the conditions that were tested.
+    fn verdict(
         &self,
         method: &Method,
         is_rival: &dyn Fn(&Method) -> bool,
@@ -168,26 +192,6 @@ impl<'a> TrackErrors<'a> {
             left,
             unit_name: "fields of view".to_owned(),
         }))
-    }
-
-    /// At how many conditions the combination is nearer than the best simple method: the unit of any claim on unseen doses.
-    pub(super) fn by_condition(&self) -> Option<String> {
-        let model = self.methods.get(&Method::Combined)?;
-        let baseline = self.best(model, &Method::is_baseline)?;
-        let simple = &self.methods[baseline];
-        let conditions: BTreeSet<&String> = self.conditions.iter().collect();
-        let differs = |condition: &&&String| {
-            let tracks = (0..model.len()).filter(|&track| self.conditions[track] == ***condition);
-            let differences: Vec<f64> = tracks.filter_map(|track| Some(model[track]? - simple[track]?)).collect();
-            differences.iter().sum::<f64>() < 0.0
-        };
-        let n_better = conditions.iter().filter(differs).count();
-        Some(format!(
-            "at {n_better} of {} conditions {} is closer to single tracks than {baseline}; intervals resample fields \
-             of view within these conditions and say nothing about others",
-            conditions.len(),
-            Method::Combined
-        ))
     }
 }
 

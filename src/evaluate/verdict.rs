@@ -120,7 +120,24 @@ pub fn verdict(
     }))
 }
 
-/// Errors of every method on the same treatments, of which verdicts are made.
+/// Errors of every method on the same units, of which verdicts are made.
+pub(super) trait MethodErrors {
+    /// Every method that answered.
+    fn methods(&self) -> Vec<&Method>;
+
+    /// `method` against the best of the methods that are rivals; `None` where either did not answer.
+    ///
+    /// # Errors
+    /// When an error is not finite.
+    fn verdict(
+        &self,
+        method: &Method,
+        is_rival: &dyn Fn(&Method) -> bool,
+        bootstrap: &Bootstrap,
+    ) -> Result<Option<Verdict>, EvaluateError>;
+}
+
+/// Errors of every method by treatment.
 pub(super) struct Errors<'a> {
     /// By method.
     pub methods: BTreeMap<&'a Method, MethodScores>,
@@ -132,12 +149,12 @@ pub(super) struct Errors<'a> {
     pub unit_name: &'static str,
 }
 
-impl Errors<'_> {
-    /// `method` against the best of the methods that are rivals; `None` where either did not answer.
-    ///
-    /// # Errors
-    /// When an error is not finite.
-    pub fn verdict(
+impl MethodErrors for Errors<'_> {
+    fn methods(&self) -> Vec<&Method> {
+        self.methods.keys().copied().collect()
+    }
+
+    fn verdict(
         &self,
         method: &Method,
         is_rival: &dyn Fn(&Method) -> bool,

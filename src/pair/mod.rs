@@ -15,6 +15,8 @@ mod episode;
 mod error;
 mod evidence;
 mod intervention_rows;
+mod pair_set;
+mod sampler;
 mod series;
 mod split;
 mod stratum;
@@ -24,12 +26,14 @@ mod well_means;
 
 pub use anchor::{Anchor, Anchoring, anchor_in, anchor_of};
 pub use augment::{Augment, CropShape};
-pub use batch::{Batch, Sampler, Weights};
+pub use batch::{Batch, Weights};
 pub use config::{PairConfig, StartFrom};
-pub use episode::{Episode, PairSet, Path, State, Step, Validation};
+pub use episode::{Episode, Path, State, Step, Validation};
 pub use error::PairError;
 pub use evidence::{Evidence, Measured};
 pub use intervention_rows::InterventionRows;
+pub use pair_set::PairSet;
+pub use sampler::Sampler;
 pub use series::DosePosition;
 pub(crate) use series::{
     Edge, additive_weights, between_neighbors, edge_of, interpolation_weights, nearest_weights, series_of,

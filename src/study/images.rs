@@ -13,7 +13,7 @@ use crate::crop::{
 use crate::load::image::{ImageSource, LoadedImages, UsableImages, load_images};
 use crate::load::{InputFile, InputHash, Loaded, Source};
 use crate::pair::{PairError, Part, Split, SplitConfig};
-use crate::screen::{Design, Reference, Role, Screen};
+use crate::screen::{Design, Role, Screen};
 use crate::train::Stop;
 
 /// Loads images, cuts and scales their crops, and follows objects through time where the screen is a time lapse.
@@ -48,9 +48,12 @@ pub fn load_image_screen(
     let objects = objects.as_deref();
     let cache = CropCache::build(&config.cache, &images, objects, &config.crop, flat_field.as_ref(), &progress)?;
     let scale = fitted_scale(cache.folder(), &images, &sites, &config.intensity, flat_field.as_ref())?;
-    let (kept, tracks, dropped) = match images.table.reference() {
-        Reference::FirstFrame => followed(&images, cache.crops()),
-        _ => ((0..cache.crops().len()).collect(), Vec::new(), Vec::new()),
+    let design = images.table.design.clone();
+    let (kept, design, dropped) = if design.is_followed() {
+        let (kept, tracks, dropped) = followed(&images, cache.crops());
+        (kept, Design::Followed { tracks }, dropped)
+    } else {
+        ((0..cache.crops().len()).collect(), design, Vec::new())
     };
     if kept.is_empty() {
         let size = cache.size();
@@ -64,14 +67,12 @@ pub fn load_image_screen(
     let crops: Vec<&Crop> = kept.iter().map(|&crop| &cache.crops()[crop]).collect();
     let features = pixels(&cache, &images, &kept, |plate| scale.of_channels(plate))?;
     let mut screen = screen_of(&images, &crops, features);
+    screen.design = design;
     screen.dropped.extend(dropped);
-    if let Design::Followed { tracks: followed } = &mut screen.design {
-        *followed = tracks;
-    }
     if let (Some(split), Some(of_sites)) = (split, &split_of_sites) {
         refuse_places_without_crops(&screen, &crops, split, of_sites)?;
     }
-    if screen.design.tracks().is_empty() && config.crop.centers != Centers::Tiles {
+    if !screen.design.is_followed() && config.crop.centers != Centers::Tiles {
         // Crops are the cells of a well where the files count none.
         screen.units.count_rows();
     }
@@ -89,7 +90,7 @@ pub fn load_image_screen(
 /// Whether intensities are scaled by sites under treatment: there are no controls, and no frames from before the treatment.
 fn is_scaled_by_treated(screen: &Screen) -> bool {
     let has_controls = screen.units.all().iter().any(|unit| unit.role == Role::NegativeControl);
-    !has_controls && screen.reference() != Reference::FirstFrame
+    !has_controls && !screen.design.is_followed()
 }
 
 /// Whether what is held out must not set a scale: sites under treatment, and the controls of a part of a plate.

@@ -1,5 +1,5 @@
-//! What the steps of a job are for each kind of screen, where they differ: [`of`] is the one place of this room that asks
-//! for the kind.
+//! What the steps of a job are for each kind of screen, where they differ: past the door, where a screen is read, [`of`] is
+//! the one place of this room that asks for the kind.
 //!
 //! [`Kind`] is asked before anything is trained, [`Trained`] afterwards. Steps that are the same for all kinds stand in the
 //! files of the jobs.

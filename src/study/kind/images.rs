@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Kind, Run, Trained};
 use crate::answer::{Asked, well_answers};
 use crate::config::Config;
-use crate::embed::{Embeddings, Level, embed};
+use crate::embed::{Embeddings, embed};
 use crate::evaluate::{Activity, EvaluateError, Held, Judged};
 use crate::plan::{FeatureRanking, PlanError, Ranking};
 use crate::predict::Method;
@@ -68,7 +68,7 @@ impl Trained for TrainedImages<'_> {
         tell(Event::Step("scoring held-out wells".into()));
         let crops = match rows {
             Some(crops) => Cow::Borrowed(crops),
-            None => Cow::Owned(embed(&trained_run.trained, &prepared.screen, Level::Cell, device)),
+            None => Cow::Owned(embed(&trained_run.trained, &prepared.screen, device)),
         };
         Ok(well_answers(config, prepared, trained_run, &crops, device)?)
     }

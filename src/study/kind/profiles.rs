@@ -92,7 +92,7 @@ impl Trained for TrainedProfiles<'_> {
         let embeddings = match scope {
             Scope::All => {
                 let trained = &trained_run.trained;
-                let latents = |trained: &TrainedModel| embed(trained, screen, Level::Well, device).latents;
+                let latents = |trained: &TrainedModel| embed(trained, screen, device).latents;
                 let untrained = latents(&trained.untrained(config.train.seed, device));
                 embedding_scores(settings, screen, split, latents(trained), untrained, trained.config.latent)?
             }

@@ -4,7 +4,7 @@ use super::{Choice, split};
 use crate::crop::find_nuclei;
 use crate::load::LoadError;
 use crate::load::image::{LoadedImages, Stack, read_labels, read_site};
-use crate::screen::{ImageScreen, Object, Reference};
+use crate::screen::{ImageScreen, Object};
 
 /// Sites in which the size of objects is measured.
 const MEASURED_SITES: usize = 4;
@@ -60,10 +60,8 @@ pub(super) fn choices(images: &LoadedImages) -> Result<Vec<Choice>, LoadError> {
         Choice::new("train.sigreg.lambda", 0.02, "few treatments do not fill all dimensions"),
         Choice::new("rank.by", "\"lewm\"", "simple methods predict features, and pixels are not features"),
     ];
-    choices.extend(match screen.table.reference() {
-        Reference::FirstFrame => split::of_lapse(&screen.table),
-        Reference::ControlWells | Reference::Relative => split::of_images(&screen.table),
-    });
+    let is_lapse = screen.table.design.is_followed();
+    choices.extend(if is_lapse { split::of_lapse(&screen.table) } else { split::of_images(&screen.table) });
     Ok(choices)
 }
 
@@ -85,7 +83,7 @@ fn centers(images: &LoadedImages) -> Result<Centers, LoadError> {
         return Ok(around("\"masks\"", "the files have label images".to_owned(), side));
     }
     let is_nuclear = |name: &&String| NUCLEAR.iter().any(|word| name.to_lowercase().contains(word));
-    let is_fixed = screen.table.reference() != Reference::FirstFrame;
+    let is_fixed = !screen.table.design.is_followed();
     if let Some(channel) = screen.channels.iter().find(is_nuclear).filter(|_| is_fixed)
         && let Some((area, n_nuclei)) = nuclei(screen, channel, &measured)?
     {
