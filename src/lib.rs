@@ -34,7 +34,7 @@
 //! let (model, sizes) = prepared.sized(&config.model)?;
 //! let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
 //! let stop = Stop::default();
-//! let expected = expected(&config, &prepared)?;
+//! let (expected, combination) = expected(&config, &prepared)?.unzip();
 //! let data = prepared.training_data(expected.as_ref());
 //! let members = train_ensemble(data, recipe, None, None, &device, &stop, &|_progress| {})?;
 //!
@@ -42,7 +42,8 @@
 //! let unseen = prepared.split.rows(Part::Validation);
 //! let decoder =
 //!     Decoder::fit(&members.trained, &prepared.screen, &training_rows, &unseen, &config.decoder, &device)?;
-//! let trained_run = TrainedRun { trained: members.trained, decoder, normalizer: prepared.normalizer.clone() };
+//! let (normalizer, combination) = (prepared.normalizer.clone(), combination.unwrap_or_default());
+//! let trained_run = TrainedRun { trained: members.trained, decoder, normalizer, combination };
 //!
 //! let ranking = rank_finished(&config, &prepared, None, &trained_run, None, &device)?;
 //! assert_eq!(ranking.rows.len(), prepared.screen.treatments().len());

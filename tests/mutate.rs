@@ -133,11 +133,12 @@ fn fixtures(folder: &Path) -> (Vec<Fixture>, Screen) {
     ];
     let mut fixtures: Vec<Fixture> =
         written.into_iter().map(|(file, whole, feed)| Fixture { file, whole, feed }).collect();
-    let of_run: [(&'static str, Feed); 9] = [
+    let of_run: [(&'static str, Feed); 10] = [
         ("run/manifest.json", feed_run),
         ("run/metrics.jsonl", feed_run),
         ("run/normalizer.json", feed_run),
         ("run/decoder.json", feed_run),
+        ("run/combination.json", feed_run),
         ("run/model/member-0.safetensors", feed_run),
         ("run/checkpoints/member-0.safetensors", feed_run),
         ("run/embeddings.parquet", feed_results),

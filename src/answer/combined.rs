@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::baseline::{HoldOut, Mixture, Rows, Stack, Trial};
 use crate::pair::{Place, Strata};
 use crate::predict::{Abstains, Method, Predictions};
@@ -24,10 +26,13 @@ pub(super) struct HeldOut {
 }
 
 /// The weights of all methods wherever they are asked.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Combination {
+    /// The places at which closed forms were tried.
+    tried: BTreeSet<Place>,
     simple: Stack,
-    learned: Stack,
+    /// `None` where nothing learned was tried.
+    learned: Option<Stack>,
 }
 
 impl Combination {
@@ -43,7 +48,24 @@ impl Combination {
 
     /// The weights of closed forms that `trials` tell.
     pub(super) fn of_trials(trials: Vec<Trial>) -> Self {
-        Self { simple: Stack::of(trials), learned: Stack::default() }
+        Self { tried: BTreeSet::new(), simple: Stack::of(trials), learned: None }
+    }
+
+    /// Those of `places` at which closed forms were not tried yet.
+    pub(super) fn lacks(&self, places: &BTreeSet<Place>) -> BTreeSet<Place> {
+        places - &self.tried
+    }
+
+    /// The same with what `more` says of the `places` that were `lacking`.
+    pub(super) fn with_places(mut self, lacking: &BTreeSet<Place>, more: Self) -> Self {
+        self.simple.extend_at(lacking, more.simple);
+        self.tried.extend(lacking);
+        self
+    }
+
+    /// Whether it holds how much of what is learned helps.
+    pub(super) fn has_learned(&self) -> bool {
+        self.learned.is_some()
     }
 
     /// The same with what is learned added as far as it helped on the treatments of `truth`, which neither it nor the
@@ -63,7 +85,7 @@ impl Combination {
 
     /// The same with what is learned added as far as `trials` say, in which the combined closed forms take part.
     pub(super) fn with_learned_trials(self, trials: Vec<Trial>) -> Self {
-        Self { learned: Stack::of(trials), ..self }
+        Self { learned: Some(Stack::of(trials)), ..self }
     }
 
     /// The weights of those that answer at a place; `None` where nobody does.
@@ -78,7 +100,7 @@ impl Combination {
         };
         let added = match place {
             Place::Measured => None,
-            _ => self.learned.added_to(&Method::Combined, learned),
+            _ => self.learned.as_ref().and_then(|stack| stack.added_to(&Method::Combined, learned)),
         };
         if let Some(added) = added {
             let of_simple =
@@ -124,7 +146,8 @@ impl Combination {
 
     /// The weight of `learned` where closed forms answer too and the treatment is not in training.
     pub fn share(&self, learned: &Method) -> f64 {
-        let added = self.learned.added_to(&Method::Combined, &BTreeSet::from([learned.clone()]));
+        let stack = self.learned.as_ref();
+        let added = stack.and_then(|stack| stack.added_to(&Method::Combined, &BTreeSet::from([learned.clone()])));
         let own = added.and_then(|added| added.weights.into_iter().find(|(method, _)| method == learned));
         own.map_or(0.0, |(_, weight)| weight)
     }

@@ -21,14 +21,17 @@ pub fn starts_at_expected(config: &Config) -> bool {
     config.model.predictor.head != Head::Anchored && config.pair.start == StartFrom::Expected
 }
 
-/// Where the combined closed forms expect training and validation treatments to lead, `[feature]` each, fitted without
-/// their own wells; `None` where transitions start at controls.
+/// Where closed forms expect treatments to lead, `[feature]` each.
+pub type Expected = BTreeMap<Treatment, Vec<f32>>;
+
+/// Where the combined closed forms expect training and validation treatments to lead, fitted without their own wells, and
+/// their weights; `None` where transitions start at controls.
 ///
 /// Treatments that lie at no place which the split asks about are expected where their own wells say.
 ///
 /// # Errors
 /// What a fit says.
-pub fn expected(config: &Config, prepared: &Prepared) -> Result<Option<BTreeMap<Treatment, Vec<f32>>>, AnswerError> {
+pub fn expected(config: &Config, prepared: &Prepared) -> Result<Option<(Expected, Combination)>, AnswerError> {
     match starts_at_expected(config) {
         true => Ok(Some(SimpleMethods::of(config, prepared).expected()?)),
         false => Ok(None),
@@ -36,7 +39,7 @@ pub fn expected(config: &Config, prepared: &Prepared) -> Result<Option<BTreeMap<
 }
 
 impl SimpleMethods<'_> {
-    fn expected(&self) -> Result<BTreeMap<Treatment, Vec<f32>>, AnswerError> {
+    fn expected(&self) -> Result<(Expected, Combination), AnswerError> {
         let Self { prepared, training, .. } = self;
         let [validation, calibration, test] =
             [Part::Validation, Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
@@ -46,7 +49,7 @@ impl SimpleMethods<'_> {
         if !places.is_disjoint(&of_series) {
             places.extend(of_series);
         }
-        let combination = self.closed_forms(&places)?;
+        let combination = self.closed_forms(&Combination::default(), &places)?;
         let mut expected = BTreeMap::new();
         let mut add = |methods: &Self, asked: &Rows| -> Result<(), AnswerError> {
             let said = CombinedSimple::of(methods, &combination, asked)?.predict(&names(asked))?;
@@ -60,7 +63,7 @@ impl SimpleMethods<'_> {
         }
         let here: Rows = training.iter().chain(&validation).map(|(name, rows)| (name.clone(), rows.clone())).collect();
         add(self, &here)?;
-        Ok(expected)
+        Ok((expected, combination))
     }
 
     /// Lends the model to `ask`, starting where the closed forms with the weights of `combination` expect treatments where
@@ -117,7 +120,7 @@ mod tests {
         let config = settings("");
         let mut loaded = load_screen(&config).unwrap();
         let before = prepare_screen(&config, &loaded.screen, BTreeMap::new()).unwrap();
-        let first = expected(&config, &before).unwrap().unwrap();
+        let (first, _) = expected(&config, &before).unwrap().unwrap();
         // A dose between two others, whose wells are then changed beyond recognition.
         let is_interior = |treatment: &&Treatment| {
             treatment.intervention.to_string().starts_with("taxol 0.3 ") && first.contains_key(*treatment)
@@ -129,7 +132,7 @@ mod tests {
             values.row_mut(row).iter_mut().for_each(|value| *value *= 40.0);
         }
         let after = prepare_screen(&config, &loaded.screen, BTreeMap::new()).unwrap();
-        let second = expected(&config, &after).unwrap().unwrap();
+        let (second, _) = expected(&config, &after).unwrap().unwrap();
         let distance = |one: &[f32], other: &[f32]| {
             one.iter().zip(other).map(|(one, other)| f64::from(one - other).powi(2)).sum::<f64>().sqrt()
         };
@@ -199,7 +202,7 @@ mod tests {
         let device = Device::flex();
         let (model, sizes) = prepared.sized(&config.model).unwrap();
         let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
-        let starts = expected(&config, &prepared).unwrap();
+        let starts = expected(&config, &prepared).unwrap().map(|(expected, _)| expected);
         let data = prepared.training_data(starts.as_ref());
         let trained = train_ensemble(data, recipe, None, None, &device, &Stop::default(), &|_| {}).unwrap().trained;
         let parts = [Part::Train, Part::Validation].map(|part| prepared.split.rows(part));
@@ -210,11 +213,11 @@ mod tests {
         let mut targets = prepared.treatments(Part::Test);
         targets.retain(|treatment, _| treatment.intervention.members().len() == 2);
         let simple = SimpleMethods::of(&config, &prepared);
-        let combination = simple.closed_forms(&simple.places(targets.keys())).unwrap();
+        let combination = simple.closed_forms(&Combination::default(), &simple.places(targets.keys())).unwrap();
         let closed = CombinedSimple::of(&simple, &combination, &targets).unwrap().predict(&names(&targets)).unwrap();
         let controls = Starts::of(&trained, &prepared.screen, &device);
         let model = Model { trained: &trained, decoder: &decoder, starts: &controls, device: &device };
-        let learned = methods(&config, &prepared, model, &targets).unwrap().model;
+        let learned = methods(&config, &prepared, model, &combination, &targets).unwrap().model;
         let truth = measured(&prepared.screen.features, &targets);
         assert!(truth.treatments.len() > 50, "{} pairs", truth.treatments.len());
         assert_eq!(learned.treatments, truth.treatments, "{:?}", learned.abstained);

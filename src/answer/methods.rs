@@ -8,7 +8,9 @@ use super::combined::{Combination, HeldOut, in_words, places};
 use super::error::AnswerError;
 use super::expected::starts_at_expected;
 use super::prepared::Prepared;
-use crate::baseline::{self, Fitted, FittedPrior, HoldOut, MOST_UNITS, Profiles, Rows, Whitened, hold_outs};
+use crate::baseline::{
+    self, Fitted, FittedPrior, HoldOut, MOST_UNITS, Profiles, Rows, Whitened, hold_outs, with_series,
+};
 use crate::config::Config;
 use crate::pair::{Part, Place, Split, SplitBy};
 use crate::plan::PlanError;
@@ -39,12 +41,20 @@ impl Methods {
 
 /// Predictions for `targets` by every method; weights and settings come from training and validation treatments only.
 ///
+/// `known` holds weights of the same methods that were found before.
+///
 /// # Errors
 /// What predicting or a baseline says.
-pub fn methods(config: &Config, prepared: &Prepared, model: Model, targets: &Rows) -> Result<Methods, AnswerError> {
+pub fn methods(
+    config: &Config,
+    prepared: &Prepared,
+    model: Model,
+    known: &Combination,
+    targets: &Rows,
+) -> Result<Methods, AnswerError> {
     let simple = SimpleMethods::of(config, prepared);
     let asked = names(targets);
-    let combination = simple.combination(&model, &simple.places(&asked))?;
+    let combination = simple.combination(known, &model, &simple.places(&asked))?;
     let model = simple.starting(&combination, targets, model, |model| Ok::<_, AnswerError>(model.predict(&asked)?))?;
     let mut baselines = simple.predict_all(targets)?;
     let said = combinable(&baselines);
@@ -251,17 +261,21 @@ impl<'a> SimpleMethods<'a> {
     }
 
     /// The weights of all methods at `wanted` places: of closed forms, from training treatments that they are not fitted
-    /// on; of `model`, from the validation treatments.
+    /// on; of `model`, from the validation treatments. What is `known` of them is not tried again.
     ///
     /// # Errors
     /// What predicting or a baseline says.
-    pub fn combination(&self, model: &Model<'_>, wanted: &BTreeSet<Place>) -> Result<Combination, AnswerError> {
+    pub fn combination(
+        &self,
+        known: &Combination,
+        model: &Model<'_>,
+        wanted: &BTreeSet<Place>,
+    ) -> Result<Combination, AnswerError> {
         let Self { prepared, training, .. } = self;
         let screen = &prepared.screen;
         let validation = prepared.treatments(Part::Validation);
-        let places = wanted | &self.places(validation.keys());
-        let combination = self.closed_forms(&places)?;
-        if validation.is_empty() {
+        let combination = self.closed_forms(known, &(wanted | &self.places(validation.keys())))?;
+        if validation.is_empty() || combination.has_learned() {
             return Ok(combination);
         }
         let said = self.ask_combinable(&validation)?;
@@ -276,18 +290,23 @@ impl<'a> SimpleMethods<'a> {
         hold_outs(&self.training, places, &|row| self.replicate(row), most)
     }
 
-    /// The weights of closed forms at `places`, from training treatments that they are not fitted on.
+    /// The weights of closed forms at `places`, from training treatments that they are not fitted on. What is `known` of
+    /// them is not tried again.
     ///
     /// # Errors
     /// What a fit says.
-    pub fn closed_forms(&self, places: &BTreeSet<Place>) -> Result<Combination, AnswerError> {
+    pub fn closed_forms(&self, known: &Combination, places: &BTreeSet<Place>) -> Result<Combination, AnswerError> {
+        let lacking = known.lacks(&with_series(places));
+        if lacking.is_empty() {
+            return Ok(known.clone());
+        }
         let features = &self.prepared.screen.features;
         let mut tried = Vec::new();
-        for hold_out in self.hold_outs(places, MOST_UNITS) {
+        for hold_out in self.hold_outs(&lacking, MOST_UNITS) {
             let said = self.without(&hold_out).ask_combinable(&hold_out.asked)?;
             tried.push(HeldOut { said, truth: baseline::measured(features, &hold_out.asked), hold_out });
         }
-        Ok(Combination::of(&self.training, &tried))
+        Ok(known.clone().with_places(&lacking, Combination::of(&self.training, &tried)))
     }
 
     /// What a row is a replicate by: what a split holds out as a whole, else its well.
@@ -442,7 +461,7 @@ mod tests {
             let prepared = prepare(&config, &loaded).unwrap();
             let (model, sizes) = prepared.sized(&config.model).unwrap();
             let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
-            let expected = crate::answer::expected(&config, &prepared).unwrap();
+            let expected = crate::answer::expected(&config, &prepared).unwrap().map(|(expected, _)| expected);
             assert!(expected.is_some(), "transitions start where closed forms expect them");
             let data = prepared.training_data(expected.as_ref());
             let trained = train_ensemble(data, recipe, None, None, &device, &Stop::default(), &|_| {}).unwrap().trained;
@@ -463,7 +482,7 @@ mod tests {
             let combined = {
                 let starts = Starts::of(&trained, &prepared.screen, &device);
                 let model = Model { trained: &trained, decoder: &decoder, starts: &starts, device: &device };
-                let found = super::methods(&config, &prepared, model, &targets).unwrap();
+                let found = super::methods(&config, &prepared, model, &Combination::default(), &targets).unwrap();
                 assert!(!found.weights.is_empty());
                 (found.weights, found.combined.profiles.values().to_vec())
             };
@@ -531,7 +550,8 @@ mod tests {
                 let prepared = prepare(&config, &loaded).unwrap();
                 let (methods, targets) = (SimpleMethods::of(&config, &prepared), prepared.treatments(Part::Test));
                 let truth = baseline::measured(&prepared.screen.features, &targets);
-                let combination = methods.closed_forms(&methods.places(targets.keys())).unwrap();
+                let combination =
+                    methods.closed_forms(&Combination::default(), &methods.places(targets.keys())).unwrap();
                 let said = methods.ask_combinable(&targets).unwrap();
                 let said: Vec<&Predictions> = said.iter().collect();
                 let found = combination.combine(&methods.training, &truth.treatments, &said, &[]);
@@ -550,6 +570,28 @@ mod tests {
             println!("{ratio:.3} of the error of denoised_interpolation, {}", weights.join("; "));
             assert!(ratio <= 1.05, "{ratio:.3} of the error of denoised_interpolation, {}", weights.join("; "));
         }
+    }
+
+    #[test]
+    fn weights_that_are_known_are_kept_and_others_are_found_where_they_are_asked_for() {
+        let config = bbbc021(include_str!("../../configs/bbbc021-leave-one-dose-out.toml"));
+        let prepared = prepare(&config, &load_screen(&config).unwrap()).unwrap();
+        let methods = SimpleMethods::of(&config, &prepared);
+        let of_series = BTreeSet::from([Place::Interior]);
+        let both = BTreeSet::from([Place::Interior, Place::Unseen]);
+        let nothing = Combination::default();
+        let [first, at_once] = [&of_series, &both].map(|places| methods.closed_forms(&nothing, places).unwrap());
+        let later = methods.closed_forms(&first, &both).unwrap();
+        let answers = BTreeSet::from([Method::MeanShift, Method::DenoisedInterpolation, Method::NoChange]);
+        let learned = BTreeSet::new();
+        for place in [Place::Interior, Place::Above, Place::Unseen] {
+            let of = |combination: &Combination| combination.mixture(place, &answers, &learned).unwrap().to_string();
+            assert_eq!(of(&later), of(&at_once), "{place}");
+        }
+        assert_ne!(first, later, "nothing was tried where no compound is in training");
+        assert_eq!(methods.closed_forms(&later, &both).unwrap(), later);
+        let written = serde_json::to_string(&later).unwrap();
+        assert!(serde_json::from_str::<Combination>(&written).unwrap() == later, "read back as it was written");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
+use super::combined::Combination;
 use super::error::AnswerError;
 use crate::normalize::Normalizer;
 use crate::predict::{Decoder, Model, Starts};
@@ -21,6 +22,8 @@ pub struct TrainedRun {
     pub decoder: Decoder,
     /// How features are scaled.
     pub normalizer: Normalizer,
+    /// Weights of all methods where they were tried; those of other places are found when they are asked for.
+    pub combination: Combination,
 }
 
 impl TrainedRun {
@@ -51,7 +54,8 @@ impl TrainedRun {
         if !decoder.fits(&trained) {
             return Err(damaged(&decoder_path).into());
         }
-        Ok(Self { trained, decoder, normalizer })
+        let combination = read_json(&Artifact::Combination.path_in(folder))?;
+        Ok(Self { trained, decoder, normalizer, combination })
     }
 
     /// The kind of the screen that it was trained on.
@@ -67,7 +71,9 @@ impl TrainedRun {
     /// Whether a file is missing that [`TrainedRun::read`] reads.
     pub fn lacks_a_file(folder: &Path, n_members: usize) -> bool {
         let models = (0..n_members).map(|member| Artifact::Model { member });
-        models.chain([Artifact::Normalizer, Artifact::Decoder]).any(|artifact| !artifact.path_in(folder).exists())
+        models
+            .chain([Artifact::Normalizer, Artifact::Decoder, Artifact::Combination])
+            .any(|artifact| !artifact.path_in(folder).exists())
     }
 
     /// Writes all that [`TrainedRun::read`] reads.
@@ -79,6 +85,7 @@ impl TrainedRun {
         std::fs::create_dir_all(&models).map_err(RunError::write(&models))?;
         write_json(&Artifact::Normalizer.path_in(folder), &self.normalizer)?;
         write_json(&Artifact::Decoder.path_in(folder), &self.decoder)?;
+        write_json(&Artifact::Combination.path_in(folder), &self.combination)?;
         // Members come last and complete the set: while one is missing, training is resumed.
         for (member, checkpoint) in self.trained.to_checkpoints().iter().enumerate() {
             checkpoint.save(&Artifact::Model { member }.path_in(folder))?;

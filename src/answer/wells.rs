@@ -6,6 +6,7 @@
 use burn::tensor::Device;
 
 use super::asked::Asked;
+use super::combined::Combination;
 use super::error::AnswerError;
 use super::methods::methods;
 use super::prepared::Prepared;
@@ -91,7 +92,10 @@ pub fn well_answers(
     let mut answers = Answers::default();
     let methods = match targets.is_empty() {
         true => None,
-        false => Some(methods(config, &wells.prepared, trained_run.model(&wells.starts, device), &targets)?),
+        false => {
+            let (model, known) = (trained_run.model(&wells.starts, device), Combination::default());
+            Some(methods(config, &wells.prepared, model, &known, &targets)?)
+        }
     };
     if let Some(methods) = &methods {
         let scores = treatment_scores(settings, screen, split, methods.all(), &targets)?;

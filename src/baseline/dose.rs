@@ -2,23 +2,11 @@
 //!
 //! A *series* is the treatments with the same set of perturbations, duration and context; its members differ in dose.
 
-use super::consensus::{Rows, weighted_mean};
+use super::consensus::weighted_mean;
 use super::{Fitted, Profiles};
-use crate::pair::{DosePosition, between_neighbors, interpolation_weights, nearest_weights, series_of};
+use crate::pair::{interpolation_weights, nearest_weights, series_of};
 use crate::predict::{Abstains, Method};
 use crate::screen::Treatment;
-
-/// Where `target` lies among the training doses of its perturbations in its context.
-///
-/// A set counts as interior when the dose of one member lies between training doses and the others' doses are the
-/// target's own.
-pub fn dose_position(target: &Treatment, training: &Rows) -> DosePosition {
-    let series = series_of(target, training.keys());
-    if series.is_empty() {
-        return DosePosition::Unseen;
-    }
-    between_neighbors(target, &series).map_or(DosePosition::Edge, |(position, _)| position)
-}
 
 /// The consensus of the nearest training dose on the log10 scale; of doses equally near, their mean.
 ///
@@ -50,6 +38,7 @@ pub(super) fn mix(weights: &[(&Treatment, f64)], profiles: &Profiles) -> Option<
 mod tests {
     use super::super::consensus::fixture::*;
     use super::*;
+    use crate::pair::{DosePosition, Strata};
 
     #[test]
     fn interpolates_in_log_dose_and_holds_the_last_dose() {
@@ -64,7 +53,7 @@ mod tests {
             assert_eq!(nearest_dose(&profiles).ask(&target).profiles.row(0), [nearest, -nearest], "{dose}");
             let row = interpolation(&profiles).ask(&target).profiles.row(0).to_vec();
             assert!((row[0] - interpolated).abs() < 1e-6 && (row[1] + interpolated).abs() < 1e-6, "{dose} {row:?}");
-            assert_eq!(dose_position(&target[0], &training), position, "{dose}");
+            assert_eq!(Strata::of(training.keys()).dose_position(&target[0]), position, "{dose}");
         };
         check(10.0, 3.0, 3.0, DosePosition::Interior); // equally near to both: their mean
         check(10f64.sqrt(), 1.0, 2.0, DosePosition::Interior);
@@ -80,7 +69,7 @@ mod tests {
         let mut longer = treatment(&[("a", 2.0)], "x");
         longer.intervention = longer.intervention.lasting(24.0);
         for target in [treatment(&[("a", 2.0)], "y"), treatment(&[("b", 2.0)], "x"), longer] {
-            assert_eq!(dose_position(&target, &training), DosePosition::Unseen);
+            assert_eq!(Strata::of(training.keys()).dose_position(&target), DosePosition::Unseen);
             let profiles = Profiles::of(&screen, &training);
             assert_eq!(
                 interpolation(&profiles).ask(std::slice::from_ref(&target)).abstained,
@@ -98,7 +87,7 @@ mod tests {
         ]);
         let target = treatment(&[("a", 10.0), ("b", 1.0)], "");
         let training = screen.treatments();
-        assert_eq!(dose_position(&target, &training), DosePosition::Interior);
+        assert_eq!(Strata::of(training.keys()).dose_position(&target), DosePosition::Interior);
         let profiles = Profiles::of(&screen, &training);
         assert_eq!(interpolation(&profiles).ask(&[target]).profiles.values(), [2.0, 0.0]);
     }

@@ -58,6 +58,12 @@ impl Question {
     }
 }
 
+/// The `places` with all places of a series where one is among them: where few doses lie at one, those at the others tell.
+pub fn with_series(places: &BTreeSet<Place>) -> BTreeSet<Place> {
+    let of_series = BTreeSet::from([Place::Interior, Place::Below, Place::Above]);
+    if places.is_disjoint(&of_series) { places.clone() } else { places | &of_series }
+}
+
 /// Takes treatments out of `training` so that some of them lie at each of `places` then; `replicate` names what a row is
 /// a replicate by, such as its plate. At most `most` units are held out for one question.
 pub fn hold_outs(
@@ -66,9 +72,7 @@ pub fn hold_outs(
     replicate: &dyn Fn(usize) -> String,
     most: usize,
 ) -> Vec<HoldOut> {
-    // Where few doses lie at one place of a series, those at its other places tell.
-    let of_series = BTreeSet::from([Place::Interior, Place::Below, Place::Above]);
-    let places = &if places.is_disjoint(&of_series) { places.clone() } else { places | &of_series };
+    let places = &with_series(places);
     let questions: BTreeSet<Question> = places.iter().flat_map(|place| Question::about(*place)).copied().collect();
     let of_question = |question: &Question| {
         let told: BTreeSet<Place> =

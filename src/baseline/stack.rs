@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::pair::{Place, Strata};
@@ -36,13 +37,36 @@ const CUSTOMARY: [Method; 7] = [
 ];
 
 /// One unit that was held out, and the products of the errors of those who answered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredTrial")]
 pub struct Trial {
     place: Place,
     group: String,
     methods: Vec<Method>,
-    /// Mean over the unit's values of the product of two methods' errors, `[method, method]`.
-    products: Vec<f64>,
+    /// Mean over the unit's values of the product of two methods' errors, for each method those with itself and the methods
+    /// before it.
+    products: Vec<f32>,
+}
+
+/// A trial as a file has it.
+#[derive(Deserialize)]
+struct StoredTrial {
+    place: Place,
+    group: String,
+    methods: Vec<Method>,
+    products: Vec<f32>,
+}
+
+impl TryFrom<StoredTrial> for Trial {
+    type Error = String;
+
+    fn try_from(StoredTrial { place, group, methods, products }: StoredTrial) -> Result<Self, String> {
+        let (n, found) = (methods.len(), products.len());
+        match n * (n + 1) / 2 {
+            expected if expected == found => Ok(Self { place, group, methods, products }),
+            expected => Err(format!("expected {expected} products of the errors of {n} methods, found {found}")),
+        }
+    }
 }
 
 impl Trial {
@@ -57,10 +81,13 @@ impl Trial {
             values.iter().zip(truth).map(|(&said, &measured)| said.into() - measured.into()).collect()
         };
         let errors: Vec<Vec<f64>> = said.iter().map(|(_, values)| errors(values)).collect();
-        let product = |one: &[f64], other: &[f64]| -> f64 {
-            one.iter().zip(other).map(|(one, other)| one * other).sum::<f64>() / truth.len().max(1) as f64
+        let product = |one: &[f64], other: &[f64]| -> f32 {
+            let mean = one.iter().zip(other).map(|(one, other)| one * other).sum::<f64>() / truth.len().max(1) as f64;
+            mean.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
         };
-        let products = errors.iter().flat_map(|one| errors.iter().map(move |other| product(one, other))).collect();
+        let pairs =
+            errors.iter().enumerate().flat_map(|(last, one)| errors[..=last].iter().map(move |other| (one, other)));
+        let products = pairs.map(|(one, other)| product(one, other)).collect();
         Self { place, group, methods: said.iter().map(|(method, _)| method.clone()).collect(), products }
     }
 
@@ -93,8 +120,11 @@ impl Trial {
     fn products_of(&self, methods: &[Method]) -> Vec<f64> {
         let index = |method: &Method| self.methods.iter().position(|own| own == method).expect("all of them answered");
         let indices: Vec<usize> = methods.iter().map(index).collect();
-        let width = self.methods.len();
-        indices.iter().flat_map(|one| indices.iter().map(move |other| self.products[one * width + other])).collect()
+        let product = |&one: &usize, &other: &usize| {
+            let (more, less) = (one.max(other), one.min(other));
+            f64::from(self.products[more * (more + 1) / 2 + less])
+        };
+        indices.iter().flat_map(|one| indices.iter().map(move |other| product(one, other))).collect()
     }
 }
 
@@ -144,7 +174,7 @@ impl fmt::Display for Mixture {
 }
 
 /// Trials of methods, asked for the weights of any of them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stack {
     trials: Vec<Trial>,
 }
@@ -153,6 +183,11 @@ impl Stack {
     /// What `trials` tell.
     pub fn of(trials: Vec<Trial>) -> Self {
         Self { trials }
+    }
+
+    /// Adds those trials of `more` that lay at `places`.
+    pub fn extend_at(&mut self, places: &BTreeSet<Place>, more: Self) {
+        self.trials.extend(more.trials.into_iter().filter(|trial| places.contains(&trial.place)));
     }
 
     /// The weights of the methods that answer at `place`; `None` where nobody does.

@@ -11,8 +11,8 @@ use super::{
     Distance, EvaluateConfig, EvaluateError, MethodScores, Origins, ScoreRow, accuracy, replicate_ceiling, retrieval,
     split_halves,
 };
-use crate::baseline::{dose_position, measured};
-use crate::pair::{DosePosition, Part, Split, SplitBy, WellMeans};
+use crate::baseline::measured;
+use crate::pair::{DosePosition, Part, Split, SplitBy, Strata, WellMeans};
 use crate::predict::{Method, Predictions};
 use crate::screen::{FeatureMatrix, Screen, Treatment};
 
@@ -59,7 +59,8 @@ pub fn treatment_scores<'a>(
     let truth = measured(&screen.features, rows);
     let library = measured(&screen.features, &training);
     let origins = Origins::of(screen, &training);
-    let position = |treatment: &Treatment| position_name(dose_position(treatment, &training));
+    let strata = Strata::of(training.keys());
+    let position = |treatment: &Treatment| position_name(strata.dose_position(treatment));
     let mut items = Vec::new();
     for predictions in predictions {
         score(settings.recall_at, predictions, &truth, &library, &origins, &position, &mut items)?;

@@ -35,9 +35,7 @@ pub use intervention_rows::InterventionRows;
 pub use pair_set::PairSet;
 pub use sampler::Sampler;
 pub use series::DosePosition;
-pub(crate) use series::{
-    Edge, additive_weights, between_neighbors, edge_of, interpolation_weights, nearest_weights, series_of,
-};
+pub(crate) use series::{Edge, additive_weights, edge_of, interpolation_weights, nearest_weights, series_of};
 pub use split::{Part, Split, SplitBy, SplitConfig};
 pub use stratum::{Place, Strata, Stratum};
 pub use transitions::transition_table;

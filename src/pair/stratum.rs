@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::series::{DosePosition, Edge, between_neighbors, edge_of, series_of};
 use crate::screen::{Perturbation, Treatment};
 
@@ -57,7 +59,8 @@ impl fmt::Display for Stratum {
 
 /// A stratum, the two ends of a dose series apart: an effect below the lowest dose may be gone, one above the highest may
 /// have settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Place {
     /// Its own wells are in training.
     Measured,
@@ -135,6 +138,20 @@ impl<'a> Strata<'a> {
                 if is_in_sets { Stratum::InSets } else { Stratum::Unseen }
             }
             None => Stratum::OtherContext,
+        }
+    }
+
+    /// Where a treatment lies among the training doses of its perturbations in its context.
+    ///
+    /// A set counts as interior when the dose of one member lies between training doses and the others' doses are the
+    /// target's own.
+    pub fn dose_position(&self, treatment: &Treatment) -> DosePosition {
+        let same = self.training.get(&perturbations(treatment)).map(Vec::as_slice).unwrap_or_default();
+        let series = series_of(treatment, same.iter().copied());
+        match between_neighbors(treatment, &series) {
+            Some((position, _)) => position,
+            None if series.is_empty() => DosePosition::Unseen,
+            None => DosePosition::Edge,
         }
     }
 

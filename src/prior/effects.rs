@@ -75,14 +75,17 @@ pub(super) struct Residual {
 }
 
 /// A treatment with the places of its members.
-struct Placed<'a> {
-    treatment: &'a Treatment,
-    members: Vec<PlacedMember<'a>>,
+#[derive(Debug, Clone)]
+struct Placed {
+    treatment: Treatment,
+    members: Vec<PlacedMember>,
 }
 
-struct PlacedMember<'a> {
-    perturbation: &'a Perturbation,
-    response: &'a Response,
+#[derive(Debug, Clone)]
+struct PlacedMember {
+    /// The number of the perturbation; members of one number respond together.
+    perturbation: usize,
+    kind: Kind,
     setting: usize,
     /// Decades above the beginning of the response.
     above: Option<f64>,
@@ -98,9 +101,21 @@ pub(super) enum Variance {
 /// Training treatments that share perturbations, with the equations that answer from them.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
-    treatments: Vec<Treatment>,
+    rows: Vec<Placed>,
+    /// The number of each perturbation.
+    numbers: BTreeMap<Perturbation, usize>,
+    /// The rows that hold each perturbation, by its number.
+    holding: Vec<Vec<usize>>,
     /// For each group of directions.
     solved: Vec<Solved>,
+}
+
+impl Block {
+    /// The rows that share a perturbation with `target`; all others say nothing of it.
+    fn related(&self, target: &Placed) -> Vec<usize> {
+        let holding = target.members.iter().flat_map(|member| &self.holding[member.perturbation]);
+        holding.copied().collect::<BTreeSet<usize>>().into_iter().collect()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -127,17 +142,17 @@ impl Parts {
         Some(mean)
     }
 
-    /// Where the members of `treatment` lie.
-    fn place<'a>(&'a self, treatment: &'a Treatment) -> Placed<'a> {
+    /// Where those members of `treatment` lie whose perturbations have a number.
+    fn place(&self, treatment: &Treatment, number: impl Fn(&Perturbation) -> Option<usize>) -> Placed {
         let setting = Setting::of(treatment);
-        let member = |member: &'a Application| {
-            let response = self.responses.get(&member.perturbation.kind)?;
-            let setting = response.index(&setting);
+        let member = |member: &Application| {
+            let Perturbation { kind, .. } = member.perturbation;
+            let setting = self.responses.get(&kind)?.index(&setting);
             let above = self.process.above_beginning(member);
-            Some(PlacedMember { perturbation: &member.perturbation, response, setting, above })
+            Some(PlacedMember { perturbation: number(&member.perturbation)?, kind, setting, above })
         };
         let members = treatment.intervention.members().iter().filter_map(member).collect();
-        Placed { treatment, members }
+        Placed { treatment: treatment.clone(), members }
     }
 
     /// Adds the covariance of two effects along the directions of `group` to `into`, `[direction, direction]` row by row.
@@ -150,14 +165,14 @@ impl Parts {
             };
             let factor = amplitude * self.process.covariance(member.above, twin.above);
             let (row, column) = (member.setting * width, twin.setting * width);
-            let covariance = &member.response.covariances[group];
+            let covariance = &self.responses[&member.kind].covariances[group];
             for i in 0..width {
                 for j in 0..width {
                     into[i * width + j] += factor * covariance[(row + i, column + j)];
                 }
             }
         }
-        let has_own = self.singles_have_own || one.members.len() != 1;
+        let has_own = self.singles_have_own || one.treatment.intervention.members().len() != 1;
         if has_own && one.members.len() == other.members.len() && one.treatment == other.treatment {
             let signal = &self.signal[self.groups[group].clone()];
             (0..width).for_each(|i| into[i * width + i] += self.own * signal[i]);
@@ -169,7 +184,15 @@ impl Parts {
     pub(super) fn condition(&self, rows: &[&Residual]) -> Option<(Block, f64)> {
         let mut likelihood = 0.0;
         let mut solved = Vec::with_capacity(self.groups.len());
-        let placed: Vec<Placed> = rows.iter().map(|row| self.place(&row.treatment)).collect();
+        let mut numbers = BTreeMap::new();
+        for member in rows.iter().flat_map(|row| row.treatment.intervention.members()) {
+            let next = numbers.len();
+            numbers.entry(member.perturbation.clone()).or_insert(next);
+        }
+        let placed: Vec<Placed> = rows
+            .iter()
+            .map(|row| self.place(&row.treatment, |perturbation| numbers.get(perturbation).copied()))
+            .collect();
         for (group, directions) in self.groups.iter().enumerate() {
             let width = directions.len();
             let mut matrix = Mat::<f64>::zeros(rows.len() * width, rows.len() * width);
@@ -196,7 +219,11 @@ impl Parts {
             likelihood -= 0.5 * (fit + factor.log_determinant());
             solved.push(Solved { factor, weights });
         }
-        Some((Block { treatments: rows.iter().map(|row| row.treatment.clone()).collect(), solved }, likelihood))
+        let mut holding = vec![Vec::new(); numbers.len()];
+        for (index, row) in placed.iter().enumerate() {
+            row.members.iter().for_each(|member| holding[member.perturbation].push(index));
+        }
+        Some((Block { rows: placed, numbers, holding, solved }, likelihood))
     }
 
     /// What `blocks` add to the mean response to `treatment`, along each direction; and the variance that is left, where
@@ -204,32 +231,42 @@ impl Parts {
     pub(super) fn posterior<'b>(
         &self,
         treatment: &Treatment,
-        blocks: impl Iterator<Item = &'b Block> + Clone,
+        blocks: impl Iterator<Item = &'b Block>,
         asked: Variance,
     ) -> (Vec<f64>, f64) {
-        let target = self.place(treatment);
+        let members = treatment.intervention.members();
+        let alone = self.place(treatment, |own| members.iter().position(|member| member.perturbation == *own));
+        let known = blocks.map(|block| {
+            let target = self.place(treatment, |perturbation| block.numbers.get(perturbation).copied());
+            let related = block.related(&target);
+            (block, target, related)
+        });
+        let known: Vec<(&Block, Placed, Vec<usize>)> = known.collect();
         let mut along = vec![0.0; self.signal.len()];
         let mut variance = 0.0;
         for (group, directions) in self.groups.iter().enumerate() {
             let width = directions.len();
             let mut cell = vec![0.0; width * width];
-            self.add_covariance(group, &target, &target, &mut cell);
+            self.add_covariance(group, &alone, &alone, &mut cell);
             variance += (0..width).map(|a| cell[a * width + a]).sum::<f64>();
-            for block in blocks.clone() {
-                let mut cross = Mat::<f64>::zeros(block.treatments.len() * width, width);
-                for (j, other) in block.treatments.iter().enumerate() {
+            for (block, target, related) in &known {
+                let solved = &block.solved[group];
+                let mut cross = match asked {
+                    Variance::Asked => Mat::<f64>::zeros(block.rows.len() * width, width),
+                    Variance::NotAsked => Mat::new(),
+                };
+                for &j in related {
                     cell.fill(0.0);
-                    self.add_covariance(group, &target, &self.place(other), &mut cell);
+                    self.add_covariance(group, target, &block.rows[j], &mut cell);
                     for a in 0..width {
                         for b in 0..width {
-                            cross[(j * width + b, a)] = cell[a * width + b];
+                            let covariance = cell[a * width + b];
+                            along[directions.start + a] += covariance * solved.weights[j * width + b];
+                            if asked == Variance::Asked {
+                                cross[(j * width + b, a)] = covariance;
+                            }
                         }
                     }
-                }
-                let solved = &block.solved[group];
-                for a in 0..width {
-                    along[directions.start + a] +=
-                        cross.col(a).iter().zip(&solved.weights).map(|(k, weight)| k * weight).sum::<f64>();
                 }
                 if asked == Variance::Asked {
                     let explained = solved.factor.solve(cross.clone());
@@ -250,9 +287,7 @@ impl EffectModel {
         let blocks: Vec<Block> = conditioned?.into_iter().map(|(block, _)| block).collect();
         let mut block_of = BTreeMap::new();
         for (index, block) in blocks.iter().enumerate() {
-            for member in block.treatments.iter().flat_map(|treatment| treatment.intervention.members()) {
-                block_of.insert(member.perturbation.clone(), index);
-            }
+            block_of.extend(block.numbers.keys().map(|perturbation| (perturbation.clone(), index)));
         }
         Some(Self { parts, blocks, block_of })
     }

@@ -25,6 +25,8 @@ pub enum Artifact {
     Decoder,
     /// The fitted normalization, `normalizer.json`.
     Normalizer,
+    /// What methods said of units that they were not fitted on, from which their weights come, `combination.json`.
+    Combination,
     /// The screen of profiles as it was loaded, `screen.parquet`.
     Screen,
     /// Descriptors of its perturbations, `descriptors.json`.
@@ -78,6 +80,7 @@ impl Artifact {
             Self::Normalizer => "normalizer.json",
             Self::Model { member } => return folder.join("model").join(format!("member-{member}.safetensors")),
             Self::Decoder => "decoder.json",
+            Self::Combination => "combination.json",
             Self::Screen => "screen.parquet",
             Self::Descriptors => "descriptors.json",
             Self::Card => "card.toml",

@@ -7,7 +7,7 @@
 //!   metrics.jsonl     one line for each member and logged step
 //!   checkpoints/      member-0.safetensors, …: where training resumes
 //!   model/            member-0.safetensors, …: the trained members
-//!   normalizer.json, decoder.json, evaluation.json
+//!   normalizer.json, decoder.json, combination.json, evaluation.json
 //!   screen.parquet    the profiles as they were loaded, and card.toml, descriptors.json: the run answers without them
 //!   embeddings.parquet, predictions.parquet, ranking.parquet, scores.parquet, …
 //!   qc.parquet        the quality of every plate, and qc-well.parquet, of every well

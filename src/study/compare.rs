@@ -23,7 +23,7 @@ use super::error::StudyError;
 use super::event::Event;
 use super::kind::{self, JudgeSimple, Run};
 use super::refuse::{Wanted, refuse};
-use crate::answer::{Prepared, TrainedRun};
+use crate::answer::{Combination, Prepared, TrainedRun};
 use crate::config::Config;
 use crate::evaluate::{Comparison, Ending, Judgment, Trial};
 use crate::load::{InputFile, Loaded, hexadecimal};
@@ -286,7 +286,12 @@ impl Work<'_> {
         };
         let (fit_rows, unseen) = (prepared.split.rows(Part::Train), prepared.split.rows(Part::Validation));
         let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &unseen, &config.decoder, device)?;
-        let trained_run = TrainedRun { trained, decoder, normalizer: prepared.normalizer.clone() };
+        let trained_run = TrainedRun {
+            trained,
+            decoder,
+            normalizer: prepared.normalizer.clone(),
+            combination: Combination::default(),
+        };
         let run = Run { config, prepared, trained_run: &trained_run, device };
         let ending = Ending::Trained(held_out_latents(run, draw.seed));
         let [validation, test] = run.trained().judged()?;

@@ -26,7 +26,7 @@ use super::event::Event;
 use super::explain::AskedMoves;
 use super::refuse::Wanted;
 use super::reopen::Also;
-use crate::answer::{Asked, Prepared, TrainedRun};
+use crate::answer::{Asked, Combination, Prepared, TrainedRun};
 use crate::config::Config;
 use crate::embed::Embeddings;
 use crate::evaluate::{Activity, Held, Judged, Judgment};
@@ -135,6 +135,15 @@ pub(super) trait Trained {
     /// # Errors
     /// What predicting or scoring says.
     fn ask(&self, rows: Option<&Embeddings>, scope: Scope, tell: &dyn Fn(Event)) -> Result<Option<Asked>, StudyError>;
+
+    /// The weights of all methods at the places where the run will be asked about them; without any where they are found
+    /// with the answers.
+    ///
+    /// # Errors
+    /// What predicting or a fit says.
+    fn weights(&self) -> Result<Combination, StudyError> {
+        Ok(Combination::default())
+    }
 
     /// Draws what was predicted into the run folder, where it can be seen.
     ///

@@ -239,7 +239,7 @@ pub fn evaluate_finished(
         .map(|(treatment, rows)| (treatment, rows.into_iter().map(|row| row + offset).collect()))
         .collect();
     let starts = Starts::of(&trained_run.trained, &joint.screen, device);
-    let found = methods(config, &joint, trained_run.model(&starts, device), &unseen)?;
+    let found = methods(config, &joint, trained_run.model(&starts, device), &trained_run.combination, &unseen)?;
     let treatments = treatment_scores(&config.evaluate, &joint.screen, &joint.split, found.all(), &unseen)?;
     let orders = orders(&config.evaluate, &joint.screen, &joint.split, found.all(), &unseen)?;
     let answers = Answers { predicted: Predicted::Treatments(treatments), orders, ..Answers::default() };
@@ -323,7 +323,8 @@ pub fn predict_table(
             let simple = SimpleMethods::of(config, prepared);
             let asked = treatments.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
             let ask = |model: Model<'_>| Ok::<_, StudyError>(model.predict_with_latents(treatments)?);
-            simple.starting(&simple.closed_forms(&simple.places(treatments))?, &asked, model, ask)?
+            let weights = simple.closed_forms(&trained_run.combination, &simple.places(treatments))?;
+            simple.starting(&weights, &asked, model, ask)?
         }
         false => model.predict_with_latents(treatments)?,
     };

@@ -257,7 +257,7 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
     }
     let wanted = ModelConfig { linear: config.model.linear && keeps_apart, ..config.model.clone() };
     let (model, sizes) = prepared.sized(&wanted)?;
-    let expected = expected(config, prepared)?;
+    let (expected, combination) = expected(config, prepared)?.unzip();
     let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
     let Members { mut trained, outcomes } = train_ensemble(
         prepared.training_data(expected.as_ref()),
@@ -297,7 +297,10 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
             ),
         }));
     }
-    let trained_run = TrainedRun { trained, decoder, normalizer: prepared.normalizer.clone() };
+    let combination = combination.unwrap_or_default();
+    let mut trained_run = TrainedRun { trained, decoder, normalizer: prepared.normalizer.clone(), combination };
+    trained_run.combination =
+        Run { config, prepared, trained_run: &trained_run, device: job.device }.trained().weights()?;
     trained_run.write(&folder)?;
     Ok(trained_run)
 }

@@ -49,7 +49,8 @@ impl<'a> Answerer<'a> {
         [asked_of_judged, asked_in_use]: [&[&Treatment]; 2],
     ) -> Result<Self, StudyError> {
         let Run { config, prepared, trained_run, device } = run;
-        let (by, trained) = (&config.rank.by, &trained_run.trained);
+        let TrainedRun { trained, combination: known, .. } = trained_run;
+        let by = &config.rank.by;
         let screen = other.unwrap_or(&prepared.screen);
         let judged = SimpleMethods::of(config, prepared);
         let in_use = OnceCell::new();
@@ -65,9 +66,9 @@ impl<'a> Answerer<'a> {
             Method::Combined => {
                 // The model's weight is that which it earned on the run's own screen.
                 let own_starts = Starts::of(trained, &prepared.screen, device);
-                judged.combination(&trained_run.model(&own_starts, device), &places())?
+                judged.combination(known, &trained_run.model(&own_starts, device), &places())?
             }
-            Method::Model if starts_at_expected(config) => judged.closed_forms(&places())?,
+            Method::Model if starts_at_expected(config) => judged.closed_forms(known, &places())?,
             _ => Combination::default(),
         };
         let starts = Starts::of(trained, screen, device);

@@ -123,6 +123,9 @@ fn other_files() -> Vec<Case> {
             put(folder, "narrow/decoder.json", "run/decoder.json");
         }),
         run!("a decoder that is empty", 1, |folder| write(folder, "run/decoder.json", "")),
+        run!("a combination without its products", 1, |folder| change(folder, "run/combination.json", |text| {
+            text.replacen("\"products\":[", "\"products\":[0.5,", 1)
+        })),
         run!("data that have changed", 2, AGAIN, |folder| {
             change(folder, "datasets/bbbc021/dataset.toml", |text| {
                 text.replace("[checksums]", "[checksums]\n#").replace("profiles.csv.gz\" =", "other\" =")

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{JudgeSimple, Kind, Run, Trained};
-use crate::answer::{Asked, methods};
+use crate::answer::{Asked, Combination, SimpleMethods, methods};
 use crate::baseline::{Rows, control_states, measured};
 use crate::embed::{Embeddings, Level, embed};
 use crate::evaluate::{
     Activity, Answers, Held, Intervals, Judged, Predicted, embedding_scores, orders, treatment_scores,
 };
 use crate::normalize::RawUnits;
-use crate::pair::{Part, Split, Strata, without_replicates};
+use crate::pair::{Part, Place, Split, Strata, without_replicates};
 use crate::plan::{FeatureRanking, Moves, Noise, PlanError, Ranking, rows_of_target, why_abstained};
 use crate::predict::{Method, Predictions, Predictor, Starts};
 use crate::run::keep;
@@ -84,7 +84,7 @@ impl Trained for TrainedProfiles<'_> {
         }
         tell(Event::Step(format!("scoring {}", counted(test.len(), "held-out treatment"))));
         let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
-        let found = methods(config, prepared, trained_run.model(&starts, device), &test)?;
+        let found = methods(config, prepared, trained_run.model(&starts, device), &trained_run.combination, &test)?;
         found.weights.iter().for_each(|weights| tell(Event::Note(weights.clone())));
         let (settings, screen, split) = (&config.evaluate, &prepared.screen, &prepared.split);
         let treatments = treatment_scores(settings, screen, split, found.all(), &test)?;
@@ -102,6 +102,17 @@ impl Trained for TrainedProfiles<'_> {
         let notes = without_replicates(screen).into_iter().collect();
         let answers = Answers { predicted, orders, embeddings, notes, ..Answers::default() };
         Ok(Some(Asked { answers, methods: Some(found) }))
+    }
+
+    fn weights(&self) -> Result<Combination, StudyError> {
+        let Run { config, prepared, trained_run, device } = self.0;
+        let simple = SimpleMethods::of(config, prepared);
+        let held_out = [Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
+        let mut places = simple.places(held_out.iter().flat_map(BTreeMap::keys));
+        // In use, they are asked about what was measured too.
+        places.insert(Place::Measured);
+        let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
+        Ok(simple.combination(&trained_run.combination, &trained_run.model(&starts, device), &places)?)
     }
 
     fn ranked<'s>(&'s self, other: Option<&'s Screen>) -> Cow<'s, Screen> {
