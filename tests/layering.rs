@@ -13,7 +13,7 @@ const CONFINED: [(&[&str], &[&str]); 10] = [
     (&["rust_hdf5"], &["table", "load"]),
     (&["rusqlite", "roxmltree", "calamine"], &["load"]),
     (&["tiff", "zune_jpeg", "zstd", "lz4_flex", "crc32c"], &["load"]),
-    (&["csv", "arrow", "parquet"], &["table", "load"]),
+    (&["csv", "arrow", "parquet", "bytes"], &["table", "load"]),
     (&["rust_xlsxwriter"], &["table"]),
     // Names of files and of columns are given as globs.
     (&["glob"], &["load", "descriptor"]),

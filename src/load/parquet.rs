@@ -27,7 +27,7 @@ use super::error::LoadError;
 use super::notation::Notation;
 use super::table::{self, ColumnSketch, RawColumn, RawTable, RowPlace, SKETCH_CELLS, Values};
 use super::text::{FREE_BYTES, MAX_RATIO};
-use crate::table::quietly;
+use crate::table::{ParquetFile, quietly};
 
 /// Rows decoded at a time.
 const BATCH_ROWS: usize = 1 << 14;
@@ -181,7 +181,7 @@ fn read_columns(
     most_rows: Option<usize>,
 ) -> Result<usize, LoadError> {
     // Opened anew, since a clone of a file has its position in common with it.
-    let file = File::open(path).map_err(|cause| LoadError::io(path, cause))?;
+    let file = ParquetFile::open(path).map_err(|cause| LoadError::io(path, cause))?;
     let mut reader = decoded(path, || {
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
         let mask = ProjectionMask::roots(builder.parquet_schema(), places.iter().copied());

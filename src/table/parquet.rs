@@ -6,7 +6,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
@@ -26,7 +25,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
-use super::{Column, FileError, Table, write_atomically};
+use super::{Column, FileError, ParquetFile, Table, write_atomically};
 
 /// Rows of one row group.
 const GROUP_ROWS: usize = 1 << 16;
@@ -69,7 +68,7 @@ impl Table {
     /// # Errors
     /// [`FileError::Read`], [`FileError::Damaged`] for no or broken parquet, [`FileError::Column`] for nested or other types.
     pub fn read_parquet(path: &Path) -> Result<Self, FileError> {
-        let file = File::open(path).map_err(FileError::read(path))?;
+        let file = ParquetFile::open(path).map_err(FileError::read(path))?;
         let read = quietly(|| read_content(file)).unwrap_or_else(|| Err("its pages are damaged".into()));
         let Content { facts, docs, schema, batches } =
             read.map_err(|error| FileError::damaged(path, format!("is not a complete parquet file ({error})")))?;
@@ -95,7 +94,7 @@ struct Content {
     batches: Vec<RecordBatch>,
 }
 
-fn read_content(file: File) -> Result<Content, Box<dyn std::error::Error>> {
+fn read_content(file: ParquetFile) -> Result<Content, Box<dyn std::error::Error>> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?;
     let schema = reader.schema().clone();
