@@ -56,6 +56,7 @@
 
 pub mod screen;
 pub mod table;
+pub mod simulate;
 pub mod load;
 pub mod linear;
 pub mod crop;

@@ -20,6 +20,7 @@ mod run;
 mod open_run;
 mod set;
 mod shell;
+mod simulate;
 mod train;
 
 use std::io::Write;
@@ -57,6 +58,7 @@ enum Command {
     Report(report::ReportArgs),
     Compare(compare::CompareArgs),
     Export(export::ExportArgs),
+    Simulate(simulate::SimulateArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
 }
@@ -82,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Report(arguments) => arguments.run(),
         Command::Compare(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
+        Command::Simulate(arguments) => arguments.run(),
         Command::Completions(arguments) => arguments.run(),
         Command::Man(arguments) => arguments.run(),
     };
