@@ -133,7 +133,7 @@ impl Lewm {
     /// A fresh model.
     pub fn new(init: &mut Init, config: &LewmConfig) -> Self {
         let (latent, hidden) = (config.encoder.width, config.projector_hidden);
-        let projector = ProjectorConfig { hidden, norm: ProjectorNorm::Batch };
+        let projector = ProjectorConfig { hidden, norm: ProjectorNorm::Batch, output: None };
         Self {
             encoder: ImageEncoder::new(init, &config.encoder),
             projector: Projector::new(init, latent, latent, &projector),

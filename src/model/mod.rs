@@ -46,7 +46,7 @@ pub(crate) use parameters::ParameterPath;
 pub use parameters::{Array, ParameterError, count_parameters, parameters, with_parameters};
 pub use predictor::{Head, HistoryConfig, Predictor, PredictorConfig};
 pub use profile::{ProfileEncoder, ProfileEncoderConfig};
-pub use projector::{Projector, ProjectorConfig, ProjectorNorm};
+pub use projector::{Projector, ProjectorConfig, ProjectorNorm, ProjectorOutput};
 pub use teacher::Teacher;
 pub(crate) use world::weighted;
 pub use world::{ModelConfig, ModelSizes, TrainOutput, WorldModel};

@@ -214,7 +214,7 @@ impl Predictor {
             blocks: (0..config.depth).map(|_| Block::new(init, width, encoding, config, history)).collect(),
             norm: published.then(|| LayerNorm::new(init, width)),
             projector: published.then(|| {
-                let settings = ProjectorConfig { hidden: projector, norm: ProjectorNorm::Batch };
+                let settings = ProjectorConfig { hidden: projector, norm: ProjectorNorm::Batch, output: None };
                 Projector::new(init, width, latent, &settings)
             }),
         }

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::fused;
 use super::layer::{BatchNorm, BatchStatistics, Init, LayerNorm};
 
+/// Added to the variance of a latent that is scaled by it, as in PyTorch's layer norm.
+const LEAST_VARIANCE: f64 = 1e-5;
+
 /// What stands between the projector's two linear maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
@@ -19,6 +22,16 @@ pub enum ProjectorNorm {
     Layer,
 }
 
+/// What becomes of the projector's output before it is the latent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectorOutput {
+    /// Nothing.
+    Free,
+    /// Each latent is centered and scaled to variance 1 over its values, as I-JEPA's targets are: its length cannot shrink.
+    LayerNorm,
+}
+
 /// Settings of the projector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -27,11 +40,13 @@ pub struct ProjectorConfig {
     pub hidden: usize,
     /// Norm between them.
     pub norm: ProjectorNorm,
+    /// What becomes of the output; what the objective is defined with where it is not said.
+    pub output: Option<ProjectorOutput>,
 }
 
 impl Default for ProjectorConfig {
     fn default() -> Self {
-        Self { hidden: 256, norm: ProjectorNorm::Batch }
+        Self { hidden: 256, norm: ProjectorNorm::Batch, output: None }
     }
 }
 
@@ -42,6 +57,8 @@ pub struct Projector {
     batch_norm: Option<BatchNorm>,
     layer_norm: Option<LayerNorm>,
     output: Linear,
+    #[module(skip)]
+    normalizes: bool,
 }
 
 impl Projector {
@@ -52,6 +69,7 @@ impl Projector {
             batch_norm: (config.norm == ProjectorNorm::Batch).then(|| BatchNorm::new(init, config.hidden)),
             layer_norm: (config.norm == ProjectorNorm::Layer).then(|| LayerNorm::new(init, config.hidden)),
             output: init.linear(config.hidden, outputs, true),
+            normalizes: config.output == Some(ProjectorOutput::LayerNorm),
         }
     }
 
@@ -69,7 +87,7 @@ impl Projector {
             }
             None => (self.without_batch(hidden_bf), None),
         };
-        (self.output.forward(fused::gelu(hidden_bf)), statistics)
+        (self.latents(hidden_bf), statistics)
     }
 
     /// Forward pass with running statistics.
@@ -83,7 +101,17 @@ impl Projector {
             Some(norm) => norm.forward(hidden_bf),
             None => self.without_batch(hidden_bf),
         };
-        self.output.forward(fused::gelu(hidden_bf))
+        self.latents(hidden_bf)
+    }
+
+    fn latents(&self, hidden_bf: Tensor<2>) -> Tensor<2> {
+        let output_bf = self.output.forward(fused::gelu(hidden_bf));
+        if !self.normalizes {
+            return output_bf;
+        }
+        let centered_bf = output_bf.clone() - output_bf.mean_dim(1);
+        let variance_b1 = centered_bf.clone().powi_scalar(2).mean_dim(1);
+        centered_bf / variance_b1.add_scalar(LEAST_VARIANCE).sqrt()
     }
 
     fn without_batch(&self, hidden_bf: Tensor<2>) -> Tensor<2> {
@@ -111,7 +139,12 @@ mod tests {
 
     fn projector(norm: ProjectorNorm, device: &Device) -> Projector {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        Projector::new(&mut Init { rng: &mut rng, device }, 192, 192, &ProjectorConfig { hidden: 2048, norm })
+        Projector::new(
+            &mut Init { rng: &mut rng, device },
+            192,
+            192,
+            &ProjectorConfig { hidden: 2048, norm, output: None },
+        )
     }
 
     fn values(tensor: Tensor<2>) -> Vec<f32> {

@@ -271,7 +271,7 @@ impl Work<'_> {
             seed: draw.seed,
         };
         let train = knob.set(&config.train, draw.seed);
-        let (model, sizes) = prepared.sized(&config.model)?;
+        let (model, sizes) = prepared.sized(&train.objective.networks(&config.model))?;
         let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &train };
         let started = Instant::now();
         let trained = train_ensemble(prepared.training_data(None), recipe, None, None, device, stop, &|_| {});

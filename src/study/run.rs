@@ -21,7 +21,7 @@ use crate::baseline::measured;
 use crate::config::Config;
 use crate::evaluate::{Answers, EmbeddingScore, Evaluation};
 use crate::load::{InputFile, InputHash, Loaded};
-use crate::model::{Array, ModelConfig, parameters};
+use crate::model::{Array, parameters};
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
 use crate::predict::{Decoder, gain};
@@ -250,13 +250,11 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
         log.add(&progress);
         job.tell(Event::Training(progress));
     };
-    let keeps_apart = config.train.objective.keeps_apart();
-    if config.model.has_linear_part() && !keeps_apart {
+    if config.model.has_linear_part() && !config.train.objective.keeps_apart() {
         let words = "the latent has no linear part: nothing in this objective keeps the network from taking it away";
         job.tell(Event::Note(words.to_owned()));
     }
-    let wanted = ModelConfig { linear: config.model.linear && keeps_apart, ..config.model.clone() };
-    let (model, sizes) = prepared.sized(&wanted)?;
+    let (model, sizes) = prepared.sized(&config.train.objective.networks(&config.model))?;
     let (expected, combination) = expected(config, prepared)?.unzip();
     let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
     let Members { mut trained, outcomes } = train_ensemble(

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::loss::{self, SigregConfig, VicregConfig};
-use crate::model::{TrainOutput, weighted};
+use crate::model::{ModelConfig, ProjectorConfig, ProjectorOutput, TrainOutput, weighted};
 use crate::pair::Batch;
 
 /// What training minimizes, with the settings of that alone.
@@ -117,6 +117,18 @@ impl Objective {
         }
     }
 
+    /// The networks of `config` as this objective is defined with them: those of `ema` make latents of one length, as in
+    /// I-JEPA, where targets are layer-normalized; and a linear part only where something keeps latents apart.
+    pub fn networks(&self, config: &ModelConfig) -> ModelConfig {
+        let by_definition = match self {
+            Self::Ema(_) => ProjectorOutput::LayerNorm,
+            Self::Lewm(_) | Self::Vicreg(_) | Self::Frozen => ProjectorOutput::Free,
+        };
+        let output = Some(config.projector.output.unwrap_or(by_definition));
+        let projector = ProjectorConfig { output, ..config.projector.clone() };
+        ModelConfig { linear: config.linear && self.keeps_apart(), projector, ..config.clone() }
+    }
+
     /// Whether encoder and projector learn.
     pub(super) fn trains_encoder(&self) -> bool {
         !matches!(self, Self::Frozen)
@@ -222,5 +234,18 @@ mod tests {
         assert!(vicreg(1.0).keeps_apart() && !vicreg(0.0).keeps_apart());
         assert!(!Objective::Ema(EmaConfig::default()).keeps_apart());
         assert!(Objective::Frozen.keeps_apart());
+    }
+
+    #[test]
+    fn networks_are_those_that_an_objective_is_defined_with_unless_others_are_asked_for() {
+        let ema = Objective::Ema(EmaConfig::default());
+        let plain = ModelConfig::default();
+        assert_eq!(ema.networks(&plain).projector.output, Some(ProjectorOutput::LayerNorm));
+        assert!(!ema.networks(&plain).linear);
+        let lewm = Objective::Lewm(SigregConfig::default()).networks(&plain);
+        assert_eq!((lewm.projector.output, lewm.linear), (Some(ProjectorOutput::Free), true));
+        let projector = ProjectorConfig { output: Some(ProjectorOutput::Free), ..ProjectorConfig::default() };
+        let asked = ModelConfig { projector, ..plain };
+        assert_eq!(ema.networks(&asked).projector.output, Some(ProjectorOutput::Free));
     }
 }
