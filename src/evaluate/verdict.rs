@@ -11,6 +11,9 @@ use crate::predict::Method;
 use crate::screen::Treatment;
 use crate::table::counted;
 
+/// A difference that is a smaller share of the baseline's score is not claimed, however sure it is: nobody would choose by it.
+const NEGLIGIBLE: f64 = 0.002;
+
 /// Which way a metric is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,7 +98,11 @@ pub fn verdict(
     };
     let of = |scores: &MethodScores| -> Vec<f64> { shared.iter().map(|treatment| scores.scores[*treatment]).collect() };
     let units: Vec<String> = shared.iter().map(|treatment| unit_of(treatment)).collect();
-    let difference = bootstrap.paired_difference(&of(model), &of(baseline), &units)?;
+    let (model_mean, baseline_mean) = (mean_over(&shared, &model.scores), mean_over(&shared, &baseline.scores));
+    let mut difference = bootstrap.paired_difference(&of(model), &of(baseline), &units)?;
+    if difference.estimate.interval.is_some() && (model_mean - baseline_mean).abs() < NEGLIGIBLE * baseline_mean.abs() {
+        difference.claim = Claim::Indistinguishable;
+    }
     let ceiling = ceiling.filter(|ceiling| shared.iter().all(|treatment| ceiling.contains_key(treatment)));
     let left = match ceiling {
         Some(ceiling) => {
@@ -110,8 +117,8 @@ pub fn verdict(
         baseline: baseline.method.clone(),
         metric: metric.to_owned(),
         direction,
-        model_mean: mean_over(&shared, &model.scores),
-        baseline_mean: mean_over(&shared, &baseline.scores),
+        model_mean,
+        baseline_mean,
         n_not_shared: model.scores.len() - shared.len(),
         difference,
         ceiling,
@@ -221,7 +228,11 @@ impl fmt::Display for Verdict {
             Some((lower, upper)) => {
                 let interval = format!("95 % interval {} to {}", signed(lower), signed(upper));
                 let difference = format!("difference {}, {interval}, {n_units} {unit_name}", signed(estimate.mean));
-                if self.is_at_ceiling() && !self.is_loss() {
+                if (lower, upper) == (0.0, 0.0) {
+                    let own = shown(self.model_mean);
+                    let same = "says the same as the best baseline";
+                    write!(f, "{model} does not win: it {same}, {baseline} ({metric} {own}, {n_units} {unit_name})")?;
+                } else if self.is_at_ceiling() && !self.is_loss() {
                     let ceiling = shown(self.ceiling.unwrap_or(f64::NAN));
                     write!(
                         f,
@@ -322,6 +333,19 @@ mod tests {
         assert!(sentence(&method("lewm", flat(0.25, 12)), &[near], Some(0.26)).starts_with("lewm wins"));
         let wavy = method("lewm", (0..12).map(|index| 0.9 + if index % 2 == 0 { 0.1 } else { -0.1 }));
         assert!(sentence(&wavy, &baselines[..1], None).starts_with("lewm does not win: MSE indistinguishable from"));
+    }
+
+    #[test]
+    fn a_difference_that_nobody_would_choose_by_is_not_claimed() {
+        let flat = |value: f64| std::iter::repeat_n(value, 12);
+        let said = |own: f64| sentence(&method("lewm", flat(own)), &[method("no_change", flat(0.9))], None);
+        assert_eq!(
+            said(0.9),
+            "lewm does not win: it says the same as the best baseline, no_change (MSE 0.900, 12 compounds)"
+        );
+        assert!(said(0.901).starts_with("lewm does not win: MSE indistinguishable from"), "{}", said(0.901));
+        assert!(said(0.903).starts_with("lewm loses"), "{}", said(0.903));
+        assert!(said(0.897).starts_with("lewm wins"), "{}", said(0.897));
     }
 
     #[test]

@@ -77,12 +77,14 @@ impl Goal {
         defines_target.sort();
         defines_target.dedup();
         let latents = trained.encode(&screen.features, &target_rows, device);
+        let others = others_than(&defines_target, screen, &context);
+        let others = trained.encode(&screen.features, &others, device);
         Self::between(&start, latents.mean(), trained.members.len()).map(|goal| Self {
             context,
             defines_target,
             target_text: config.target.clone(),
             start_text,
-            warning: goal.warning_of(&latents),
+            warning: goal.warning_of(&latents, &others),
             ..goal
         })
     }
@@ -109,8 +111,9 @@ impl Goal {
         })
     }
 
-    /// What to know of a target whose wells are `latents`: that they do not lie together.
-    fn warning_of(&self, latents: &Latents) -> String {
+    /// What to know of a target whose wells are `latents`: that they do not lie together, or not apart from the wells of
+    /// `others`.
+    fn warning_of(&self, latents: &Latents, others: &Latents) -> String {
         let n_rows = latents.n_rows();
         if n_rows < 2 {
             return "the target is a single well, whose noise is part of it".to_owned();
@@ -131,12 +134,22 @@ impl Goal {
             .collect();
         scores.sort_by(f64::total_cmp);
         let middle = scores[n_rows / 2];
-        if middle > 0.0 {
+        if middle <= 0.0 {
+            return format!(
+                "the wells that define the target lie as far from each other as the start lies from their mean (each scored \
+                 toward the others, half of them have {middle:.2} or less): this target is not one place here, so that \
+                 scores toward it mean little"
+            );
+        }
+        let n_others = others.n_rows();
+        let n_as_near = (0..n_others).filter(|&row| self.score(others.row(row)).0 >= middle).count();
+        if n_others < LEAST_OTHERS || (n_as_near as f64) < LARGE_SHARE * n_others as f64 {
             return String::new();
         }
         format!(
-            "the wells that define the target lie as far from each other as the start lies from their mean (their own \
-             middle score is {middle:.2}): this target is not one place here, so that scores toward it mean little"
+            "{:.0} % of the wells of other treatments lie as near to the target as its own wells do (half of these score \
+             {middle:.2} or more): it is hardly told from them, so that scores toward it mean little",
+            100.0 * n_as_near as f64 / n_others as f64
         )
     }
 
@@ -180,6 +193,27 @@ impl Goal {
         };
         Ok(predicted.placed.iter().enumerate().map(residual).collect())
     }
+}
+
+/// Wells of other treatments that a target is compared with, at most: every n-th.
+const MOST_OTHERS: usize = 400;
+
+/// Wells of other treatments that say something of a target, at least.
+const LEAST_OTHERS: usize = 20;
+
+/// The share of other treatments' wells from which on a target is not told from them; of one that does nothing it is about
+/// half.
+const LARGE_SHARE: f64 = 0.3;
+
+/// Rows of treated wells of `context` that do not define the target.
+fn others_than(defines_target: &[Treatment], screen: &Screen, context: &str) -> Vec<usize> {
+    let is_other = |row: &usize| {
+        let unit = screen.unit(*row);
+        unit.role.is_treated() && unit.context == context && defines_target.binary_search(&unit.treatment()).is_err()
+    };
+    let rows: Vec<usize> = (0..screen.n_observations()).filter(is_other).collect();
+    let step = rows.len().div_ceil(MOST_OTHERS).max(1);
+    rows.into_iter().step_by(step).collect()
 }
 
 /// The context that most of `rows` are of; of several, the first by name.
@@ -254,12 +288,26 @@ mod tests {
         let goal = |wells: Vec<f32>| {
             let latents = Latents::new(1, 2, wells);
             let goal = Goal::between(&[0.0, 0.0], latents.mean(), 1).unwrap();
-            goal.warning_of(&latents)
+            goal.warning_of(&latents, &Latents::new(1, 2, Vec::new()))
         };
         assert_eq!(goal(vec![3.0, 4.0, 3.0, 4.5, 3.2, 4.0]), "");
         assert!(goal(vec![3.0, 4.0]).contains("a single well"));
         // The mean is (1, 1), and each of the wells lies farther from the others than the start does from it.
         assert!(goal(vec![5.0, -4.0, -4.0, 5.0, 2.0, 2.0]).contains("is not one place"));
+    }
+
+    #[test]
+    fn a_target_that_is_not_told_from_other_treatments_is_pointed_at() {
+        // What everything does lies far from the start, and the target among it.
+        let around = |number: usize| [10.0 + (number % 5) as f32 * 0.3, 10.0 + (number % 7) as f32 * 0.3];
+        let others = Latents::new(1, 2, (0..40).flat_map(around).collect());
+        let warning = |wells: Vec<f32>| {
+            let latents = Latents::new(1, 2, wells);
+            Goal::between(&[0.0, 0.0], latents.mean(), 1).unwrap().warning_of(&latents, &others)
+        };
+        let among = warning(vec![10.0, 11.0, 11.2, 10.0, 10.6, 10.6]);
+        assert!(among.contains("% of the wells of other treatments lie as near"), "{among}");
+        assert_eq!(warning(vec![14.0, 3.0, 14.2, 3.1, 14.1, 2.9]), "");
     }
 
     #[test]

@@ -21,14 +21,30 @@ pub enum Shown {
     Wide,
 }
 
+/// Candidates from which on the middle of their scores is shown.
+const LEAST_FOR_MIDDLE: usize = 10;
+
 impl Ranking {
+    /// What a typical candidate scores.
+    fn middle_score(&self) -> Option<f64> {
+        let mut scores: Vec<f64> = self.rows.iter().map(|row| row.score).collect();
+        scores.sort_by(f64::total_cmp);
+        (scores.len() >= LEAST_FOR_MIDDLE).then(|| scores[scores.len() / 2])
+    }
+
     /// The verdict and the first `top` rows as an aligned table; columns that are empty in all of them are left out.
     pub fn render(&self, top: usize, how: Shown) -> String {
         let Self { verdict, calibration, warning, note, start, target, by, rows, abstained, remarks } = self;
         let rows_shown = &rows[..top.min(rows.len())];
         let mut text = paragraph(verdict);
         text.push('\n');
-        text += &paragraph(&format!("{start} -> {target}, by {by}: {} of {} candidates", rows_shown.len(), rows.len()));
+        let middle = self.middle_score().map(|middle| format!("; half of them score {middle:.2} or less"));
+        text += &paragraph(&format!(
+            "{start} -> {target}, by {by}: {} of {} candidates{}",
+            rows_shown.len(),
+            rows.len(),
+            middle.unwrap_or_default()
+        ));
         text += match how {
             Shown::Narrow => "score: fraction of the way from start to target, 1 at the target\n",
             Shown::Wide => {
