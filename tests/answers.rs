@@ -47,7 +47,7 @@ fn a_finished_run_answers_in_80_columns_and_in_the_units_of_its_files() {
     let feature = "Nuclei_AreaShape_Area";
     let answer = stdout(&["rank", &run, "--minimize", feature, "--out", &text("low.csv")], 0);
     fits_80_columns(&answer);
-    assert!(answer.starts_with(&format!("{feature} (units of the files), lowest first")), "{answer}");
+    assert!(answer.starts_with(&format!("{feature} (file units, on the average plate), lowest first")), "{answer}");
     assert!(answer.contains("held-out treatments (") && answer.contains("untreated cells: "), "{answer}");
     let (names, rows) = csv(&at("low.csv"));
     let column = |name: &str| names.iter().position(|own| own == name).unwrap();

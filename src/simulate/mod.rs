@@ -329,11 +329,15 @@ impl Simulated {
 /// What stands for a control well.
 const CONTROL: &str = "control";
 
-/// A set as a table has it: members with their doses, `control` for none.
+/// A set as a table has it: `compound3 0.1 µM + compound7 1 µM`, `gene03 + gene07`, `control` for none.
 fn in_words(intervention: &Intervention) -> String {
+    let members = intervention.members().iter().map(|Application { perturbation, dose }| match dose {
+        Some(dose) => format!("{} {dose}", perturbation.name),
+        None => perturbation.name.clone(),
+    });
     match intervention.members() {
         [] => CONTROL.to_owned(),
-        _ => intervention.to_string(),
+        _ => members.collect::<Vec<_>>().join(" + "),
     }
 }
 

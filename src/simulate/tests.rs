@@ -8,7 +8,7 @@ fn simulated(config: SimulateConfig) -> Simulated {
 }
 
 fn truth_of(simulated: &Simulated, names: &str) -> Vec<f64> {
-    let found = simulated.truth.iter().find(|(treatment, _)| treatment.intervention.to_string() == names);
+    let found = simulated.truth.iter().find(|(treatment, _)| in_words(&treatment.intervention) == names);
     found.unwrap_or_else(|| panic!("{names} is in the screen")).1.clone()
 }
 

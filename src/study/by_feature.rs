@@ -62,7 +62,7 @@ pub fn rank_by_feature(
         std::iter::once(others).chain(remarks).filter(|sentence| !sentence.is_empty()).collect();
     let mut ranking = FeatureRanking {
         feature: feature.to_owned(),
-        unit: "units of the files",
+        unit: "file units, on the average plate",
         aim,
         by: config.rank.by.clone(),
         untreated: None,
