@@ -18,6 +18,11 @@ impl Design {
         self.n_treated.iter().sum()
     }
 
+    /// Whether all wells are among the shared ones, so that relabelings say the same of every treatment.
+    pub(super) fn is_of_shared(&self) -> bool {
+        self.n_own.iter().all(|&n_own| n_own == 0)
+    }
+
     /// Whether each label stands on a plate of its own, and they are few.
     pub(super) fn is_apart(&self) -> bool {
         self.n_labels() <= FEW_LABELS && self.n_treated.iter().all(|&n_treated| n_treated == 1)

@@ -43,6 +43,8 @@ pub(super) struct Block {
     labels: Vec<usize>,
     /// What shared wells see, where each label stands on a plate of its own.
     pub(super) apart: Option<Apart>,
+    /// The sum of precisions of each relabeling, where all wells are shared: the same for every treatment.
+    pub(super) sums: OnceLock<Vec<f64>>,
 }
 
 /// What labels on plates of their own see of each other, were there no other wells than the shared ones.
@@ -96,7 +98,7 @@ impl<'a> Draws<'a> {
             self.draw_one(&mut labels, &mut rng);
         }
         let apart = self.design.is_apart().then(|| Apart::new(&labels, n_labels, self.shared));
-        Block { n_labels, labels, apart }
+        Block { n_labels, labels, apart, sums: OnceLock::new() }
     }
 
     fn draw_one(&self, labels: &mut Vec<usize>, rng: &mut ChaCha8Rng) {

@@ -58,6 +58,12 @@ impl Relabelings<'_> {
     /// Finds out which relabelings of a block would be found as well as the treatment.
     fn find_reached(&self, block: &Block, work: &mut Work) {
         work.reached.clear();
+        if self.design.is_of_shared() {
+            let of_each = || block.relabelings().map(|labels| self.sum(labels, &mut work.seen)).collect();
+            let sums = block.sums.get_or_init(of_each);
+            work.reached.extend(sums.iter().map(|&sum| sum >= self.needed));
+            return;
+        }
         match &block.apart {
             Some(apart) => {
                 if work.own_beside.is_empty() {

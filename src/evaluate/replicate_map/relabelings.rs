@@ -29,8 +29,13 @@ impl<'a> Relabelings<'a> {
 
     /// Whether the treatment would be found as well with these labels; `seen` is room to work in.
     pub(super) fn reaches(&self, labels: &[usize], seen: &mut Vec<Positive>) -> bool {
+        self.sum(labels, seen) >= self.needed
+    }
+
+    /// Sum of the precisions with these labels.
+    pub(super) fn sum(&self, labels: &[usize], seen: &mut Vec<Positive>) -> f64 {
         if self.design.is_apart() {
-            let sum = match labels.len() {
+            return match labels.len() {
                 2 => self.sum_apart::<2>(labels),
                 3 => self.sum_apart::<3>(labels),
                 4 => self.sum_apart::<4>(labels),
@@ -39,11 +44,10 @@ impl<'a> Relabelings<'a> {
                 7 => self.sum_apart::<7>(labels),
                 _ => self.sum_apart::<8>(labels),
             };
-            return sum >= self.needed;
         }
         let queries = labels.iter().filter(|&&query| self.asks[self.pool.plate(query)]);
         let sum: f64 = queries.map(|&query| self.pool.average_precision(query, labels, seen)).sum();
-        sum * (labels.len() - 1) as f64 >= self.needed
+        sum * (labels.len() - 1) as f64
     }
 
     /// Sum of the precisions of labels on plates of their own, in the order of the plates: none is a negative's neighbor.
