@@ -297,8 +297,9 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
     }
     let combination = combination.unwrap_or_default();
     let mut trained_run = TrainedRun { trained, decoder, normalizer: prepared.normalizer.clone(), combination };
-    trained_run.combination =
-        Run { config, prepared, trained_run: &trained_run, device: job.device }.trained().weights()?;
+    let run = Run { config, prepared, trained_run: &trained_run, device: job.device };
+    let combination = run.trained().weights()?;
+    trained_run.combination = combination;
     trained_run.write(&folder)?;
     Ok(trained_run)
 }
