@@ -65,7 +65,8 @@ fn mistakes_are_answered_as_written_down() {
         ("a feature with a slip", 2, rank("Nuclei_AreaShape_Aera < 500")),
         ("a feature below all its values", 2, rank("Nuclei_AreaShape_Area < 1")),
         ("a single equals sign", 2, rank("moa = \"Actin disruptors\"")),
-        ("a target without a comparison", 2, rank("Actin disruptors")),
+        ("a mechanism alone", 0, rank("actin disruptors")),
+        ("a mechanism alone with a slip", 2, rank("Actin disruptor")),
         ("a feature to rank by with a slip", 2, vec!["rank", "runs/quickstart", "--minimize", "Nuclei_AreaShape_Aera"]),
         (
             "a context of a screen that has one",

@@ -32,7 +32,8 @@ pub(super) struct RankArgs {
     run: PathBuf,
     /// Profile tables, globs or a dataset card to rank instead of the screen of the run
     files: Vec<PathBuf>,
-    /// The target phenotype as a query over treated wells, or `wells:FILE` with columns plate and well [config: rank.target]
+    /// The target phenotype: a query over treated wells, a perturbation or mechanism by its name, or `wells:FILE` with columns
+    /// plate and well [config: rank.target]
     #[arg(long, value_name = "QUERY")]
     target: Option<String>,
     /// Rank by this feature instead, lowest first, as it is predicted: a column of the table, or `readout` of a time lapse

@@ -1,10 +1,12 @@
-//! The target phenotype as a query over the metadata: `moa == "Microtubule stabilizers" and dose_um >= 1`;
-//! or as a list of wells, `wells:FILE`, a table with the columns `plate` and `well`.
+//! The target phenotype as a query over the metadata: `moa == "Microtubule stabilizers" and dose_um >= 1`; as the name of a
+//! perturbation, an intervention or a mechanism alone: `taxol`, `taxol 0.3 µM`, `Microtubule stabilizers`; or as a list of
+//! wells, `wells:FILE`, a table with the columns `plate` and `well`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::load::{ListedWell, LoadError, Place, read_wells};
-use crate::screen::{Query, QueryError, Reference, Role, Screen, Well};
+use crate::screen::{Lexicon, Query, QueryError, Reference, Role, Screen, Well, mechanisms, nearest, nearest_in_words};
 
 /// A target or start that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +14,19 @@ pub enum TargetError {
     /// A query that cannot be used.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// Neither a query nor a name of the screen.
+    #[error(
+        "`{text}` is neither a query, such as {example}, nor a perturbation, an intervention or a mechanism of this screen{}",
+        nearest_in_words(nearest)
+    )]
+    Name {
+        /// As written.
+        text: String,
+        /// Names with a similar spelling.
+        nearest: Vec<String>,
+        /// A query that the screen can answer.
+        example: String,
+    },
     /// A list of wells that cannot be read.
     #[error(transparent)]
     List(#[from] LoadError),
@@ -42,16 +57,64 @@ pub enum TargetError {
     },
 }
 
-/// Rows of treated observations that satisfy `query` (see [`Query`]), ascending; or those that `wells:FILE` lists.
+/// Rows of treated observations that satisfy `query` (see [`Query`]) or that bear its name, ascending; or those that
+/// `wells:FILE` lists.
 ///
 /// # Errors
-/// When the query does not parse, names an unknown column, or no row satisfies it; when a listed well is not in the screen.
+/// When the query does not parse and is no name of the screen, names an unknown column, or no row satisfies it; when a listed
+/// well is not in the screen.
 pub fn rows_of_target(screen: &Screen, query: &str) -> Result<Vec<usize>, TargetError> {
-    match query.trim().strip_prefix(WELLS) {
-        Some(path) => rows_of_wells(screen, Path::new(path.trim())),
-        None => Ok(Query::parse(query)?.treated_rows(screen)?),
+    if let Some(path) = query.trim().strip_prefix(WELLS) {
+        return rows_of_wells(screen, Path::new(path.trim()));
+    }
+    match Query::parse(query) {
+        Ok(query) => Ok(query.treated_rows(screen)?),
+        Err(error) => rows_of_name(screen, query.trim(), error),
     }
 }
+
+/// Signs of a query, which a name hardly holds.
+const SIGNS: [char; 4] = ['=', '<', '>', '"'];
+
+/// Rows of treated observations under the perturbation, the mechanism or the intervention that `text` names, whatever its
+/// case; `error` says why it is no query.
+fn rows_of_name(screen: &Screen, text: &str, error: QueryError) -> Result<Vec<usize>, TargetError> {
+    let wanted = text.to_lowercase();
+    let rows = || (0..screen.n_observations()).filter(|&row| screen.unit(row).role.is_treated());
+    let is_wanted = |name: &str| name.to_lowercase() == wanted;
+    let under = |row: &usize| is_wanted(&screen.unit(*row).intervention.perturbation_names());
+    let moa = screen.labels.iter().find(|label| label.name == MECHANISM);
+    let moas = |row: usize| moa.and_then(|label| label.values[row].as_deref()).into_iter().flat_map(mechanisms);
+    let by = |row: &usize| moas(*row).any(is_wanted);
+    for found in [rows().filter(under).collect::<Vec<_>>(), rows().filter(by).collect()] {
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    let lexicon = Lexicon::of(rows().map(|row| &screen.unit(row).intervention));
+    if let Ok(read) = lexicon.read(text) {
+        let members = read.intervention.members();
+        let found: Vec<usize> = rows().filter(|&row| screen.unit(row).intervention.members() == members).collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    if text.contains(SIGNS) {
+        return Err(error.into());
+    }
+    let names: BTreeSet<String> = rows().map(|row| screen.unit(row).intervention.perturbation_names()).collect();
+    let of_moa: BTreeSet<&str> = rows().flat_map(moas).collect();
+    let example = match (of_moa.first(), names.first()) {
+        (Some(moa), _) => format!("moa == \"{moa}\""),
+        (None, Some(name)) => format!("perturbation == \"{name}\""),
+        (None, None) => return Err(error.into()),
+    };
+    let known = names.iter().map(String::as_str).chain(of_moa);
+    Err(TargetError::Name { text: text.to_owned(), nearest: nearest(text, known), example })
+}
+
+/// The label of mechanisms.
+const MECHANISM: &str = "moa";
 
 /// Begins a target that is a list of wells.
 const WELLS: &str = "wells:";
@@ -124,6 +187,38 @@ mod tests {
         );
         assert_eq!(rows_of("P1,d2\nP1,03D\n"), Ok(vec![1, 2]));
         assert_eq!(rows_of("P1,r02c02\n"), Ok(vec![0]));
+    }
+
+    #[test]
+    fn a_name_alone_is_a_target() {
+        let given = [None, Some(("taxol", Some(0.3))), Some(("taxol", Some(3.0))), Some(("AZ-A", Some(1.0)))];
+        let units: Vec<Unit> = given.map(Unit::under).to_vec();
+        let moas = [None, Some("tubulin"), Some("tubulin|kinesin"), Some("Aurora kinase")];
+        let screen = Screen {
+            name: "s".into(),
+            design: crate::screen::Design::AgainstControls,
+            units: Units::of_each(units),
+            features: crate::screen::FeatureMatrix::numbered("f", 1, vec![0.0; 4]).into(),
+            labels: vec![crate::screen::Label {
+                name: "moa".into(),
+                values: moas.map(|moa| moa.map(str::to_owned)).to_vec(),
+            }],
+            dropped: Vec::new(),
+            origin: Default::default(),
+        };
+        let rows = |text: &str| rows_of_target(&screen, text).map_err(|error| error.to_string());
+        assert_eq!(rows("Taxol"), Ok(vec![1, 2]));
+        assert_eq!(rows("taxol 300 nM"), Ok(vec![1]));
+        assert_eq!(rows("kinesin"), Ok(vec![2]));
+        assert_eq!(rows("aurora kinase"), Ok(vec![3]));
+        assert_eq!(rows("perturbation == taxol"), Ok(vec![1, 2]));
+        assert_eq!(
+            rows("tubulni"),
+            Err("`tubulni` is neither a query, such as moa == \"Aurora kinase\", nor a perturbation, an intervention or a \
+                 mechanism of this screen; did you mean `tubulin`?"
+                .to_owned())
+        );
+        assert!(rows("moa = tubulin").unwrap_err().starts_with("cannot read `moa = tubulin`"));
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub use kind::ScreenKind;
 pub use label::Label;
 pub use lexicon::{InterventionError, Lexicon, Read};
 pub use matrix::{FeatureMatrix, Features};
+pub(crate) use mechanism::mechanisms;
 pub use mechanism::share_mechanism;
 pub(crate) use nearest::{nearest, nearest_in_words};
 pub use origin::{Origin, OriginColumn};

@@ -42,6 +42,10 @@ pub enum StudyError {
     )]
     NothingToLearn { screen: String, n: usize },
     #[error(
+        "no feature `{feature}`: the model learns from pixels, which are not measurements; rank toward wells with `--target`, or run the table of their measurements"
+    )]
+    NoFeatures { feature: String },
+    #[error(
         "no target: give `--target`, as in --target 'perturbation == \"...\"'; without one, `rank` lists what differs from control, which needs profiles"
     )]
     NoTarget,

@@ -7,7 +7,7 @@ use crate::answer::{Asked, well_answers};
 use crate::config::Config;
 use crate::embed::{Embeddings, embed};
 use crate::evaluate::{Activity, EvaluateError, Held, Judged};
-use crate::plan::{FeatureRanking, PlanError, Ranking};
+use crate::plan::{FeatureRanking, Ranking};
 use crate::predict::Method;
 use crate::screen::Screen;
 use crate::study::answers::Scope;
@@ -87,7 +87,7 @@ impl Trained for TrainedImages<'_> {
     }
 
     fn feature(&self, asked: &AskedFeature<'_>, _: &mut FeatureRanking) -> Result<Vec<FeatureValue>, StudyError> {
-        Err(PlanError::feature(asked.feature, &[]).into())
+        Err(StudyError::NoFeatures { feature: asked.feature.to_owned() })
     }
 
     fn judged(&self) -> Result<[Vec<Judged>; 2], StudyError> {

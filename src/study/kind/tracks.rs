@@ -6,7 +6,7 @@ use super::{Kind, Run, Trained};
 use crate::answer::{Asked, track_predictions};
 use crate::embed::Embeddings;
 use crate::evaluate::{Activity, Answers, ERROR, Held, Judged, Predicted};
-use crate::plan::{FeatureRanking, PlanError, Ranking};
+use crate::plan::{FeatureRanking, Ranking};
 use crate::predict::Method;
 use crate::screen::Screen;
 use crate::study::answers::Scope;
@@ -64,8 +64,8 @@ impl Trained for TrainedTracks<'_> {
         Err(unranked())
     }
 
-    fn feature(&self, asked: &AskedFeature<'_>, _: &mut FeatureRanking) -> Result<Vec<FeatureValue>, StudyError> {
-        Err(PlanError::feature(asked.feature, &[]).into())
+    fn feature(&self, _: &AskedFeature<'_>, _: &mut FeatureRanking) -> Result<Vec<FeatureValue>, StudyError> {
+        Err(StudyError::Tracks { what: "`rank`" })
     }
 
     /// Mean squared error of each track over its times.
