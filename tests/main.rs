@@ -11,6 +11,7 @@ mod matrix;
 mod open_run;
 mod answers;
 mod planning;
+mod simulated;
 mod report;
 mod mistakes;
 mod run_data;
