@@ -12,6 +12,8 @@ pub(crate) struct Facts<'a> {
     moa_by_name: BTreeMap<String, String>,
     /// What was applied, alone or in a set.
     applied: BTreeSet<Application>,
+    /// Whether there are several plates, so that one of them can mislead.
+    has_several_plates: bool,
 }
 
 /// How far beyond the measured doses a dose may lie without a warning: half a decade, the step of most series.
@@ -36,7 +38,9 @@ impl<'a> Facts<'a> {
         }
         let treatments = screen.treatments();
         let members = treatments.keys().flat_map(|treatment| treatment.intervention.members());
-        Self { screen, control_count, moa_by_name, applied: members.cloned().collect() }
+        let plates: BTreeSet<&str> = screen.units.all().iter().map(|unit| unit.plate.as_str()).collect();
+        let applied = members.cloned().collect();
+        Self { screen, control_count, moa_by_name, applied, has_several_plates: plates.len() > 1 }
     }
 
     /// Whether this perturbation was measured at this dose, alone or in a set.
@@ -65,12 +69,12 @@ impl<'a> Facts<'a> {
         self.moa_by_name.get(name).map(String::as_str)
     }
 
-    /// Wells in which the rows were measured: a row each, unless rows are objects of one well.
+    /// Wells in which the rows were measured; where they have no names, the units that the rows are of.
     pub(crate) fn n_wells(&self, rows: &[usize]) -> usize {
-        let observations = rows.iter().map(|&row| self.screen.unit(row));
-        let nameless = observations.clone().filter(|unit| unit.well.is_none()).count();
-        let named: BTreeSet<_> = observations.filter_map(|unit| Some((unit.plate.as_str(), unit.well?))).collect();
-        nameless + named.len()
+        let well = |row: usize| Some((self.screen.unit(row).plate.as_str(), self.screen.unit(row).well?));
+        let named: BTreeSet<_> = rows.iter().filter_map(|&row| well(row)).collect();
+        let nameless: Vec<usize> = rows.iter().copied().filter(|&row| well(row).is_none()).collect();
+        named.len() + self.screen.units.count(&nameless)
     }
 
     /// Mean cell count relative to the controls of the same plates.
@@ -135,7 +139,7 @@ pub(crate) fn flags(
     plates.dedup();
     match (facts.n_wells(rows), plates.len()) {
         (1, _) => flags.push("one well".to_owned()),
-        (2.., 1) => flags.push("one plate: may be a plate effect".to_owned()),
+        (2.., 1) if facts.has_several_plates => flags.push("one plate: may be a plate effect".to_owned()),
         _ => {}
     }
     if let Some(ratio) = facts.relative_count(rows).filter(|&ratio| ratio < 0.5) {
