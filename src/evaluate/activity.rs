@@ -55,6 +55,8 @@ pub struct Activity {
     pub rows: Vec<ActiveIntervention>,
     /// Whether replicates were told from control wells, or from wells under other treatments.
     pub negatives: Negatives,
+    /// Treatments with the least p-value that their wells can give.
+    n_at_least: usize,
 }
 
 impl Activity {
@@ -104,7 +106,9 @@ impl Activity {
                 .then_with(|| a.intervention.cmp(&b.intervention))
         });
         rows.iter_mut().zip(1..).for_each(|(row, rank)| row.rank = rank);
-        Ok(Self { rows, negatives: settings.negatives })
+        let is_at_least = |scored: &&ReplicateMap| scored.p_value <= 1.001 * scored.least_p_value;
+        let n_at_least = found.scored.iter().filter(is_at_least).count();
+        Ok(Self { rows, negatives: settings.negatives, n_at_least })
     }
 
     /// Writes the list as the ending of `path` says.
@@ -127,6 +131,13 @@ impl Activity {
                       wells; cells: over those of controls.";
         let few = self.rows.iter().any(|row| row.q_value.is_some() && !row.note.is_empty());
         let few = if few { " few wells: their p cannot be small whatever they show." } else { "" };
+        let more = match (active, self.n_at_least) {
+            (0, n @ 1..) => format!(
+                " {n} of them have the least p that so few wells can give: that none differs says little, and more wells of \
+                 each would tell."
+            ),
+            _ => String::new(),
+        };
         let mut text = paragraph(&match scored {
             0 => {
                 format!("No treatment has replicates, so that none can be shown to differ; by size of effect. {effect}")
@@ -134,14 +145,19 @@ impl Activity {
             scored => format!(
                 "{active} of {scored} treatments with replicates differ from {others} (q <= {ALPHA}): their replicates \
                  find each other first. mAP: mean average precision of that search; q: p by relabeling wells, adjusted \
-                 for {scored} tests; {effect}{few}"
+                 for {scored} tests; {effect}{few}{more}"
             ),
         });
         let shown = &self.rows[..top.min(self.rows.len())];
         if !shown.is_empty() {
             text += &format!("\n{}", table_of(shown));
         }
-        text + "\nnext, what is like X: --target 'moa == \"...\"' or 'perturbation == \"...\"'\n"
+        let example = self.rows.iter().find_map(|row| row.moa.clone());
+        let example = example.or_else(|| self.rows.first().map(|row| row.intervention.perturbation_names()));
+        if let Some(example) = example.map(|example| without_controls(&example)).filter(|name| !name.contains('\'')) {
+            text += &format!("\nnext, what is like X: --target X, such as --target '{example}'\n");
+        }
+        text
     }
 
     /// One JSON object a line for each of the first `top` rows, with the fields of [`ActiveIntervention`].
@@ -353,6 +369,16 @@ mod tests {
         assert!(strong.effect_over_noise.unwrap() > 6.0, "{strong:?}");
         assert!(once.q_value.is_none() && !once.note.is_empty(), "{once:?}");
         assert!(activity.render(10).starts_with("1 of 2 treatments with replicates"), "{}", activity.render(10));
+    }
+
+    #[test]
+    fn few_wells_that_show_nothing_are_not_taken_for_no_effect() {
+        let mut activity = Activity::of(&screen()).unwrap();
+        assert!(!activity.render(10).contains("the least p"));
+        activity.rows.iter_mut().for_each(|row| row.q_value = row.q_value.map(|_| 0.2));
+        activity.n_at_least = 1;
+        let text = activity.render(10).replace('\n', " ");
+        assert!(text.contains("1 of them have the least p that so few wells can give"), "{text}");
     }
 
     #[test]
