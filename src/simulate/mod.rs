@@ -20,7 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use crate::screen::{
-    Application, Design, FeatureMatrix, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment, Units,
+    Application, Design, FeatureMatrix, Intervention, Kind, Micromolar, Perturbation, Screen, Treatment, Unit, Units,
 };
 use crate::table::{Column, FileError, Table, write_atomically};
 
@@ -277,7 +277,7 @@ impl Simulated {
     fn profiles(&self) -> Table {
         let features = self.screen.measured().in_memory();
         let units = || self.screen.units.by_row();
-        let text = |of: &dyn Fn(&crate::screen::Unit) -> Option<String>| Column::Text(units().map(of).collect());
+        let text = |of: &dyn Fn(&Unit) -> Option<String>| Column::Text(units().map(of).collect());
         let mut table = Table::new()
             .with("plate", "plate", text(&|unit| Some(unit.plate.clone())))
             .with("well", "well", text(&|unit| unit.well.map(|well| well.to_string())))
@@ -342,11 +342,10 @@ fn in_words(intervention: &Intervention) -> String {
 }
 
 fn intervention(config: &SimulateConfig, set: &[Member]) -> Intervention {
-    let kind = if config.doses > 0 { Kind::Compound } else { Kind::Crispr };
-    let letter = if config.doses > 0 { "compound" } else { "gene" };
+    let (kind, word) = if config.doses > 0 { (Kind::Compound, "compound") } else { (Kind::Crispr, "gene") };
     let width = (config.perturbations - 1).to_string().len();
     Intervention::of(set.iter().map(|&(number, dose)| Application {
-        perturbation: Perturbation { name: format!("{letter}{number:0width$}"), kind },
+        perturbation: Perturbation { name: format!("{word}{number:0width$}"), kind },
         dose: dose.and_then(Micromolar::new),
     }))
 }
