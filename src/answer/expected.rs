@@ -95,17 +95,12 @@ impl SimpleMethods<'_> {
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
-    use rand::{RngExt, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
-    use rand_distr::StandardNormal;
 
     use super::*;
     use crate::answer::methods;
     use crate::baseline::measured;
     use crate::predict::{Decoder, gain};
-    use crate::screen::{
-        Application, Design, FeatureMatrix, Intervention, Kind, Perturbation, Screen, Unit, Units, Well,
-    };
+    use crate::simulate::{Law, SimulateConfig, Simulated};
     use crate::study::{load_screen, prepare_screen};
     use crate::train::{Recipe, Stop, train_ensemble};
 
@@ -143,62 +138,13 @@ mod tests {
         assert!(followed < 0.1 * moved, "they moved by {moved}, and what is expected of them by {followed}");
     }
 
-    /// Wells of 24 genes alone and of all their pairs, two each, with 24 controls; effects of pairs are sums, and with
-    /// `interacts` what two genes do together depends on hidden traits of both.
-    fn screen_of_pairs(interacts: bool) -> Screen {
-        const FEATURES: usize = 6;
-        const GENES: usize = 24;
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let mut normals = |n: usize| -> Vec<f64> { (0..n).map(|_| rng.sample::<f64, _>(StandardNormal)).collect() };
-        let effects: Vec<Vec<f64>> = (0..GENES).map(|_| normals(FEATURES)).collect();
-        let traits: Vec<Vec<f64>> = (0..GENES).map(|_| normals(2)).collect();
-        let direction: Vec<Vec<f64>> = (0..2).map(|_| normals(FEATURES)).collect();
-        let mut sets: Vec<Vec<usize>> = vec![Vec::new(); 24];
-        sets.extend((0..GENES).map(|gene| vec![gene]));
-        sets.extend((0..GENES).flat_map(|one| (0..one).map(move |other| vec![other, one])));
-        let (mut units, mut values) = (Vec::new(), Vec::new());
-        for (index, set) in sets.iter().flat_map(|set| [set, set]).enumerate() {
-            let mut profile: Vec<f64> = normals(FEATURES).iter().map(|noise| 0.3 * noise).collect();
-            for (at, value) in profile.iter_mut().enumerate() {
-                *value += set.iter().map(|&gene| effects[gene][at]).sum::<f64>();
-                if let (true, [one, other]) = (interacts, set.as_slice()) {
-                    *value += (0..2).map(|k| traits[*one][k] * traits[*other][k] * direction[k][at]).sum::<f64>();
-                }
-            }
-            values.extend(profile.iter().map(|value| *value as f32));
-            let member = |&gene: &usize| Application {
-                perturbation: Perturbation { name: format!("g{gene:02}"), kind: Kind::Crispr },
-                dose: None,
-            };
-            let mut unit = Unit::under(None);
-            if !set.is_empty() {
-                unit = Unit::under(Some(("any", None)));
-                unit.intervention = Intervention::of(set.iter().map(member));
-            }
-            let place = index as i64;
-            units.push(Unit {
-                plate: format!("P{}", place % 2),
-                well: Well::at(1 + place / 2 / 24, 1 + place / 2 % 24),
-                ..unit
-            });
-        }
-        Screen {
-            name: "pairs".into(),
-            design: Design::AgainstControls,
-            units: Units::of_each(units),
-            features: FeatureMatrix::numbered("f", FEATURES, values).into(),
-            labels: Vec::new(),
-            dropped: Vec::new(),
-            origin: Default::default(),
-        }
-    }
-
     /// Mean squared errors of the combined closed forms and of the model that starts there, on pairs held out.
-    fn errors(interacts: bool) -> [f64; 2] {
+    fn errors(law: Law) -> [f64; 2] {
         let text =
             "[split]\nby = \"condition\"\nfolds = 4\n[normalize.compress]\nmethod = \"none\"\n[train]\nmembers = 2\n";
         let config = Config::parse(text).unwrap();
-        let prepared = prepare_screen(&config, &screen_of_pairs(interacts), BTreeMap::new()).unwrap();
+        let simulated = Simulated::new(&SimulateConfig { law, seed: 5, ..SimulateConfig::default() }).unwrap();
+        let prepared = prepare_screen(&config, &simulated.screen, BTreeMap::new()).unwrap();
         let device = Device::flex();
         let (model, sizes) = prepared.sized(&config.model).unwrap();
         let recipe = Recipe { model: &model, sizes: &sizes, pair: &config.pair, train: &config.train };
@@ -230,9 +176,9 @@ mod tests {
 
     #[test]
     fn interactions_are_learned_where_there_are_some_and_nothing_is_added_where_there_are_none() {
-        let [closed, learned] = errors(true);
+        let [closed, learned] = errors(Law::Interacting);
         assert!(learned < 0.8 * closed, "{learned} learned, {closed} expected");
-        let [closed, learned] = errors(false);
+        let [closed, learned] = errors(Law::Additive);
         assert!(learned < 1.02 * closed, "{learned} learned, {closed} expected");
     }
 }
