@@ -12,7 +12,7 @@ use self::results::{results, write_evaluation};
 use super::answers;
 use super::error::StudyError;
 use super::event::Event;
-use super::kind;
+use super::kind::{self, Run};
 use super::open::fold_name;
 use super::prepare::{load_screen_until, prepare};
 use super::refuse::Wanted;
