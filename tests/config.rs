@@ -65,6 +65,7 @@ fn the_commented_defaults_are_the_defaults() {
     assert_eq!(Config::read(&root("configs/default.toml")).unwrap(), Config::default());
     let mut all: Config = toml::from_str(&all_defaults()).unwrap();
     assert!(all.data.card.take().is_some() && all.train.from.take().is_some());
+    assert!(all.model.projector.output.take().is_some());
     assert_eq!(Config { images: None, tracks: None, ..all.clone() }, Config::default());
     assert_eq!((all.images, all.tracks), (Some(Default::default()), Some(Default::default())));
     let written = keys(&all_defaults());
