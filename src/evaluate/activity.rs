@@ -134,7 +134,7 @@ impl Activity {
         let more = match (active, self.n_at_least) {
             (0, n @ 1..) => format!(
                 " {n} of them have the least p that so few wells can give: that none differs says little, and more wells of \
-                 each would tell."
+                 each would show more."
             ),
             _ => String::new(),
         };

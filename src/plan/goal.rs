@@ -148,7 +148,7 @@ impl Goal {
         }
         format!(
             "{:.0} % of the wells of other treatments lie as near to the target as its own wells do (half of these score \
-             {middle:.2} or more): it is hardly told from them, so that scores toward it mean little",
+             {middle:.2} or more): it is hardly distinguished from them, so that scores toward it mean little",
             100.0 * n_as_near as f64 / n_others as f64
         )
     }
