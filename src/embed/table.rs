@@ -234,7 +234,7 @@ mod tests {
     use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation, Role, Unit};
 
     fn any_intervention() -> impl Strategy<Value = Intervention> {
-        let kind = prop::sample::select(vec![Kind::Compound, Kind::Crispr, Kind::Orf, Kind::Rnai, Kind::Other]);
+        let kind = prop::sample::select(Kind::ALL.to_vec());
         let member = (".{0,5}", kind, prop::option::of(1e-6f64..1e6)).prop_map(|(name, kind, dose)| Application {
             perturbation: Perturbation { name, kind },
             dose: dose.and_then(Micromolar::new),

@@ -19,7 +19,9 @@ pub(super) fn of_word(text: &str) -> Option<Kind> {
     let text = text.to_lowercase().replace(['-', '_'], " ");
     Some(match text.as_str() {
         "compound" | "chemical" | "drug" | "small molecule" => Kind::Compound,
-        "crispr" | "knockout" | "crispri" | "crispra" | "sgrna" => Kind::Crispr,
+        "crispr" | "knockout" | "crispr ko" | "crispr knockout" | "crisprko" | "crisprn" | "sgrna" => Kind::Crispr,
+        "crispri" | "crispr i" | "crispr interference" | "knockdown" | "crispr knockdown" => Kind::Crispri,
+        "crispra" | "crispr a" | "crispr activation" => Kind::Crispra,
         "orf" | "overexpression" => Kind::Orf,
         "rnai" | "sirna" | "shrna" => Kind::Rnai,
         "other" | "trt lig" | "trt aby" | "ligand" | "antibody" | "cytokine" => Kind::Other,
@@ -58,6 +60,8 @@ mod tests {
             ("trt_xpr", Some(Kind::Crispr)),
             ("trt_sh.cgs", Some(Kind::Rnai)),
             ("Small-Molecule", Some(Kind::Compound)),
+            ("CRISPRi", Some(Kind::Crispri)),
+            ("CRISPR-a", Some(Kind::Crispra)),
             ("trt_lig", Some(Kind::Other)),
             ("trt", None),
         ] {

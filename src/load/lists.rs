@@ -7,7 +7,7 @@
 //! ```
 //!
 //! One intervention a row, in one of three forms, where other usual names with a unit do too (`Compound`, `Conc [nM]`); a dose may have another unit than µM behind it (`300 nM`). `hours` and
-//! `kind` (`compound`, `crispr`, `orf`, `rnai`, `other`) may be absent. An empty dose is none, as of a genetic
+//! `kind` (`compound`, `crispr`, `crispri`, `crispra`, `orf`, `rnai`, `other`) may be absent. An empty dose is none, as of a genetic
 //! perturbation. Names of columns may begin with `Metadata_`, in upper or lower case. A row that is well written and means
 //! no one intervention, as a compound without its dose, ends no list: it is named with the reason.
 
@@ -182,10 +182,9 @@ impl<'t> Members<'t> {
             Self::Apart { slots, kinds } => {
                 let kind = match kinds.and_then(|kinds| kinds[row].as_deref()) {
                     None => None,
-                    Some(text) => Some(
-                        serde_json::from_value(text.to_lowercase().into())
-                            .map_err(|_| wrong(place, "kind", text, "one of compound, crispr, orf, rnai, other"))?,
-                    ),
+                    Some(text) => Some(serde_json::from_value(text.to_lowercase().into()).map_err(|_| {
+                        wrong(place, "kind", text, "one of compound, crispr, crispri, crispra, orf, rnai, other")
+                    })?),
                 };
                 let members = slots.iter().enumerate().map(|(index, slot)| slot.member(index, row, place));
                 let members: Vec<(&str, Option<Micromolar>)> =

@@ -206,7 +206,7 @@ impl<'a> RowReader<'a> {
                 kind,
                 row,
                 text,
-                "compound, crispr, orf, rnai or other (map other words under [kinds] in a card)",
+                "compound, crispr, crispri, crispra, orf, rnai or other (map other words under [kinds] in a card)",
             )
         })
     }

@@ -167,7 +167,8 @@ impl Vocabulary {
 fn kind_index(kind: Kind) -> i32 {
     match kind {
         Kind::Compound => 0,
-        Kind::Crispr => 1,
+        // Ways to reach a gene by a guide are told apart by what each did, as perturbations of their own.
+        Kind::Crispr | Kind::Crispri | Kind::Crispra => 1,
         Kind::Orf => 2,
         Kind::Rnai => 3,
         Kind::Other => 4,

@@ -267,7 +267,7 @@ mod tests {
             ),
             (
                 "perturbation,dose_um,kind\ntaxol,1,drug\n",
-                "library.csv:2: column `kind` holds \"drug\", expected one of compound, crispr, orf, rnai, other",
+                "library.csv:2: column `kind` holds \"drug\", expected one of compound, crispr, crispri, crispra, orf, rnai, other",
             ),
             (
                 "perturbation,dose_um\nMYC,\n",

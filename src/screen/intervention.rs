@@ -15,14 +15,35 @@ pub enum Kind {
     /// A small molecule.
     #[default]
     Compound,
-    /// A CRISPR knock-out, knock-down or activation.
+    /// A CRISPR knock-out, or one of the others where it is not said which.
     Crispr,
+    /// A knock-down by CRISPR interference.
+    Crispri,
+    /// An activation by CRISPR.
+    Crispra,
     /// Over-expression of an open reading frame.
     Orf,
     /// RNA interference.
     Rnai,
     /// Anything else: cytokine, antibody, pathogen.
     Other,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 7] =
+        [Self::Compound, Self::Crispr, Self::Crispri, Self::Crispra, Self::Orf, Self::Rnai, Self::Other];
+
+    /// What stands behind a name without a dose, where names of this kind are also names of others.
+    pub(super) fn in_names(self) -> Option<&'static str> {
+        match self {
+            Self::Crispr => Some("CRISPR"),
+            Self::Crispri => Some("CRISPRi"),
+            Self::Crispra => Some("CRISPRa"),
+            Self::Orf => Some("ORF"),
+            Self::Compound | Self::Rnai | Self::Other => None,
+        }
+    }
 }
 
 /// The agent: a compound, a CRISPR guide, an ORF.
@@ -180,9 +201,7 @@ impl fmt::Display for Application {
         f.write_str(&as_member(&self.perturbation.name))?;
         match (self.dose, self.perturbation.kind) {
             (Some(dose), _) => write!(f, " {dose}"),
-            (None, Kind::Crispr) => write!(f, " (CRISPR)"),
-            (None, Kind::Orf) => write!(f, " (ORF)"),
-            (None, _) => Ok(()),
+            (None, kind) => kind.in_names().map_or(Ok(()), |word| write!(f, " ({word})")),
         }
     }
 }

@@ -306,7 +306,7 @@ impl Lexicon {
             let measured = &self.known[&of_kind(**kind)];
             match has_dose {
                 true => !measured.doses.is_empty(),
-                false => !matches!(kind, Kind::Crispr | Kind::Orf),
+                false => kind.in_names().is_none(),
             }
         };
         let bare: Vec<&Kind> = kinds.iter().filter(is_printed_bare).collect();
@@ -601,7 +601,7 @@ mod tests {
 
     fn a_set() -> impl Strategy<Value = Intervention> {
         let dose = prop_oneof![Just(None), (1e-4f64..1e4).prop_map(Micromolar::new)];
-        let kind = prop::sample::select(vec![Kind::Compound, Kind::Crispr, Kind::Orf]);
+        let kind = prop::sample::select(Kind::ALL.to_vec());
         prop::collection::vec((a_name(), kind, dose), 0..4).prop_map(|members| {
             // A name has one kind, and either doses or none, as in a screen.
             let mut names = BTreeSet::new();

@@ -168,10 +168,9 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
 
 /// What is written before a kind or a dose, and these.
 pub(super) fn behind_name(text: &str) -> (&str, Option<Kind>, Option<WrittenDose>) {
-    const KINDS: [(&str, Kind); 2] = [("(crispr)", Kind::Crispr), ("(orf)", Kind::Orf)];
-    for (word, kind) in KINDS {
+    for (word, kind) in Kind::ALL.into_iter().filter_map(|kind| Some((format!("({})", kind.in_names()?), kind))) {
         let at = text.len().saturating_sub(word.len());
-        if text.is_char_boundary(at) && text[at..].eq_ignore_ascii_case(word) {
+        if text.is_char_boundary(at) && text[at..].eq_ignore_ascii_case(&word) {
             return (text[..at].trim_end(), Some(kind), None);
         }
     }
@@ -208,6 +207,7 @@ mod tests {
             check(text, &[("taxol", None, Some(micromolar(0.1)))]);
         }
         check("TP53 (CRISPR) + x@y", &[("TP53", Some(Kind::Crispr), None), ("x@y", None, None)]);
+        check("KLF1 (crispra)", &[("KLF1", Some(Kind::Crispra), None)]);
         check("a b 3 nM + c", &[("a b", None, Some(micromolar(0.003))), ("c", None, None)]);
         check("\"A + B\" 3 µM + C", &[("A + B", None, Some(micromolar(3.0))), ("C", None, None)]);
         check("a b (3 nM) + c, 2 µM", &[("a b", None, Some(micromolar(0.003))), ("c", None, Some(micromolar(2.0)))]);
