@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::dose;
-use super::super::vehicle::{Standing, standing};
+use super::super::vehicle::{Standing, is_mere_mark, standing};
 use crate::screen::name_and_amount;
 use crate::table::first_few;
 
@@ -178,9 +178,16 @@ impl<'a> Evidence<'a> {
             let stands_anywhere = n_first > 0 && n_behind > 0;
             is_name && (stands_anywhere || CLEAR.contains(&sign) && n_first + n_behind > 1)
         };
-        let is_known = |part: &&str| {
-            is_control(part) || singles.contains(part) || beside_controls.contains(part) || is_of_several(part)
+        // `high` of `DMSO-high` tells wells of a control apart. What stands beside controls is a member where it also stands
+        // elsewhere, or where most names are written so.
+        let are_usual = beside_controls.len() > 2 && 4 * beside_controls.len() >= names.len();
+        let is_beside_controls = |part: &str| {
+            let (n_first, n_behind) = places[part];
+            let is_elsewhere = n_first > 0 && n_behind > 0 || CLEAR.contains(&sign);
+            beside_controls.contains(part) && !is_mere_mark(part) && (is_elsewhere || are_usual)
         };
+        let is_known =
+            |part: &&str| is_control(part) || singles.contains(part) || is_beside_controls(part) || is_of_several(part);
         let (mut certain, mut partly, mut strange) = (Vec::new(), Vec::new(), Vec::new());
         for (name, parts) in sets {
             match parts.iter().filter(|part| is_known(part)).count() {
@@ -315,6 +322,9 @@ mod tests {
             &["non_targeting", "KLF1"],
             &["CD4+CD8+", "CD4"],
             &["VX-770", "VX-809", "VX"],
+            &["DMSO-high", "DMSO-low", "taxol"],
+            &["control-A", "taxol"],
+            &["Vehicle_x7", "taxol_x7", "taxol"],
         ] {
             assert!(divided(names).is_empty(), "{names:?}: {:?}", divided(names));
         }
