@@ -25,6 +25,22 @@ fn copy_of_the_bundle(folder: &Path) {
     }
 }
 
+/// A plate of eight controls and two drugs at four doses each, of which one feature is `shifted`.
+fn table(dose: &str, shifted: f64) -> String {
+    let mut text = format!("plate,well,compound,{dose},area,texture,intensity,spread\n");
+    for row in 0..24 {
+        let value = |feature: usize| ((row * 7919 + feature * 104_729) * 2_654_435_761 % 1_000_003) as f64 / 100_003.0;
+        let (compound, amount) = match row {
+            0..8 => ("DMSO", 0.0),
+            _ => (["taxol", "ALLN"][row % 2], [0.1, 0.3, 1.0, 3.0][(row - 8) / 4]),
+        };
+        let well = format!("{}{:02}", ["B", "C"][row / 12], row % 12 + 1);
+        let (area, texture, intensity, spread) = (value(1) + shifted, value(2), value(3), value(4));
+        text += &format!("P1,{well},{compound},{amount},{area:.4},{texture:.4},{intensity:.4},{spread:.4}\n");
+    }
+    text
+}
+
 #[test]
 fn mistakes_are_answered_as_written_down() {
     let folder = tempfile::tempdir().unwrap();
@@ -47,6 +63,12 @@ fn mistakes_are_answered_as_written_down() {
         fs::write(here.join("runs/unfinished").join(name), text).unwrap();
     }
     fs::write(here.join("actin.csv"), "kept\n").unwrap();
+
+    // Two versions of a table, and doses under a name that does not say so.
+    fs::create_dir(here.join("versions")).unwrap();
+    fs::write(here.join("versions/t.csv"), table("dose_um", 0.0)).unwrap();
+    fs::write(here.join("versions/t_v2.csv"), table("dose_um", 1.0)).unwrap();
+    fs::write(here.join("amounts.csv"), table("Amount", 0.0)).unwrap();
 
     const RANK: [&str; 3] = ["rank", "runs/quickstart", "--target"];
     let rank = |target: &'static str| RANK.into_iter().chain([target]).collect::<Vec<_>>();
@@ -109,6 +131,8 @@ fn mistakes_are_answered_as_written_down() {
             vec!["embed", "runs/quickstart", "--level", "cell", "--out", "e.csv"],
         ),
         ("a level that is not there", 2, vec!["embed", "runs/quickstart", "--level", "plate", "--out", "e.csv"]),
+        ("a folder with two versions of a table", 2, vec!["run", "versions"]),
+        ("doses in a column of another name", 2, vec!["run", "amounts.csv"]),
     ];
     let mut text = include_str!("mistakes-head.md").to_owned();
     let mut wrong = Vec::new();

@@ -3,7 +3,7 @@
 //! [`describe`] and [`describe_images`] load as a run would. Where a card has to say something first, the gap is noted,
 //! an answer is assumed, and the rest is described under it; where data are wrong, files and columns are described.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -16,8 +16,8 @@ use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping, plain};
 use super::source::Source;
 use super::table::{ColumnSketch, merged};
-use super::{format, inputs, load_with, near, tracks, well_column};
-use crate::screen::{Reference, Role, Screen};
+use super::{format, inputs, load_with, near, part, tracks, walk, well_column};
+use crate::screen::{Dropped, Reference, Role, Screen};
 
 /// What lies in the files of a screen.
 #[derive(Debug)]
@@ -78,6 +78,7 @@ pub struct SeenColumn {
 pub fn describe(source: &Source) -> Result<Description<Loaded>, LoadError> {
     let mut card = source.effective_card()?;
     let mut paths = inputs::tables(&card, &source.files).unwrap_or_default();
+    let folders = source.files.clone();
     let mut source = source.clone();
     if let Some(recognized) = tracks::recognize(&source, &card) {
         source.files = vec![recognized.table.clone()];
@@ -89,6 +90,9 @@ pub fn describe(source: &Source) -> Result<Description<Loaded>, LoadError> {
     if let Ok(loaded) = &mut outcome {
         // What is said of a name that stands for one that is asked for says nothing.
         loaded.notes.retain(|note| !note.contains(UNKNOWN));
+        let is_read = |path: &Path| loaded.inputs.iter().any(|input| part::file_of(&input.path) == path);
+        let unread = walk::unread(&folders, is_read, &loaded.notes);
+        loaded.notes.extend(unread);
         for file in &mut files {
             file.rows = loaded.inputs.iter().find(|input| input.path == file.path).map(|input| input.rows);
         }
@@ -138,7 +142,11 @@ pub fn describe_images(source: &ImageSource) -> Result<Description<LoadedImages>
     let paths = image::tables_of(source, &card);
     let (files, sketches) = look_into(&paths);
     let load = |card: Card| image::load_images_with(source, card);
-    let Filled { outcome, mut gaps, card: assumed } = fill(&card, &sketches, load);
+    let Filled { mut outcome, mut gaps, card: assumed } = fill(&card, &sketches, load);
+    if let Ok(loaded) = &mut outcome {
+        let unread = unread_of_images(loaded, &source.source.files);
+        loaded.notes.extend(unread);
+    }
     if let Ok(loaded) = &outcome {
         let is_open = loaded.layout == image::Layout::Folder && loaded.settings.pattern.is_none();
         if is_open && loaded.mapping.column(ColumnRole::Well).is_none() {
@@ -180,6 +188,21 @@ pub fn describe_images(source: &ImageSource) -> Result<Description<LoadedImages>
     let mapping = without_assumptions(mapping, &card, &assumed);
     let columns = seen_columns(&sketches, &mapping);
     Ok(Description { name, files, columns, mapping, gaps, outcome, given, card })
+}
+
+/// What lies in folders of images and is not read.
+fn unread_of_images(loaded: &LoadedImages, folders: &[PathBuf]) -> Option<String> {
+    let planes = loaded.screen.sites.iter().flat_map(|site| site.channels.iter().flatten());
+    let masks = loaded.screen.sites.iter().filter_map(|site| site.mask.as_ref());
+    let images = planes.map(|plane| plane.path.as_path()).chain(masks.map(|mask| mask.plane.path.as_path()));
+    let of_images: BTreeSet<&Path> = images.flat_map(Path::ancestors).collect();
+    let is_read = |path: &Path| {
+        let is_path = |read: &PathBuf| part::file_of(read) == path;
+        of_images.contains(path)
+            || loaded.inputs.iter().any(|input| is_path(&input.path))
+            || loaded.paths.iter().any(|read| read == path)
+    };
+    walk::unread(folders, is_read, &loaded.notes)
 }
 
 /// The files with their columns, and the columns of all of them.
@@ -260,7 +283,7 @@ fn controls_gap(
     }
     let mut wells: Vec<(String, usize)> = wells.into_iter().collect();
     wells.sort_by_key(|(_, n_wells)| std::cmp::Reverse(*n_wells));
-    Some(Gap::of_controls(&wells, likely, are_images, card))
+    Some(Gap::of_controls(&wells, lost_controls(screen), likely, are_images, card))
 }
 
 /// Whether the values seem to be differences from control: most features are called so, or the controls have no values.
@@ -285,8 +308,13 @@ fn is_relative(loaded: &Loaded) -> bool {
     let features = &loaded.mapping.features;
     let is_called_so = |name: &&String| plain(name).split('_').any(|word| WORDS.contains(&word));
     let are_called_so = !features.is_empty() && 2 * features.iter().filter(is_called_so).count() > features.len();
-    let without_values = loaded.screen.dropped.iter().any(|dropped| dropped.reason.contains("no value in any feature"));
+    let without_values = lost_controls(&loaded.screen).is_some();
     let names_controls =
         loaded.mapping.controls_why.contains("role") || loaded.mapping.column(ColumnRole::Role).is_some();
     are_called_so || without_values && names_controls
+}
+
+/// The controls that were left out since they lack values.
+fn lost_controls(screen: &Screen) -> Option<&Dropped> {
+    screen.dropped.iter().find(|dropped| dropped.reason.starts_with("negative control without a value in "))
 }

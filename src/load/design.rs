@@ -44,6 +44,7 @@ pub(super) fn read(table: &mut RawTable, mapping: &mut Mapping, card: &Card) -> 
         None => rows::observations(table, mapping, card, &roles)?,
     };
     notes.extend(sets.iter().flat_map(|sets| sets.notes(&units)));
+    notes.extend(identity::spellings(&units));
     notes.extend(map_units_by_row(table, mapping, card));
     notes.extend(dose::merge(&mut units));
     notes.extend(stock_note(mapping, card, &units));

@@ -285,6 +285,23 @@ pub enum LoadError {
         /// Some of them.
         doses: String,
     },
+    /// A table that holds mostly what another holds.
+    #[error(
+        "{}: {n_shared} of its {n_rows} rows have the measurements of {}, and would count as replicates of them; give one of \
+         the two, or set `plate_within = [\"file\"]` under [columns] in a card if they are wells of their own",
+        second.display(),
+        first.display()
+    )]
+    Copied {
+        /// One of the tables.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+        /// Rows of the other that share their measurements.
+        n_shared: usize,
+        /// Rows of the other.
+        n_rows: usize,
+    },
     /// Names of image files that can be read in several ways.
     #[error(
         "{}: the names of the images can be read in several ways: {}; write the right one under [images] in a card",
@@ -443,6 +460,7 @@ impl LoadError {
                 | Self::Scale { .. }
                 | Self::Undosed { .. }
                 | Self::PooledDoses { .. }
+                | Self::Copied { .. }
                 | Self::FileNames { .. }
                 | Self::Card { .. }
                 | Self::CardPath { .. }

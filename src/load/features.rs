@@ -1,6 +1,6 @@
 //! Which columns are features: the declared globs, or else a rule by name, type and values.
 //!
-//! Where any numeric column begins with a compartment of CellProfiler, features are the numeric columns that do; else they
+//! Where most numeric columns begin with a compartment of CellProfiler, features are the numeric columns that do; else they
 //! are the numeric columns without another role that are not called `Metadata_…`. A column counts as numeric if most of
 //! its cells are numbers; a cell that then is none is an error of the file. Of these columns those are left out that are
 //! not measurements: by their names ([`names`]), and in plain tables by their values ([`evidence`]). What is left out is
@@ -64,7 +64,18 @@ impl Mapping {
         let mapped: BTreeSet<&str> = self.columns.iter().map(|mapped| mapped.column.as_str()).collect();
         let twins: BTreeSet<String> = mapped.iter().map(|name| untwinned(&plain(name)).to_owned()).collect();
         let is_number = |sketch: &ColumnSketch| sketch.is_numeric() || sketch.is_boolean();
-        let has_compartments = sketches.iter().any(|sketch| is_compartment(&sketch.name) && is_number(sketch));
+        // One `Image_Count_Nuclei` beside columns of another program does not make these labels.
+        let is_open = |name: &str| {
+            let is_taken = mapped.contains(name) || claimed.contains(name) || excluded.matches(name);
+            !is_taken && !is_metadata(name) && reason_in_name(name).is_none()
+        };
+        let n_open = |is_wanted: &dyn Fn(&str) -> bool| {
+            let numbers = sketches.iter().filter(|sketch| is_number(sketch) && !sketch.is_measured);
+            numbers.filter(|sketch| is_wanted(&sketch.name) && is_open(&sketch.name)).count()
+        };
+        let n_of_compartments = n_open(&is_compartment);
+        let has_compartments = sketches.iter().any(|sketch| is_compartment(&sketch.name) && is_number(sketch))
+            && n_open(&|name| !is_compartment(name)) <= n_of_compartments;
         let lacks_dose = self.column(ColumnRole::Dose).is_none() && card.columns.dose.is_none();
         let is_matrix = sketches.iter().any(|sketch| sketch.is_measured);
         let mut chosen = Chosen::default();
@@ -74,7 +85,7 @@ impl Mapping {
             if mapped.contains(name) && !sketch.is_measured || excluded.matches(name) {
                 continue;
             }
-            let is_metadata = name.starts_with("Metadata_") || name.starts_with("Image_Metadata_");
+            let is_metadata = is_metadata(name);
             let is_candidate = match has_compartments {
                 _ if is_matrix => sketch.is_measured,
                 true => is_compartment(name),
@@ -105,7 +116,7 @@ impl Mapping {
                 },
                 () if is_number(sketch) => {
                     let is_twin = twins.contains(untwinned(&plain(name)));
-                    let is_bare_flag = sketch.is_boolean() && !has_compartments;
+                    let is_bare_flag = sketch.is_boolean() && !is_compartment(name);
                     let by_type = is_bare_flag.then_some(Reason::Truth);
                     if is_twin { Some(Reason::Twin) } else { reason_in_name(name).or(by_type) }
                 }
@@ -120,7 +131,7 @@ impl Mapping {
                     if sketch.is_boolean() {
                         chosen.booleans.insert(name.to_owned());
                     }
-                    if !is_asked_for && !has_compartments && !is_matrix {
+                    if !is_asked_for && !is_compartment(name) && !has_compartments && !is_matrix {
                         chosen.open.insert(name.to_owned());
                     }
                     features.push(name.to_owned());
@@ -180,6 +191,15 @@ impl Mapping {
     pub fn features_in_words(&self) -> String {
         first_few(&self.features, SHOWN)
     }
+}
+
+fn is_metadata(name: &str) -> bool {
+    name.starts_with("Metadata_") || name.starts_with("Image_Metadata_")
+}
+
+/// Whether the name of a column of numbers says that it is something else than a measurement or a dose.
+pub(super) fn is_known_by_name(name: &str) -> bool {
+    reason_in_name(name).is_some_and(|reason| reason != Reason::Dose)
 }
 
 /// The text of a column in which numbers could have been meant: some of its cells are numbers, or begin like one.

@@ -12,15 +12,15 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use self::questions::{
-    absent, cell, dose_unit, duplicates, features, file_names, key, perturbation, plate, pooled_doses, role_of, scale,
-    undosed,
+    absent, cell, copied, dose_unit, duplicates, features, file_names, key, perturbation, plate, pooled_doses, role_of,
+    scale, undosed,
 };
 use super::card::Card;
 use super::declared::ColumnOrValue;
 use super::error::LoadError;
 use super::mapping::{ColumnRole, plain, unit_of};
 use super::table::ColumnSketch;
-use crate::screen::Reference;
+use crate::screen::{Dropped, Reference};
 use crate::table::first_few;
 
 /// Columns or names that are shown as candidates.
@@ -170,10 +170,12 @@ impl Gap {
         gap
     }
 
-    /// That no control is known, of a screen with these perturbations (with their wells), the most frequent first; what
-    /// else effects may be measured against stands first, where the screen speaks for it.
+    /// That no control is known, of a screen with these perturbations (with their wells), the most frequent first, or that
+    /// those which are known were `lost`, since they lack values; what else effects may be measured against stands first,
+    /// where the screen speaks for it.
     pub(super) fn of_controls(
         perturbations: &[(String, usize)],
+        lost: Option<&Dropped>,
         likely: Option<Reference>,
         are_images: bool,
         card: &Card,
@@ -183,12 +185,21 @@ impl Gap {
             .take(SHOWN)
             .map(|(name, n_wells)| Candidate { name: name.clone(), examples: vec![format!("{n_wells} wells")] });
         const NAMES: &str = "the names of vehicle, untreated or control wells";
-        let what = "no negative control was found, and effects are measured against control wells".to_owned();
+        let what = match lost {
+            None => "no negative control was found, and effects are measured against control wells".to_owned(),
+            Some(Dropped { reason, rows }) => format!(
+                "effects are measured against control wells, and none is left: {rows} {} left out as {}",
+                if *rows == 1 { "row was" } else { "rows were" },
+                reason.replacen("negative control", "negative controls", 1)
+            ),
+        };
         let negative = "negative = { values = [\"…\"] }";
         let candidates = candidates.collect();
         let reference = |word: &str, when: &str| line(format!("reference = \"{word}\""), when);
         let likely = match likely {
             Some(Reference::Relative) => Some(reference("relative", "the values are differences from control already")),
+            // What is lacking where nothing was done may be a difference from there, as a score of interaction is.
+            _ if lost.is_some() => Some(reference("relative", "the values are differences from control already")),
             Some(Reference::FirstFrame) => {
                 Some(reference("first_frame", "a time lapse: effects are measured against the first frame"))
             }
@@ -198,7 +209,11 @@ impl Gap {
         match likely.filter(|_| card.controls.is_none()) {
             Some(likely) => {
                 let lines = vec![likely, line(format!("controls.{negative}"), NAMES)];
-                Self { what, lines, candidates, ..Gap::default() }
+                let otherwise = match lost {
+                    Some(_) => "or leave out the features that controls lack, with `exclude_features` at the top",
+                    None => "",
+                };
+                Self { what, lines, otherwise: otherwise.to_owned(), candidates, ..Gap::default() }
             }
             None => Self {
                 section: "controls",
@@ -232,6 +247,10 @@ fn gap(error: &LoadError, card: &mut Card, columns: &[ColumnSketch]) -> Option<G
         LoadError::FileNames { readings, .. } => file_names(readings, card),
         LoadError::PooledDoses { columns: found, others, name, doses, .. } => {
             Some(pooled_doses([found, others], name, doses, card))
+        }
+        LoadError::Copied { first, second, n_shared, n_rows } => {
+            let names = [first, second].map(|path| super::inputs::file_name(path));
+            Some(copied(names, *n_shared, *n_rows, card))
         }
         LoadError::DuplicateRow { plate, well, first, second, distinguishing, .. } => {
             let place = format!("plate `{plate}`, well {well} stands in {first} and in {second}");

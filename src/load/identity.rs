@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::mapping::{ColumnRole, Mapping, plain};
 use super::table::RawTable;
-use crate::screen::Role;
+use crate::screen::{Role, Unit};
 
 /// Parts of the names of columns that identify what was applied.
 pub(super) const IDENTITIES: [&str; 24] = [
@@ -42,6 +42,37 @@ pub(super) const IDENTITIES: [&str; 24] = [
     "isoform",
     "smiles",
 ];
+
+/// A note on names of perturbations that differ in capitals, blanks and signs alone, as `cmpd1` and `CMPD 1`.
+pub(super) fn spellings(units: &[Unit]) -> Option<String> {
+    let mut spellings = BTreeMap::<String, BTreeMap<&str, usize>>::new();
+    for unit in units {
+        for member in unit.intervention.members() {
+            let name = member.perturbation.name.as_str();
+            *spellings.entry(without_signs(name)).or_default().entry(name).or_default() += 1;
+        }
+    }
+    let several: Vec<&BTreeMap<&str, usize>> = spellings.values().filter(|names| names.len() > 1).collect();
+    let counted = |(name, n_rows): (&&str, &usize)| format!("`{name}` ({n_rows} rows)");
+    let example = several.first()?.iter().map(counted).collect::<Vec<_>>().join(" and ");
+    Some(format!(
+        "{} of perturbations differ in capitals, blanks or signs alone, and each is taken as a perturbation of its own: {example}; \
+         give them one name in the table if they are one",
+        if several.len() == 1 { "names".to_owned() } else { format!("{} groups of names", several.len()) },
+    ))
+}
+
+/// A name in small letters without blanks and signs, but for those between digits.
+fn without_signs(name: &str) -> String {
+    let letters: Vec<char> = name.to_lowercase().chars().collect();
+    let is_digit = |index: Option<usize>| index.and_then(|index| letters.get(index)).is_some_and(char::is_ascii_digit);
+    let is_kept = |(index, letter): &(usize, &char)| {
+        letter.is_alphanumeric()
+            || is_digit(index.checked_sub(1)) && is_digit(Some(index + 1))
+            || "+".contains(**letter)
+    };
+    letters.iter().enumerate().filter(is_kept).map(|(_, letter)| *letter).collect()
+}
 
 /// A note for each column that tells apart what the perturbation's name brings together.
 pub(super) fn notes(table: &RawTable, mapping: &Mapping, roles: &[Role]) -> Vec<String> {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::card::Card;
 use super::error::LoadError;
-use super::{annotated, part, walk, wellmap};
+use super::{annotated, part, walk, wellmap, workbook};
 
 /// What an input file was, without the place it lay in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -100,7 +100,8 @@ pub(super) fn given(card: &Card, given: &[PathBuf]) -> Result<Vec<Given>, LoadEr
             let is_named = path == *pattern;
             // What a card joins is not a table of profiles, though a folder or a glob has it too.
             if seen.insert(path.clone()) && (is_named || !named.contains(&path)) {
-                tables.push(Given { path, is_named });
+                let parts = if is_called(&path, &WORKBOOKS) { workbook::parts(&path) } else { vec![path] };
+                tables.extend(parts.into_iter().map(|path| Given { path, is_named }));
             }
         }
     }

@@ -1,11 +1,54 @@
 //! The metadata beside the observations.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::card::Card;
 use super::error::LoadError;
 use super::features::{Globs, is_compartment};
 use super::mapping::{ColumnRole, Mapping};
 use super::table::{RawTable, Values};
 use crate::screen::Label;
+
+/// Writes labels that join mechanisms by another sign with `|`, and says so; a sign joins where the labels say it does.
+///
+/// ```text
+/// HDAC; BET      BET      HDAC      PI3K/mTOR, CDK
+/// ```
+///
+/// `;` always does, and `,` and `/` where at least half of the labels that hold it consist of labels of other wells.
+pub(super) fn divide_mechanisms(labels: &mut [Label], column: Option<&str>) -> Option<String> {
+    const SIGNS: [&str; 4] = [";", ",", "/", "+"];
+    let label = labels.iter_mut().find(|label| label.name == ColumnRole::Moa.word())?;
+    let distinct: BTreeSet<&str> = label.values.iter().flatten().map(String::as_str).collect();
+    let joined = |sign: &'static str| -> BTreeMap<String, String> {
+        let parts = |text: &str| {
+            text.split([';', '|', sign.chars().next().unwrap_or(';')])
+                .map(str::trim)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let divided: Vec<(&str, Vec<String>)> =
+            distinct.iter().filter(|text| text.contains(sign)).map(|text| (*text, parts(text))).collect();
+        let is_known = |part: &String| distinct.contains(part.as_str());
+        let n_known = divided.iter().filter(|(_, parts)| parts.iter().all(is_known)).count();
+        let is_sign = sign == ";" || n_known > 0 && 2 * n_known >= divided.len();
+        let whole = divided.into_iter().filter(|_| is_sign);
+        whole.map(|(text, parts)| (text.to_owned(), parts.join("|"))).collect()
+    };
+    let (sign, joined) = SIGNS.iter().map(|sign| (sign, joined(sign))).find(|(_, joined)| !joined.is_empty())?;
+    let note = format!(
+        "{} labels of `{}` name several mechanisms with `{sign}` between them, as {:?}; a well has each of them",
+        joined.len(),
+        column.unwrap_or("moa"),
+        joined.keys().next().map_or("", String::as_str)
+    );
+    for value in label.values.iter_mut().flatten() {
+        if let Some(divided) = joined.get(value) {
+            value.clone_from(divided);
+        }
+    }
+    Some(note)
+}
 
 /// The metadata beside the observations: `moa` and `site` under these names, all else under the file's.
 pub(super) fn of_rows(

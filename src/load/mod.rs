@@ -10,6 +10,7 @@ mod cells;
 mod companions;
 mod compare;
 mod controls;
+mod copies;
 mod csv;
 mod declared;
 mod describe;

@@ -41,10 +41,16 @@ fn offered(path: PathBuf, folder: &Path, given: &[PathBuf], columns: &[ColumnSke
     let is_usual = mapping.column(ColumnRole::Well).is_some();
     mapping.infer_well(well_column::sketched(&sketches), &Card::default());
     let well = mapping.column(ColumnRole::Well);
+    let of_images: Vec<String> = columns.iter().map(|sketch| sketch.name.clone()).collect();
+    let have_wells = Mapping::of_names(&path, &of_images, &Card::default())
+        .is_ok_and(|mapping| of_images.is_empty() || mapping.column(ColumnRole::Well).is_some());
+    let shared = columns.iter().map(|sketch| &sketch.name).find(|name| names.contains(name));
     let on = match well {
+        // Where the images have a number instead of a well, that is the key.
+        Some(_) if !have_wells && shared.is_some() => format!("[{:?}]", shared?),
         Some(_) if is_usual => "[\"well\"]".to_owned(),
         Some(column) => format!("[{{ table = \"well\", sheet = {column:?} }}]"),
-        None => format!("[{:?}]", columns.iter().map(|sketch| &sketch.name).find(|name| names.contains(name))?),
+        None => format!("[{:?}]", shared?),
     };
     let is_named = mapping.column(ColumnRole::Perturbation).is_some();
     let has_role = |name: &str| mapping.columns.iter().any(|mapped| mapped.column == name);

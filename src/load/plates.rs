@@ -13,6 +13,7 @@
 //! in two of them, `file` is such a column.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::card::Card;
 use super::error::LoadError;
@@ -71,13 +72,23 @@ fn add_files(table: &mut RawTable) -> bool {
     if read.len() == table.n_rows() || table.paths.len() < 2 || table.columns.iter().any(|column| column.name == FILE) {
         return false;
     }
-    let names: Vec<String> = table.paths.iter().map(|path| join::name_of(path)).collect();
-    if names.iter().collect::<BTreeSet<_>>().len() < names.len() {
-        return false;
-    }
+    let Some(names) = names_of_files(&table.paths) else { return false };
     let values = table.rows.iter().map(|row| Some(names[row.path as usize].clone())).collect();
     table.columns.push(RawColumn { name: FILE.to_owned(), values: Values::Text(values) });
     true
+}
+
+/// Names that tell files apart: their own, or those of their folders, as of `batch1/profiles.csv` and `batch2/profiles.csv`.
+fn names_of_files(paths: &[PathBuf]) -> Option<Vec<String>> {
+    let of_folder = |path: &PathBuf| {
+        let folder = path.parent().and_then(|folder| folder.file_name());
+        folder.map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    let own: Vec<String> = paths.iter().map(|path| join::name_of(path)).collect();
+    let folders: Vec<String> = paths.iter().map(of_folder).collect();
+    let both = own.iter().zip(&folders).map(|(own, folder)| format!("{folder}/{own}")).collect();
+    let is_telling = |names: &Vec<String>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
+    [own, folders, both].into_iter().find(is_telling)
 }
 
 fn tell_apart_with_files(
@@ -188,6 +199,16 @@ fn inferred(table: &RawTable, plates: Texts<'_>, mapping: &Mapping, roles: &[Rol
 
 fn named<'a>(table: &'a RawTable, name: &'a str) -> Option<(&'a str, Texts<'a>)> {
     Some((name, table.text(name)?))
+}
+
+/// The plate of each row with what tells two rows of it apart.
+pub(super) fn positions_on_plates(table: &RawTable, mapping: &Mapping) -> Vec<Option<String>> {
+    let plates = mapping.column(ColumnRole::Plate).and_then(|column| table.text(column));
+    let on_plate = |(row, position): (usize, Option<String>)| {
+        let plate = plates.and_then(|plates| plates[row].as_deref()).unwrap_or_default();
+        position.map(|position| format!("{plate}\n{position}"))
+    };
+    positions(table, mapping).into_iter().enumerate().map(on_plate).collect()
 }
 
 /// What tells two rows of a plate apart: well, field of view, time and cell; `None` where no well is named.

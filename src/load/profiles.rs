@@ -15,7 +15,9 @@ use super::mapping::{ColumnRole, Mapping, plain};
 use super::meet::{self, Meeting, Sketched};
 use super::source::Source;
 use super::table::{ColumnSketch, RawColumn, RawTable, Values, merged};
-use super::{annotated, controls, design, exclude, format, join, labels, pooled_doses, sentinels, values, well_column};
+use super::{
+    annotated, controls, copies, design, exclude, format, join, labels, pooled_doses, sentinels, values, well_column,
+};
 use crate::screen::{Design, Dropped, FeatureMatrix, Origin, Reference, Screen, Unit, Units};
 use crate::table::first_few;
 
@@ -29,7 +31,9 @@ pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
     let given = inputs::given(&card, &source.files)?;
     let paths: Vec<PathBuf> = given.iter().map(|given| given.path.clone()).collect();
     let has_card = source.card.is_some();
-    let meeting = meet::meet(sketch_each(given)?, &card)?;
+    let (sketched, no_tables) = sketch_each(given)?;
+    let mut meeting = meet::meet(sketched, &card)?;
+    meeting.notes.splice(0..0, no_tables);
     let mut left_out = meeting.notes.clone();
     load_met(source, card, meeting).map_err(|error| {
         let beside = if has_card { Vec::new() } else { inputs::beside_given(&paths) };
@@ -45,8 +49,9 @@ pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
 fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded, LoadError> {
     let Meeting { tables, sheets: found, joins, notes: left_out } = meeting;
     let sketches = sketch_all(&tables)?;
-    let paths: Vec<PathBuf> = tables.into_iter().map(|table| table.path).collect();
-    let first = paths[0].as_path();
+    let mut paths: Vec<PathBuf> = tables.into_iter().map(|table| table.path).collect();
+    let first = paths[0].clone();
+    let first = first.as_path();
     if let Some(wanted) = &source.overrides.wanted_features {
         let is_there = |name: &&String| sketches.iter().any(|sketch| sketch.name == **name);
         card.features = wanted.iter().filter(is_there).cloned().collect();
@@ -84,6 +89,7 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     let claimed = claimed_columns(&card, &sheets, &sheet_keys);
     let chosen = mapping.find_features(first, &sketches, &claimed, &card)?;
 
+    let copied = if is_matrix { Vec::new() } else { copies::leave_out(&mut paths)? };
     let (mut table, mut inputs) = match is_matrix {
         true => read_rows(&paths, &sketches, &mapping, &claimed, &card)?,
         false => read_all(&paths, &mapping, &chosen.booleans, &claimed, &card)?,
@@ -93,6 +99,7 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     let read = paths.iter().chain(sheets.iter().flat_map(|sheet| &sheet.paths));
     notes.extend(format::notes(read.map(PathBuf::as_path))?);
     notes.extend(left_out);
+    notes.extend(copied);
     let mut dropped = Vec::new();
     let mut is_candidate = vec![true; table.n_rows()];
     for (sheet, keys) in sheets.iter().zip(&sheet_keys) {
@@ -126,13 +133,14 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
         notes.extend(pooled.notes);
     }
 
+    notes.extend(copies::refuse(&table, &mapping, &card)?);
     let design::Rows { units: observations, notes: told } = design::read(&mut table, &mut mapping, &card)?;
     notes.extend(told);
     refuse_duplicate_wells(&table, &mapping, &observations)?;
-    let left_out = mapping.left_out.iter().filter(|left_out| left_out.why == Reason::Dose);
-    let may_be_doses: Vec<&str> = left_out.map(|left_out| left_out.column.as_str()).collect();
-    pooled_doses::refuse(&table, &mapping, &observations, &card, &may_be_doses)?;
     mapping.leave_out_by_values(&table, &chosen.open, &observations);
+    let named = mapping.left_out.iter().filter(|left_out| left_out.why == Reason::Dose);
+    let named: Vec<&str> = named.map(|left_out| left_out.column.as_str()).collect();
+    pooled_doses::refuse(&table, &mapping, &observations, &card, &named, &BTreeSet::new())?;
     if mapping.features.is_empty() && !card.assumed.is_without_features {
         return Err(LoadError::NoFeatures { path: first.to_path_buf(), left_out: mapping.left_out_in_words() });
     }
@@ -152,7 +160,8 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     let table = table.without_numbers();
     let order = canonical_order(&table, &mapping, &observations, &kept.rows, &features);
     let rows: Vec<usize> = order.iter().map(|&index| kept.rows[index]).collect();
-    let labels = labels::of_rows(&table, &mapping, &card, &rows)?;
+    let mut labels = labels::of_rows(&table, &mapping, &card, &rows)?;
+    notes.extend(labels::divide_mechanisms(&mut labels, mapping.column(ColumnRole::Moa)));
     mapping.labels = labels.iter().map(|label| label.name.clone()).collect();
     let mut screen = Screen {
         name: card.screen_name(first),
@@ -170,15 +179,26 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     Ok(Loaded { screen, mapping, inputs, card: source.card.as_ref().map(|_| card), joins, follows_split: false, notes })
 }
 
-/// The columns of each file, by a look at its first rows.
-fn sketch_each(files: Vec<inputs::Given>) -> Result<Vec<Sketched>, LoadError> {
+/// The columns of each file, by a look at its first rows, and what is said of texts in a folder that are no tables.
+fn sketch_each(files: Vec<inputs::Given>) -> Result<(Vec<Sketched>, Vec<String>), LoadError> {
     let sketch = |inputs::Given { path, is_named }| {
-        let columns = format::sketch(&path, false)?;
-        Ok(Sketched { path, columns, is_named })
+        let columns = format::sketch(&path, false);
+        (Sketched { path, columns: Vec::new(), is_named }, columns)
     };
     // Collected before the first error is looked for, so that the error named is that of the first file.
-    let each: Vec<Result<Sketched, LoadError>> = files.into_par_iter().map(sketch).collect();
-    each.into_iter().collect()
+    let each: Vec<(Sketched, Result<Vec<ColumnSketch>, LoadError>)> = files.into_par_iter().map(sketch).collect();
+    let is_read = each.iter().any(|(_, columns)| columns.is_ok());
+    let (mut tables, mut notes) = (Vec::new(), Vec::new());
+    for (sketched, columns) in each {
+        match columns {
+            Ok(columns) => tables.push(Sketched { columns, ..sketched }),
+            Err(error) if is_read && sketched.is_prose() => {
+                notes.push(format!("{} is left out: it is not a table ({error})", inputs::file_name(&sketched.path)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((tables, notes))
 }
 
 /// The columns of all tables, in the order of the first, with the cells of all of them counted.

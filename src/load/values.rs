@@ -50,7 +50,10 @@ pub(super) fn kept(
     let is_reference = |role| role == Role::NegativeControl && reference == Reference::Relative;
     kept.drop("negative control without values (it is the reference)", without(&is_reference));
     kept.drop("empty well without values", without(&|role| role == Role::Empty));
-    kept.drop("no value in any feature", without(&|role| role != Role::Empty && !is_reference(role)));
+    let is_control = |role| role == Role::NegativeControl && !is_reference(role);
+    kept.drop("negative control without a value in any feature", without(&is_control));
+    let is_other = |role| !matches!(role, Role::Empty | Role::NegativeControl);
+    kept.drop("no value in any feature", without(&is_other));
 
     let n_missing: Vec<usize> =
         columns.par_iter().map(|values| with_values.iter().filter(|&&row| !values[row].is_finite()).count()).collect();
@@ -71,7 +74,14 @@ pub(super) fn kept(
     let is_whole: Vec<bool> =
         with_values.par_iter().map(|&row| columns.iter().all(|values| values[row].is_finite())).collect();
     kept.rows = with_values.iter().zip(&is_whole).filter(|(_, whole)| **whole).map(|(&row, _)| row).collect();
-    kept.drop("a missing or infinite value in some feature", with_values.len() - kept.rows.len());
+    let lost = with_values.iter().zip(&is_whole).filter(|(_, whole)| !**whole).map(|(&row, _)| row);
+    let (controls, others): (Vec<usize>, Vec<usize>) =
+        lost.partition(|&row| observations[row].role == Role::NegativeControl);
+    let lacked =
+        kept.features.iter().zip(&columns).filter(|(_, values)| controls.iter().any(|&row| !values[row].is_finite()));
+    let lacked: Vec<&str> = lacked.map(|(name, _)| name.as_str()).collect();
+    kept.drop(&format!("negative control without a value in {}", first_few(&lacked, SHOWN)), controls.len());
+    kept.drop("a missing or infinite value in some feature", others.len());
     kept.name_lost_plates(&with_values, &columns, observations);
     if kept.rows.is_empty() || kept.features.is_empty() {
         return Err(LoadError::nothing_left(&table.paths[0], &kept.dropped, kept.notes));

@@ -101,6 +101,62 @@ pub(super) fn holdings(folder: &Path) -> String {
     }
 }
 
+/// What lies in folders that were given and is not read, each with what it is; what notes speak of is left out, and so are
+/// texts for people. Images count by their folders.
+pub(super) fn unread(given: &[PathBuf], is_read: impl Fn(&Path) -> bool, notes: &[String]) -> Option<String> {
+    const SHOWN: usize = 12;
+    let mut n_left = MAX_FOLDERS;
+    let mut found: Vec<(PathBuf, &'static str)> = Vec::new();
+    let mut open: Vec<(PathBuf, usize)> =
+        given.iter().filter(|path| path.is_dir()).map(|folder| (folder.clone(), 0)).collect();
+    while let Some((folder, level)) = open.pop().filter(|_| n_left > 0) {
+        n_left -= 1;
+        let files = std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+        let mut files: Vec<PathBuf> = files.filter(|path| path.is_file() && !is_read(path)).collect();
+        files.sort();
+        found.extend(files.into_iter().filter_map(|path| Some((path.clone(), what_lies_unread(&path)?))));
+        for inner in folders_in(&folder) {
+            let is_container = inner.extension().is_some_and(|ending| ending == "zarr");
+            if !is_container && !is_read(&inner) && image::has_images(&inner) {
+                found.push((inner, "images"));
+            } else if level < LEVELS && !is_container {
+                open.push((inner, level + 1));
+            }
+        }
+    }
+    let is_said = |path: &Path| notes.iter().any(|note| note.contains(&inputs::file_name(path)));
+    found.retain(|(path, _)| !is_said(path));
+    found.sort();
+    let shown = |path: &Path| {
+        let inside = given.iter().find_map(|folder| path.strip_prefix(folder).ok());
+        inside.unwrap_or(path).display().to_string()
+    };
+    let named = found.iter().take(SHOWN).map(|(path, what)| format!("{} ({what})", shown(path)));
+    let more = if found.len() > SHOWN { format!(" and {} more", found.len() - SHOWN) } else { String::new() };
+    (!found.is_empty()).then(|| {
+        let named = named.collect::<Vec<_>>().join(", ");
+        format!("not read: {named}{more}; give what belongs to the screen too, or name it in a card")
+    })
+}
+
+/// What a file is that holds data, by its name.
+fn what_lies_unread(path: &Path) -> Option<&'static str> {
+    let name = inputs::file_name(path).to_lowercase();
+    let is_for_people =
+        ["readme", "license", "licence", "changelog", "citation"].iter().any(|word| name.starts_with(word));
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        _ if is_for_people || name.starts_with(['.', '~']) || name == "dataset.toml" => None,
+        _ if inputs::is_table(path) => Some("a table"),
+        "tab" | "dat" => Some("a table by its content; call it .tsv to read it"),
+        "npy" | "npz" | "mat" | "pkl" | "pickle" | "rda" | "rdata" | "jsonl" | "fcs" => {
+            Some("of a format that is not read")
+        }
+        _ if conversion(path).is_some() => Some("of a format that is not read as it is"),
+        _ => None,
+    }
+}
+
 /// How a file that is not read becomes a table, by its name.
 pub(super) fn conversion(path: &Path) -> Option<String> {
     let ending = path.extension()?.to_string_lossy().to_lowercase();

@@ -161,6 +161,13 @@ fn is_place(words: &[&str]) -> bool {
     let pair = |pair: &[&str]| {
         (PLACES.contains(&pair[0]) && is_axis(pair[1])) || (is_axis(pair[0]) && PLACES.contains(&pair[1]))
     };
+    // Where the objective stood: `focus_z_um`, `Autofocus offset`.
+    const FOCUS: [&str; 3] = ["focus", "autofocus", "focal"];
+    const HEIGHTS: [&str; 7] = ["z", "plane", "position", "offset", "height", "um", "depth"];
+    let is_of_focus = words.iter().any(|word| FOCUS.contains(word)) && words.iter().any(|word| HEIGHTS.contains(word));
+    if is_of_focus {
+        return true;
+    }
     let is_box = |triple: &[&str]| triple[0] == "bounding" && triple[1] == "box" && !triple[2].starts_with("area");
     match core.as_slice() {
         ["x" | "y" | "z" | "xm" | "ym" | "bx" | "by"] => true,
@@ -174,7 +181,7 @@ fn is_place(words: &[&str]) -> bool {
 
 /// A name in which a concentration is spoken of, or that is or ends in the unit of one.
 pub(in crate::load) fn is_dose(name: &str) -> bool {
-    const DOSES: [&str; 13] = [
+    const DOSES: [&str; 16] = [
         "konzentration",
         "konz",
         "dosis",
@@ -188,6 +195,9 @@ pub(in crate::load) fn is_dose(name: &str) -> bool {
         "mmoles",
         "micromolar",
         "nanomolar",
+        "dosing",
+        "titration",
+        "dilution",
     ];
     const SIZES: [&str; 30] = [
         "area",
@@ -230,11 +240,15 @@ pub(in crate::load) fn is_dose(name: &str) -> bool {
     let words: Vec<&str> = plain.split('_').collect();
     // `forskolin_um` is a dose, `length_um` is a size.
     let ends_in_unit = words.len() > 1 && words.last().is_some_and(|last| ["um", "nm", "mm"].contains(last));
-    let ends_in_mass = matches!(words.as_slice(), [_, .., "ng" | "ug" | "mg", "ml" | "l"]);
+    let ends_in_mass = matches!(words.as_slice(), [.., "pg" | "ng" | "ug" | "mg", "ml" | "l"]);
     let is_amount = ends_in_mass || ends_in_unit && !words.iter().any(|word| SIZES.contains(word));
     // A column that is called by a unit alone, or by what stands for a dose.
-    let is_alone = ["um", "nm", "mm", "moi", "pconc", "dilution", "ng_ml"].contains(&plain.as_str());
-    has_unit || is_amount || is_alone || words.iter().any(|word| DOSES.contains(word))
+    let is_alone = ["um", "nm", "mm", "moi", "pconc"].contains(&plain.as_str());
+    // `logConc`, `pDose`.
+    let in_parts = self::words(name);
+    let is_spoken_of =
+        words.iter().any(|word| DOSES.contains(word)) || in_parts.iter().any(|w| DOSES.contains(&w.as_str()));
+    has_unit || is_amount || is_alone || is_spoken_of
 }
 
 /// `n_drugs`, `number of compounds`, `good_guides`, `replicate count`.
@@ -462,6 +476,8 @@ mod tests {
                 "center_of_mass_x",
                 "cell_x",
                 "bbox_min_row",
+                "focus_z_um",
+                "AutofocusOffset",
             ],
         );
         check(
@@ -475,6 +491,11 @@ mod tests {
                 "conc.2",
                 "forskolin_nM",
                 "vx770_um",
+                "logConc",
+                "pDose",
+                "mg/mL",
+                "titration",
+                "log2fold_dilution",
             ],
         );
         check(
@@ -528,6 +549,8 @@ mod tests {
                 "n_objects",
                 "max_intensity_x",
                 "AKTpT308",
+                "focus_score",
+                "expression level",
                 "PLK1",
                 "zscore",
             ],

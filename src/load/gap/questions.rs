@@ -245,6 +245,21 @@ pub(super) fn pooled_doses([columns, others]: [&[String]; 2], name: &str, doses:
     }
 }
 
+/// Two tables that share most of their measurements.
+pub(super) fn copied([first, second]: [String; 2], n_shared: usize, n_rows: usize, card: &mut Card) -> Gap {
+    card.columns.plate_within = Some(vec!["file".to_owned()]);
+    Gap {
+        section: "columns",
+        what: format!(
+            "{n_shared} of the {n_rows} rows of {second} have the measurements of {first}: a copy or another version of it?"
+        ),
+        lines: vec![line("plate_within = [\"file\"]", "they are wells of their own all the same")],
+        otherwise: format!("if one of them is a copy, give the other alone, as with `files = [{first:?}]` at the top"),
+        assumed: "they are wells of their own".to_owned(),
+        ..Gap::default()
+    }
+}
+
 /// Names of image files that can be read in several ways; the first is assumed.
 pub(super) fn file_names(readings: &[FileReading], card: &mut Card) -> Option<Gap> {
     let first = readings.first()?;
@@ -333,7 +348,10 @@ pub(super) fn cell(column: &str, found: &str, card: &mut Card, columns: &[Column
         ),
         ColumnRole::Kind => (
             "kinds",
-            vec![line(format!("{} = \"compound\"", key(found)), "or \"crispr\", \"orf\", \"rnai\", \"other\"")],
+            vec![line(
+                format!("{} = \"compound\"", key(found)),
+                "or \"crispr\", \"crispri\", \"crispra\", \"orf\", \"rnai\", \"other\"",
+            )],
         ),
         _ => ("columns", vec![line(format!("{role} = \"…\""), "the column that holds it")]),
     };

@@ -80,6 +80,7 @@ pub(super) fn assemble(
             .then_with(|| sites[a].channels.cmp(&sites[b].channels))
     });
     let mut labels = labels::of_rows(&table, &mapping, card, &order)?;
+    notes.extend(labels::divide_mechanisms(&mut labels, mapping.column(ColumnRole::Moa)));
     labels.retain(|label| !used.contains(&label.name));
     mapping.labels = labels.iter().map(|label| label.name.clone()).collect();
     let n_rows = order.len();
@@ -167,7 +168,7 @@ fn refuse_pooled_doses(
     let columns = table.columns.iter().map(|column| column.name.as_str());
     let may_be_doses = columns.filter(|name| !has_role(name) && !used.contains(*name) && features::is_dose(name));
     let of_numbers = may_be_doses.filter(|name| table.text(name).is_some_and(holds_numbers));
-    pooled_doses::refuse(table, mapping, observations, card, &of_numbers.collect::<Vec<_>>())
+    pooled_doses::refuse(table, mapping, observations, card, &of_numbers.collect::<Vec<_>>(), used)
 }
 
 /// Adds what can be told from other columns: wells from rows and columns, the declared plate, no perturbation.

@@ -103,9 +103,15 @@ pub(super) fn detect(given: &[PathBuf], card: &Card) -> Result<Detected, LoadErr
         (images, sheets) = (all, Vec::new());
     }
     let mut found = layout_of(images, card)?;
-    let is_open = card.join.is_empty() && found.layout == Layout::Folder;
-    if let Some(folder) = found.paths.first().filter(|path| is_open && path.is_dir()) {
-        sheets.extend(plate_maps_in(folder).into_iter().filter(|path| !given.contains(path)));
+    // Sheets of images say themselves what is known of them.
+    let is_of_sheets = matches!(found.layout, Layout::Sheet | Layout::LoadData | Layout::Bbbc021 | Layout::Rxrx1);
+    if card.join.is_empty() && !is_of_sheets {
+        let folders = found.paths.iter().take(1).chain(given).filter(|path| path.is_dir());
+        for map in folders.flat_map(|folder| plate_maps_in(folder)) {
+            if !given.contains(&map) && !sheets.contains(&map) {
+                sheets.push(map);
+            }
+        }
     }
     found.sheets = sheets;
     Ok(found)

@@ -143,6 +143,19 @@ pub(super) fn choose(known: &Known<'_>, candidate: &Candidate, may_disagree: boo
     if n_matched == 0 {
         return Err(format!("no row of the table has its {key_names}"));
     }
+    if let Some(missed) = rows.missed(table, &keys) {
+        let name = candidate.name();
+        return Err(format!(
+            "{} of the {} wells of its plates in the table have no row in it, and {} of its {} wells are not in the table, \
+             as where plates of 96 and of 384 wells are mixed; if it is the map of these plates all the same, write it in a \
+             card: [[join]] file = {name:?}, on = {}",
+            missed.n_rows_without,
+            missed.n_rows,
+            missed.n_keys_without,
+            missed.n_keys,
+            in_card(&keys)
+        ));
+    }
     let disagreeing = rows.disagreeing(&sheet, &keys);
     let mut notes = Vec::new();
     let mut contradiction = None;
@@ -231,6 +244,26 @@ fn first_keys(
 ) -> Result<Vec<Pair>, String> {
     let with = |role| pairs.iter().find(|pair| pair.role == Some(role)).cloned();
     let (plate, well) = (with(ColumnRole::Plate), with(ColumnRole::Well));
+    if let (Some(theirs), Some(ours), None) =
+        (sheet_mapping.column(ColumnRole::Well), table_mapping.column(ColumnRole::Well), &well)
+    {
+        let values = |table: &RawTable, column: &str| {
+            distinct(table.text(column).unwrap_or_default()).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (their_values, our_values) = (values(sheet, theirs), values(table, ours));
+        let are_numbers = |values: &[String]| values.iter().all(|value| value.parse::<u32>().is_ok());
+        if are_numbers(&their_values) != are_numbers(&our_values) {
+            let (numbered, name) = match are_numbers(&their_values) {
+                true => (&their_values, theirs),
+                false => (&our_values, ours),
+            };
+            return Err(format!(
+                "`{name}` holds numbers ({}), and wells such as A01 on the other side: nothing says whether they count along \
+                 rows or along columns; write them as wells",
+                first_few(numbered, SHOWN)
+            ));
+        }
+    }
     let their_plate = sheet_mapping.column(ColumnRole::Plate);
     let our_plate = table_mapping.column(ColumnRole::Plate);
     if let (Some(theirs), Some(ours)) = (their_plate, our_plate) {
@@ -260,10 +293,37 @@ fn first_keys(
     let anchors = pairs.iter().filter(|pair| is_perturbation(pair) || is_key(pair));
     match anchors.rev().max_by_key(|pair| worth(pair)) {
         Some(pair) => Ok(vec![pair.clone()]),
-        None => Err("none of its columns has the values of a column of the table (if it belongs to it, say by which \
-                     columns in a [[join]] of a card)"
-            .to_owned()),
+        None => {
+            let meeting = pairs.iter().filter(|pair| pair.has_one_name && pair.is_mostly_found());
+            let meeting: Vec<&str> = meeting.map(|pair| pair.sheet.as_str()).collect();
+            const SAY: &str = "(if it belongs to it, say by which columns in a [[join]] of a card)";
+            Err(match meeting.as_slice() {
+                [] => format!("none of its columns has the values of a column of the table {SAY}"),
+                names => format!(
+                    "it has several rows for each value that the table has of its {}, so nothing of it holds for a row of \
+                     the table {SAY}",
+                    first_few(names, SHOWN)
+                ),
+            })
+        }
     }
+}
+
+/// The key as a card writes it.
+fn in_card(keys: &[Pair]) -> String {
+    let key = |pair: &Pair| match pair.table == pair.sheet {
+        true => format!("{:?}", pair.sheet),
+        false => format!("{{ table = {:?}, sheet = {:?} }}", pair.table, pair.sheet),
+    };
+    format!("[{}]", keys.iter().map(key).collect::<Vec<_>>().join(", "))
+}
+
+/// Wells that a map and a table do not share, of plates that both have.
+struct Missed {
+    n_rows: usize,
+    n_rows_without: usize,
+    n_keys: usize,
+    n_keys_without: usize,
 }
 
 /// The rows of a sheet by their keys.
@@ -298,6 +358,27 @@ impl Rows {
             }
         }
         disagreeing
+    }
+
+    /// The wells that either side lacks, where both lack a quarter: a map of these plates may be smaller or larger, not both.
+    fn missed(&self, table: &RawTable, keys: &[Pair]) -> Option<Missed> {
+        let well = keys.iter().position(|pair| pair.role == Some(ColumnRole::Well))?;
+        let plate_of = |key: &Vec<String>| {
+            let others = key.iter().enumerate().filter(|(index, _)| *index != well);
+            others.map(|(_, part)| part.clone()).collect::<Vec<_>>()
+        };
+        let columns: Vec<_> = keys.iter().map(|pair| (pair.way, table.text(&pair.table).unwrap_or_default())).collect();
+        let of_rows: Vec<Vec<String>> = (0..table.n_rows()).filter_map(|row| key_of(&columns, row)).collect();
+        let ours: BTreeSet<&Vec<String>> = of_rows.iter().collect();
+        let our_plates: BTreeSet<_> = ours.iter().map(|key| plate_of(key)).collect();
+        let their_plates: BTreeSet<_> = self.by_key.keys().map(plate_of).collect();
+        let of_both = |key: &&Vec<String>| our_plates.contains(&plate_of(key)) && their_plates.contains(&plate_of(key));
+        let n_keys = self.by_key.keys().filter(of_both).count();
+        let n_keys_without = self.by_key.keys().filter(of_both).filter(|key| !ours.contains(key)).count();
+        let ours: Vec<&Vec<String>> = ours.into_iter().filter(of_both).collect();
+        let n_rows_without = ours.iter().filter(|key| !self.by_key.contains_key(**key)).count();
+        let is_doubtful = 4 * n_rows_without >= ours.len() && 4 * n_keys_without >= n_keys && n_rows_without > 3;
+        is_doubtful.then_some(Missed { n_rows: ours.len(), n_rows_without, n_keys, n_keys_without })
     }
 
     fn n_matched(&self, table: &RawTable, keys: &[Pair]) -> usize {

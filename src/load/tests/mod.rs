@@ -3,6 +3,7 @@
 mod annotated;
 mod bundled;
 mod design;
+mod doubtful;
 mod features;
 mod gaps;
 mod joins;
@@ -495,7 +496,8 @@ fn plates_of_one_name_in_several_files_are_several_plates_where_their_wells_meet
     };
     let table = |shift: usize| format!("plate,well,compound,f1,f2\n{}", rows(shift));
     let load = |shift: usize| {
-        Folder::new().with("E1.csv", table(0)).with("E2.csv", table(shift)).load(&["E1.csv", "E2.csv"]).unwrap()
+        let other = table(shift).replace(".5,", ".75,");
+        Folder::new().with("E1.csv", table(0)).with("E2.csv", other).load(&["E1.csv", "E2.csv"]).unwrap()
     };
     let meeting = load(0);
     assert_eq!(meeting.screen.rows_by_plate(|_| true).into_keys().collect::<Vec<_>>(), ["E1/1", "E2/1"]);

@@ -5,6 +5,8 @@
 //! plate.xlsx#Layout     the sheet called Layout
 //! ```
 //!
+//! Sheets of the same columns that are of plates of their own are one table in parts, and all of them are read.
+//!
 //! A sheet is a table with a header line, or a plate map as [`plate_map`] reads them. Cells are read as they are shown:
 //! `1` and not `1.0`, fifteen digits, dates as `2024-01-31`, `TRUE` and `FALSE`; a cell that holds an error has no value.
 //! Empty lines are skipped, and so is a title, a single cell above a wider table. Refused: values under a header cell that
@@ -14,13 +16,16 @@
 mod biff;
 mod package;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Cursor, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader, SheetType, SheetVisible, Xls, Xlsb, Xlsx};
 
+use super::card::Card;
 use super::error::LoadError;
+use super::mapping::{ColumnRole, Mapping};
 use super::part::{file_of, split};
 use super::plate_map::{self, Line};
 use super::table::{self, RawColumn, RawTable, RowPlace, Values};
@@ -74,6 +79,37 @@ pub(super) fn note(path: &Path) -> Result<Option<String>, LoadError> {
         )),
         _ => None,
     })
+}
+
+/// The sheets of a workbook that are one table in parts, as paths: of the columns of the first, and each of plates of its
+/// own; the workbook itself where there is one only, or where its path names a sheet.
+pub(super) fn parts(path: &Path) -> Vec<PathBuf> {
+    /// Of larger ones one sheet is read.
+    const MOST_SHEETS: usize = 64;
+    let whole = || vec![path.to_path_buf()];
+    let names = match split(path).1 {
+        None => Workbook::open(path).map(|workbook| workbook.names()).unwrap_or_default(),
+        Some(_) => Vec::new(),
+    };
+    if !(2..=MOST_SHEETS).contains(&names.len()) {
+        return whole();
+    }
+    let path_of = |name: &String| PathBuf::from(format!("{}#{name}", path.display()));
+    let read = names.iter().map(path_of).filter_map(|path| Some((read(&path).ok()?, path)));
+    let sheets: Vec<(RawTable, PathBuf)> = read.filter(|(table, _)| table.n_rows() > 0).collect();
+    let columns = |table: &RawTable| table.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    let Some((first, _)) = sheets.first() else { return whole() };
+    let alike: Vec<&(RawTable, PathBuf)> =
+        sheets.iter().filter(|(table, _)| columns(table) == columns(first)).collect();
+    let mapping = Mapping::of_names(path, &columns(first), &Card::default()).unwrap_or_default();
+    let plate = mapping.column(ColumnRole::Plate);
+    let mut known = BTreeSet::new();
+    let has_own_plates = |(table, _): &&(RawTable, PathBuf)| {
+        let plates = plate.and_then(|plate| table.text(plate)).map(table::distinct).unwrap_or_default();
+        plates.into_iter().all(|plate| known.insert(plate.to_owned()))
+    };
+    let are_parts = alike.len() > 1 && mapping.column(ColumnRole::Well).is_some() && alike.iter().all(has_own_plates);
+    if are_parts { alike.into_iter().map(|(_, path)| path.clone()).collect() } else { whole() }
 }
 
 fn stem(path: &Path) -> String {

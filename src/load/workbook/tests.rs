@@ -220,3 +220,33 @@ fn other_archives_and_damaged_workbooks_are_errors() {
         }
     }
 }
+
+#[test]
+fn sheets_of_plates_of_their_own_are_parts_of_one_table() {
+    let cells = |number: usize, cells: [&str; 4]| {
+        let cell = |(column, text): (&str, &str)| {
+            format!("<c r=\"{column}{number}\" t=\"inlineStr\"><is><t>{text}</t></is></c>")
+        };
+        format!(
+            "<row r=\"{number}\">{}</row>",
+            ["A", "B", "C", "D"].into_iter().zip(cells).map(cell).collect::<String>()
+        )
+    };
+    let sheet = |plate: &str| {
+        cells(1, ["plate", "well", "compound", "area"])
+            + &cells(2, [plate, "A01", "DMSO", "1.5"])
+            + &cells(3, [plate, "A02", "taxol", "2.5"])
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("screen.xlsx");
+    let check = |sheets: &[(&str, String)], expected: usize| {
+        let sheets: Vec<(&str, &str)> = sheets.iter().map(|(name, rows)| (*name, rows.as_str())).collect();
+        std::fs::write(&path, xlsx(&sheets)).unwrap();
+        assert_eq!(parts(&path).len(), expected, "{sheets:?}");
+    };
+    check(&[("one", sheet("P1")), ("two", sheet("P2")), ("notes", cells(1, ["a", "b", "c", "d"]))], 2);
+    assert!(parts(&path)[1].ends_with("screen.xlsx#two"));
+    // Two versions of one plate are not.
+    check(&[("raw", sheet("P1")), ("normalized", sheet("P1"))], 1);
+    check(&[("one", sheet("P1"))], 1);
+}

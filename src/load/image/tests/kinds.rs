@@ -390,6 +390,18 @@ fn projections_of_metaxpress_are_not_planes() {
 }
 
 #[test]
+fn a_plate_map_next_to_an_export_is_joined() {
+    let folder = Folder::new()
+        .with_picture("x/P_B02_s1_w1.tif", 1)
+        .with_picture("x/P_B03_s1_w1.tif", 2)
+        .with("x/platemap.csv", "well,compound\nB02,DMSO\nB03,taxol\n");
+    let loaded = folder.load(&["x"]).unwrap();
+    assert_eq!(loaded.layout, Layout::ImageXpress);
+    let names: Vec<String> = loaded.screen.table.units.by_row().map(|unit| unit.intervention.to_string()).collect();
+    assert_eq!(names, ["untreated", "taxol"]);
+}
+
+#[test]
 fn tables_of_export_to_database_are_found_by_their_names() {
     let from_table = time_lapse().load(&["dataset.toml"]).unwrap().usable().unwrap().objects.unwrap();
     let card = TIME_LAPSE.replace("objects.csv", "objects.db") + "track = \"track\"\n";

@@ -1,0 +1,144 @@
+//! Tables that hold what another holds already: copied files, and later versions of one table.
+//!
+//! ```text
+//! t.csv  t - Copy.csv        the same bytes: the second is left out, with a note
+//! t.csv  t_final_v2.csv      most wells have the measurements of the first: asked
+//! ```
+//!
+//! Taken for more wells, they would be replicates that agree to the last digit.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use super::card::Card;
+use super::error::LoadError;
+use super::inputs::{InputHash, file_name};
+use super::mapping::Mapping;
+use super::part;
+use super::plates;
+use super::table::{RawTable, Values};
+
+/// Measurements with fractions that two rows must share at least to be called one.
+const ENOUGH: usize = 3;
+
+/// Leaves out files of the same bytes as another, which keeps the shorter name, and says so.
+///
+/// # Errors
+/// If a file cannot be read.
+pub(super) fn leave_out(paths: &mut Vec<PathBuf>) -> Result<Vec<String>, LoadError> {
+    let mut by_size = BTreeMap::<u64, Vec<PathBuf>>::new();
+    for path in paths.iter().filter(|path| part::file_of(path) == path.as_path()) {
+        let size = std::fs::metadata(path).map_err(|cause| LoadError::io(path, cause))?.len();
+        by_size.entry(size).or_default().push(path.clone());
+    }
+    let mut notes = Vec::new();
+    for mut alike in by_size.into_values().filter(|alike| alike.len() > 1) {
+        alike.sort_by_key(|path| (file_name(path).len(), path.clone()));
+        let mut first = BTreeMap::<String, PathBuf>::new();
+        for path in alike {
+            let hash = InputHash::of(&path).map_err(|cause| LoadError::io(&path, cause))?.sha256;
+            if let Some(first) = first.get(&hash) {
+                notes.push(format!(
+                    "{} is left out: it is a copy of {}, byte by byte",
+                    path.display(),
+                    file_name(first)
+                ));
+                paths.retain(|other| *other != path);
+            } else {
+                first.insert(hash, path);
+            }
+        }
+    }
+    Ok(notes)
+}
+
+/// Refuses two tables of which one holds mostly the measurements of the other; a few rows of the same measurements are
+/// named in a note.
+///
+/// # Errors
+/// [`LoadError::Copied`].
+pub(super) fn refuse(table: &RawTable, mapping: &Mapping, card: &Card) -> Result<Option<String>, LoadError> {
+    let numbers: Vec<&[f32]> = (table.columns.iter())
+        .filter(|column| mapping.features.contains(&column.name))
+        .filter_map(|column| match &column.values {
+            Values::Number(values) => Some(values.as_slice()),
+            Values::Text(_) => None,
+        })
+        .collect();
+    let pairs = [same_rows(table, &numbers), same_positions(table, mapping, &numbers)];
+    let is_settled = card.columns.plate_within.is_some();
+    for (first, second) in pairs.iter().flatten().filter(|_| !is_settled) {
+        let (one, other) = (table.rows[*first].path, table.rows[*second].path);
+        let is_of = |row: usize, path: u32| table.rows[row].path == path;
+        let n_shared = pairs
+            .iter()
+            .map(|pairs| pairs.iter().filter(|(first, second)| is_of(*first, one) && is_of(*second, other)).count());
+        let n_shared = n_shared.max().unwrap_or(0);
+        let n_rows = table.rows.iter().filter(|row| row.path == other).count();
+        if one != other && n_shared > 3 && 2 * n_shared > n_rows {
+            let path = |row: usize| table.place(row).path;
+            let (first, second) = (path(*first), path(*second));
+            return Err(LoadError::Copied { first, second, n_shared, n_rows });
+        }
+    }
+    let [same, _] = &pairs;
+    Ok(same.first().map(|(first, second)| {
+        format!(
+            "{} {} the same measurements as another, to the last digit, as {} and {}; leave the copies out if they are \
+             not wells of their own",
+            same.len(),
+            if same.len() == 1 { "row has" } else { "rows have" },
+            table.place(*first),
+            table.place(*second)
+        )
+    }))
+}
+
+/// Rows of which all measurements are those of an earlier row, with the first of these.
+fn same_rows(table: &RawTable, numbers: &[&[f32]]) -> Vec<(usize, usize)> {
+    let mut seen = HashMap::<Vec<u32>, usize>::new();
+    let mut same = Vec::new();
+    for row in 0..table.n_rows() {
+        let values = || numbers.iter().map(|values| values[row]);
+        if values().filter(|value| is_telling(*value)).take(ENOUGH).count() < ENOUGH {
+            continue;
+        }
+        let first = *seen.entry(values().map(f32::to_bits).collect()).or_insert(row);
+        if first != row {
+            same.push((first, row));
+        }
+    }
+    same
+}
+
+/// Rows of one plate and position in two files that share half of their measurements, at least [`ENOUGH`] or all.
+fn same_positions(table: &RawTable, mapping: &Mapping, numbers: &[&[f32]]) -> Vec<(usize, usize)> {
+    let mut seen = BTreeMap::<(String, usize), usize>::new();
+    let mut n_in_file = BTreeMap::<(String, u32), usize>::new();
+    let mut same = Vec::new();
+    for (row, position) in plates::positions_on_plates(table, mapping).into_iter().enumerate() {
+        let Some(position) = position else { continue };
+        let path = table.rows[row].path;
+        let n_before = n_in_file.entry((position.clone(), path)).or_default();
+        let first = *seen.entry((position, *n_before)).or_insert(row);
+        *n_before += 1;
+        if table.rows[first].path == path {
+            continue;
+        }
+        let telling = numbers.iter().filter(|values| is_telling(values[row]));
+        let (mut n_equal, mut n_telling) = (0, 0);
+        for values in telling {
+            n_telling += 1;
+            n_equal += usize::from(values[first].to_bits() == values[row].to_bits());
+        }
+        if n_equal >= ENOUGH.min(numbers.len()) && 2 * n_equal >= n_telling {
+            same.push((first, row));
+        }
+    }
+    same
+}
+
+/// Whole numbers agree by chance.
+fn is_telling(value: f32) -> bool {
+    value.is_finite() && value.fract() != 0.0
+}

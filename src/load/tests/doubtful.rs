@@ -1,0 +1,251 @@
+//! What tables say in an unusual way: understood and said, or asked, and never taken for something else without a word.
+
+use super::*;
+
+/// A measured value: different in every well, and not a function of anything.
+fn measured(row: usize, feature: usize) -> f64 {
+    let mixed = (row * 7919 + feature * 104_729 + 13) * 2_654_435_761 % 1_000_003;
+    10.0 * feature as f64 + mixed as f64 / 100_003.0
+}
+
+const DOSES: [f64; 4] = [0.1, 0.3, 1.0, 3.0];
+
+/// Plates of 12 wells of a control and two compounds at four doses in two wells each; `row` writes what was applied.
+fn plates(header: &str, n_plates: usize, applied: impl Fn(&str, f64, usize) -> String) -> String {
+    plates_from(0, header, n_plates, applied)
+}
+
+/// The same with the measurements of rows from `first` on.
+fn plates_from(first: usize, header: &str, n_plates: usize, applied: impl Fn(&str, f64, usize) -> String) -> String {
+    let mut text = format!("plate,well,{header},m1,m2,m3,m4\n");
+    for row in 0..28 * n_plates {
+        let (plate, place) = (row / 28 + 1, row % 28);
+        let (compound, dose) = match place.checked_sub(12) {
+            None => ("DMSO", 0.0),
+            Some(index) => (["cmpd1", "cmpd2"][index / 8], DOSES[index % 8 / 2]),
+        };
+        let well = format!("{}{:02}", ["B", "C", "D"][place / 12], place % 12 + 1);
+        let values: Vec<String> = (1..5).map(|feature| format!("{:.5}", measured(first + row, feature))).collect();
+        text += &format!("P{plate},{well},{},{}\n", applied(compound, dose, row), values.join(","));
+    }
+    text
+}
+
+/// Such plates on which some of the controls have another name.
+fn with_name(name: &str) -> String {
+    plates("compound,dose_um", 1, |compound, dose, row| match row {
+        0..4 => format!("{name},"),
+        _ => format!("{compound},{dose}"),
+    })
+}
+
+#[track_caller]
+fn note(loaded: &Loaded, part: &str) {
+    assert!(loaded.notes.iter().any(|note| note.contains(part)), "{part}: {:#?}", loaded.notes);
+}
+
+#[test]
+fn wells_of_a_control_that_are_told_apart_are_controls_and_no_sets() {
+    for name in ["DMSO-high", "Vehicle_A", "control-A", "siCtrl_B", "DMSO_low", "DMSO-P1", "DMSO_A01", "untreated-24h"]
+    {
+        let loaded = of_text(&with_name(name)).unwrap();
+        let n_controls = loaded.screen.units.by_row().filter(|unit| unit.role == Role::NegativeControl).count();
+        assert_eq!((n_controls, loaded.screen.treatments().len()), (12, 8), "{name}");
+        note(&loaded, &format!("`{name}` (4 rows)"));
+    }
+}
+
+#[test]
+fn short_words_for_controls_are_pointed_out_where_they_may_be_perturbations() {
+    for name in ["EV", "NT1", "UTC", "IgG", "HBSS", "naive"] {
+        let description = Folder::new().with("t.csv", with_name(name)).describe(&["t.csv"]);
+        let is_asked = description.gaps.iter().any(|gap| gap.what.contains(name));
+        let is_said = description.outcome.is_ok_and(|loaded| loaded.notes.iter().any(|note| note.contains(name)));
+        assert!(is_asked || is_said, "{name}");
+    }
+}
+
+#[test]
+fn a_copy_of_a_table_is_left_out_and_another_version_of_it_is_asked_about() {
+    let text = plates("compound,dose_um", 2, |compound, dose, _| format!("{compound},{dose}"));
+    let folder = Folder::new().with("t.csv", &text).with("t - Copy.csv", &text);
+    let loaded = folder.load(&[""]).unwrap();
+    assert_eq!((loaded.screen.n_observations(), loaded.screen.rows_by_plate(|_| true).len()), (56, 2));
+    note(&loaded, "t - Copy.csv is left out: it is a copy of t.csv, byte by byte");
+    folder.load(&["t.csv", "t - Copy.csv"]).unwrap();
+
+    let changed = |(index, line): (usize, &str)| match index {
+        0 => line.to_owned(),
+        _ => format!("{}{}", &line[..line.len() - 2], index % 90 + 10),
+    };
+    let later: Vec<String> = text.lines().enumerate().map(changed).collect();
+    let folder = Folder::new().with("t.csv", &text).with("t_v2.csv", later.join("\n"));
+    let refused = folder.load(&[""]).unwrap_err();
+    assert!(refused.contains("t_v2.csv: 56 of its 56 rows have the measurements of"), "{refused}");
+    let description = folder.describe(&[""]);
+    assert_eq!(description.gaps[0].lines[0].text, "plate_within = [\"file\"]");
+    assert!(description.outcome.is_ok());
+    let card = "files = [\"*.csv\"]\n[columns]\nplate_within = [\"file\"]\n";
+    assert_eq!(folder.with("dataset.toml", card).load(&[""]).unwrap().screen.n_observations(), 112);
+}
+
+#[test]
+fn rows_with_the_measurements_of_another_are_named() {
+    let text = plates("compound,dose_um", 1, |compound, dose, _| format!("{compound},{dose}"));
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.push(lines[1].replacen("B01", "H01", 1));
+    let loaded = of_text(&lines.join("\n")).unwrap();
+    note(&loaded, "1 row has the same measurements as another, to the last digit, as");
+}
+
+#[test]
+fn tables_of_one_name_in_several_folders_are_of_plates_of_their_own() {
+    let folder = Folder::new();
+    for (batch, first) in [("batch1", 0), ("batch2", 1000)] {
+        std::fs::create_dir(folder.path(batch)).unwrap();
+        let text = plates_from(first, "compound,dose_um", 2, |compound, dose, _| format!("{compound},{dose}"));
+        std::fs::write(folder.path(&format!("{batch}/profiles.csv")), text).unwrap();
+    }
+    let loaded = folder.load(&["batch1/profiles.csv", "batch2/profiles.csv"]).unwrap();
+    assert_eq!(loaded.screen.rows_by_plate(|_| true).len(), 4);
+    assert!(loaded.screen.units.by_row().any(|unit| unit.plate == "batch1/P1"));
+}
+
+#[test]
+fn one_column_with_a_prefix_does_not_make_labels_of_the_rest() {
+    for name in ["Image_Count_Nuclei", "Cells_Count", "Nuclei_mean_area", "Cells_per_well"] {
+        let header = format!("compound,dose_um,{name}");
+        let text = plates(&header, 1, |compound, dose, row| format!("{compound},{dose},{:.3}", measured(row, 9)));
+        let loaded = of_text(&text).unwrap();
+        assert_eq!(loaded.mapping.features, [name, "m1", "m2", "m3", "m4"]);
+    }
+}
+
+#[test]
+fn doses_in_a_column_of_any_name_are_asked_about() {
+    let log = |dose: f64| if dose > 0.0 { (dose * 1e-6).log10().to_string() } else { String::new() };
+    type Write<'a> = &'a dyn Fn(f64) -> String;
+    let cases: [(&str, Write<'_>); 8] = [
+        ("logConc", &log),
+        ("pDose", &|dose| dose.to_string()),
+        ("Amount", &|dose| dose.to_string()),
+        ("Level", &|dose| DOSES.iter().filter(|known| **known <= dose).count().to_string()),
+        ("mg/mL", &|dose| dose.to_string()),
+        ("titration", &|dose| dose.to_string()),
+        ("Stimulus strength", &|dose| dose.to_string()),
+        ("x7", &log),
+    ];
+    for (name, write) in cases {
+        for n_plates in [1, 2] {
+            let header = format!("compound,{name}");
+            let text = plates(&header, n_plates, |compound, dose, _| format!("{compound},{}", write(dose)));
+            let description = Folder::new().with("t.csv", &text).describe(&["t.csv"]);
+            let lines: Vec<&str> = description.gaps.iter().map(|gap| gap.lines[0].text.as_str()).collect();
+            assert_eq!(lines, [format!("dose = {name:?}")], "{name}");
+            assert!(of_text(&text).unwrap_err().contains(name));
+        }
+    }
+    // What varies among controls too was not applied, and counts of a gene's guides are none.
+    let passage = plates("compound,passage", 1, |compound, _, row| format!("{compound},{}", row % 3));
+    of_text(&passage).unwrap();
+}
+
+#[test]
+fn ways_to_reach_a_gene_are_perturbations_of_their_own() {
+    let text = "plate,gene,perturbation_type,m1\nP,NTC,CRISPRi,1.5\nP,KLF1,CRISPRi,2.5\nP,KLF1,CRISPRa,3.5\n";
+    let loaded = of_text(text).unwrap();
+    let names: Vec<String> =
+        loaded.screen.treatments().keys().map(|treatment| treatment.intervention.to_string()).collect();
+    assert_eq!(names, ["KLF1 (CRISPRi)", "KLF1 (CRISPRa)"]);
+}
+
+#[test]
+fn mechanisms_are_told_apart_by_any_usual_sign() {
+    for sign in ["; ", ", ", "/", "|", " + "] {
+        let text = plates("compound,dose_um,MOA", 1, |compound, dose, row| {
+            let moa = match row {
+                0..12 => String::new(),
+                12..16 => format!("\"HDAC{sign}BET\""),
+                16..20 => "HDAC".to_owned(),
+                _ => "BET".to_owned(),
+            };
+            format!("{compound},{dose},{moa}")
+        });
+        let loaded = of_text(&text).unwrap();
+        let moa = &loaded.screen.label("moa").unwrap().values;
+        assert_eq!(moa.iter().flatten().filter(|label| *label == "HDAC|BET").count(), 4, "{sign}");
+        if sign != "|" {
+            note(&loaded, "labels of `MOA` name several mechanisms");
+        }
+    }
+    // A sign within a name stays.
+    let text = plates("compound,dose_um,MOA", 1, |compound, dose, _| format!("{compound},{dose},PI3K/mTOR"));
+    let loaded = of_text(&text).unwrap();
+    assert_eq!(loaded.screen.label("moa").unwrap().values[0].as_deref(), Some("PI3K/mTOR"));
+}
+
+#[test]
+fn names_that_differ_in_capitals_alone_are_named() {
+    let text = plates("compound,dose_um", 1, |compound, dose, row| match row % 2 {
+        0 => format!("{compound},{dose}"),
+        _ => format!("{},{dose}", compound.replace("cmpd", "CMPD-")),
+    });
+    note(&of_text(&text).unwrap(), "`CMPD-1` (4 rows) and `cmpd1` (4 rows)");
+    let text = plates("compound,dose_um", 1, |compound, dose, _| format!("{},{dose}", compound.replace("cmpd", "C1-")));
+    assert!(of_text(&text).unwrap().notes.is_empty());
+}
+
+#[test]
+fn a_short_text_in_the_folder_does_not_stop_it() {
+    let text = plates("compound,dose_um", 1, |compound, dose, _| format!("{compound},{dose}"));
+    let folder = Folder::new().with("t.csv", text).with("README.txt", "hello\n").with("old.npz", "x");
+    note(&folder.load(&[""]).unwrap(), "README.txt is left out: it is not a table");
+    let described = folder.describe(&[""]).outcome.unwrap();
+    note(&described, "not read: old.npz (of a format that is not read)");
+}
+
+/// Profiles and their map, of which wells are written by `well`.
+fn with_map(well: impl Fn(usize, usize) -> String) -> Folder {
+    let (mut profiles, mut map) = ("plate,well,m1,m2\n".to_owned(), "plate,well,compound\n".to_owned());
+    for place in 0..24 {
+        let (row, column) = (place / 12, place % 12);
+        profiles += &format!("P1,{}{:02},{},{}\n", ["A", "B"][row], column + 1, measured(place, 1), measured(place, 2));
+        map += &format!("P1,{},{}\n", well(row, column), ["DMSO", "taxol", "cmpd1"][column % 3]);
+    }
+    Folder::new().with("profiles.csv", profiles).with("platemap.csv", map)
+}
+
+#[test]
+fn a_map_of_another_format_is_not_joined_in_silence() {
+    let of_384 = with_map(|row, column| format!("{}{:02}", ["A", "C"][row], 2 * column + 1));
+    let description = of_384.describe(&[""]);
+    assert_eq!(description.gaps[0].lines[0].text, "perturbation = \"…\"");
+    note(description.outcome.as_ref().unwrap(), "as where plates of 96 and of 384 wells are mixed");
+    let numbered = with_map(|row, column| (12 * row + column + 1).to_string());
+    let description = numbered.describe(&[""]);
+    note(description.outcome.as_ref().unwrap(), "nothing says whether they count along rows or along columns");
+    let right = with_map(|row, column| format!("{}{}", ["a", "b"][row], column + 1));
+    assert!(right.load(&[""]).is_ok());
+}
+
+#[test]
+fn controls_without_values_are_not_said_to_be_absent() {
+    let text = |of_controls: &str| {
+        let mut text = "plate,well,compound,m1,m2\n".to_owned();
+        for row in 0..40 {
+            let well = format!("{}{:02}", ["A", "B", "C", "D"][row / 10], row % 10 + 1);
+            text += &match row {
+                0..2 => format!("P1,{well},negative,{of_controls}\n"),
+                _ => format!("P1,{well},c{},{},{}\n", row % 5, measured(row, 1), measured(row, 2)),
+            };
+        }
+        text
+    };
+    for (of_controls, reason) in [(",", "any feature"), ("1.5,", "`m2`")] {
+        let description = Folder::new().with("t.csv", text(of_controls)).describe(&["t.csv"]);
+        let gap = &description.gaps[0];
+        let expected = format!("2 rows were left out as negative controls without a value in {reason}");
+        assert!(gap.what.contains(&expected), "{}", gap.what);
+        assert_eq!(gap.lines[0].text, "reference = \"relative\"");
+    }
+}
