@@ -31,6 +31,9 @@ use clap::{Parser, Subcommand};
 use outcome::{AskedWrongly, Lost, STOPPED, exit_code, is_closed_pipe, sentence};
 use output::{above_zero, print, table_path, whole_number, written};
 
+/// What every command has stands below its own options.
+const LAST: usize = 900;
+
 /// Learn a world model of cells from perturbation screens, and plan with it
 #[derive(Debug, Parser)]
 #[command(name = "cytonaut", version, propagate_version = true)]
@@ -38,10 +41,10 @@ struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// Print more: every reading of the losses
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST)]
     verbose: bool,
     /// Print only results, warnings and errors; of a run the verdict and the folder
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = LAST)]
     quiet: bool,
 }
 
