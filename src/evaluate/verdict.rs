@@ -228,7 +228,7 @@ impl fmt::Display for Verdict {
             Some((lower, upper)) => {
                 let interval = format!("95 % interval {} to {}", signed(lower), signed(upper));
                 let difference = format!("difference {}, {interval}, {n_units} {unit_name}", signed(estimate.mean));
-                if (lower, upper) == (0.0, 0.0) {
+                if lower.abs().max(upper.abs()) < NEGLIGIBLE * self.baseline_mean.abs() {
                     let own = shown(self.model_mean);
                     let same = "says the same as the best baseline";
                     write!(f, "{model} does not win: it {same}, {baseline} ({metric} {own}, {n_units} {unit_name})")?;
@@ -343,7 +343,7 @@ mod tests {
             said(0.9),
             "lewm does not win: it says the same as the best baseline, no_change (MSE 0.900, 12 compounds)"
         );
-        assert!(said(0.901).starts_with("lewm does not win: MSE indistinguishable from"), "{}", said(0.901));
+        assert!(said(0.901).starts_with("lewm does not win: it says the same as"), "{}", said(0.901));
         assert!(said(0.903).starts_with("lewm loses"), "{}", said(0.903));
         assert!(said(0.897).starts_with("lewm wins"), "{}", said(0.897));
     }
