@@ -95,16 +95,24 @@ pub(super) fn refuse(table: &RawTable, mapping: &Mapping, card: &Card) -> Result
 }
 
 /// Rows of which all measurements are those of an earlier row, with the first of these.
+///
+/// Rows are found by a number made of their measurements, column by column, so that no table is held twice.
 fn same_rows(table: &RawTable, numbers: &[&[f32]]) -> Vec<(usize, usize)> {
-    let mut seen = HashMap::<Vec<u32>, usize>::new();
-    let mut same = Vec::new();
-    for row in 0..table.n_rows() {
-        let values = || numbers.iter().map(|values| values[row]);
-        if values().filter(|value| is_telling(*value)).take(ENOUGH).count() < ENOUGH {
-            continue;
+    let (mut keys, mut n_telling) = (vec![0u64; table.n_rows()], vec![0usize; table.n_rows()]);
+    for values in numbers {
+        for ((key, n_telling), &value) in keys.iter_mut().zip(&mut n_telling).zip(*values) {
+            // The step of FxHash, which mixes well enough to look up by.
+            *key = (key.rotate_left(5) ^ u64::from(value.to_bits())).wrapping_mul(0x517c_c1b7_2722_0a95);
+            *n_telling += usize::from(is_telling(value));
         }
-        let first = *seen.entry(values().map(f32::to_bits).collect()).or_insert(row);
-        if first != row {
+    }
+    let are_equal =
+        |one: usize, other: usize| numbers.iter().all(|values| values[one].to_bits() == values[other].to_bits());
+    let mut seen = HashMap::<u64, usize>::new();
+    let mut same = Vec::new();
+    for row in (0..table.n_rows()).filter(|&row| n_telling[row] >= ENOUGH) {
+        let first = *seen.entry(keys[row]).or_insert(row);
+        if first != row && are_equal(first, row) {
             same.push((first, row));
         }
     }
@@ -113,6 +121,9 @@ fn same_rows(table: &RawTable, numbers: &[&[f32]]) -> Vec<(usize, usize)> {
 
 /// Rows of one plate and position in two files that share half of their measurements, at least [`ENOUGH`] or all.
 fn same_positions(table: &RawTable, mapping: &Mapping, numbers: &[&[f32]]) -> Vec<(usize, usize)> {
+    if table.rows.iter().all(|row| row.path == table.rows[0].path) {
+        return Vec::new();
+    }
     let mut seen = BTreeMap::<(String, usize), usize>::new();
     let mut n_in_file = BTreeMap::<(String, u32), usize>::new();
     let mut same = Vec::new();

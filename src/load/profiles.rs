@@ -49,9 +49,11 @@ pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
 fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded, LoadError> {
     let Meeting { tables, sheets: found, joins, notes: left_out } = meeting;
     let sketches = sketch_all(&tables)?;
+    let is_matrix = sketches.iter().any(|sketch| sketch.is_measured);
     let mut paths: Vec<PathBuf> = tables.into_iter().map(|table| table.path).collect();
-    let first = paths[0].clone();
-    let first = first.as_path();
+    // Before anything is called after the first.
+    let copied = if is_matrix { Vec::new() } else { copies::leave_out(&mut paths)? };
+    let first = paths[0].as_path();
     if let Some(wanted) = &source.overrides.wanted_features {
         let is_there = |name: &&String| sketches.iter().any(|sketch| sketch.name == **name);
         card.features = wanted.iter().filter(is_there).cloned().collect();
@@ -62,7 +64,6 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     let mut sheets = card.join.iter().map(sheet).collect::<Result<Vec<_>, _>>()?;
     sheets.extend(found);
 
-    let is_matrix = sketches.iter().any(|sketch| sketch.is_measured);
     let names = names_of_metadata(&sketches, &card);
     let mut all_names = names.clone();
     for name in sheets.iter().flat_map(join::Sheet::column_names) {
@@ -89,7 +90,6 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
     let claimed = claimed_columns(&card, &sheets, &sheet_keys);
     let chosen = mapping.find_features(first, &sketches, &claimed, &card)?;
 
-    let copied = if is_matrix { Vec::new() } else { copies::leave_out(&mut paths)? };
     let (mut table, mut inputs) = match is_matrix {
         true => read_rows(&paths, &sketches, &mapping, &claimed, &card)?,
         false => read_all(&paths, &mapping, &chosen.booleans, &claimed, &card)?,

@@ -71,6 +71,7 @@ fn a_copy_of_a_table_is_left_out_and_another_version_of_it_is_asked_about() {
     let folder = Folder::new().with("t.csv", &text).with("t - Copy.csv", &text);
     let loaded = folder.load(&[""]).unwrap();
     assert_eq!((loaded.screen.n_observations(), loaded.screen.rows_by_plate(|_| true).len()), (56, 2));
+    assert_eq!(loaded.screen.name, "t");
     note(&loaded, "t - Copy.csv is left out: it is a copy of t.csv, byte by byte");
     folder.load(&["t.csv", "t - Copy.csv"]).unwrap();
 
