@@ -83,7 +83,7 @@ fn rows_of_name(screen: &Screen, text: &str, error: QueryError) -> Result<Vec<us
     let rows = || (0..screen.n_observations()).filter(|&row| screen.unit(row).role.is_treated());
     let is_wanted = |name: &str| name.to_lowercase() == wanted;
     let under = |row: &usize| is_wanted(&screen.unit(*row).intervention.perturbation_names());
-    let moa = screen.labels.iter().find(|label| label.name == MECHANISM);
+    let moa = screen.label("moa");
     let moas = |row: usize| moa.and_then(|label| label.values[row].as_deref()).into_iter().flat_map(mechanisms);
     let by = |row: &usize| moas(*row).any(is_wanted);
     for found in [rows().filter(under).collect::<Vec<_>>(), rows().filter(by).collect()] {
@@ -112,9 +112,6 @@ fn rows_of_name(screen: &Screen, text: &str, error: QueryError) -> Result<Vec<us
     let known = names.iter().map(String::as_str).chain(of_moa);
     Err(TargetError::Name { text: text.to_owned(), nearest: nearest(text, known), example })
 }
-
-/// The label of mechanisms.
-const MECHANISM: &str = "moa";
 
 /// Begins a target that is a list of wells.
 const WELLS: &str = "wells:";

@@ -25,7 +25,7 @@ use super::error::StudyError;
 use super::event::Event;
 use super::explain::AskedMoves;
 use super::refuse::Wanted;
-use super::reopen::Also;
+use super::reopen::{Also, rank_by};
 use crate::answer::{Asked, Combination, Prepared, TrainedRun};
 use crate::config::Config;
 use crate::embed::Embeddings;
@@ -129,6 +129,9 @@ impl<'a> Run<'a> {
 
 /// What a trained run is asked.
 pub(super) trait Trained {
+    /// The run that is asked.
+    fn run(&self) -> Run<'_>;
+
     /// Asks of held-out units what there is to ask; `None` where nothing is held out. `rows` are the latents of the rows,
     /// where they are there already.
     ///
@@ -154,14 +157,22 @@ pub(super) trait Trained {
     }
 
     /// The observations that are ranked: those of `other`, or of the run's own screen.
-    fn ranked<'s>(&'s self, other: Option<&'s Screen>) -> Cow<'s, Screen>;
+    fn ranked<'s>(&'s self, other: Option<&'s Screen>) -> Cow<'s, Screen> {
+        Cow::Borrowed(other.unwrap_or(&self.run().prepared.screen))
+    }
 
     /// Ranks by what the configuration says, toward its target.
     ///
     /// # Errors
     /// When the target cannot be used or the screen does not have the method of `rank.by`.
-    fn rank(&self, other: Option<&Screen>, verdict: String, also: Also<'_>)
-    -> Result<(Ranking, Vec<Held>), StudyError>;
+    fn rank(
+        &self,
+        other: Option<&Screen>,
+        verdict: String,
+        also: Also<'_>,
+    ) -> Result<(Ranking, Vec<Held>), StudyError> {
+        rank_by(self.run(), other, verdict, also)
+    }
 
     /// A feature of candidates; head and abstentions go into `ranking`.
     ///

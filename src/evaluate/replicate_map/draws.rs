@@ -41,7 +41,7 @@ pub(super) struct Block {
     n_labels: usize,
     /// `[draw, label]`: numbers of wells in the pool, plate after plate.
     labels: Vec<usize>,
-    /// What shared wells see, where each label stands on a plate of its own.
+    /// What shared wells see, where each label stands on a plate of its own and treatments have wells of their own.
     pub(super) apart: Option<Apart>,
     /// The sum of precisions of each relabeling, where all wells are shared: the same for every treatment.
     pub(super) sums: OnceLock<Vec<f64>>,
@@ -97,7 +97,9 @@ impl<'a> Draws<'a> {
         for _ in 0..BLOCK {
             self.draw_one(&mut labels, &mut rng);
         }
-        let apart = self.design.is_apart().then(|| Apart::new(&labels, n_labels, self.shared));
+        // Where all wells are shared, what counts are the sums, which are kept for every treatment.
+        let is_looked_at = self.design.is_apart() && !self.design.is_of_shared();
+        let apart = is_looked_at.then(|| Apart::new(&labels, n_labels, self.shared));
         Block { n_labels, labels, apart, sums: OnceLock::new() }
     }
 

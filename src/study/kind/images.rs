@@ -6,8 +6,8 @@ use super::{Kind, Run, Trained};
 use crate::answer::{Asked, well_answers};
 use crate::config::Config;
 use crate::embed::{Embeddings, embed};
-use crate::evaluate::{Activity, EvaluateError, Held, Judged};
-use crate::plan::{FeatureRanking, Ranking};
+use crate::evaluate::{Activity, EvaluateError, Judged};
+use crate::plan::FeatureRanking;
 use crate::predict::Method;
 use crate::screen::Screen;
 use crate::study::answers::Scope;
@@ -15,7 +15,6 @@ use crate::study::by_feature::{AskedFeature, FeatureValue};
 use crate::study::error::StudyError;
 use crate::study::event::Event;
 use crate::study::refuse::{Wanted, refuse_aligned_cells};
-use crate::study::reopen::{Also, rank_by};
 
 pub(super) struct Images;
 
@@ -63,6 +62,10 @@ fn not_of_images(what: &'static str) -> StudyError {
 struct TrainedImages<'a>(Run<'a>);
 
 impl Trained for TrainedImages<'_> {
+    fn run(&self) -> Run<'_> {
+        self.0
+    }
+
     fn ask(&self, rows: Option<&Embeddings>, _: Scope, tell: &dyn Fn(Event)) -> Result<Option<Asked>, StudyError> {
         let Run { config, prepared, trained_run, device } = self.0;
         tell(Event::Step("scoring held-out wells".into()));
@@ -71,19 +74,6 @@ impl Trained for TrainedImages<'_> {
             None => Cow::Owned(embed(&trained_run.trained, &prepared.screen, device)),
         };
         Ok(well_answers(config, prepared, trained_run, &crops, device)?)
-    }
-
-    fn ranked<'s>(&'s self, other: Option<&'s Screen>) -> Cow<'s, Screen> {
-        Cow::Borrowed(other.unwrap_or(&self.0.prepared.screen))
-    }
-
-    fn rank(
-        &self,
-        other: Option<&Screen>,
-        verdict: String,
-        also: Also<'_>,
-    ) -> Result<(Ranking, Vec<Held>), StudyError> {
-        rank_by(self.0, other, verdict, also)
     }
 
     fn feature(&self, asked: &AskedFeature<'_>, _: &mut FeatureRanking) -> Result<Vec<FeatureValue>, StudyError> {

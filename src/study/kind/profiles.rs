@@ -1,6 +1,5 @@
 //! Tables of profiles: treatments are predicted, by the model and by simple methods, and compared in their features.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -8,12 +7,10 @@ use super::{JudgeSimple, Kind, Run, Trained};
 use crate::answer::{Asked, Combination, SimpleMethods, methods};
 use crate::baseline::{Rows, control_states, measured};
 use crate::embed::{Embeddings, Level, embed};
-use crate::evaluate::{
-    Activity, Answers, Held, Intervals, Judged, Predicted, embedding_scores, orders, treatment_scores,
-};
+use crate::evaluate::{Activity, Answers, Intervals, Judged, Predicted, embedding_scores, orders, treatment_scores};
 use crate::normalize::RawUnits;
 use crate::pair::{Part, Place, Split, Strata, without_replicates};
-use crate::plan::{FeatureRanking, Moves, Noise, PlanError, Ranking, rows_of_target, why_abstained};
+use crate::plan::{FeatureRanking, Moves, Noise, PlanError, rows_of_target, why_abstained};
 use crate::predict::{Method, Predictions, Predictor, Starts};
 use crate::run::keep;
 use crate::screen::{Screen, Treatment};
@@ -24,7 +21,6 @@ use crate::study::error::StudyError;
 use crate::study::event::Event;
 use crate::study::explain::AskedMoves;
 use crate::study::refuse::{Wanted, refuse_aligned_cells};
-use crate::study::reopen::{Also, rank_by};
 use crate::study::who::{Answerer, Fit};
 use crate::table::counted;
 use crate::train::TrainedModel;
@@ -76,6 +72,10 @@ impl Kind for Profiles {
 struct TrainedProfiles<'a>(Run<'a>);
 
 impl Trained for TrainedProfiles<'_> {
+    fn run(&self) -> Run<'_> {
+        self.0
+    }
+
     fn ask(&self, _rows: Option<&Embeddings>, scope: Scope, tell: &dyn Fn(Event)) -> Result<Option<Asked>, StudyError> {
         let Run { config, prepared, trained_run, device } = self.0;
         let test = prepared.treatments(config.evaluate.part);
@@ -113,19 +113,6 @@ impl Trained for TrainedProfiles<'_> {
         places.insert(Place::Measured);
         let starts = Starts::of(&trained_run.trained, &prepared.screen, device);
         Ok(simple.combination(&trained_run.combination, &trained_run.model(&starts, device), &places)?)
-    }
-
-    fn ranked<'s>(&'s self, other: Option<&'s Screen>) -> Cow<'s, Screen> {
-        Cow::Borrowed(other.unwrap_or(&self.0.prepared.screen))
-    }
-
-    fn rank(
-        &self,
-        other: Option<&Screen>,
-        verdict: String,
-        also: Also<'_>,
-    ) -> Result<(Ranking, Vec<Held>), StudyError> {
-        rank_by(self.0, other, verdict, also)
     }
 
     fn feature(&self, asked: &AskedFeature<'_>, ranking: &mut FeatureRanking) -> Result<Vec<FeatureValue>, StudyError> {

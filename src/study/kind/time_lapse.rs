@@ -68,6 +68,10 @@ impl<'a> TrainedLapse<'a> {
 }
 
 impl Trained for TrainedLapse<'_> {
+    fn run(&self) -> Run<'_> {
+        self.run
+    }
+
     fn ask(&self, _rows: Option<&Embeddings>, _: Scope, tell: &dyn Fn(Event)) -> Result<Option<Asked>, StudyError> {
         tell(Event::Step("reading wells out of predictions".into()));
         let (wells, weights) = self.lapse()?.readouts(self.run.config)?;

@@ -1,7 +1,5 @@
 //! Tables of tracks, along which interventions change in time.
 
-use std::borrow::Cow;
-
 use super::{Kind, Run, Trained};
 use crate::answer::{Asked, track_predictions};
 use crate::embed::Embeddings;
@@ -47,6 +45,10 @@ fn unranked() -> StudyError {
 struct TrainedTracks<'a>(Run<'a>);
 
 impl Trained for TrainedTracks<'_> {
+    fn run(&self) -> Run<'_> {
+        self.0
+    }
+
     fn ask(&self, _rows: Option<&Embeddings>, _: Scope, tell: &dyn Fn(Event)) -> Result<Option<Asked>, StudyError> {
         let Run { config, prepared, trained_run, device } = self.0;
         tell(Event::Step("predicting held-out tracks".into()));
@@ -56,16 +58,12 @@ impl Trained for TrainedTracks<'_> {
         Ok(Some(Asked { answers, methods: None }))
     }
 
-    fn ranked<'s>(&'s self, other: Option<&'s Screen>) -> Cow<'s, Screen> {
-        Cow::Borrowed(other.unwrap_or(&self.0.prepared.screen))
-    }
-
     fn rank(&self, _: Option<&Screen>, _: String, _: Also<'_>) -> Result<(Ranking, Vec<Held>), StudyError> {
         Err(unranked())
     }
 
     fn feature(&self, _: &AskedFeature<'_>, _: &mut FeatureRanking) -> Result<Vec<FeatureValue>, StudyError> {
-        Err(StudyError::Tracks { what: "`rank`" })
+        Err(unranked())
     }
 
     /// Mean squared error of each track over its times.
