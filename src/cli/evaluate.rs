@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::evaluate_files::FilesArgs;
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
 use super::{AskedWrongly, Lost, print, table_path};
@@ -16,12 +17,17 @@ use crate::table::paragraph;
 ///
 /// FILES are tables that the run has never seen; treatments in them that were not in training are scored.
 ///
+/// With --predictions and --truth, files by anybody are scored without a run, between the mean
+/// response of the context and a technical duplicate.
+///
 /// Example: cytonaut evaluate runs/quickstart --require-beat interpolation
+/// Example: cytonaut evaluate --predictions predicted.h5ad --truth cells.h5ad --control non-targeting
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, override_usage = USAGE)]
 pub(super) struct EvaluateArgs {
     /// A run folder
-    run: PathBuf,
+    #[arg(required_unless_present = "predictions")]
+    run: Option<PathBuf>,
     /// Profile tables, globs or a dataset card
     files: Vec<PathBuf>,
     /// Exit with code 3 unless `combined` has a lower error than this baseline and the interval of the difference excludes zero
@@ -41,11 +47,27 @@ pub(super) struct EvaluateArgs {
     json: bool,
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    without_run: FilesArgs,
 }
+
+const USAGE: &str = "cytonaut evaluate [OPTIONS] <RUN> [FILES]...
+       cytonaut evaluate [OPTIONS] --predictions <FILE> --truth <FILE>";
 
 impl EvaluateArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self { run, files, require_beat, all, wide, out, json, device } = self;
+        let Self { run, files, require_beat, all, wide, out, json, device, without_run } = self;
+        let run = match (run, without_run.predictions.clone()) {
+            (Some(run), Some(_)) => {
+                let problem = format!(
+                    "{}: a run is scored by itself, and --predictions with --truth without one; give one of the two",
+                    run.display()
+                );
+                return Err(AskedWrongly(problem).into());
+            }
+            (None, Some(predictions)) => return without_run.run(&predictions, out.as_deref(), json),
+            (run, None) => run.expect("clap requires a run or predictions"),
+        };
         let written = Artifact::Evaluation.path_in(&run);
         let evaluation = if files.is_empty() && written.exists() {
             Evaluation::read(&written)?

@@ -3,6 +3,7 @@
 mod compare;
 mod embed;
 mod evaluate;
+mod evaluate_files;
 mod export;
 mod inspect;
 mod inspect_images;

@@ -1,6 +1,7 @@
 //! Why a score could not be computed.
 
 use crate::linear::PcaError;
+use crate::load::LoadError;
 use crate::normalize::NormalizeError;
 use crate::predict::Method;
 use crate::table::FileError;
@@ -70,6 +71,9 @@ pub enum EvaluateError {
     /// An embedding that cannot be whitened.
     #[error(transparent)]
     Normalize(#[from] NormalizeError),
+    /// A file of responses that cannot be read, or does not fit the other.
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// A file of scores that cannot be written or read.
     #[error(transparent)]
     File(#[from] FileError),

@@ -397,6 +397,14 @@ pub enum LoadError {
         /// What is wrong, and how to mend it.
         message: String,
     },
+    /// A file of responses that cannot be scored or scored against.
+    #[error("{}: {problem}", path.display())]
+    Responses {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and how to mend it.
+        problem: String,
+    },
     /// Every row was left out.
     #[error("{}: no row is left: {reasons}", path.display())]
     NothingLeft {
@@ -466,6 +474,7 @@ impl LoadError {
                 | Self::CardPath { .. }
                 | Self::MolarMass { .. }
                 | Self::NoFeatures { .. }
+                | Self::Responses { .. }
         )
     }
 

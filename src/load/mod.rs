@@ -43,6 +43,7 @@ mod plate_map;
 mod plates;
 mod pooled_doses;
 mod profiles;
+mod responses;
 mod rows;
 mod sentinels;
 mod sets;
@@ -75,6 +76,7 @@ pub use lists::{ListedInterventions, ListedWell, read_interventions, read_wells}
 pub use loaded::Loaded;
 pub use mapping::{ColumnRole, MappedColumn, Mapping};
 pub use meet::FoundJoin;
+pub use responses::{Response, ResponseColumns, Responses};
 pub use source::{ColumnOverrides, Source};
 pub use stocks::{Stock, read_stocks};
 pub(crate) use text::read_small_text;

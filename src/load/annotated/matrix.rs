@@ -102,26 +102,59 @@ impl Matrix {
         Ok(values)
     }
 
-    /// Hands every value that is stored and not zero to `each`, with its row and its column.
+    /// Values of a row that are not zero, at most.
+    pub fn most_values(&self, row: usize) -> usize {
+        match &self.storage {
+            Storage::Sparse { is_by_row: true, starts } => (starts[row + 1] - starts[row]) as usize,
+            Storage::Sparse { is_by_row: false, .. } | Storage::Dense => self.n_columns,
+        }
+    }
+
+    /// Hands every value that is stored and not zero to `each`, with its row and its column, of the rows that `is_wanted`
+    /// accepts. Stretches of a file by rows that hold no such row are not read.
     ///
     /// # Errors
     /// If the file is damaged, or an index is out of range.
-    pub fn visit(&self, file: &Hdf5, mut each: impl FnMut(usize, usize, f32)) -> Result<(), LoadError> {
+    pub fn visit(
+        &self,
+        file: &Hdf5,
+        is_wanted: &dyn Fn(usize) -> bool,
+        mut each: impl FnMut(usize, usize, f32),
+    ) -> Result<(), LoadError> {
         match &self.storage {
-            Storage::Dense => self.visit_dense(&file.dataset(&self.place)?, each),
-            Storage::Sparse { is_by_row: true, starts } => self.visit_sparse(file, starts, self.n_columns, each),
+            Storage::Dense => self.visit_dense(&file.dataset(&self.place)?, is_wanted, each),
+            Storage::Sparse { is_by_row: true, starts } => {
+                self.visit_sparse(file, starts, self.n_columns, is_wanted, each)
+            }
             Storage::Sparse { is_by_row: false, starts } => {
-                self.visit_sparse(file, starts, self.n_rows, |column, row, value| each(row, column, value))
+                // A column has values of all rows.
+                let wanted: Vec<bool> = (0..self.n_rows).map(is_wanted).collect();
+                self.visit_sparse(file, starts, self.n_rows, &|_| true, |column, row, value| {
+                    if wanted[row] {
+                        each(row, column, value);
+                    }
+                })
             }
         }
     }
 
-    fn visit_dense(&self, dataset: &Dataset<'_>, mut each: impl FnMut(usize, usize, f32)) -> Result<(), LoadError> {
+    fn visit_dense(
+        &self,
+        dataset: &Dataset<'_>,
+        is_wanted: &dyn Fn(usize) -> bool,
+        mut each: impl FnMut(usize, usize, f32),
+    ) -> Result<(), LoadError> {
         let at_once = dataset.rows_at_once(AT_ONCE);
         for start in (0..self.n_rows).step_by(at_once) {
             let end = (start + at_once).min(self.n_rows);
+            if !(start..end).any(is_wanted) {
+                continue;
+            }
             let values = dataset.numbers(start..end)?;
             for (row, values) in (start..end).zip(values.chunks_exact(self.n_columns.max(1))) {
+                if !is_wanted(row) {
+                    continue;
+                }
                 for (column, &value) in values.iter().enumerate().filter(|(_, value)| **value != 0.0) {
                     each(row, column, value);
                 }
@@ -135,26 +168,35 @@ impl Matrix {
         file: &Hdf5,
         starts: &[i64],
         n_inner: usize,
+        is_wanted: &dyn Fn(usize) -> bool,
         mut each: impl FnMut(usize, usize, f32),
     ) -> Result<(), LoadError> {
         let (data, indices) =
             (file.dataset(&format!("{}/data", self.place))?, file.dataset(&format!("{}/indices", self.place))?);
         let n_stored = data.len();
         let at_once = data.rows_at_once(AT_ONCE);
-        let mut outer = 0;
         for start in (0..n_stored).step_by(at_once) {
             let end = (start + at_once).min(n_stored);
+            // The last of the rows (or columns) that begin at or before this place, which are empty but for the last.
+            let first = starts.partition_point(|&begin| begin as usize <= start) - 1;
+            let behind = starts.partition_point(|&begin| (begin as usize) < end);
+            if !(first..behind).any(is_wanted) {
+                continue;
+            }
             let (values, inner) = (data.numbers(start..end)?, indices.integers(start..end)?);
+            let mut outer = first;
+            let mut is_outer_wanted = is_wanted(outer);
             for (place, (value, inner)) in (start..end).zip(values.into_iter().zip(inner)) {
                 while starts[outer + 1] as usize <= place {
                     outer += 1;
+                    is_outer_wanted = is_wanted(outer);
                 }
                 let Some(inner) = usize::try_from(inner).ok().filter(|&inner| inner < n_inner) else {
                     let message =
                         format!("it holds {inner} at place {place}, expected 0 to {}", n_inner.saturating_sub(1));
                     return Err(indices.damaged(&message));
                 };
-                if value != 0.0 {
+                if value != 0.0 && is_outer_wanted {
                     each(outer, inner, value);
                 }
             }

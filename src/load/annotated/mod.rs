@@ -69,13 +69,13 @@ const RAW: &str = "raw";
 const OBS: &str = "obs";
 
 /// An open file, with the values that are read.
-struct Annotated {
+pub(super) struct Annotated {
     rows: Rows,
     values: Stored,
     /// Where the values are, within the file.
-    place: String,
+    pub place: String,
     /// Names of the columns of the matrix.
-    features: Vec<String>,
+    pub features: Vec<String>,
     /// Which of them each column of the file is, where some are left out.
     column_of: Option<Vec<Option<u32>>>,
     /// Of these, how many stood twice.
@@ -83,7 +83,7 @@ struct Annotated {
     /// Names of other values that a path could name.
     others: Vec<String>,
     /// Whether the file says that its values are logarithms.
-    is_marked_as_log: bool,
+    pub is_marked_as_log: bool,
     /// Whether a row is a sample in every file of this format.
     is_of_samples: bool,
 }
@@ -107,7 +107,9 @@ enum Stored {
 }
 
 impl Annotated {
-    fn open(path: &Path) -> Result<Self, LoadError> {
+    /// # Errors
+    /// If the file is damaged, or not of one of these formats.
+    pub fn open(path: &Path) -> Result<Self, LoadError> {
         let (path_of_file, wanted) = part::split(path);
         match kind_of(path_of_file)? {
             Some(Kind::Market) => return market::open(path),
@@ -120,6 +122,21 @@ impl Annotated {
             () if tenx::is_tenx(&file) => tenx::open(file, wanted),
             () if gct::is_gctx(&file) => gct::open_gctx(file),
             () => Err(file.damaged("", &not_known(&file))),
+        }
+    }
+
+    /// Values in memory, row by row, whose rows are described elsewhere.
+    pub fn held(features: Vec<String>, n_rows: usize, values: Vec<f32>) -> Self {
+        Self {
+            rows: Rows::Held(Vec::new()),
+            values: Stored::Held { n_rows, n_columns: features.len(), values },
+            place: "the table".to_owned(),
+            features,
+            column_of: None,
+            n_told_apart: 0,
+            others: Vec::new(),
+            is_marked_as_log: false,
+            is_of_samples: false,
         }
     }
 
@@ -171,7 +188,8 @@ impl Annotated {
         })
     }
 
-    fn columns(&self) -> Result<Vec<String>, LoadError> {
+    /// Names of the columns of the table of the rows.
+    pub fn columns(&self) -> Result<Vec<String>, LoadError> {
         let genes: BTreeSet<&String> = self.features.iter().collect();
         let columns = match (&self.rows, &self.values) {
             (Rows::Held(columns), _) => columns.iter().map(|column| column.name.clone()).collect(),
@@ -182,7 +200,8 @@ impl Annotated {
         Ok(columns.into_iter().filter(|column| !genes.contains(column)).collect())
     }
 
-    fn column(&self, name: &str) -> Result<Option<Vec<Option<String>>>, LoadError> {
+    /// A column of the table of the rows as text; `None` where it holds lists.
+    pub fn column(&self, name: &str) -> Result<Option<Vec<Option<String>>>, LoadError> {
         let file = match (&self.rows, &self.values) {
             (Rows::InFile, Stored::InFile { file, .. }) => file,
             (Rows::InFile, _) => return Ok(None),
@@ -203,7 +222,7 @@ impl Annotated {
         }
     }
 
-    fn n_rows(&self) -> usize {
+    pub fn n_rows(&self) -> usize {
         match &self.values {
             Stored::InFile { matrix, .. } => matrix.n_rows(),
             Stored::Listed(market) => market.n_rows,
@@ -211,8 +230,16 @@ impl Annotated {
         }
     }
 
+    /// Values of a row that are not zero, at most.
+    pub fn most_values(&self, row: usize) -> usize {
+        match &self.values {
+            Stored::InFile { matrix, .. } => matrix.most_values(row),
+            Stored::Listed(_) | Stored::Held { .. } => self.features.len(),
+        }
+    }
+
     /// Some of the values that are not zero.
-    fn sample(&self) -> Result<Vec<f32>, LoadError> {
+    pub fn sample(&self) -> Result<Vec<f32>, LoadError> {
         match &self.values {
             Stored::InFile { file, matrix } => matrix.sample(file),
             Stored::Listed(market) => market.sample(),
@@ -224,7 +251,16 @@ impl Annotated {
     }
 
     /// Hands every value that is not zero to `each`, with its row and the place of its feature.
-    fn visit(&self, mut each: impl FnMut(usize, usize, f32)) -> Result<(), LoadError> {
+    fn visit(&self, each: impl FnMut(usize, usize, f32)) -> Result<(), LoadError> {
+        self.visit_rows(&|_| true, each)
+    }
+
+    /// The same for the rows that `is_wanted` accepts; what holds no such row is not read from the file.
+    pub fn visit_rows(
+        &self,
+        is_wanted: &dyn Fn(usize) -> bool,
+        mut each: impl FnMut(usize, usize, f32),
+    ) -> Result<(), LoadError> {
         let kept = |row: usize, column: usize, value: f32| match &self.column_of {
             None => each(row, column, value),
             Some(column_of) => {
@@ -234,12 +270,22 @@ impl Annotated {
             }
         };
         match &self.values {
-            Stored::InFile { file, matrix } => matrix.visit(file, kept),
-            Stored::Listed(market) => market.visit(kept),
+            Stored::InFile { file, matrix } => matrix.visit(file, is_wanted, kept),
+            Stored::Listed(market) => {
+                let mut kept = kept;
+                market.visit(|row, column, value| {
+                    if is_wanted(row) {
+                        kept(row, column, value);
+                    }
+                })
+            }
             Stored::Held { n_columns, values, .. } => {
                 let mut kept = kept;
-                for (place, &value) in values.iter().enumerate().filter(|(_, value)| **value != 0.0) {
-                    kept(place / n_columns, place % n_columns, value);
+                let rows = values.chunks_exact((*n_columns).max(1)).enumerate().filter(|(row, _)| is_wanted(*row));
+                for (row, values) in rows {
+                    for (column, &value) in values.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+                        kept(row, column, value);
+                    }
                 }
                 Ok(())
             }

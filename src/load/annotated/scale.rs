@@ -31,7 +31,7 @@ impl Scale {
     }
 
     /// The scale that some values other than zero show, with the reason; `None` where they could be several.
-    pub(super) fn of(values: &[f32], is_marked_as_log: bool) -> Option<(Self, &'static str)> {
+    pub(in crate::load) fn of(values: &[f32], is_marked_as_log: bool) -> Option<(Self, &'static str)> {
         let finite = || values.iter().copied().filter(|value| value.is_finite());
         let is_whole = |value: f32| (value - value.round()).abs() < 1e-6;
         match () {
