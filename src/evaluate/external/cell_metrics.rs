@@ -7,9 +7,10 @@ use rayon::prelude::*;
 use super::super::EvaluateError;
 use super::anchors::Scored;
 use super::cells::{Cells, Source, Value, batches};
-use super::deltas::Truth;
+use super::deltas::{Deltas, Truth};
 use super::differential::{ByGene, Differences, PER_MILLION};
-use super::energy::{self, energy_distance};
+use super::energy::{self, Rows, energy_distance};
+use super::jackknife::{self, Variances};
 use super::matched::Matched;
 use super::{Metric, Predictor, expression};
 use crate::load::{Responses, Scale};
@@ -47,8 +48,10 @@ struct Control {
     pool: Vec<Vec<Value>>,
     /// Places in the pool of the cells of the second half.
     pool_of_half: Vec<usize>,
-    /// Rows of some cells as the energy distance compares them.
-    rows: Vec<f32>,
+    /// Some cells as the energy distance compares them.
+    rows: Rows,
+    /// Variances of the profile, by all cells and by the first half.
+    variances: [f64; 2],
 }
 
 /// What is the same for all items.
@@ -69,7 +72,7 @@ struct Job<'a> {
 pub(super) fn add(
     scored: &mut Scored,
     matched: &Matched,
-    truth: &Truth,
+    (truth, predictions): (&Truth, &Deltas),
     [measured, predicted]: [&Responses; 2],
     seed: u64,
 ) -> Result<Option<String>, EvaluateError> {
@@ -103,14 +106,15 @@ pub(super) fn add(
         seed,
     };
     let mut each: Vec<[OfItem; N_SCORED]> = vec![[[None; 6]; N_SCORED]; n_items];
+    let mut variances = vec![Variances::default(); n_items];
     let sizes: Vec<usize> = of_items.iter().zip(&predicted_sizes).map(|(truth, own)| truth.1 + own.1).collect();
     for batch in batches(&sizes) {
         let (cells, predicted) = (of_truth.read(&batch)?, of_predictions.read(&batch)?);
-        let scores: Vec<[OfItem; N_SCORED]> = (batch.par_iter().zip(cells).zip(predicted))
+        let scores: Vec<([OfItem; N_SCORED], Variances)> = (batch.par_iter().zip(cells).zip(predicted))
             .with_max_len(1)
             .map(|((&item, cells), predicted)| job.score(item, &cells, &predicted))
             .collect();
-        batch.iter().zip(scores).for_each(|(&item, scores)| each[item] = scores);
+        batch.iter().zip(scores).for_each(|(&item, found)| (each[item], variances[item]) = found);
     }
     let metrics = METRICS.into_iter().enumerate().filter(|(_, metric)| has_genes || *metric == Metric::EnergyDistance);
     for (place, metric) in metrics {
@@ -122,6 +126,10 @@ pub(super) fn add(
         scored.is_of_halves = true;
         scored.put(metric, Predictor::MeanResponse, of(4));
         scored.is_of_halves = false;
+    }
+    if matched.scale == Scale::Counts {
+        let of_controls: Vec<[f64; 2]> = job.controls.iter().map(|control| control.variances).collect();
+        jackknife::add(scored, matched, truth, predictions, &variances, &of_controls);
     }
     Ok((!has_genes).then(|| {
         "the values are neither counts nor logarithms of them: which genes are expressed differently is not scored"
@@ -151,12 +159,16 @@ fn controls(truth: &Source<'_>, matched: &Matched, has_genes: bool, seed: u64) -
         }
         let pool_of_half = (0..chosen.len()).filter(|&place| cells.halves[chosen[place]] == 1).collect();
         let first: Vec<usize> = (0..chosen.len().min(energy::MOST_CELLS)).collect();
-        let rows = energy::rows(&drawn(&pool, &first, |_, value| value), n_features, scale);
+        let rows = Rows::of(&drawn(&pool, &first, |_, value| value), n_features, scale);
+        let variances = match scale {
+            Scale::Counts => [jackknife::variance(&cells, n_features), jackknife::variance(&cells.half(0), n_features)],
+            Scale::Log1p | Scale::AsIs => [0.0; 2],
+        };
         let cells = if has_genes { cells.brought_to(PER_MILLION, scale) } else { Cells::default() };
         let whole = ByGene::of(&cells, n_features, scale);
         let halves = [0, 1].map(|half| ByGene::of(&cells.half(half), n_features, scale));
         let (expressed, expressed_half) = (whole.expressed(), halves[0].expressed());
-        controls.push(Control { whole, halves, expressed, expressed_half, pool, pool_of_half, rows });
+        controls.push(Control { whole, halves, expressed, expressed_half, pool, pool_of_half, rows, variances });
     }
     Ok(controls)
 }
@@ -176,7 +188,7 @@ fn drawn(pool: &[Vec<Value>], places: &[usize], of: impl Fn(usize, f64) -> f64) 
 }
 
 impl Job<'_> {
-    fn score(&self, item: usize, cells: &Cells, predicted: &Cells) -> [OfItem; N_SCORED] {
+    fn score(&self, item: usize, cells: &Cells, predicted: &Cells) -> ([OfItem; N_SCORED], Variances) {
         let control = &self.controls[self.matched.items[item].context];
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream((1 << 32) + item as u64);
@@ -200,17 +212,21 @@ impl Job<'_> {
             scores.iter_mut().zip(found).for_each(|(scores, found)| scores[..5].copy_from_slice(&found));
         }
         let (n_features, scale) = (self.matched.features.len(), self.matched.scale);
-        let rows = |cells: &Cells| energy::rows(cells, n_features, scale);
+        let rows = |cells: &Cells| Rows::of(cells, n_features, scale);
         let own = rows(cells);
-        scores[0][5] = energy_distance(&rows(predicted), &own, n_features);
-        scores[1][5] = energy_distance(&rows(&of_mean), &own, n_features);
-        scores[2][5] = energy_distance(&control.rows, &own, n_features);
+        scores[0][5] = energy_distance(&rows(predicted), &own);
+        scores[1][5] = energy_distance(&rows(&of_mean), &own);
+        scores[2][5] = energy_distance(&control.rows, &own);
         if has_halves {
             let own = rows(&halves[0]);
-            scores[3][5] = energy_distance(&rows(&halves[1]), &own, n_features);
-            scores[4][5] = energy_distance(&rows(&of_mean_half), &own, n_features);
+            scores[3][5] = energy_distance(&rows(&halves[1]), &own);
+            scores[4][5] = energy_distance(&rows(&of_mean_half), &own);
         }
-        scores
+        let variances = match scale {
+            Scale::Counts => Variances::of(cells, predicted, has_halves.then_some(&halves), n_features),
+            Scale::Log1p | Scale::AsIs => Variances::default(),
+        };
+        (scores, variances)
     }
 
     /// What each gene of the control has to be multiplied with to have the mean response of the other perturbations.

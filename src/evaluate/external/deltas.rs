@@ -28,6 +28,8 @@ pub(super) struct Truth {
     pub is_control_halved: bool,
     /// The control of each context.
     pub controls: Vec<Vec<f64>>,
+    /// The control of each context by each half of its rows.
+    pub control_halves: [Vec<Vec<f64>>; 2],
     /// The half of each row of the file, 0 or 1.
     pub half_of_row: Vec<u8>,
 }
@@ -100,16 +102,17 @@ impl Truth {
         let controls: Vec<Vec<f64>> = (n_items..n_groups).map(|group| sums.profile(&both(group), scale)).collect();
         let whole = Deltas::between(matched, |item| Some(sums.profile(&both(item), scale)), &controls);
         let is_control_halved = n_rows[n_items..].iter().all(|&n| n >= 2);
+        let control_halves = [0, 1].map(|half| match is_control_halved {
+            true => (n_items..n_groups).map(|group| sums.profile(&[2 * group + half], scale)).collect(),
+            false => controls.clone(),
+        });
         let of_half = |half: usize| {
-            let own: Vec<Vec<f64>> = match is_control_halved {
-                true => (n_items..n_groups).map(|group| sums.profile(&[2 * group + half], scale)).collect(),
-                false => controls.clone(),
-            };
             let profile = |item: usize| (n_rows[item] >= 2).then(|| sums.profile(&[2 * item + half], scale));
-            Deltas::between(matched, profile, &own)
+            Deltas::between(matched, profile, &control_halves[half])
         };
         let halves = n_rows[..n_items].iter().any(|&n| n >= 2).then(|| [of_half(0), of_half(1)]);
-        Ok(Self { whole, halves, n_rows: n_rows[..n_items].to_vec(), is_control_halved, controls, half_of_row })
+        let n_rows = n_rows[..n_items].to_vec();
+        Ok(Self { whole, halves, n_rows, is_control_halved, controls, control_halves, half_of_row })
     }
 }
 

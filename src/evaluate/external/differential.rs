@@ -32,6 +32,8 @@ pub(super) struct ByGene {
     /// Of linear values.
     means: Vec<f64>,
     geometric_means: Vec<f64>,
+    /// What groups of equal values take from the variance of ranks, without the zeros.
+    ties: Vec<f64>,
 }
 
 /// What tests of all genes say of a group of cells.
@@ -82,7 +84,8 @@ impl ByGene {
         for feature in 0..n_features {
             values[starts[feature]..starts[feature + 1]].sort_unstable_by(f32::total_cmp);
         }
-        Self { n_cells: cells.n_cells, starts, values, means, geometric_means }
+        let ties = (0..n_features).map(|feature| ties(&values[starts[feature]..starts[feature + 1]])).collect();
+        Self { n_cells: cells.n_cells, starts, values, means, geometric_means, ties }
     }
 
     fn gene(&self, gene: usize) -> &[f32] {
@@ -99,7 +102,10 @@ impl ByGene {
     pub fn differences(&self, control: &ByGene, expressed: &[bool]) -> Differences {
         let genes = 0..self.means.len();
         let p: Vec<f64> = (genes.clone().into_par_iter().with_min_len(256))
-            .map(|gene| rank_sum_p(self.gene(gene), self.n_cells, control.gene(gene), control.n_cells))
+            .map(|gene| {
+                let (own, other) = ((self.gene(gene), self.n_cells), (control.gene(gene), control.n_cells));
+                rank_sum_p(own, other, control.ties[gene])
+            })
             .collect();
         let change = |gene: usize| ((self.means[gene] + EPSILON) / (control.means[gene] + EPSILON)).log2();
         let geometric = |gene: usize| {
@@ -133,17 +139,23 @@ impl Differences {
     }
 }
 
-/// Two-sided p-value of the rank-sum test of `n` values against `m`; those that are not zero are given, sorted.
-pub(super) fn rank_sum_p(values: &[f32], n: usize, control: &[f32], m: usize) -> f64 {
-    let cube = |count: usize| (count as f64).powi(3) - count as f64;
+/// What groups of equal values, which are sorted, take from the variance of ranks.
+pub(super) fn ties(values: &[f32]) -> f64 {
+    values.chunk_by(|a, b| a == b).map(|tied| cube(tied.len())).sum()
+}
+
+fn cube(count: usize) -> f64 {
+    (count as f64).powi(3) - count as f64
+}
+
+/// Two-sided p-value of the rank-sum test of values against those of the control, each with how many there are with the zeros;
+/// those that are not zero are given, sorted. `ties` are [`ties`] of the control.
+pub(super) fn rank_sum_p((values, n): (&[f32], usize), (control, m): (&[f32], usize), ties: f64) -> f64 {
     let (zeros, control_zeros) = (n - values.len(), m - control.len());
     let control_negatives = control.partition_point(|value| *value < 0.0);
     // Control values below a value, of those given and with the zeros.
     let smaller = |place: usize, value: f32| place + if value > 0.0 { control_zeros } else { 0 };
-    let (mut u, mut ties) = (0.0, 0.0);
-    for tied in control.chunk_by(|a, b| a == b).filter(|tied| tied.len() > 1) {
-        ties += cube(tied.len());
-    }
+    let (mut u, mut ties) = (0.0, ties);
     for tied in values.chunk_by(|a, b| a == b) {
         let value = tied[0];
         let first = control.partition_point(|other| *other < value);

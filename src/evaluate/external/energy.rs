@@ -1,36 +1,68 @@
 //! Energy distance between two groups of cells.
 
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
+
 use super::cells::Cells;
-use super::distances::pairs;
 use crate::load::Scale;
 
 /// Cells of a group that are compared, at most.
 pub(super) const MOST_CELLS: usize = 100;
 
 /// Counts that a cell has in all before its logarithm is taken.
-pub(super) const DEPTH: f64 = 10_000.0;
+const DEPTH: f64 = 10_000.0;
 
-/// Rows of cells as they are compared: logarithms of normalized counts, or anything else as it is.
-pub(super) fn rows(cells: &Cells, n_features: usize, scale: Scale) -> Vec<f32> {
-    let cells = cells.first(MOST_CELLS).brought_to(DEPTH, scale);
-    cells.dense(n_features, |value| if scale == Scale::Counts { value.ln_1p() } else { value })
+/// Cells as they are compared: logarithms of normalized counts, or anything else as it is.
+pub(super) struct Rows {
+    n_features: usize,
+    /// `[cell, feature]`.
+    values: Vec<f32>,
+    squares: Vec<f64>,
+    /// Mean distance of different cells.
+    within: Option<f64>,
+}
+
+impl Rows {
+    pub fn of(cells: &Cells, n_features: usize, scale: Scale) -> Self {
+        let cells = cells.first(MOST_CELLS).brought_to(DEPTH, scale);
+        Self::new(
+            cells.dense(n_features, |value| if scale == Scale::Counts { value.ln_1p() } else { value }),
+            n_features,
+        )
+    }
+
+    pub fn new(values: Vec<f32>, n_features: usize) -> Self {
+        let square = |row: &[f32]| row.iter().map(|value| f64::from(*value).powi(2)).sum();
+        let squares = values.chunks(n_features.max(1)).map(square).collect();
+        let mut rows = Self { n_features, values, squares, within: None };
+        let n = rows.n() as f64;
+        rows.within = (rows.n() > 1).then(|| rows.sum_of_distances(&rows, true) / (n * (n - 1.0)));
+        rows
+    }
+
+    fn n(&self) -> usize {
+        self.squares.len()
+    }
+
+    fn sum_of_distances(&self, other: &Self, is_same: bool) -> f64 {
+        let matrix = |rows: &'_ Self| MatRef::from_row_major_slice(&rows.values, rows.n(), rows.n_features).to_owned();
+        let (left, right) = (matrix(self), matrix(other));
+        let mut products = Mat::<f32>::zeros(self.n(), other.n());
+        matmul(products.as_mut(), Accum::Replace, left.as_ref(), right.transpose(), 1.0, Par::Seq);
+        let mut sum = 0.0;
+        for row in 0..self.n() {
+            for column in (0..other.n()).filter(|column| !(is_same && *column == row)) {
+                let square = self.squares[row] + other.squares[column] - 2.0 * f64::from(products[(row, column)]);
+                sum += square.max(0.0).sqrt();
+            }
+        }
+        sum
+    }
 }
 
 /// 2 E|X - Y| - E|X - X'| - E|Y - Y'| with Euclidean norms, means over pairs of different cells; `None` where one side has a
 /// single cell.
-pub(super) fn energy_distance(left: &[f32], right: &[f32], n_features: usize) -> Option<f64> {
-    let rows = |values: &[f32]| values.len() / n_features.max(1);
-    let (n, m) = (rows(left), rows(right));
-    let split =
-        |values: &'_ [f32]| -> Vec<Vec<f32>> { values.chunks(n_features.max(1)).map(<[f32]>::to_vec).collect() };
-    let (left, right) = (split(left), split(right));
-    let sum = |a: &[Vec<f32>], b: &[Vec<f32>]| -> f64 {
-        let (a, b): (Vec<&[f32]>, Vec<&[f32]>) =
-            (a.iter().map(|row| &row[..]).collect(), b.iter().map(|row| &row[..]).collect());
-        pairs(&a, &b, 0).iter().map(|pair| f64::from(pair.l2).sqrt()).sum()
-    };
-    (n > 1 && m > 1).then(|| {
-        let (n, m) = (n as f64, m as f64);
-        2.0 * sum(&left, &right) / (n * m) - sum(&left, &left) / (n * (n - 1.0)) - sum(&right, &right) / (m * (m - 1.0))
-    })
+pub(super) fn energy_distance(left: &Rows, right: &Rows) -> Option<f64> {
+    let across = left.sum_of_distances(right, false) / (left.n() * right.n()).max(1) as f64;
+    Some(2.0 * across - left.within? - right.within?)
 }

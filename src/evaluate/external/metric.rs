@@ -13,6 +13,8 @@ pub enum Metric {
     MaeDelta,
     /// Mean squared error.
     MseDelta,
+    /// Mean squared error without the noise of cells, as a share of the size of changes.
+    MseCapped,
     /// Rank of the own measurement among all, by sums of absolute differences.
     PdsL1,
     /// The same by the cosine, without target genes.
@@ -37,12 +39,13 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics, in the order in which they are shown.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::PearsonDelta,
         Self::PearsonDeltaShift,
         Self::CosineDelta,
         Self::MaeDelta,
         Self::MseDelta,
+        Self::MseCapped,
         Self::PdsL1,
         Self::PdsCosine,
         Self::CentroidAccuracy,
@@ -63,6 +66,7 @@ impl Metric {
             Self::CosineDelta => "cosine_delta",
             Self::MaeDelta => "mae_delta",
             Self::MseDelta => "mse_delta",
+            Self::MseCapped => "mse_capped",
             Self::PdsL1 => "pds_l1",
             Self::PdsCosine => "pds_cosine",
             Self::CentroidAccuracy => "centroid_accuracy",
@@ -84,6 +88,9 @@ impl Metric {
             Self::CosineDelta => "cosine of predicted and measured change",
             Self::MaeDelta => "cell-eval mae_delta",
             Self::MseDelta => "cell-eval mse_delta",
+            Self::MseCapped => {
+                "VCC-2026 (cell-eval2 expr_mse_unbiased_capped_norm): noise of cells taken off by the jackknife"
+            }
             Self::PdsL1 => {
                 "VCC-2025 (cell-eval discrimination_score_l1): own target gene left out, 1 - rank / P; ties share ranks"
             }
@@ -109,7 +116,10 @@ impl Metric {
 
     /// Whether less is better.
     pub fn is_error(self) -> bool {
-        matches!(self, Self::MaeDelta | Self::MseDelta | Self::Rank | Self::LfcNmae | Self::EnergyDistance)
+        matches!(
+            self,
+            Self::MaeDelta | Self::MseDelta | Self::MseCapped | Self::Rank | Self::LfcNmae | Self::EnergyDistance
+        )
     }
 
     /// Whether a score is a share, between 0 and 1.

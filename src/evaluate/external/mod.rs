@@ -15,6 +15,7 @@ mod discrimination;
 mod distances;
 mod energy;
 mod expression;
+mod jackknife;
 mod matched;
 mod metric;
 mod sums;
@@ -78,7 +79,13 @@ pub fn score_responses(
     let of_predictions = Deltas::of_predictions(predicted, &matched, &of_truth)?;
     agreement::add(&mut scored, &matched, &of_truth, &of_predictions);
     discrimination::add(&mut scored, &matched, &of_truth, &of_predictions);
-    let note = cell_metrics::add(&mut scored, &matched, &of_truth, [truth, predicted], settings.bootstrap.seed)?;
+    let note = cell_metrics::add(
+        &mut scored,
+        &matched,
+        (&of_truth, &of_predictions),
+        [truth, predicted],
+        settings.bootstrap.seed,
+    )?;
     table::summarize(scored, &matched, &of_truth, settings, note)
 }
 

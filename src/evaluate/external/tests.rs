@@ -124,7 +124,7 @@ fn duplicates_that_say_nothing_are_pointed_at() {
 #[test]
 fn rank_sum_tests_agree_with_scipy() {
     // scipy 1.17.1: mannwhitneyu(x, y, alternative="two-sided", method="asymptotic").
-    let p = |x: &[f32], n: usize, y: &[f32], m: usize| rank_sum_p(x, n, y, m);
+    let p = |x: &[f32], n: usize, y: &[f32], m: usize| rank_sum_p((x, n), (y, m), super::differential::ties(y));
     close(p(&[1.0, 2.0, 2.0, 5.0], 6, &[1.0, 1.0, 2.0, 3.0], 8), 0.455_558_117_013_009_4, 1e-9, "counts");
     let (x, y) = ([-1.0, 0.5, 3.0, 4.0, 4.0, 9.0], [-2.0, -1.0, 0.5, 1.0]);
     close(p(&x, 7, &y, 8), 0.066_983_025_984_852_03, 1e-9, "values below zero");
@@ -168,10 +168,14 @@ fn genes_expressed_differently_are_compared_as_by_hand() {
 #[test]
 fn energy_distances_of_points_on_a_line() {
     // 2 (1 + 3 + 1 + 1) / 4 - 2 - 2.
-    close(energy::energy_distance(&[0.0, 2.0], &[1.0, 3.0], 1).unwrap(), -1.0, 1e-6, "near");
+    let distance = |left: &[f32], right: &[f32]| {
+        let rows = |values: &[f32]| energy::Rows::new(values.to_vec(), 1);
+        energy::energy_distance(&rows(left), &rows(right))
+    };
+    close(distance(&[0.0, 2.0], &[1.0, 3.0]).unwrap(), -1.0, 1e-6, "near");
     // 2 * 11 - 2 - 2, of {0, 2} and {11, 13}.
-    close(energy::energy_distance(&[0.0, 2.0], &[11.0, 13.0], 1).unwrap(), 18.0, 1e-5, "far");
-    assert_eq!(energy::energy_distance(&[0.0], &[1.0, 2.0], 1), None);
+    close(distance(&[0.0, 2.0], &[11.0, 13.0]).unwrap(), 18.0, 1e-5, "far");
+    assert_eq!(distance(&[0.0], &[1.0, 2.0]), None);
 }
 
 /// The generator of `tests/oracles/arc_metrics.py`.
@@ -281,6 +285,10 @@ fn scores_of_counts_are_those_of_cell_eval2() {
     check_each(&scores, Metric::DirectionFidelity, &expected["de_wilcoxon_direction_fidelity_yield_raw"], 1e-12);
     check_each(&scores, Metric::DirectionReach, &expected["de_wilcoxon_direction_reach_raw"], 1e-12);
     check_each(&scores, Metric::LfcNmae, &expected["de_wilcoxon_lfc_nmae"], 1e-5);
+    let all = scores.row(Metric::MseCapped, Predictor::Predictions).unwrap().estimate.mean;
+    close(all, expected["expr_mse_unbiased_capped_norm_of_all"].as_f64().unwrap(), 1e-5, "mse_capped");
+    let none = scores.row(Metric::MseCapped, Predictor::NoChange).unwrap().estimate.mean;
+    close(none, 1.0, 1e-9, "no change");
 }
 
 #[test]
