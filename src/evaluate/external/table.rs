@@ -187,11 +187,14 @@ impl ExternalScores {
             .collect();
         below += &format!(" Less is better for {}.", errors.join(", "));
         let mut shown = format!("{}\n{}", text.without_empty_columns(), paragraph(&below));
-        for (metric, share) in self.doubtful() {
+        let doubtful: Vec<String> =
+            self.doubtful().iter().map(|(metric, share)| format!("{} ({share:.2})", metric.word())).collect();
+        if !doubtful.is_empty() {
             let doubt = format!(
-                "{}: the duplicate is better than the mean response at {share:.2} of the perturbations, which is not shown to be \
-                 above one half; on these data this metric says little.",
-                metric.word()
+                "On these data {} {} little: the share of perturbations at which the duplicate is better than the mean \
+                 response is not shown to be above one half.",
+                doubtful.join(", "),
+                if doubtful.len() == 1 { "says" } else { "say" }
             );
             shown += &format!("\n{}", paragraph(&doubt));
         }
@@ -305,7 +308,7 @@ fn better(metric: Metric) -> &'static str {
 /// A number in six characters, or few more.
 fn short(value: f64) -> String {
     match value.abs() {
-        0.0 => "0".to_owned(),
+        size if size < 1e-15 => "0".to_owned(),
         size if size < 0.000_95 => format!("{value:.0e}"),
         size if size < 0.01 => format!("{value:.4}"),
         size if size < 10.0 => format!("{value:.3}"),
