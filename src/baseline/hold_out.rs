@@ -50,10 +50,10 @@ impl Question {
         match place {
             Place::Measured => &[Self::Wells],
             Place::Interior | Place::Below | Place::Above | Place::Single => &[Self::Treatment],
-            Place::Set => &[Self::Treatment, Self::Sets, Self::Perturbation],
+            Place::Set => &[Self::Treatment, Self::Sets],
             Place::OtherContext => &[Self::Context],
             Place::InSets => &[Self::Alone],
-            Place::Unseen => &[Self::Perturbation],
+            Place::SetWithUnseen | Place::Unseen => &[Self::Perturbation],
         }
     }
 }
@@ -201,6 +201,7 @@ mod tests {
             Place::Set,
             Place::OtherContext,
             Place::InSets,
+            Place::SetWithUnseen,
             Place::Unseen,
         ] {
             for hold_out in of(place) {
@@ -217,7 +218,7 @@ mod tests {
                 seen.insert(place);
             }
         }
-        assert_eq!(seen.len(), 8, "{seen:?}");
+        assert_eq!(seen.len(), 9, "{seen:?}");
         assert!(n_asked > 30, "{n_asked}");
     }
 

@@ -314,14 +314,15 @@ impl Asked<'_> {
         let found = retrieval(&queries, &candidates, &measured(self.space, others), Distance::Cosine)?;
         let k = settings.recall_at;
         let recall = |rank: f64| f64::from(u8::from(rank <= k as f64));
+        let (chance_recall, chance_rank) = (found.chance_recall_at(k), found.chance_mean_reciprocal_rank());
         let mut scores = Vec::new();
         for rank in &found.ranks {
             let score = |metric: &str, value: f64, chance: f64| EmbeddingScore {
                 note: format!("chance {chance:.3}"),
                 ..self.score(task, subset, metric, &rank.treatment, value)
             };
-            scores.push(score(&format!("recall@{k}"), recall(rank.rank), found.chance_recall_at(k)));
-            scores.push(score("MRR", 1.0 / rank.rank, found.chance_mean_reciprocal_rank()));
+            scores.push(score(&format!("recall@{k}"), recall(rank.rank), chance_recall));
+            scores.push(score("MRR", 1.0 / rank.rank, chance_rank));
         }
         Ok(scores)
     }

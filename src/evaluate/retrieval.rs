@@ -117,25 +117,28 @@ pub fn retrieval(
             candidates.insert(treatment, predicted.profiles.row(row));
         }
     }
+    let position: BTreeMap<&Treatment, usize> = candidates.keys().copied().zip(0..).collect();
+    let mut by_context = BTreeMap::<&str, Vec<(usize, &[f32])>>::new();
+    for (index, (candidate, profile)) in candidates.iter().enumerate() {
+        by_context.entry(&candidate.context).or_default().push((index, profile));
+    }
     let ranks: Vec<Option<RetrievalRank>> = truth
         .treatments
         .par_iter()
         .enumerate()
         .map(|(row, treatment)| {
             let query = truth.profiles.row(row);
-            let own = distance.between(query, candidates.get(treatment)?);
-            let (mut n_nearer, mut n_tied, mut n_candidates) = (0usize, 0usize, 1usize);
-            for (candidate, profile) in &candidates {
-                if candidate.context != treatment.context || *candidate == treatment {
-                    continue;
-                }
-                n_candidates += 1;
+            let own_position = *position.get(treatment)?;
+            let own = distance.between(query, candidates[treatment]);
+            let (mut n_nearer, mut n_tied) = (0usize, 0usize);
+            let of_context = &by_context[treatment.context.as_str()];
+            for (_, profile) in of_context.iter().filter(|(index, _)| *index != own_position) {
                 let other = distance.between(query, profile);
                 n_nearer += usize::from(other < own);
                 n_tied += usize::from(other == own);
             }
             let rank = 1.0 + n_nearer as f64 + n_tied as f64 / 2.0;
-            Some(RetrievalRank { treatment: treatment.clone(), rank, n_candidates })
+            Some(RetrievalRank { treatment: treatment.clone(), rank, n_candidates: of_context.len() })
         })
         .collect();
     let n_queries = ranks.len();

@@ -103,7 +103,7 @@ impl<'a> Measured<'a> {
             Stratum::OtherContext => Evidence::MeasuredElsewhere,
             Stratum::InSets => Evidence::WithinSets,
             Stratum::Set if self.strata.has_series(treatment) => Evidence::NeighborDoses,
-            Stratum::Set | Stratum::Unseen => {
+            Stratum::Set | Stratum::SetWithUnseen | Stratum::Unseen => {
                 let members = treatment.intervention.members().iter().map(|member| &member.perturbation);
                 let unknown: Vec<_> = members.filter(|one| !self.perturbations.contains(one)).collect();
                 match unknown.as_slice() {

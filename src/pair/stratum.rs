@@ -18,12 +18,14 @@ pub enum Stratum {
     Interior,
     /// A dose beyond the last training dose.
     Edge,
-    /// Several perturbations at a time.
+    /// Several perturbations at a time, each of which training holds, alone or in other sets.
     Set,
     /// A perturbation that training holds in another context or for another time.
     OtherContext,
     /// A perturbation that training holds together with others, and never alone.
     InSets,
+    /// Several perturbations at a time, one or more of which training does not hold.
+    SetWithUnseen,
     /// A perturbation that training does not hold.
     Unseen,
 }
@@ -38,6 +40,7 @@ impl Stratum {
             Self::Set => "set",
             Self::OtherContext => "other context",
             Self::InSets => "in sets",
+            Self::SetWithUnseen => "set with unseen",
             Self::Unseen => "unseen",
         }
     }
@@ -52,6 +55,7 @@ impl fmt::Display for Stratum {
             Self::Set => "sets of perturbations",
             Self::OtherContext => "perturbations of other contexts",
             Self::InSets => "perturbations that training holds in sets alone",
+            Self::SetWithUnseen => "sets with a perturbation not in training",
             Self::Unseen => "perturbations not in training",
         })
     }
@@ -72,12 +76,14 @@ pub enum Place {
     Above,
     /// Another dose than the only one in training.
     Single,
-    /// Several perturbations at a time.
+    /// Several perturbations at a time, each of which training holds, alone or in other sets.
     Set,
     /// A perturbation that training holds in another context or for another time.
     OtherContext,
     /// A perturbation that training holds together with others, and never alone.
     InSets,
+    /// Several perturbations at a time, one or more of which training does not hold.
+    SetWithUnseen,
     /// A perturbation that training does not hold.
     Unseen,
 }
@@ -93,6 +99,7 @@ impl fmt::Display for Place {
             Self::Set => Stratum::Set.fmt(f),
             Self::OtherContext => Stratum::OtherContext.fmt(f),
             Self::InSets => Stratum::InSets.fmt(f),
+            Self::SetWithUnseen => Stratum::SetWithUnseen.fmt(f),
             Self::Unseen => Stratum::Unseen.fmt(f),
         }
     }
@@ -101,6 +108,8 @@ impl fmt::Display for Place {
 /// The training treatments by their perturbations, asked for the stratum of any treatment.
 pub struct Strata<'a> {
     training: BTreeMap<Vec<&'a Perturbation>, Vec<&'a Treatment>>,
+    /// Perturbations that training holds, alone or in sets.
+    known: BTreeSet<&'a Perturbation>,
     /// Perturbations that sets hold.
     in_sets: BTreeSet<&'a Perturbation>,
 }
@@ -109,15 +118,16 @@ impl<'a> Strata<'a> {
     /// Strata against the treatments of `training`.
     pub fn of(training: impl IntoIterator<Item = &'a Treatment>) -> Self {
         let mut by_perturbations = BTreeMap::<_, Vec<&Treatment>>::new();
-        let mut in_sets = BTreeSet::new();
+        let (mut known, mut in_sets) = (BTreeSet::new(), BTreeSet::new());
         for treatment in training {
             let names = perturbations(treatment);
+            known.extend(names.iter().copied());
             if names.len() > 1 {
                 in_sets.extend(names.iter().copied());
             }
             by_perturbations.entry(names).or_default().push(treatment);
         }
-        Self { training: by_perturbations, in_sets }
+        Self { training: by_perturbations, known, in_sets }
     }
 
     /// The stratum of a treatment.
@@ -127,7 +137,8 @@ impl<'a> Strata<'a> {
             return Stratum::Measured;
         }
         if treatment.intervention.members().len() > 1 {
-            return Stratum::Set;
+            let is_known = perturbations(treatment).iter().all(|own| self.known.contains(own));
+            return if is_known { Stratum::Set } else { Stratum::SetWithUnseen };
         }
         let series = series_of(treatment, same.iter().copied());
         match between_neighbors(treatment, &series) {
@@ -177,6 +188,7 @@ impl<'a> Strata<'a> {
             Stratum::Set => Place::Set,
             Stratum::OtherContext => Place::OtherContext,
             Stratum::InSets => Place::InSets,
+            Stratum::SetWithUnseen => Place::SetWithUnseen,
             Stratum::Unseen => Place::Unseen,
         }
     }
@@ -222,6 +234,8 @@ mod tests {
         check(&[("d", 1.0)], "x", Stratum::InSets);
         check(&[("a", 1.0), ("b", 1.0)], "x", Stratum::Measured);
         check(&[("a", 10.0), ("b", 1.0)], "x", Stratum::Set);
+        check(&[("b", 1.0), ("d", 1.0)], "x", Stratum::Set);
+        check(&[("a", 1.0), ("c", 1.0)], "x", Stratum::SetWithUnseen);
         assert_eq!(strata.place(&treatment(&[("a", 0.1)], "x")), Place::Below);
         assert_eq!(strata.place(&treatment(&[("a", 1000.0)], "x")), Place::Above);
         assert_eq!(strata.place(&treatment(&[("b", 10.0)], "y")), Place::Single);

@@ -45,6 +45,8 @@ pub(super) struct Parts {
     pub(super) amplitude: f64,
     /// Variance of what belongs to one treatment alone, as a multiple of the signal.
     pub(super) own: f64,
+    /// How much of its response alone a perturbation shows in sets.
+    pub(super) in_sets: f64,
     /// Whether singles have a part of their own too: where no replicates say how large the noise is.
     pub(super) singles_have_own: bool,
 }
@@ -79,6 +81,8 @@ pub(super) struct Residual {
 struct Placed {
     treatment: Treatment,
     members: Vec<PlacedMember>,
+    /// How much of their responses alone the members show.
+    shown: f64,
 }
 
 #[derive(Debug, Clone)]
@@ -152,13 +156,14 @@ impl Parts {
             Some(PlacedMember { perturbation: number(&member.perturbation)?, kind, setting, above })
         };
         let members = treatment.intervention.members().iter().filter_map(member).collect();
-        Placed { treatment: treatment.clone(), members }
+        let shown = if treatment.intervention.as_single().is_some() { 1.0 } else { self.in_sets };
+        Placed { treatment: treatment.clone(), members, shown }
     }
 
     /// Adds the covariance of two effects along the directions of `group` to `into`, `[direction, direction]` row by row.
     fn add_covariance(&self, group: usize, one: &Placed, other: &Placed, into: &mut [f64]) {
         let width = self.groups[group].len();
-        let amplitude = if width == 1 { self.amplitude } else { 1.0 };
+        let amplitude = one.shown * other.shown * if width == 1 { self.amplitude } else { 1.0 };
         for member in &one.members {
             let Some(twin) = other.members.iter().find(|twin| twin.perturbation == member.perturbation) else {
                 continue;

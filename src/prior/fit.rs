@@ -22,6 +22,12 @@ const AMPLITUDES: [f64; 7] = [0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8];
 /// Variances of what belongs to one treatment alone, as multiples of the signal.
 const OWN: [f64; 8] = [0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6];
 
+/// Shares of its response alone that a perturbation may show in sets.
+const IN_SETS: [f64; 9] = [0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4];
+
+/// Deviation of the logarithm of such a share, before sets are looked at.
+const IN_SETS_DEVIATION: f64 = 0.3;
+
 /// Perturbations of a kind in several settings at which the covariance over settings and directions is fitted freely.
 const LEAST_SHARED: usize = 20;
 
@@ -87,6 +93,7 @@ impl EffectModel {
             process: Process::of(DECADES[2], members()),
             amplitude: 1.0,
             own: if noise_is_known { 0.0 } else { 0.1 },
+            in_sets: 1.0,
             singles_have_own: !noise_is_known,
         };
         let (parts, residuals) = tuned(parts, &all)?;
@@ -314,8 +321,7 @@ fn tuned(mut parts: Parts, rows: &[(&Treatment, &Measured)]) -> Option<(Parts, V
         let left = left_by(&parts, rows)?;
         let mut blocks = connected(&left);
         for rows in &mut blocks {
-            let step = rows.len().div_ceil(MOST_TUNED);
-            *rows = rows.iter().copied().step_by(step).collect();
+            *rows = thinned(rows);
         }
         let likelihood = |parts: &Parts| -> f64 {
             let of = |rows: &Vec<&Residual>| parts.condition(rows).map_or(f64::NEG_INFINITY, |(_, value)| value);
@@ -329,7 +335,15 @@ fn tuned(mut parts: Parts, rows: &[(&Treatment, &Measured)]) -> Option<(Parts, V
             if has_sets || parts.singles_have_own {
                 let least = if parts.singles_have_own { &OWN[1..] } else { &OWN[..] };
                 parts.own = best_of(least, |own| likelihood(&Parts { own, ..parts.clone() }));
-            } else {
+            }
+            if has_sets {
+                let rated = |in_sets: f64| {
+                    let moved: f64 = in_sets.ln() / IN_SETS_DEVIATION;
+                    likelihood(&Parts { in_sets, ..parts.clone() }) - 0.5 * moved * moved
+                };
+                parts.in_sets = best_of(&IN_SETS, rated);
+            }
+            if !has_sets && !parts.singles_have_own {
                 break;
             }
         }
@@ -344,6 +358,17 @@ fn tuned(mut parts: Parts, rows: &[(&Treatment, &Measured)]) -> Option<(Parts, V
     let blocks = connected(&left);
     let costs = blocks.iter().flat_map(|rows| parts.groups.iter().map(|group| cost(rows.len(), group.len())));
     (costs.sum::<f64>() <= MOST_OPERATIONS).then_some((parts, left))
+}
+
+/// Some of the rows, singles and sets both, where they are many.
+fn thinned<'a>(rows: &[&'a Residual]) -> Vec<&'a Residual> {
+    let (singles, sets): (Vec<&Residual>, Vec<&Residual>) =
+        rows.iter().copied().partition(|row| single(&row.treatment).is_some());
+    let n_singles = singles.len().min(MOST_TUNED.saturating_sub(sets.len()).max(MOST_TUNED / 2));
+    let some = |rows: Vec<&'a Residual>, most: usize| rows.into_iter().step_by(most.max(1));
+    let step = |n: usize, most: usize| n.div_ceil(most.max(1));
+    let (of_singles, of_sets) = (step(singles.len(), n_singles), step(sets.len(), MOST_TUNED - n_singles));
+    some(singles, of_singles).chain(some(sets, of_sets)).collect()
 }
 
 fn best_of(values: &[f64], of: impl Fn(f64) -> f64) -> f64 {

@@ -40,9 +40,10 @@ fn measured() -> BTreeMap<Treatment, Measured> {
     let pairs = [("a", "b"), ("c", "d"), ("a", "e"), ("b", "f"), ("c", "e")];
     rows.extend(pairs.map(|(one, other)| (vec![(one, 10.0), (other, 100.0)], "x")));
     let effect = |number: usize, members: &[(&str, f64)], context: &str| -> Vec<f64> {
+        let in_sets = if members.len() > 1 { 0.5 } else { 1.0 };
         let of_member = |at: usize, (name, dose): (&str, f64)| {
             let (name, step) = (NAMES.iter().position(|n| *n == name), DOSES.iter().position(|d| *d == dose));
-            let size = (0.5 + 0.5 * step.unwrap() as f64) * if context == "y" { 0.6 } else { 1.0 };
+            let size = (0.5 + 0.5 * step.unwrap() as f64) * if context == "y" { 0.6 } else { 1.0 } * in_sets;
             2.0 * size * noise(100 + name.unwrap() * WIDTH + at) + [1.0, -0.5, 0.25, 0.0][at]
         };
         let value = |at: usize| {
@@ -64,6 +65,7 @@ struct Oracle {
     decades: f64,
     amplitude: f64,
     own: f64,
+    in_sets: f64,
     signal: Vec<f64>,
     targets: Vec<(Vec<(String, f64)>, String)>,
     means: Vec<Vec<f64>>,
@@ -75,8 +77,8 @@ struct Oracle {
 fn agrees_with_numpy() {
     let oracle: Oracle = serde_json::from_str(include_str!("../../tests/oracles/numpy_prior.json")).unwrap();
     let model = EffectModel::fit(&measured()).unwrap();
-    let found = (model.parts.process.decades, model.parts.amplitude, model.parts.own);
-    assert_eq!(found, (oracle.decades, oracle.amplitude, oracle.own));
+    let found = (model.parts.process.decades, model.parts.amplitude, model.parts.own, model.parts.in_sets);
+    assert_eq!(found, (oracle.decades, oracle.amplitude, oracle.own, oracle.in_sets));
     // Neither at a bound that hides what was fitted.
     assert!(found.2 > 0.0 && found.2 < 1.6);
     assert_eq!(model.parts.signal.len(), oracle.signal.len());
@@ -136,6 +138,34 @@ fn sets_are_the_sums_of_their_members() {
     ]);
     let model = EffectModel::fit(&rows).unwrap();
     near(&model.posterior(&treatment(&[("a", 0.0), ("b", 0.0)], "")).unwrap().mean, [2.0, 3.0], 1e-3);
+}
+
+/// In pairs each perturbation shows half of what it does alone, as it does where effects saturate.
+#[test]
+fn members_count_in_sets_by_as_much_as_sets_show_of_them() {
+    let names: Vec<String> = (0..20).map(|index| format!("p{index:02}")).collect();
+    let effect = |index: usize| [4.0 * noise(2 * index), 4.0 * noise(2 * index + 1)];
+    let mut rows = BTreeMap::new();
+    for (index, name) in names.iter().enumerate() {
+        rows.insert(treatment(&[(name, 0.0)], ""), Measured { effect: effect(index).to_vec(), noise: 1e-4 });
+        for (other, twin) in names.iter().enumerate().take(index).filter(|(other, _)| (index + other) % 3 > 0) {
+            let (one, other) = (effect(index), effect(other));
+            let sum = (0..2).map(|at| 0.5 * (one[at] + other[at]) + 3.0).collect();
+            rows.insert(treatment(&[(name, 0.0), (twin, 0.0)], ""), Measured { effect: sum, noise: 1e-4 });
+        }
+    }
+    let model = EffectModel::fit(&rows).unwrap();
+    assert_eq!(model.parts.in_sets, 0.5);
+    // A pair that was not measured, of members that are known alone and in other pairs.
+    let (one, other) = (effect(3), effect(0));
+    let expected = [0, 1].map(|at| 0.5 * (one[at] + other[at]) + 3.0);
+    near(&model.posterior(&treatment(&[("p03", 0.0), ("p00", 0.0)], "")).unwrap().mean, expected, 0.15);
+    // One that was measured alone counts by half.
+    let (alone, known) = (effect(40), effect(3));
+    rows.insert(treatment(&[("new", 0.0)], ""), Measured { effect: alone.to_vec(), noise: 1e-4 });
+    let model = EffectModel::fit(&rows).unwrap();
+    let expected = [0, 1].map(|at| 0.5 * (alone[at] + known[at]) + 3.0);
+    near(&model.posterior(&treatment(&[("new", 0.0), ("p03", 0.0)], "")).unwrap().mean, expected, 0.15);
 }
 
 /// Effects elsewhere are half of those here; the mean response is none.

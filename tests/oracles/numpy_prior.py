@@ -15,6 +15,7 @@ import numpy as np
 WIDTH, NAMES, DOSES = 4, ["a", "b", "c", "d", "e", "f"], [1.0, 10.0, 100.0]
 DECADES, AMPLITUDES = [1, 2, 3, 4, 6], [0.35, 0.5, 0.7, 1, 1.4, 2, 2.8]
 OWN = [0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6]
+IN_SETS, IN_SETS_DEVIATION = [0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4], 0.3
 
 
 def noise(index):
@@ -37,7 +38,8 @@ def measured():
         effect = np.array([0.3 * noise(900 + number * WIDTH + at) for at in range(WIDTH)])
         for name, dose in members:
             own = np.array([2.0 * noise(100 + NAMES.index(name) * WIDTH + at) for at in range(WIDTH)])
-            effect += (0.5 + 0.5 * DOSES.index(dose)) * own * (0.6 if context == "y" else 1.0)
+            shown = (0.6 if context == "y" else 1.0) * (1.0 if len(members) == 1 else 0.5)
+            effect += (0.5 + 0.5 * DOSES.index(dose)) * own * shown
             effect += np.array([1.0, -0.5, 0.25, 0.0])
         if len(members) > 1:
             effect += np.array([2.0 * noise(700 + number * WIDTH + at) for at in range(WIDTH)])
@@ -72,15 +74,22 @@ class Model:
         best = None
         for self.decades in DECADES:
             self.lowest = self.lowest_of(rows)
-            self.amplitude, self.own = 1.0, 0.0
+            self.amplitude, self.own, self.in_sets = 1.0, 0.0, 1.0
             for _ in range(2):
                 self.amplitude = max(AMPLITUDES, key=lambda a: self.likelihood(a, self.own))
                 self.own = max(OWN, key=lambda own: self.likelihood(self.amplitude, own))
+                self.in_sets = max(IN_SETS, key=self.rated_share)
             error = self.left_out(singles)
             if best is None or error < best[0]:
-                best = (error, self.decades, self.amplitude, self.own)
-        _, self.decades, self.amplitude, self.own = best
+                best = (error, self.decades, self.amplitude, self.own, self.in_sets)
+        _, self.decades, self.amplitude, self.own, self.in_sets = best
         self.lowest = self.lowest_of(rows)
+
+    def rated_share(self, share):
+        kept, self.in_sets = self.in_sets, share
+        rated = self.likelihood(self.amplitude, self.own) - 0.5 * (np.log(share) / IN_SETS_DEVIATION) ** 2
+        self.in_sets = kept
+        return rated
 
     @staticmethod
     def lowest_of(rows):
@@ -103,6 +112,8 @@ class Model:
                     # Contexts that were not met are all one more.
                     known = [c if c in self.contexts else None for c in (one[1], other[1])]
                     total += amplitude * signal * dose_part * (1 if known[0] == known[1] else self.correlation)
+        for row in (one, other):
+            total *= self.in_sets if len(row[0]) > 1 else 1.0
         if (one[0], one[1]) == (other[0], other[1]) and len(one[0]) > 1:
             total += own * signal
         return total
@@ -176,6 +187,7 @@ out = {
     "decades": model.decades,
     "amplitude": model.amplitude,
     "own": model.own,
+    "in_sets": model.in_sets,
     "correlation": model.correlation,
     "signal": model.signal.tolist(),
     "targets": targets,
