@@ -3,6 +3,7 @@
 //! ```text
 //! t.csv  t - Copy.csv        the same bytes: the second is left out, with a note
 //! t.csv  t_final_v2.csv      most wells have the measurements of the first: asked
+//! P1_raw.csv  P1_normalized.csv      the same wells in the same order by most features: asked
 //! ```
 //!
 //! Taken for more wells, they would be replicates that agree to the last digit.
@@ -20,6 +21,9 @@ use super::table::{RawTable, Values};
 
 /// Measurements with fractions that two rows must share at least to be called one.
 const ENOUGH: usize = 3;
+
+/// Wells of a plate in two tables that must have the same order by a feature, so that it is no chance.
+const ORDERED: usize = 12;
 
 /// Leaves out files of the same bytes as another, which keeps the shorter name, and says so.
 ///
@@ -65,7 +69,8 @@ pub(super) fn refuse(table: &RawTable, mapping: &Mapping, card: &Card) -> Result
             Values::Text(_) => None,
         })
         .collect();
-    let pairs = [same_rows(table, &numbers), same_positions(table, mapping, &numbers)];
+    let across = across_files(table, mapping);
+    let pairs = [same_rows(table, &numbers), same_positions(&across, &numbers), same_orders(table, &across, &numbers)];
     let is_settled = card.columns.plate_within.is_some();
     for (first, second) in pairs.iter().flatten().filter(|_| !is_settled) {
         let (one, other) = (table.rows[*first].path, table.rows[*second].path);
@@ -78,10 +83,12 @@ pub(super) fn refuse(table: &RawTable, mapping: &Mapping, card: &Card) -> Result
         if one != other && n_shared > 3 && 2 * n_shared > n_rows {
             let path = |row: usize| table.place(row).path;
             let (first, second) = (path(*first), path(*second));
-            return Err(LoadError::Copied { first, second, n_shared, n_rows });
+            let [same, agreeing, _] = &pairs;
+            let is_scaled = same.is_empty() && agreeing.is_empty();
+            return Err(LoadError::Copied { first, second, is_scaled, n_shared, n_rows });
         }
     }
-    let [same, _] = &pairs;
+    let [same, ..] = &pairs;
     Ok(same.first().map(|(first, second)| {
         format!(
             "{} {} the same measurements as another, to the last digit, as {} and {}; leave the copies out if they are \
@@ -119,34 +126,72 @@ fn same_rows(table: &RawTable, numbers: &[&[f32]]) -> Vec<(usize, usize)> {
     same
 }
 
-/// Rows of one plate and position in two files that share half of their measurements, at least [`ENOUGH`] or all.
-fn same_positions(table: &RawTable, mapping: &Mapping, numbers: &[&[f32]]) -> Vec<(usize, usize)> {
+/// Two rows of one plate and position in two files.
+struct Across {
+    plate: String,
+    first: usize,
+    second: usize,
+}
+
+fn across_files(table: &RawTable, mapping: &Mapping) -> Vec<Across> {
     if table.rows.iter().all(|row| row.path == table.rows[0].path) {
         return Vec::new();
     }
     let mut seen = BTreeMap::<(String, usize), usize>::new();
     let mut n_in_file = BTreeMap::<(String, u32), usize>::new();
-    let mut same = Vec::new();
-    for (row, position) in plates::positions_on_plates(table, mapping).into_iter().enumerate() {
+    let mut across = Vec::new();
+    for (second, position) in plates::positions_on_plates(table, mapping).into_iter().enumerate() {
         let Some(position) = position else { continue };
-        let path = table.rows[row].path;
+        let path = table.rows[second].path;
         let n_before = n_in_file.entry((position.clone(), path)).or_default();
-        let first = *seen.entry((position, *n_before)).or_insert(row);
+        let plate = position.split('\n').next().unwrap_or_default().to_owned();
+        let first = *seen.entry((position, *n_before)).or_insert(second);
         *n_before += 1;
-        if table.rows[first].path == path {
-            continue;
+        if table.rows[first].path != path {
+            across.push(Across { plate, first, second });
         }
-        let telling = numbers.iter().filter(|values| is_telling(values[row]));
+    }
+    across
+}
+
+/// Rows of one plate and position that share half of their measurements, at least [`ENOUGH`] or all.
+fn same_positions(across: &[Across], numbers: &[&[f32]]) -> Vec<(usize, usize)> {
+    let are_same = |&&Across { first, second, .. }: &&Across| {
+        let telling = numbers.iter().filter(|values| is_telling(values[second]));
         let (mut n_equal, mut n_telling) = (0, 0);
         for values in telling {
             n_telling += 1;
-            n_equal += usize::from(values[first].to_bits() == values[row].to_bits());
+            n_equal += usize::from(values[first].to_bits() == values[second].to_bits());
         }
-        if n_equal >= ENOUGH.min(numbers.len()) && 2 * n_equal >= n_telling {
-            same.push((first, row));
-        }
+        n_equal >= ENOUGH.min(numbers.len()) && 2 * n_equal >= n_telling
+    };
+    across.iter().filter(are_same).map(|pair| (pair.first, pair.second)).collect()
+}
+
+/// Rows of plates in two files whose wells have the same order by most features, as before and after normalization:
+/// repeated experiments never do.
+fn same_orders(table: &RawTable, across: &[Across], numbers: &[&[f32]]) -> Vec<(usize, usize)> {
+    let mut plates = BTreeMap::<(u32, u32, &str), Vec<(usize, usize)>>::new();
+    for Across { plate, first, second } in across {
+        let paths = (table.rows[*first].path, table.rows[*second].path);
+        plates.entry((paths.0, paths.1, plate)).or_default().push((*first, *second));
     }
-    same
+    let are_same = |pairs: &Vec<(usize, usize)>| {
+        let orders: Vec<bool> = numbers.iter().filter_map(|values| has_same_order(values, pairs)).collect();
+        let n_same = orders.iter().filter(|is_same| **is_same).count();
+        n_same >= ENOUGH.min(numbers.len()) && 2 * n_same >= orders.len()
+    };
+    plates.into_values().filter(are_same).flatten().collect()
+}
+
+/// Whether the first rows of `pairs` have the same order as the second ones; `None` where too few values differ.
+fn has_same_order(values: &[f32], pairs: &[(usize, usize)]) -> Option<bool> {
+    let pairs = pairs.iter().map(|&(first, second)| (values[first], values[second]));
+    let mut pairs: Vec<(f32, f32)> = pairs.filter(|(first, second)| first.is_finite() && second.is_finite()).collect();
+    pairs.sort_by(|left, right| left.0.total_cmp(&right.0).then(left.1.total_cmp(&right.1)));
+    let n_steps = |of: fn(&(f32, f32)) -> f32| pairs.windows(2).filter(|pair| of(&pair[0]) != of(&pair[1])).count();
+    let differ = n_steps(|pair| pair.0).min(n_steps(|pair| pair.1)) + 1 >= ORDERED;
+    differ.then(|| pairs.windows(2).all(|pair| pair[0].1 <= pair[1].1))
 }
 
 /// Whole numbers agree by chance.

@@ -287,16 +287,19 @@ pub enum LoadError {
     },
     /// A table that holds mostly what another holds.
     #[error(
-        "{}: {n_shared} of its {n_rows} rows have the measurements of {}, and would count as replicates of them; give one of \
+        "{}: {n_shared} of its {n_rows} rows have the measurements of {}{}, and would count as replicates of them; give one of \
          the two, or set `plate_within = [\"file\"]` under [columns] in a card if they are wells of their own",
         second.display(),
-        first.display()
+        first.display(),
+        if *is_scaled { " on another scale, since their wells have the same order by most features" } else { "" }
     )]
     Copied {
         /// One of the tables.
         first: PathBuf,
         /// The other.
         second: PathBuf,
+        /// Whether the measurements are shared but for their scale.
+        is_scaled: bool,
         /// Rows of the other that share their measurements.
         n_shared: usize,
         /// Rows of the other.

@@ -248,9 +248,9 @@ fn gap(error: &LoadError, card: &mut Card, columns: &[ColumnSketch]) -> Option<G
         LoadError::PooledDoses { columns: found, others, name, doses, .. } => {
             Some(pooled_doses([found, others], name, doses, card))
         }
-        LoadError::Copied { first, second, n_shared, n_rows } => {
+        LoadError::Copied { first, second, is_scaled, n_shared, n_rows } => {
             let names = [first, second].map(|path| super::inputs::file_name(path));
-            Some(copied(names, *n_shared, *n_rows, card))
+            Some(copied(names, *is_scaled, [*n_shared, *n_rows], card))
         }
         LoadError::DuplicateRow { plate, well, first, second, distinguishing, .. } => {
             let place = format!("plate `{plate}`, well {well} stands in {first} and in {second}");

@@ -163,10 +163,12 @@ pub(super) fn check_header(path: &Path, names: &mut [String]) -> Result<(), Load
         return Err(LoadError::Columns { path: path.to_path_buf(), found: names.len(), most: MAX_COLUMNS });
     }
     let mut positions = BTreeMap::new();
+    if names.first().is_some_and(String::is_empty) {
+        // Of a table that was saved with its index twice, pandas names the second one so.
+        let is_taken = names.iter().any(|name| name == "Unnamed: 0");
+        names[0] = if is_taken { "Unnamed: 0.1" } else { "Unnamed: 0" }.to_owned();
+    }
     for (position, name) in names.iter_mut().enumerate() {
-        if name.is_empty() && position == 0 {
-            *name = "Unnamed: 0".to_owned();
-        }
         if name.is_empty() {
             return Err(LoadError::UnnamedColumn { path: path.to_path_buf(), position: position + 1 });
         }

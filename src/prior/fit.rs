@@ -53,12 +53,16 @@ pub struct Measured {
 }
 
 impl EffectModel {
-    /// The model of the effects of training treatments; `None` where there is no single perturbation among them, where sets
-    /// link so many treatments that it could not be solved in seconds, or an effect is too large to compute with.
+    /// The model of the effects of training treatments; `None` where there is no single perturbation among them, where
+    /// effects have no coordinates, where sets link so many treatments that it could not be solved in seconds, or an effect
+    /// is too large to compute with.
     ///
     /// Settings of the model are fitted to the same effects: variances by their likelihood, the dose at which responses
     /// begin by leaving one dose out at a time.
     pub fn fit(measured: &BTreeMap<Treatment, Measured>) -> Option<Self> {
+        if measured.values().any(|one| one.effect.is_empty()) {
+            return None;
+        }
         let noise_is_known = measured.values().any(|one| one.noise > 0.0);
         let singles: Vec<_> = measured.iter().filter(|(treatment, _)| single(treatment).is_some()).collect();
         let mut responses = mean_responses(&singles)?;

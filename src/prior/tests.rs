@@ -196,7 +196,9 @@ fn what_was_measured_elsewhere_counts_by_its_amplitude() {
 }
 
 #[test]
-fn there_is_no_model_without_singles() {
+fn there_is_no_model_without_singles_or_coordinates() {
+    let nothing = Measured { effect: Vec::new(), noise: 0.0 };
+    assert!(EffectModel::fit(&BTreeMap::from([(treatment(&[("a", 0.0)], ""), nothing)])).is_none());
     let rows = without_noise(&[(&[("a", 0.0), ("b", 0.0)], "", [2.0, 0.0])]);
     assert!(EffectModel::fit(&rows).is_none());
     assert!(EffectModel::fit(&BTreeMap::new()).is_none());

@@ -246,15 +246,26 @@ pub(super) fn pooled_doses([columns, others]: [&[String]; 2], name: &str, doses:
 }
 
 /// Two tables that share most of their measurements.
-pub(super) fn copied([first, second]: [String; 2], n_shared: usize, n_rows: usize, card: &mut Card) -> Gap {
+pub(super) fn copied(
+    [first, second]: [String; 2],
+    is_scaled: bool,
+    [n_shared, n_rows]: [usize; 2],
+    card: &mut Card,
+) -> Gap {
     card.columns.plate_within = Some(vec!["file".to_owned()]);
     Gap {
         section: "columns",
         what: format!(
-            "{n_shared} of the {n_rows} rows of {second} have the measurements of {first}: a copy or another version of it?"
+            "{n_shared} of the {n_rows} rows of {second} have the measurements of {first}{}",
+            match is_scaled {
+                true => " on another scale, as before and after normalization: one of them is enough",
+                false => ": a copy or another version of it?",
+            }
         ),
         lines: vec![line("plate_within = [\"file\"]", "they are wells of their own all the same")],
-        otherwise: format!("if one of them is a copy, give the other alone, as with `files = [{first:?}]` at the top"),
+        otherwise: format!(
+            "if they are the same wells, give one of them alone, as with `files = [{first:?}]` at the top"
+        ),
         assumed: "they are wells of their own".to_owned(),
         ..Gap::default()
     }

@@ -91,6 +91,37 @@ fn a_copy_of_a_table_is_left_out_and_another_version_of_it_is_asked_about() {
 }
 
 #[test]
+fn a_table_before_and_after_normalization_is_one_set_of_wells() {
+    let raw = plates("compound,dose_um", 2, |compound, dose, _| format!("{compound},{dose}"));
+    let scale = |(row, line): (usize, &str)| {
+        let scaled = |(column, cell): (usize, &str)| match cell.parse::<f64>() {
+            Ok(value) if row > 0 && column > 3 => format!("{:.4}", (value - 1.7) / 0.31),
+            _ => cell.to_owned(),
+        };
+        line.split(',').enumerate().map(scaled).collect::<Vec<_>>().join(",")
+    };
+    let normalized: Vec<String> = raw.lines().enumerate().map(scale).collect();
+    let with = |name: &str, other: String| Folder::new().with("p_augmented.csv", &raw).with(name, other);
+    let refused = with("p_normalized.csv", normalized.join("\n")).load(&[""]).unwrap_err();
+    assert!(refused.contains("p_normalized.csv: 56 of its 56 rows have the measurements of"), "{refused}");
+    assert!(refused.contains("on another scale"), "{refused}");
+    // An experiment on plates of the same names and layout is another one.
+    let again = plates_from(500, "compound,dose_um", 2, |compound, dose, _| format!("{compound},{dose}"));
+    assert_eq!(with("p_again.csv", again).load(&[""]).unwrap().screen.n_observations(), 112);
+}
+
+#[test]
+fn an_index_that_was_saved_twice_is_no_feature() {
+    let text = plates("compound,dose_um", 1, |compound, dose, _| format!("{compound},{dose}"));
+    let lines = text.lines().enumerate().map(|(row, line)| match row {
+        0 => format!(",Unnamed: 0,{line}"),
+        _ => format!("{row},{row},{line}"),
+    });
+    let loaded = of_text(&lines.collect::<Vec<_>>().join("\n")).unwrap();
+    assert_eq!(loaded.screen.features.names(), ["m1", "m2", "m3", "m4"]);
+}
+
+#[test]
 fn rows_with_the_measurements_of_another_are_named() {
     let text = plates("compound,dose_um", 1, |compound, dose, _| format!("{compound},{dose}"));
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();

@@ -9,19 +9,20 @@
 //!
 //! A sheet is a table with a header line, or a plate map as [`plate_map`] reads them. Cells are read as they are shown:
 //! `1` and not `1.0`, fifteen digits, dates as `2024-01-31`, `TRUE` and `FALSE`; a cell that holds an error has no value.
+//! Cells that were merged down a column all hold what the first of them does.
 //! Empty lines are skipped, and so is a title, a single cell above a wider table. Refused: values under a header cell that
-//! is empty, as merged cells leave them, with the column; a workbook that unpacks to more than files of its size do;
+//! is empty, as cells merged in a line leave them, with the column; a workbook that unpacks to more than files of its size do;
 //! sheets of more cells than a table has; encrypted or damaged workbooks. A row's place is its number in the sheet.
 
 mod biff;
 mod package;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader, SheetType, SheetVisible, Xls, Xlsb, Xlsx};
+use calamine::{Data, DataRef, Dimensions, ExcelDateTime, Ods, Reader, SheetType, SheetVisible, Xls, Xlsb, Xlsx};
 
 use super::card::Card;
 use super::error::LoadError;
@@ -202,10 +203,12 @@ impl<'a> Workbook<'a> {
         decoded(path, || {
             match sheets {
                 Sheets::Xlsx(book) => {
+                    let merged = book.merge_cells_by_sheet_name(name).map_err(|error| error.to_string())?;
                     let mut reader = book.worksheet_cells_reader(name).map_err(|error| error.to_string())?;
                     while let Some(cell) = reader.next_cell().map_err(|error| error.to_string())? {
                         cells.add(cell.get_position(), text_of_ref(cell.get_value()))?;
                     }
+                    cells.repeat(&merged)?;
                 }
                 Sheets::Xlsb(book) => {
                     let mut reader = book.worksheet_cells_reader(name).map_err(|error| error.to_string())?;
@@ -213,7 +216,10 @@ impl<'a> Workbook<'a> {
                         cells.add(cell.get_position(), text_of_ref(cell.get_value()))?;
                     }
                 }
-                Sheets::Xls(book) => cells.add_all(&book.worksheet_range(name).map_err(|error| error.to_string())?)?,
+                Sheets::Xls(book) => {
+                    cells.add_all(&book.worksheet_range(name).map_err(|error| error.to_string())?)?;
+                    cells.repeat(&book.merge_cells_by_sheet_name(name).map_err(|error| error.to_string())?)?;
+                }
                 Sheets::Ods(book) => cells.add_all(&book.worksheet_range(name).map_err(|error| error.to_string())?)?,
             }
             Ok::<_, String>(())
@@ -240,6 +246,24 @@ impl Cells {
         let (first_row, first_column) = range.start().unwrap_or_default();
         for (row, column, value) in range.used_cells() {
             self.add((first_row + row as u32, first_column + column as u32), text_of(value))?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the first cell of each of the `merged` regions holds into those below it, where a region is of one column:
+    /// wider ones are titles and headers.
+    fn repeat(&mut self, merged: &[Dimensions]) -> Result<(), String> {
+        let of_column = merged.iter().filter(|region| region.start.1 == region.end.1);
+        let ends: BTreeMap<(u32, u32), u32> = of_column.map(|region| (region.start, region.end.0)).collect();
+        let last = self.cells.iter().map(|(row, ..)| *row).max().unwrap_or(0);
+        let is_first = |(row, column, text): &(u32, u32, String)| {
+            ends.get(&(*row, *column)).map(|end| (*row..(*end).min(last), *column, text.clone()))
+        };
+        let repeated: Vec<_> = self.cells.iter().filter_map(is_first).collect();
+        for (above, column, text) in repeated {
+            for row in above {
+                self.add((row + 1, column), Some(text.clone()))?;
+            }
         }
         Ok(())
     }

@@ -127,6 +127,15 @@ fn cells_are_read_as_they_are_shown() {
     assert_eq!(table.place(1).line, 4);
 }
 
+/// Each range is a `mergeCell` of the sheet, which stands behind its cells.
+#[test]
+fn cells_merged_down_a_column_all_hold_what_the_first_does() {
+    let data = "</sheetData><mergeCells count=\"2\"><mergeCell ref=\"B2:B4\"/><mergeCell ref=\"A1:A1\"/></mergeCells><sheetData>";
+    let sheet = format!("{}{data}", rows("well,drug\nA1,x\nA2,\nA3,\nA4,\nA5,y\n"));
+    let table = read_bytes("t.xlsx", &xlsx(&[("S", &sheet)])).unwrap();
+    assert_eq!(in_lines(&table), ["well,drug", "A1,x", "A2,x", "A3,x", "A4,", "A5,y"]);
+}
+
 #[test]
 fn titles_are_skipped_and_headers_with_gaps_are_refused() {
     let table = read_bytes("t.xlsx", &xlsx(&[("S", &rows("My screen\n\nwell,drug\nA1,x\n"))])).unwrap();
