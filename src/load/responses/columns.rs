@@ -48,9 +48,9 @@ impl Named {
         };
         let n_rows = columns[0].len();
         let name = |row: usize| -> Option<(String, String)> {
-            let first = columns[0][row].clone()?;
-            let parts: Vec<&str> = columns.iter().filter_map(|cells| cells[row].as_deref()).collect();
-            Some((parts.join(" | "), first))
+            let first = columns[0][row].as_deref().map(whole)?;
+            let parts: Vec<&str> = columns.iter().filter_map(|cells| cells[row].as_deref().map(whole)).collect();
+            Some((parts.join(" | "), first.to_owned()))
         };
         let context = |row: usize| contexts.as_ref().and_then(|cells| cells[row].clone()).unwrap_or_default();
         let quoted = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
@@ -65,6 +65,12 @@ impl Named {
             words,
         })
     }
+}
+
+/// `3` of `3.0`, as pandas writes the whole numbers of a column that holds fractions or gaps too.
+fn whole(text: &str) -> &str {
+    let whole = text.strip_suffix(".0").filter(|whole| !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit()));
+    whole.unwrap_or(text)
 }
 
 /// The columns that say what was done.

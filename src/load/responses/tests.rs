@@ -60,6 +60,22 @@ fn several_columns_say_together_what_was_done() {
     assert!(responses.notes.iter().any(|note| note.contains("1 rows name no perturbation")), "{:?}", responses.notes);
 }
 
+/// A table that pandas read and wrote again.
+#[test]
+fn doses_that_are_written_as_fractions_are_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let columns =
+        ResponseColumns { perturbation: Some(vec!["compound".into(), "dose_um".into()]), ..ResponseColumns::default() };
+    let names = |doses: [&str; 3]| {
+        let rows = doses.map(|dose| format!("taxol,{dose},1,2\n")).concat();
+        let path = written(folder.path(), "a.csv", &format!("compound,dose_um,f1,f2\nDMSO,0,0.5,-1\n{rows}"));
+        let responses = Responses::open(&path, &columns).unwrap().responses;
+        responses.into_iter().map(|response| response.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(["3.0", "0.3", "10.0"]), names(["3", "0.3", "10"]));
+    assert_eq!(names(["3.0", "0.3", "v1.0"]), ["DMSO", "taxol | 0.3", "taxol | 3", "taxol | v1.0"]);
+}
+
 #[test]
 fn controls_are_those_that_are_named() {
     let folder = tempfile::tempdir().unwrap();
