@@ -14,7 +14,7 @@ use crate::load::{LoadError, ResponseColumns, Responses, Scale};
 pub(super) struct FilesArgs {
     /// Predictions by anybody: .h5ad (rows are cells or perturbations), parquet, CSV or Excel, with a column that says what
     /// was done
-    #[arg(long, value_name = "FILE", requires = "truth", conflicts_with_all = ["require_beat", "all", "wide"])]
+    #[arg(long, value_name = "FILE", requires = "truth", conflicts_with_all = ["require_beat", "all", "wide", "device"])]
     pub(super) predictions: Option<PathBuf>,
     /// What was measured, with the control; cells or replicates give the ceiling
     #[arg(long, value_name = "FILE", requires = "predictions")]
