@@ -117,10 +117,9 @@ pub fn retrieval(
             candidates.insert(treatment, predicted.profiles.row(row));
         }
     }
-    let position: BTreeMap<&Treatment, usize> = candidates.keys().copied().zip(0..).collect();
-    let mut by_context = BTreeMap::<&str, Vec<(usize, &[f32])>>::new();
-    for (index, (candidate, profile)) in candidates.iter().enumerate() {
-        by_context.entry(&candidate.context).or_default().push((index, profile));
+    let mut by_context = BTreeMap::<&str, Vec<(&Treatment, &[f32])>>::new();
+    for (candidate, profile) in &candidates {
+        by_context.entry(&candidate.context).or_default().push((candidate, profile));
     }
     let ranks: Vec<Option<RetrievalRank>> = truth
         .treatments
@@ -128,11 +127,12 @@ pub fn retrieval(
         .enumerate()
         .map(|(row, treatment)| {
             let query = truth.profiles.row(row);
-            let own_position = *position.get(treatment)?;
-            let own = distance.between(query, candidates[treatment]);
+            let (own_candidate, own_profile) = candidates.get_key_value(treatment)?;
+            let own = distance.between(query, own_profile);
             let (mut n_nearer, mut n_tied) = (0usize, 0usize);
             let of_context = &by_context[treatment.context.as_str()];
-            for (_, profile) in of_context.iter().filter(|(index, _)| *index != own_position) {
+            // Candidates are told apart by where they stand, since comparing treatments of thousands of sets takes minutes.
+            for (_, profile) in of_context.iter().filter(|(other, _)| !std::ptr::eq(*other, *own_candidate)) {
                 let other = distance.between(query, profile);
                 n_nearer += usize::from(other < own);
                 n_tied += usize::from(other == own);

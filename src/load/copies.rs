@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use super::card::Card;
 use super::error::LoadError;
 use super::inputs::{InputHash, file_name};
-use super::mapping::Mapping;
+use super::mapping::{ColumnRole, Mapping};
 use super::part;
 use super::plates;
 use super::table::{RawTable, Values};
@@ -70,21 +70,24 @@ pub(super) fn refuse(table: &RawTable, mapping: &Mapping, card: &Card) -> Result
         })
         .collect();
     let across = across_files(table, mapping);
-    let pairs = [same_rows(table, &numbers), same_positions(&across, &numbers), same_orders(table, &across, &numbers)];
+    let pairs =
+        [same_rows(table, &numbers), same_positions(&across, &numbers), same_orders(table, mapping, &across, &numbers)];
     let is_settled = card.columns.plate_within.is_some();
-    for (first, second) in pairs.iter().flatten().filter(|_| !is_settled) {
-        let (one, other) = (table.rows[*first].path, table.rows[*second].path);
-        let is_of = |row: usize, path: u32| table.rows[row].path == path;
-        let n_shared = pairs
-            .iter()
-            .map(|pairs| pairs.iter().filter(|(first, second)| is_of(*first, one) && is_of(*second, other)).count());
-        let n_shared = n_shared.max().unwrap_or(0);
+    let file_of = |row: usize| table.rows[row].path;
+    let mut n_shared_by = BTreeMap::<(u32, u32), [usize; 3]>::new();
+    for (way, pairs) in pairs.iter().enumerate() {
+        for &(first, second) in pairs.iter().filter(|(first, second)| file_of(*first) != file_of(*second)) {
+            n_shared_by.entry((file_of(first), file_of(second))).or_default()[way] += 1;
+        }
+    }
+    for ((one, other), [n_same, n_agreeing, n_ordered]) in n_shared_by.into_iter().filter(|_| !is_settled) {
         let n_rows = table.rows.iter().filter(|row| row.path == other).count();
-        if one != other && n_shared > 3 && 2 * n_shared > n_rows {
-            let path = |row: usize| table.place(row).path;
-            let (first, second) = (path(*first), path(*second));
-            let [same, agreeing, _] = &pairs;
-            let is_scaled = same.is_empty() && agreeing.is_empty();
+        let is_most = |n_shared: usize| n_shared > 3 && 2 * n_shared > n_rows;
+        let n_equal = n_same.max(n_agreeing);
+        if is_most(n_equal.max(n_ordered)) {
+            let [first, second] = [one, other].map(|file| table.paths[file as usize].clone());
+            let is_scaled = !is_most(n_equal);
+            let n_shared = if is_scaled { n_ordered } else { n_equal };
             return Err(LoadError::Copied { first, second, is_scaled, n_shared, n_rows });
         }
     }
@@ -126,14 +129,8 @@ fn same_rows(table: &RawTable, numbers: &[&[f32]]) -> Vec<(usize, usize)> {
     same
 }
 
-/// Two rows of one plate and position in two files.
-struct Across {
-    plate: String,
-    first: usize,
-    second: usize,
-}
-
-fn across_files(table: &RawTable, mapping: &Mapping) -> Vec<Across> {
+/// Rows of one plate and position in two files.
+fn across_files(table: &RawTable, mapping: &Mapping) -> Vec<(usize, usize)> {
     if table.rows.iter().all(|row| row.path == table.rows[0].path) {
         return Vec::new();
     }
@@ -144,19 +141,18 @@ fn across_files(table: &RawTable, mapping: &Mapping) -> Vec<Across> {
         let Some(position) = position else { continue };
         let path = table.rows[second].path;
         let n_before = n_in_file.entry((position.clone(), path)).or_default();
-        let plate = position.split('\n').next().unwrap_or_default().to_owned();
         let first = *seen.entry((position, *n_before)).or_insert(second);
         *n_before += 1;
         if table.rows[first].path != path {
-            across.push(Across { plate, first, second });
+            across.push((first, second));
         }
     }
     across
 }
 
 /// Rows of one plate and position that share half of their measurements, at least [`ENOUGH`] or all.
-fn same_positions(across: &[Across], numbers: &[&[f32]]) -> Vec<(usize, usize)> {
-    let are_same = |&&Across { first, second, .. }: &&Across| {
+fn same_positions(across: &[(usize, usize)], numbers: &[&[f32]]) -> Vec<(usize, usize)> {
+    let are_same = |&(first, second): &(usize, usize)| {
         let telling = numbers.iter().filter(|values| is_telling(values[second]));
         let (mut n_equal, mut n_telling) = (0, 0);
         for values in telling {
@@ -165,16 +161,23 @@ fn same_positions(across: &[Across], numbers: &[&[f32]]) -> Vec<(usize, usize)> 
         }
         n_equal >= ENOUGH.min(numbers.len()) && 2 * n_equal >= n_telling
     };
-    across.iter().filter(are_same).map(|pair| (pair.first, pair.second)).collect()
+    across.iter().copied().filter(are_same).collect()
 }
 
 /// Rows of plates in two files whose wells have the same order by most features, as before and after normalization:
 /// repeated experiments never do.
-fn same_orders(table: &RawTable, across: &[Across], numbers: &[&[f32]]) -> Vec<(usize, usize)> {
-    let mut plates = BTreeMap::<(u32, u32, &str), Vec<(usize, usize)>>::new();
-    for Across { plate, first, second } in across {
-        let paths = (table.rows[*first].path, table.rows[*second].path);
-        plates.entry((paths.0, paths.1, plate)).or_default().push((*first, *second));
+fn same_orders(
+    table: &RawTable,
+    mapping: &Mapping,
+    across: &[(usize, usize)],
+    numbers: &[&[f32]],
+) -> Vec<(usize, usize)> {
+    let names = mapping.column(ColumnRole::Plate).and_then(|column| table.text(column));
+    let mut plates = BTreeMap::<(u32, u32, Option<&str>), Vec<(usize, usize)>>::new();
+    for &(first, second) in across {
+        let plate = names.and_then(|names| names[second].as_deref());
+        let files = (table.rows[first].path, table.rows[second].path);
+        plates.entry((files.0, files.1, plate)).or_default().push((first, second));
     }
     let are_same = |pairs: &Vec<(usize, usize)>| {
         let orders: Vec<bool> = numbers.iter().filter_map(|values| has_same_order(values, pairs)).collect();

@@ -120,6 +120,11 @@ pub(super) fn is_sqlite(path: &Path) -> Result<bool, LoadError> {
     Ok(start_of(path)?.starts_with(SQLITE))
 }
 
+/// Whether a file is a matrix with tables of its rows and columns, and no table itself.
+pub(super) fn is_matrix(path: &Path) -> Result<bool, LoadError> {
+    Ok(matches!(format_of(path)?, Format::Annotated))
+}
+
 /// The first bytes of a file.
 fn start_of(path: &Path) -> Result<Vec<u8>, LoadError> {
     let path = part::file_of(path);

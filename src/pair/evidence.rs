@@ -1,6 +1,5 @@
 //! What a prediction rests on: what was measured that speaks for it.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -69,7 +68,6 @@ impl fmt::Display for Evidence {
 /// What was measured, asked for the evidence of any treatment.
 pub struct Measured<'a> {
     strata: Strata<'a>,
-    perturbations: BTreeSet<&'a Perturbation>,
     is_described: &'a (dyn Fn(&Perturbation) -> bool + Sync),
 }
 
@@ -79,10 +77,7 @@ impl<'a> Measured<'a> {
         treatments: impl IntoIterator<Item = &'a Treatment>,
         is_described: &'a (dyn Fn(&Perturbation) -> bool + Sync),
     ) -> Self {
-        let treatments: Vec<&Treatment> = treatments.into_iter().collect();
-        let members = treatments.iter().flat_map(|treatment| treatment.intervention.members());
-        let perturbations = members.map(|member| &member.perturbation).collect();
-        Self { strata: Strata::of(treatments.iter().copied()), perturbations, is_described }
+        Self { strata: Strata::of(treatments), is_described }
     }
 
     /// How much was measured that speaks of a treatment.
@@ -92,7 +87,7 @@ impl<'a> Measured<'a> {
 
     /// Whether all of the perturbations were measured, whatever their doses and contexts.
     pub fn knows<'t>(&self, mut perturbations: impl Iterator<Item = &'t Perturbation>) -> bool {
-        perturbations.all(|perturbation| self.perturbations.contains(perturbation))
+        perturbations.all(|perturbation| self.strata.knows(perturbation))
     }
 
     /// What a prediction of `treatment` rests on.
@@ -103,14 +98,11 @@ impl<'a> Measured<'a> {
             Stratum::OtherContext => Evidence::MeasuredElsewhere,
             Stratum::InSets => Evidence::WithinSets,
             Stratum::Set if self.strata.has_series(treatment) => Evidence::NeighborDoses,
-            Stratum::Set | Stratum::SetWithUnseen | Stratum::Unseen => {
+            Stratum::Set => Evidence::Parts,
+            Stratum::SetWithUnseen | Stratum::Unseen => {
                 let members = treatment.intervention.members().iter().map(|member| &member.perturbation);
-                let unknown: Vec<_> = members.filter(|one| !self.perturbations.contains(one)).collect();
-                match unknown.as_slice() {
-                    [] => Evidence::Parts,
-                    unknown if unknown.iter().all(|one| (self.is_described)(one)) => Evidence::Descriptors,
-                    _ => Evidence::Nothing,
-                }
+                let mut unknown = members.filter(|one| !self.strata.knows(one));
+                if unknown.all(|one| (self.is_described)(one)) { Evidence::Descriptors } else { Evidence::Nothing }
             }
         }
     }

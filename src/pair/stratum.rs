@@ -130,6 +130,11 @@ impl<'a> Strata<'a> {
         Self { training: by_perturbations, known, in_sets }
     }
 
+    /// Whether training holds a perturbation, alone or in sets, whatever its doses and contexts.
+    pub(super) fn knows(&self, perturbation: &Perturbation) -> bool {
+        self.known.contains(perturbation)
+    }
+
     /// The stratum of a treatment.
     pub fn stratum(&self, treatment: &Treatment) -> Stratum {
         let same = self.training.get(&perturbations(treatment)).map(Vec::as_slice).unwrap_or_default();
@@ -137,7 +142,7 @@ impl<'a> Strata<'a> {
             return Stratum::Measured;
         }
         if treatment.intervention.members().len() > 1 {
-            let is_known = perturbations(treatment).iter().all(|own| self.known.contains(own));
+            let is_known = perturbations(treatment).iter().all(|own| self.knows(own));
             return if is_known { Stratum::Set } else { Stratum::SetWithUnseen };
         }
         let series = series_of(treatment, same.iter().copied());

@@ -332,11 +332,12 @@ fn tuned(mut parts: Parts, rows: &[(&Treatment, &Measured)]) -> Option<(Parts, V
             // Summed in their order, so that the sum does not depend on the threads.
             blocks.par_iter().map(of).collect::<Vec<f64>>().into_iter().sum()
         };
-        for _ in 0..2 {
+        let has_own = has_sets || parts.singles_have_own;
+        for _ in 0..if has_own { 2 } else { 1 } {
             if has_lone_directions {
                 parts.amplitude = best_of(&AMPLITUDES, |amplitude| likelihood(&Parts { amplitude, ..parts.clone() }));
             }
-            if has_sets || parts.singles_have_own {
+            if has_own {
                 let least = if parts.singles_have_own { &OWN[1..] } else { &OWN[..] };
                 parts.own = best_of(least, |own| likelihood(&Parts { own, ..parts.clone() }));
             }
@@ -346,9 +347,6 @@ fn tuned(mut parts: Parts, rows: &[(&Treatment, &Measured)]) -> Option<(Parts, V
                     likelihood(&Parts { in_sets, ..parts.clone() }) - 0.5 * moved * moved
                 };
                 parts.in_sets = best_of(&IN_SETS, rated);
-            }
-            if !has_sets && !parts.singles_have_own {
-                break;
             }
         }
         let error = left_out_error(&parts, &ladders)?;
@@ -369,10 +367,11 @@ fn thinned<'a>(rows: &[&'a Residual]) -> Vec<&'a Residual> {
     let (singles, sets): (Vec<&Residual>, Vec<&Residual>) =
         rows.iter().copied().partition(|row| single(&row.treatment).is_some());
     let n_singles = singles.len().min(MOST_TUNED.saturating_sub(sets.len()).max(MOST_TUNED / 2));
-    let some = |rows: Vec<&'a Residual>, most: usize| rows.into_iter().step_by(most.max(1));
-    let step = |n: usize, most: usize| n.div_ceil(most.max(1));
-    let (of_singles, of_sets) = (step(singles.len(), n_singles), step(sets.len(), MOST_TUNED - n_singles));
-    some(singles, of_singles).chain(some(sets, of_sets)).collect()
+    let some = |rows: Vec<&'a Residual>, most: usize| {
+        let step = rows.len().div_ceil(most.max(1)).max(1);
+        rows.into_iter().step_by(step)
+    };
+    some(singles, n_singles).chain(some(sets, MOST_TUNED - n_singles)).collect()
 }
 
 fn best_of(values: &[f64], of: impl Fn(f64) -> f64) -> f64 {

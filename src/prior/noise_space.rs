@@ -66,10 +66,8 @@ impl NoiseSpace {
     /// When the features are not the fitted ones, or a value is missing.
     pub fn coordinates(&self, matrix: &FeatureMatrix) -> Result<Mat<f64>, PcaError> {
         let components = self.components.apply(matrix)?;
-        if components.n_features() == 0 {
-            return Ok(Mat::zeros(matrix.n_rows(), 0));
-        }
-        let rows: Vec<usize> = (0..components.n_rows()).collect();
+        // Without components, nothing says how many rows they are of.
+        let rows: Vec<usize> = (0..matrix.n_rows()).collect();
         let origin = vec![0.0; components.n_features()];
         Ok(product(centered_rows(&components, &rows, &origin).as_ref(), self.whiten.as_ref()))
     }

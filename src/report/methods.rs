@@ -3,10 +3,9 @@
 use serde::Serialize;
 
 use super::drawing::{Axis, Drawing, plain};
-use super::verdict::sentence;
 use crate::evaluate::{Evaluation, ScoreRow};
 use crate::predict::{Method, MethodKind};
-use crate::table::counted_of;
+use crate::table::{counted_of, sentence};
 
 /// Width and height of a drawn interval, in pixels.
 const INTERVAL: (f64, f64) = (220.0, 20.0);

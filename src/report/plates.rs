@@ -6,10 +6,9 @@ use serde::Serialize;
 
 use super::drawing::{Drawing, plain};
 use super::folder::PlateTables;
-use super::verdict::sentence;
 use super::wells::{CELLS, DISTANCE, View, Wells};
 use crate::qc::Finding;
-use crate::table::{FileError, Table};
+use crate::table::{FileError, Table, sentence};
 
 /// Plates that are drawn at most; those with alarms first.
 const MOST_MAPS: usize = 120;

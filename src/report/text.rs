@@ -1,9 +1,8 @@
 //! The answers of the page as plain text, to paste into a mail.
 
 use super::Report;
-use super::verdict::sentence;
 use crate::plan::without_controls;
-use crate::table::{Side, TextTable, paragraph};
+use crate::table::{Side, TextTable, paragraph, sentence};
 
 /// Candidates of the ranking that are listed.
 const TOP: usize = 10;

@@ -6,7 +6,7 @@ use super::folder::RunFiles;
 use crate::evaluate::{Claim, Evaluation, Verdict};
 use crate::plan::{DEFINES_TARGET, RankedIntervention, Ranking};
 use crate::predict::Method;
-use crate::table::counted;
+use crate::table::{counted, sentence};
 
 /// A question that everybody has of a run, with its answer.
 #[derive(Debug, Serialize)]
@@ -259,14 +259,6 @@ fn ranking(files: &RunFiles, evaluation: &Evaluation) -> Option<Answer> {
         lead = format!("{} {lead}", sentence(&ranking.warning));
     }
     Some(Answer { question, word, tone, lead, details })
-}
-
-/// With a capital and a full stop.
-pub(super) fn sentence(text: &str) -> String {
-    let mut letters = text.trim().chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    let text = first + letters.as_str();
-    if text.ends_with(['.', '!', '?', ':']) || text.is_empty() { text } else { text + "." }
 }
 
 fn next(files: &RunFiles) -> Vec<Step> {

@@ -26,5 +26,5 @@ pub(crate) use json::{read_json, write_json};
 pub(crate) use parquet::quietly;
 pub(crate) use parquet_file::ParquetFile;
 pub use text::{Side, TextTable};
-pub(crate) use text::{counted, counted_of, filled, first_few, paragraph};
+pub(crate) use text::{counted, counted_of, filled, first_few, paragraph, sentence};
 pub(crate) use units::{UNIT_COLUMNS, role_word};

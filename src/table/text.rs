@@ -141,6 +141,14 @@ pub(crate) fn paragraph(text: &str) -> String {
     filled(text.split(' '), 80).iter().map(|line| format!("{line}\n")).collect()
 }
 
+/// A text with a capital and a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.trim().chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let text = first + letters.as_str();
+    if text.ends_with(['.', '!', '?', ':']) || text.is_empty() { text } else { text + "." }
+}
+
 /// A number of things by their name in the singular: `1 plate`, `2 plates`, `3 lab batches`.
 pub(crate) fn counted(n: usize, thing: &str) -> String {
     let ending = if thing.ends_with("ch") || thing.ends_with('s') { "es" } else { "s" };

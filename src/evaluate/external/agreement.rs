@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::anchors::Scored;
-use super::deltas::{Deltas, Truth};
+use super::deltas::{Deltas, Truth, mean_of_others};
 use super::matched::Matched;
 use super::{Metric, Predictor};
 
@@ -14,15 +14,14 @@ const METRICS: [Metric; 5] =
 /// Scores every item.
 pub(super) fn add(scored: &mut Scored, matched: &Matched, truth: &Truth, predictions: &Deltas) {
     let all = |_: usize| true;
-    of(scored, Predictor::Predictions, matched, &truth.whole, &all, &|item, _| as_f64(predictions.row(item)));
-    of(scored, Predictor::NoChange, matched, &truth.whole, &all, &|_, means| vec![0.0; means.mean.len()]);
-    of(scored, Predictor::MeanResponse, matched, &truth.whole, &all, &without_itself(&truth.whole));
+    let of_whole = |predict: &Predict<'_>| of(matched, &truth.whole, &all, predict);
+    scored.put(METRICS, Predictor::Predictions, &of_whole(&|item, _| as_f64(predictions.row(item))));
+    scored.put(METRICS, Predictor::NoChange, &of_whole(&|_, means| vec![0.0; means.mean.len()]));
+    scored.put(METRICS, Predictor::MeanResponse, &of_mean_response(matched, &truth.whole, &all));
     if let Some([measured, other]) = &truth.halves {
         let has = |item: usize| truth.n_rows[item] >= 2;
-        of(scored, Predictor::Duplicate, matched, measured, &has, &|item, _| as_f64(other.row(item)));
-        scored.is_of_halves = true;
-        of(scored, Predictor::MeanResponse, matched, measured, &has, &without_itself(measured));
-        scored.is_of_halves = false;
+        scored.put(METRICS, Predictor::Duplicate, &of(matched, measured, &has, &|item, _| as_f64(other.row(item))));
+        scored.put_on_halves(METRICS, &of_mean_response(matched, measured, &has));
     }
 }
 
@@ -32,64 +31,49 @@ struct ContextMean {
     n_items: usize,
 }
 
+/// Scores of an item by the metrics of this file.
+type OfItem = [Option<f64>; 5];
+
 type Predict<'a> = dyn Fn(usize, &ContextMean) -> Vec<f64> + Sync + 'a;
 
-/// The mean change of the other items.
-fn without_itself(truth: &Deltas) -> impl Fn(usize, &ContextMean) -> Vec<f64> + Sync + '_ {
-    |item, means| {
-        let n = means.n_items as f64;
+/// Which items are scored.
+type Has<'a> = dyn Fn(usize) -> bool + Sync + 'a;
+
+/// Scores of the mean change of the other items.
+fn of_mean_response(matched: &Matched, truth: &Deltas, has: &Has<'_>) -> Vec<OfItem> {
+    let of_others = |item: usize, means: &ContextMean| {
         let own = truth.row(item).iter().copied().map(f64::from);
-        match means.n_items {
-            // There is no other, and nothing is known.
-            1 => vec![0.0; means.mean.len()],
-            _ => means.mean.iter().zip(own).map(|(mean, own)| (n * mean - own) / (n - 1.0)).collect(),
-        }
-    }
+        means.mean.iter().zip(own).map(|(mean, own)| mean_of_others(*mean, own, means.n_items)).collect()
+    };
+    let mut each = of(matched, truth, has, &of_others);
+    // The mean of the others differs from the mean of all by the item itself: not a direction, but a mirror.
+    each.iter_mut().for_each(|values| values[1] = values[1].map(|_| 0.0));
+    each
 }
 
 fn as_f64(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
 }
 
-fn of(
-    scored: &mut Scored,
-    predictor: Predictor,
-    matched: &Matched,
-    truth: &Deltas,
-    has: &(dyn Fn(usize) -> bool + Sync),
-    predict: &Predict<'_>,
-) {
+fn of(matched: &Matched, truth: &Deltas, has: &Has<'_>, predict: &Predict<'_>) -> Vec<OfItem> {
     let means: Vec<ContextMean> = (matched.by_context().iter())
         .map(|items| {
             let items: Vec<usize> = items.iter().copied().filter(|&item| has(item)).collect();
             ContextMean { mean: truth.mean_of(&items), n_items: items.len() }
         })
         .collect();
-    let each: Vec<Option<[Option<f64>; 5]>> = (0..matched.items.len())
-        .into_par_iter()
-        .map(|item| {
-            let means = &means[matched.items[item].context];
-            has(item).then(|| {
-                let mut values = agreement(&predict(item, means), truth.row(item), &means.mean);
-                // The mean of the others differs from the mean of all by the item itself: not a direction, but a mirror.
-                if predictor == Predictor::MeanResponse {
-                    values[1] = values[1].map(|_| 0.0);
-                }
-                values
-            })
-        })
-        .collect();
-    for (place, metric) in METRICS.into_iter().enumerate() {
-        let values = each.iter().map(|values| values.and_then(|values| values[place])).collect();
-        scored.put(metric, predictor, values);
-    }
+    let score = |item: usize| {
+        let means = &means[matched.items[item].context];
+        if has(item) { agreement(&predict(item, means), truth.row(item), &means.mean) } else { [None; 5] }
+    };
+    (0..matched.items.len()).into_par_iter().map(score).collect()
 }
 
 /// Pearson's correlation of the changes and of the changes from the mean response, the cosine, the mean absolute and the mean
 /// squared error.
 ///
 /// Where the measured change has no direction the first three are undefined, and where the predicted one has none they are 0.
-pub(super) fn agreement(predicted: &[f64], measured: &[f32], mean: &[f64]) -> [Option<f64>; 5] {
+pub(super) fn agreement(predicted: &[f64], measured: &[f32], mean: &[f64]) -> OfItem {
     let n = predicted.len() as f64;
     let pairs = || predicted.iter().zip(measured).map(|(predicted, measured)| (*predicted, f64::from(*measured)));
     let (mut absolute, mut squared) = (0.0, 0.0);

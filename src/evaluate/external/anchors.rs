@@ -12,8 +12,6 @@ pub(super) struct Scored {
     pub by: BTreeMap<(Metric, Predictor), Vec<Option<f64>>>,
     /// The mean response against the half that the duplicate is scored against.
     pub on_halves: BTreeMap<Metric, Vec<Option<f64>>>,
-    /// Whether the scores that are put are of halves.
-    pub is_of_halves: bool,
     /// The independent unit of each item.
     pub units: Vec<String>,
 }
@@ -30,15 +28,21 @@ pub(super) struct Scaled {
 impl Scored {
     pub fn new(matched: &Matched) -> Self {
         let units = matched.items.iter().map(|item| item.response.perturbation.clone()).collect();
-        Self { by: BTreeMap::new(), on_halves: BTreeMap::new(), is_of_halves: false, units }
+        Self { by: BTreeMap::new(), on_halves: BTreeMap::new(), units }
     }
 
-    /// Keeps the scores of a predictor.
-    pub fn put(&mut self, metric: Metric, predictor: Predictor, values: Vec<Option<f64>>) {
-        match self.is_of_halves {
-            true => self.on_halves.insert(metric, values),
-            false => self.by.insert((metric, predictor), values),
-        };
+    /// Keeps the scores of a predictor by some metrics, which stand in their order for each item.
+    pub fn put<const N: usize>(&mut self, metrics: [Metric; N], predictor: Predictor, values: &[[Option<f64>; N]]) {
+        for (place, metric) in metrics.into_iter().enumerate() {
+            self.by.insert((metric, predictor), values.iter().map(|values| values[place]).collect());
+        }
+    }
+
+    /// Keeps the scores of the mean response against halves.
+    pub fn put_on_halves<const N: usize>(&mut self, metrics: [Metric; N], values: &[[Option<f64>; N]]) {
+        for (place, metric) in metrics.into_iter().enumerate() {
+            self.on_halves.insert(metric, values.iter().map(|values| values[place]).collect());
+        }
     }
 
     /// The scores of a predictor that are defined, with their units.

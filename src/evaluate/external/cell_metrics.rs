@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::super::EvaluateError;
 use super::anchors::Scored;
 use super::cells::{Cells, Source, Value, batches};
-use super::deltas::{Deltas, Truth};
+use super::deltas::{Deltas, Truth, mean_of_others};
 use super::differential::{ByGene, Differences, PER_MILLION};
 use super::energy::{self, Rows, energy_distance};
 use super::jackknife::{self, Variances};
@@ -118,14 +118,12 @@ pub(super) fn add(
     }
     let metrics = METRICS.into_iter().enumerate().filter(|(_, metric)| has_genes || *metric == Metric::EnergyDistance);
     for (place, metric) in metrics {
-        let of = |whose: usize| each.iter().map(|scores| scores[whose][place]).collect();
+        let of = |whose: usize| -> Vec<[Option<f64>; 1]> { each.iter().map(|scores| [scores[whose][place]]).collect() };
         let predictors = [Predictor::Predictions, Predictor::MeanResponse, Predictor::NoChange, Predictor::Duplicate];
         for (whose, predictor) in predictors.into_iter().enumerate() {
-            scored.put(metric, predictor, of(whose));
+            scored.put([metric], predictor, &of(whose));
         }
-        scored.is_of_halves = true;
-        scored.put(metric, Predictor::MeanResponse, of(4));
-        scored.is_of_halves = false;
+        scored.put_on_halves([metric], &of(4));
     }
     if matched.scale == Scale::Counts {
         let of_controls: Vec<[f64; 2]> = job.controls.iter().map(|control| control.variances).collect();
@@ -232,11 +230,9 @@ impl Job<'_> {
     /// What each gene of the control has to be multiplied with to have the mean response of the other perturbations.
     fn factors(&self, item: usize) -> Vec<f64> {
         let context = self.matched.items[item].context;
-        let n = self.n_in_context[context] as f64;
         let own = self.truth.whole.row(item);
         let factor = |gene: usize| {
-            let own = f64::from(own[gene]);
-            let change = if n > 1.0 { (n * self.means[context][gene] - own) / (n - 1.0) } else { 0.0 };
+            let change = mean_of_others(self.means[context][gene], f64::from(own[gene]), self.n_in_context[context]);
             let control = self.truth.controls[context][gene];
             match self.matched.scale {
                 Scale::AsIs if control != 0.0 => (control + change) / control,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::EvaluateError;
-use super::matched::{Matched, NOWHERE};
+use super::matched::{Matched, NOWHERE, group_of_rows};
 use crate::load::{Responses, Scale};
 
 /// Values that are held at once, at most: 12 bytes each.
@@ -95,14 +95,12 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub fn of_truth(responses: &'a Responses, matched: &'a Matched, halves: &'a [u8]) -> Self {
-        let group = |of: &Option<u32>| of.map_or(NOWHERE, |of| matched.truth_groups[of as usize]);
-        let group_of = responses.of_row.iter().map(group).collect();
+        let group_of = group_of_rows(responses, &matched.truth_groups);
         Self { responses, group_of, places: &matched.of_truth, halves }
     }
 
     pub fn of_predictions(responses: &'a Responses, matched: &'a Matched) -> Self {
-        let group = |of: &Option<u32>| of.map_or(NOWHERE, |of| matched.predicted_groups[of as usize]);
-        let group_of = responses.of_row.iter().map(group).collect();
+        let group_of = group_of_rows(responses, &matched.predicted_groups);
         Self { responses, group_of, places: &matched.of_predictions, halves: &[] }
     }
 

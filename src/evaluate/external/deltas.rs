@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::super::EvaluateError;
-use super::matched::{Matched, NOWHERE};
+use super::matched::{Matched, NOWHERE, group_of_rows};
 use super::sums::Sums;
 use crate::load::{Responses, Scale};
 
@@ -14,6 +14,13 @@ use crate::load::{Responses, Scale};
 pub(super) struct Deltas {
     pub n_features: usize,
     pub values: Vec<f32>,
+}
+
+/// The mean of the others of `n` items, where `mean` is that of all and `own` that of one; 0 where there is no other, and
+/// nothing is known.
+pub(super) fn mean_of_others(mean: f64, own: f64, n: usize) -> f64 {
+    let n = n as f64;
+    if n > 1.0 { (n * mean - own) / (n - 1.0) } else { 0.0 }
 }
 
 /// What was measured.
@@ -60,8 +67,7 @@ impl Deltas {
     /// # Errors
     /// If the file is damaged, or a value is not a finite number.
     pub fn of_predictions(responses: &Responses, matched: &Matched, truth: &Truth) -> Result<Self, EvaluateError> {
-        let group = |of: &Option<u32>| of.map_or(NOWHERE, |of| matched.predicted_groups[of as usize]);
-        let group_of: Vec<u32> = responses.of_row.iter().map(group).collect();
+        let group_of = group_of_rows(responses, &matched.predicted_groups);
         let (n_items, n_features) = (matched.items.len(), matched.features.len());
         let sums = Sums::of(responses, n_items, n_features, &group_of, &matched.of_predictions)?;
         // Logarithms with values below zero are logarithms still; counts are counts on both sides.
@@ -88,8 +94,7 @@ impl Truth {
     pub fn read(responses: &Responses, matched: &Matched, seed: u64) -> Result<Self, EvaluateError> {
         let (n_items, n_features, n_contexts) = (matched.items.len(), matched.features.len(), matched.contexts.len());
         let n_groups = n_items + n_contexts;
-        let group = |of: &Option<u32>| of.map_or(NOWHERE, |of| matched.truth_groups[of as usize]);
-        let mut group_of: Vec<u32> = responses.of_row.iter().map(group).collect();
+        let mut group_of = group_of_rows(responses, &matched.truth_groups);
         let half_of_row = halves(&group_of, n_groups, seed);
         for (group, half) in group_of.iter_mut().zip(&half_of_row).filter(|(group, _)| **group != NOWHERE) {
             *group = 2 * *group + u32::from(*half);

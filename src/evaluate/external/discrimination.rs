@@ -15,28 +15,29 @@ const METRICS: [Metric; 4] = [Metric::PdsL1, Metric::PdsCosine, Metric::Centroid
 /// than from any other, and rank it last. One vector for all items gives 0.5 on average.
 pub(super) fn add(scored: &mut Scored, matched: &Matched, truth: &Truth, predictions: &Deltas) {
     let all: Vec<usize> = (0..matched.items.len()).collect();
-    of(scored, Predictor::Predictions, matched, &truth.whole, &all, &|item, _| predictions.row(item).to_vec());
-    of(scored, Predictor::NoChange, matched, &truth.whole, &all, &|_, mean| vec![0.0; mean.len()]);
-    of(scored, Predictor::MeanResponse, matched, &truth.whole, &all, &|_, mean| mean.to_vec());
+    let of_whole = |changes| of(matched, &truth.whole, &all, changes);
+    scored.put(METRICS, Predictor::Predictions, &of_whole(Changes::OfEach(predictions)));
+    scored.put(METRICS, Predictor::NoChange, &of_whole(Changes::None));
+    scored.put(METRICS, Predictor::MeanResponse, &of_whole(Changes::Mean));
     if let Some([measured, other]) = &truth.halves {
         let items: Vec<usize> = all.iter().copied().filter(|&item| truth.n_rows[item] >= 2).collect();
-        of(scored, Predictor::Duplicate, matched, measured, &items, &|item, _| other.row(item).to_vec());
-        scored.is_of_halves = true;
-        of(scored, Predictor::MeanResponse, matched, measured, &items, &|_, mean| mean.to_vec());
-        scored.is_of_halves = false;
+        scored.put(METRICS, Predictor::Duplicate, &of(matched, measured, &items, Changes::OfEach(other)));
+        scored.put_on_halves(METRICS, &of(matched, measured, &items, Changes::Mean));
     }
 }
 
-type Predict<'a> = dyn Fn(usize, &[f32]) -> Vec<f32> + 'a;
+/// What is predicted.
+#[derive(Clone, Copy)]
+enum Changes<'a> {
+    /// A change of each item.
+    OfEach(&'a Deltas),
+    /// The mean measured change, for all.
+    Mean,
+    /// No change, for all.
+    None,
+}
 
-fn of(
-    scored: &mut Scored,
-    predictor: Predictor,
-    matched: &Matched,
-    truth: &Deltas,
-    items: &[usize],
-    predict: &Predict<'_>,
-) {
+fn of(matched: &Matched, truth: &Deltas, items: &[usize], changes: Changes<'_>) -> Vec<[Option<f64>; 4]> {
     let mut values = vec![[None; 4]; matched.items.len()];
     for of_context in matched.by_context() {
         let members: Vec<usize> = of_context.into_iter().filter(|item| items.binary_search(item).is_ok()).collect();
@@ -44,20 +45,21 @@ fn of(
         if members.len() < 2 {
             continue;
         }
-        let mean: Vec<f32> = truth.mean_of(&members).into_iter().map(|value| value as f32).collect();
-        let is_same_for_all = matches!(predictor, Predictor::NoChange | Predictor::MeanResponse);
-        let n_asked = if is_same_for_all { 1 } else { members.len() };
-        let predicted: Vec<Vec<f32>> = members[..n_asked].iter().map(|&item| predict(item, &mean)).collect();
-        let targets: Vec<&[usize]> = members.iter().map(|&item| &matched.items[item].targets[..]).collect();
-        let left: Vec<&[f32]> = predicted.iter().map(|row| &row[..]).collect();
+        let for_all: Vec<f32> = match changes {
+            Changes::Mean => truth.mean_of(&members).into_iter().map(|value| value as f32).collect(),
+            Changes::None | Changes::OfEach(_) => vec![0.0; truth.n_features],
+        };
+        let left: Vec<&[f32]> = match changes {
+            Changes::OfEach(predicted) => members.iter().map(|&item| predicted.row(item)).collect(),
+            Changes::Mean | Changes::None => vec![&for_all],
+        };
         let right: Vec<&[f32]> = members.iter().map(|&item| truth.row(item)).collect();
+        let targets: Vec<&[usize]> = members.iter().map(|&item| &matched.items[item].targets[..]).collect();
         for (&item, found) in members.iter().zip(ranks(&left, &right, &targets, matched.n_plain)) {
             values[item] = found.map(Some);
         }
     }
-    for (place, metric) in METRICS.into_iter().enumerate() {
-        scored.put(metric, predictor, values.iter().map(|values| values[place]).collect());
-    }
+    values
 }
 
 /// PDS by L1, PDS by cosine, centroid accuracy and rank of each row of `right`, whose prediction is the row of `left` of its

@@ -14,9 +14,8 @@ const DEPTH: f64 = 10_000.0;
 
 /// Cells as they are compared: logarithms of normalized counts, or anything else as it is.
 pub(super) struct Rows {
-    n_features: usize,
     /// `[cell, feature]`.
-    values: Vec<f32>,
+    values: Mat<f32>,
     squares: Vec<f64>,
     /// Mean distance of different cells.
     within: Option<f64>,
@@ -33,8 +32,10 @@ impl Rows {
 
     pub fn new(values: Vec<f32>, n_features: usize) -> Self {
         let square = |row: &[f32]| row.iter().map(|value| f64::from(*value).powi(2)).sum();
-        let squares = values.chunks(n_features.max(1)).map(square).collect();
-        let mut rows = Self { n_features, values, squares, within: None };
+        let squares: Vec<f64> = values.chunks(n_features.max(1)).map(square).collect();
+        let n_cells = squares.len();
+        let values = MatRef::from_row_major_slice(&values, n_cells, n_features).to_owned();
+        let mut rows = Self { values, squares, within: None };
         let n = rows.n() as f64;
         rows.within = (rows.n() > 1).then(|| rows.sum_of_distances(&rows, true) / (n * (n - 1.0)));
         rows
@@ -45,10 +46,8 @@ impl Rows {
     }
 
     fn sum_of_distances(&self, other: &Self, is_same: bool) -> f64 {
-        let matrix = |rows: &'_ Self| MatRef::from_row_major_slice(&rows.values, rows.n(), rows.n_features).to_owned();
-        let (left, right) = (matrix(self), matrix(other));
         let mut products = Mat::<f32>::zeros(self.n(), other.n());
-        matmul(products.as_mut(), Accum::Replace, left.as_ref(), right.transpose(), 1.0, Par::Seq);
+        matmul(products.as_mut(), Accum::Replace, self.values.as_ref(), other.values.transpose(), 1.0, Par::Seq);
         let mut sum = 0.0;
         for row in 0..self.n() {
             for column in (0..other.n()).filter(|column| !(is_same && *column == row)) {

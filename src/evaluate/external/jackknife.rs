@@ -7,7 +7,7 @@
 
 use super::anchors::Scored;
 use super::cells::Cells;
-use super::deltas::{Deltas, Truth};
+use super::deltas::{self, Deltas, Truth};
 use super::matched::Matched;
 use super::sums::DEPTH;
 use super::{Metric, Predictor};
@@ -93,15 +93,16 @@ pub(super) fn add(
     let whole = |item: usize, gene: usize| f64::from(truth.whole.row(item)[gene]);
     let size =
         |item: usize| (distance(item, &|gene| whole(item, gene)) - measured(item) - control(item, 0)) / n_genes(item);
-    let ratios = |errors: Vec<Option<f64>>, sizes: Vec<Option<f64>>| -> Vec<Option<f64>> {
+    let ratios = |errors: Vec<Option<f64>>, sizes: Vec<Option<f64>>| -> Vec<[Option<f64>; 1]> {
         let sizes: Vec<f64> = sizes.into_iter().flatten().collect();
         let mean = sizes.iter().sum::<f64>() / sizes.len().max(1) as f64;
         // Where changes are no larger than noise there is nothing to compare errors with.
-        errors.into_iter().map(|error| error.filter(|_| mean > 0.0).map(|error| error / mean)).collect()
+        errors.into_iter().map(|error| [error.filter(|_| mean > 0.0).map(|error| error / mean)]).collect()
     };
     let sizes = || (0..n_items).map(|item| Some(size(item))).collect();
     let mut put = |predictor, error: &dyn Fn(usize) -> f64| {
-        scored.put(Metric::MseCapped, predictor, ratios((0..n_items).map(|item| Some(error(item))).collect(), sizes()));
+        let errors = (0..n_items).map(|item| Some(error(item))).collect();
+        scored.put([Metric::MseCapped], predictor, &ratios(errors, sizes()));
     };
 
     let claimed: Vec<f64> = variances.iter().map(|of| of.predicted.min(of.measured)).collect();
@@ -121,8 +122,7 @@ pub(super) fn add(
     let means: Vec<Vec<f64>> = contexts.iter().map(|items| truth.whole.mean_of(items)).collect();
     let mean_of_others = |item: usize, gene: usize| {
         let context = matched.items[item].context;
-        let n = contexts[context].len() as f64;
-        if n > 1.0 { (n * means[context][gene] - whole(item, gene)) / (n - 1.0) } else { 0.0 }
+        deltas::mean_of_others(means[context][gene], whole(item, gene), contexts[context].len())
     };
     let of_mean = |item: usize| {
         let error = distance(item, &|gene| mean_of_others(item, gene) - whole(item, gene));
@@ -141,16 +141,14 @@ pub(super) fn add(
             distance(item, &|gene| f64::from(other.row(item)[gene]) + of_other[gene] - half(item, gene) - own[gene]);
         error - halves[1].min(halves[0]) - halves[0]
     });
-    scored.put(Metric::MseCapped, Predictor::Duplicate, ratios(errors, sizes()));
+    scored.put([Metric::MseCapped], Predictor::Duplicate, &ratios(errors, sizes()));
     let errors = in_half(&|item, halves| {
         let context = matched.items[item].context;
         let (whole, own) = (&truth.controls[context], &truth.control_halves[0][context]);
         let error = distance(item, &|gene| mean_of_others(item, gene) + whole[gene] - half(item, gene) - own[gene]);
         error - halves[0]
     });
-    scored.is_of_halves = true;
-    scored.put(Metric::MseCapped, Predictor::MeanResponse, ratios(errors, sizes()));
-    scored.is_of_halves = false;
+    scored.put_on_halves([Metric::MseCapped], &ratios(errors, sizes()));
 }
 
 /// The share of the variance that predictions claim which the spread of their profiles allows, at most 1.

@@ -185,6 +185,11 @@ impl Matched {
     }
 }
 
+/// The group of each row of a file; `groups` are those of its responses.
+pub(super) fn group_of_rows(responses: &Responses, groups: &[u32]) -> Vec<u32> {
+    responses.of_row.iter().map(|of| of.map_or(NOWHERE, |of| groups[of as usize])).collect()
+}
+
 /// The scale of both files, or why there is none.
 fn common_scale(truth: &Responses, predicted: &Responses) -> Result<Scale, String> {
     let is_counts = |responses: &Responses| responses.scale == Scale::Counts;

@@ -7,7 +7,7 @@ use super::anchors::Scored;
 use super::deltas::Truth;
 use super::matched::Matched;
 use super::{ExternalSettings, Metric, Predictor};
-use crate::table::{Column, FileError, Side, Table, TextTable, counted, paragraph};
+use crate::table::{Column, FileError, Side, Table, TextTable, counted, paragraph, sentence};
 
 /// The score of a predictor by a metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -292,13 +292,6 @@ impl ExternalScores {
             );
         table.write(path)
     }
-}
-
-/// A note as a sentence.
-fn sentence(note: &str) -> String {
-    let mut letters = note.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }
 
 fn better(metric: Metric) -> &'static str {

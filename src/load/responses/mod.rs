@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use self::columns::Named;
 use super::annotated::{Annotated, Scale};
 use super::error::{LoadError, Place};
+use super::format;
 use super::inputs::file_name;
 use super::part;
 use super::vehicle::{Standing, standing};
@@ -75,9 +76,10 @@ impl Responses {
     /// # Errors
     /// If it is damaged, no column says what was done, there are no features, or the scale of the values is open.
     pub fn open(path: &Path, columns: &ResponseColumns) -> Result<Self, LoadError> {
-        let (values, named) = match table::is_table(path)? {
-            true => table::open(path, columns)?,
-            false => {
+        let is_matrix = format::is_matrix(path)?;
+        let (values, named) = match is_matrix {
+            false => table::open(path, columns)?,
+            true => {
                 let values = Annotated::open(path)?;
                 let named = Named::of(path, &values.columns()?, columns, |column| values.column(column))?;
                 (values, named)
@@ -87,7 +89,7 @@ impl Responses {
             return Err(LoadError::NoRows { path: path.to_path_buf() });
         }
         let name = file_name(part::file_of(path));
-        let (scale, why) = scale_of(path, &values, columns)?;
+        let (scale, why) = scale_of(path, &values, is_matrix, columns)?;
         let mut notes = vec![format!("{name}: {}; the values are {} ({why})", named.words, in_words(scale))];
         let (responses, of_row) = responses(&named, &columns.controls);
         let n_unnamed = of_row.iter().filter(|of| of.is_none()).count();
@@ -179,7 +181,12 @@ fn in_words(scale: Scale) -> &'static str {
 }
 
 /// What the values are, and why.
-fn scale_of(path: &Path, values: &Annotated, columns: &ResponseColumns) -> Result<(Scale, &'static str), LoadError> {
+fn scale_of(
+    path: &Path,
+    values: &Annotated,
+    is_matrix: bool,
+    columns: &ResponseColumns,
+) -> Result<(Scale, &'static str), LoadError> {
     if let Some(scale) = columns.scale {
         return Ok((scale, "as `--scale` says"));
     }
@@ -187,7 +194,7 @@ fn scale_of(path: &Path, values: &Annotated, columns: &ResponseColumns) -> Resul
     match Scale::of(&sample, values.is_marked_as_log) {
         Some(found) => Ok(found),
         // Profiles of images are on any scale.
-        None if table::is_table(path)? => Ok((Scale::AsIs, "they are on a scale of their own")),
+        None if !is_matrix => Ok((Scale::AsIs, "they are on a scale of their own")),
         None => Err(LoadError::Responses {
             path: path.to_path_buf(),
             problem: format!(

@@ -3,24 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::super::annotated::{Annotated, is_text_of_matrix};
+use super::super::annotated::Annotated;
 use super::super::card::Card;
 use super::super::error::LoadError;
+use super::super::format;
 use super::super::mapping::Mapping;
 use super::super::table::{RawColumn, RawTable, Values};
-use super::super::{format, part};
 use super::ResponseColumns;
 use super::columns::{Named, context_column, perturbation_columns};
-
-/// Whether a file is a table, and not a matrix with tables of its rows and columns.
-pub(super) fn is_table(path: &Path) -> Result<bool, LoadError> {
-    let file = part::file_of(path);
-    super::super::text::refuse_what_is_no_file(file)?;
-    let mut start = [0u8; 4];
-    let read = std::fs::File::open(file).and_then(|mut file| std::io::Read::read(&mut file, &mut start));
-    read.map_err(|cause| LoadError::io(file, cause))?;
-    Ok(start != *b"\x89HDF" && !is_text_of_matrix(file)?)
-}
 
 /// # Errors
 /// If the table is damaged, has no features, or no column says what was done.
