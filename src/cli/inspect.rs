@@ -83,7 +83,7 @@ impl Asked<'_> {
             object["gaps"] = serde_json::to_value(&gaps)?;
             print(&object.to_string())?;
         } else if !is_blank {
-            append_gaps(&mut text, &gaps);
+            append_gaps(&mut text, &gaps, can_wait);
             self.append_next(&mut text, gaps.len(), outcome.is_ok() && fault.is_none() && refused.is_none());
             print(&text.finish())?;
         }
@@ -135,11 +135,12 @@ impl Asked<'_> {
 }
 
 /// What is to be filled in, with the lines to write.
-pub(super) fn append_gaps(text: &mut Lines, gaps: &[Gap]) {
+fn append_gaps(text: &mut Lines, gaps: &[Gap], can_wait: bool) {
     if gaps.is_empty() {
         return;
     }
-    text.line(&format!("to fill in ({})", gaps.len()));
+    let what = if can_wait { "to fill in before it can be learned from" } else { "to fill in" };
+    text.line(&format!("{what} ({})", gaps.len()));
     for (index, gap) in gaps.iter().enumerate() {
         text.hanging(&format!("  {}. ", index + 1), &gap.what);
         let section = match gap.section {

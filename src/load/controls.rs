@@ -4,7 +4,7 @@
 //! by its usual words, and without such a column the perturbation's name is compared with usual names of controls, and its
 //! dose with 0. What is taken for a control and could be something else is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::card::{Card, Rule};
 use super::dose;
@@ -43,7 +43,14 @@ pub(super) fn roles(table: &RawTable, mapping: &Mapping, card: &Card) -> Result<
         return Ok(Roles { roles, why: format!("declared: {}", rules.words), notes });
     }
     let mut told = match mapping.column(ColumnRole::Role).and_then(|column| Some((column, table.text(column)?))) {
-        Some((column, words)) => by_role_column(table, column, words, perturbations)?,
+        Some((column, words)) => {
+            let told = by_role_column(table, column, words, perturbations)?;
+            let doses = mapping.column(ColumnRole::Dose).and_then(|column| table.text(column));
+            if !card.assumed.are_controls_as_called {
+                refuse_controls_at_doses(table, column, [perturbations, doses, Some(words)], &told.roles)?;
+            }
+            told
+        }
         None => by_name(table, mapping, card, perturbations)?,
     };
     for (row, role) in told.roles.iter_mut().enumerate() {
@@ -180,6 +187,38 @@ fn by_role_column(
     }
     notes.extend(empty_note(n_empty));
     Ok(Roles { roles, why: format!("the words of column `{column}`"), notes })
+}
+
+/// Refuses a column of roles that calls a perturbation a negative control at doses above 0, as it does a vehicle: taken
+/// together they would be no control.
+fn refuse_controls_at_doses(
+    table: &RawTable,
+    column: &str,
+    [perturbations, doses, words]: [Texts<'_>; 3],
+    roles: &[Role],
+) -> Result<(), LoadError> {
+    let (Some(perturbations), Some(doses), Some(words)) = (perturbations, doses, words) else { return Ok(()) };
+    let mut names = BTreeMap::<&str, usize>::new();
+    let mut at_doses = BTreeMap::<&str, usize>::new();
+    let mut of_controls = BTreeSet::new();
+    for (row, _) in roles.iter().enumerate().filter(|(_, role)| **role == Role::NegativeControl) {
+        let Some(name) = perturbations[row].as_deref() else { continue };
+        *names.entry(name).or_default() += 1;
+        of_controls.extend(words[row].as_deref());
+        if standing(name).is_none() && doses[row].as_deref().is_some_and(dose::is_positive) {
+            *at_doses.entry(name).or_default() += 1;
+        }
+    }
+    let has_vehicle = names.keys().any(|name| !at_doses.contains_key(name));
+    let Some((name, n_rows)) = at_doses.first_key_value().filter(|_| has_vehicle) else { return Ok(()) };
+    Err(LoadError::ControlAtDoses {
+        path: Box::new(table.paths[0].clone()),
+        column: column.to_owned(),
+        words: of_controls.into_iter().map(str::to_owned).collect(),
+        name: (*name).to_owned(),
+        n_rows: *n_rows,
+        others: names.keys().filter(|other| !at_doses.contains_key(*other)).map(|other| (*other).to_owned()).collect(),
+    })
 }
 
 /// The wells of one name, by what is written of their doses.

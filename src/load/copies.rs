@@ -88,7 +88,8 @@ pub(super) fn refuse(table: &RawTable, mapping: &Mapping, card: &Card) -> Result
             let [first, second] = [one, other].map(|file| table.paths[file as usize].clone());
             let is_scaled = !is_most(n_equal);
             let n_shared = if is_scaled { n_ordered } else { n_equal };
-            return Err(LoadError::Copied { first, second, is_scaled, n_shared, n_rows });
+            let unshared = Box::default();
+            return Err(LoadError::Copied { first, second, is_scaled, n_shared, n_rows, unshared });
         }
     }
     let [same, ..] = &pairs;

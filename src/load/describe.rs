@@ -16,7 +16,7 @@ use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping, plain};
 use super::source::Source;
 use super::table::{ColumnSketch, merged};
-use super::{format, inputs, load_with, near, part, tracks, walk, well_column};
+use super::{compartments, format, inputs, load_with, near, part, tracks, walk, well_column};
 use crate::screen::{Dropped, Reference, Role, Screen};
 
 /// What lies in the files of a screen.
@@ -77,7 +77,8 @@ pub struct SeenColumn {
 /// If the card cannot be read.
 pub fn describe(source: &Source) -> Result<Description<Loaded>, LoadError> {
     let mut card = source.effective_card()?;
-    let mut paths = inputs::tables(&card, &source.files).unwrap_or_default();
+    let given = compartments::merged(inputs::given(&card, &source.files).unwrap_or_default());
+    let mut paths: Vec<PathBuf> = given.into_iter().map(|given| given.path).collect();
     let folders = source.files.clone();
     let mut source = source.clone();
     if let Some(recognized) = tracks::recognize(&source, &card) {
@@ -138,7 +139,11 @@ pub fn describe(source: &Source) -> Result<Description<Loaded>, LoadError> {
 /// # Errors
 /// If the card cannot be read.
 pub fn describe_images(source: &ImageSource) -> Result<Description<LoadedImages>, LoadError> {
-    let card = source.source.effective_card()?;
+    describe_images_with(source, source.source.effective_card()?)
+}
+
+/// The same with a card in place of the source's.
+fn describe_images_with(source: &ImageSource, card: Card) -> Result<Description<LoadedImages>, LoadError> {
     let paths = image::tables_of(source, &card);
     let (files, sketches) = look_into(&paths);
     let load = |card: Card| image::load_images_with(source, card);
@@ -163,7 +168,11 @@ pub fn describe_images(source: &ImageSource) -> Result<Description<LoadedImages>
             let read: Vec<PathBuf> = loaded.inputs.iter().map(|input| input.path.clone()).collect();
             let sheets = folder.map(|folder| near::sheets(folder, &source.source.files, &read, &sketches));
             let has_wells = loaded.mapping.column(ColumnRole::Well).is_some();
-            gaps.push(Gap::of_image_perturbations(&sketches, sheets.unwrap_or_default(), has_wells));
+            let gap = Gap::of_image_perturbations(&sketches, sheets.unwrap_or_default(), has_wells);
+            if let Some(described) = behind_join(source, &card, &gap) {
+                return Ok(described);
+            }
+            gaps.push(gap);
         } else {
             let mut times = BTreeMap::<(&str, _, &str), usize>::new();
             for (unit, site) in loaded.screen.table.units.by_row().zip(&loaded.screen.sites) {
@@ -188,6 +197,18 @@ pub fn describe_images(source: &ImageSource) -> Result<Description<LoadedImages>
     let mapping = without_assumptions(mapping, &card, &assumed);
     let columns = seen_columns(&sketches, &mapping);
     Ok(Description { name, files, columns, mapping, gaps, outcome, given, card })
+}
+
+/// The description with the only sheet joined that may name what was applied, so that what is missing behind it is named at
+/// once; `gap` is that no sheet does.
+fn behind_join(source: &ImageSource, card: &Card, gap: &Gap) -> Option<Description<LoadedImages>> {
+    let [sheet] = gap.offered.as_slice() else { return None };
+    let joined = Card { join: vec![sheet.join().filter(|_| card.join.is_empty())?], ..card.clone() };
+    let mut described = describe_images_with(source, joined).ok().filter(|described| described.outcome.is_ok())?;
+    let assumed = format!("{} is joined", sheet.shown);
+    described.gaps.insert(0, Gap { assumed, otherwise: String::new(), can_wait: false, ..gap.clone() });
+    described.card = card.clone();
+    Some(described)
 }
 
 /// What lies in folders of images and is not read.

@@ -10,8 +10,11 @@
 //! 0.333 in one table and 0.33333 in another. No pipette tells a thousandth, so doses of one perturbation that agree to
 //! that are one dose. Two doses would not share their replicates, and one could be tested while the other trains.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::card::Card;
+use super::mapping::{ColumnRole, Mapping};
+use super::table::RawTable;
 use crate::screen::{Application, DoseUnit, Intervention, Micromolar, Perturbation, Unit, amount};
 
 /// Relative difference up to which two doses of one perturbation are one dose.
@@ -44,6 +47,30 @@ fn from_single(value: f64) -> f64 {
 /// To 12 digits, so that 0.3 µM and 300 nM are one dose.
 pub(super) fn rounded(value: f64) -> f64 {
     format!("{value:.11e}").parse().expect("a formatted float parses")
+}
+
+/// Leaves out doses without a unit that are 1 wherever something was applied, as tools for screens of genes write them: they
+/// count nothing. A name at doses of both 0 and 1 has doses.
+pub(super) fn leave_out_idle(table: &RawTable, mapping: &mut Mapping, card: &Card) -> Option<String> {
+    let is_settled = card.columns.dose.is_some() || !card.columns.doses.is_empty() || card.dose_unit.is_some();
+    if is_settled || mapping.dose_unit.is_some() || mapping.column(ColumnRole::DoseUnit).is_some() {
+        return None;
+    }
+    let column = mapping.column(ColumnRole::Dose)?.to_owned();
+    let names = mapping.column(ColumnRole::Perturbation).and_then(|column| table.text(column));
+    let mut doses_of = BTreeMap::<Option<&str>, BTreeSet<bool>>::new();
+    for (row, text) in table.text(&column)?.iter().enumerate() {
+        for part in text.iter().flat_map(|text| text.split('+')) {
+            let dose = part.trim().parse::<f64>().ok().filter(|dose| [0.0, 1.0].contains(dose))?;
+            doses_of.entry(names.and_then(|names| names[row].as_deref())).or_default().insert(dose > 0.0);
+        }
+    }
+    let is_single = doses_of.values().all(|doses| doses.len() == 1);
+    if !is_single || !doses_of.values().any(|doses| doses.contains(&true)) {
+        return None;
+    }
+    mapping.columns.retain(|mapped| mapped.role != ColumnRole::Dose);
+    Some(format!("`{column}` is 1 wherever something was applied, so it is not read as a concentration"))
 }
 
 /// Makes one dose of those that agree, the one with the fewest digits, and says so.

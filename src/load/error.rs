@@ -210,21 +210,23 @@ pub enum LoadError {
     },
     /// Two rows of one well.
     #[error(
-        "{second}: plate `{plate}`, well {well} was already given at {first}; expected one row for each well (map the field of view under [columns] `site` if rows are sites){differ}"
+        "{}: plate `{plate}`, well {well} was already given at {}; expected one row for each well (map the field of view under [columns] `site` if rows are sites){differ}",
+        rows[1],
+        rows[0]
     )]
     DuplicateRow {
         /// Plate name.
         plate: String,
         /// Well name, with the site if there is one.
         well: String,
-        /// The first row.
-        first: Box<Place>,
-        /// The second row.
-        second: Box<Place>,
+        /// The two rows.
+        rows: Box<[Place; 2]>,
         /// Columns in which the two differ, in words; empty where they do not.
         differ: String,
         /// Columns without a role that distinguish all rows of a well.
         distinguishing: Box<[String]>,
+        /// Whether most wells have several rows.
+        is_usual: bool,
     },
     /// Values that may be on several scales.
     #[error(
@@ -266,6 +268,26 @@ pub enum LoadError {
         /// All names without a dose, controls among them.
         names: Box<[String]>,
     },
+    /// A perturbation that a column calls a negative control, beside a vehicle, and that has doses.
+    #[error(
+        "{}: column `{column}` calls `{name}` a negative control in {n_rows} rows, at doses above 0, as it does {}; if it is one too, write `negative = {{ column = {column:?}, values = {words:?} }}` under [controls] in a card, and if it is not, list all controls there by name",
+        path.display(),
+        crate::table::first_few(others, 3)
+    )]
+    ControlAtDoses {
+        /// The table.
+        path: Box<PathBuf>,
+        /// The column of roles.
+        column: String,
+        /// Its words for negative controls.
+        words: Box<[String]>,
+        /// The perturbation.
+        name: String,
+        /// Its rows.
+        n_rows: usize,
+        /// The names that the column calls so without doses.
+        others: Box<[String]>,
+    },
     /// Doses in a column that no role was found for.
     #[error(
         "{}: `{}` may hold the doses, of which `{name}` has several ({doses}, …), and would be one treatment at all of them; write `dose = {:?}` under [columns] in a card, or `dose = \"\"` if it holds something else",
@@ -304,6 +326,8 @@ pub enum LoadError {
         n_shared: usize,
         /// Rows of the other.
         n_rows: usize,
+        /// Features that only one of the two has.
+        unshared: Box<[String]>,
     },
     /// Names of image files that can be read in several ways.
     #[error(
@@ -471,6 +495,7 @@ impl LoadError {
                 | Self::Scale { .. }
                 | Self::Undosed { .. }
                 | Self::PooledDoses { .. }
+                | Self::ControlAtDoses { .. }
                 | Self::Copied { .. }
                 | Self::FileNames { .. }
                 | Self::Card { .. }

@@ -15,7 +15,7 @@ use std::path::Path;
 use self::evidence::reasons_in_values;
 pub(super) use self::names::is_compartment;
 pub(super) use self::names::is_dose;
-use self::names::reason_in_name;
+use self::names::{is_of_cellprofiler, reason_in_name};
 use super::card::Card;
 use super::error::LoadError;
 use super::left_out::{LeftOut, Reason};
@@ -131,7 +131,7 @@ impl Mapping {
                     if sketch.is_boolean() {
                         chosen.booleans.insert(name.to_owned());
                     }
-                    if !is_asked_for && !is_compartment(name) && !has_compartments && !is_matrix {
+                    if !is_asked_for && !is_of_cellprofiler(name) && !has_compartments && !is_matrix {
                         chosen.open.insert(name.to_owned());
                     }
                     features.push(name.to_owned());
@@ -167,6 +167,30 @@ impl Mapping {
         let names: BTreeSet<&str> = found.iter().map(|left_out| left_out.column.as_str()).collect();
         self.features.retain(|name| !names.contains(name.as_str()));
         self.left_out.extend(found);
+    }
+
+    /// Leaves out the second of two features that a merge in pandas doubled, where they are equal, and says of the others that
+    /// they differ.
+    pub(super) fn leave_out_twins(&mut self, table: &RawTable) -> Option<String> {
+        let pairs: Vec<(String, String)> = (self.features.iter())
+            .filter_map(|name| Some((name.clone(), format!("{}_y", name.strip_suffix("_x")?))))
+            .filter(|(_, twin)| self.features.contains(twin))
+            .collect();
+        let are_equal = |(name, twin): &&(String, String)| {
+            let columns = values::columns(table, &[name.clone(), twin.clone()]);
+            columns[0].iter().zip(columns[1]).all(|(one, other)| one == other || one.is_nan() && other.is_nan())
+        };
+        let (equal, different): (Vec<_>, Vec<_>) = pairs.iter().partition(are_equal);
+        self.features.retain(|name| !equal.iter().any(|(_, twin)| twin == name));
+        self.left_out.extend(equal.iter().map(|(_, twin)| LeftOut { column: twin.clone(), why: Reason::Twin }));
+        let (name, twin) = different.first()?;
+        Some(format!(
+            "`{name}` and `{twin}`, which a merge may have made of one feature, differ{}, and both are learned from",
+            match different.len() {
+                1 => String::new(),
+                n => format!(", as {} more such pairs do", n - 1),
+            }
+        ))
     }
 
     /// The columns that are left out, grouped by reason: "`a`, `b` and 3 more: positions".

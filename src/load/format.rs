@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::LoadError;
 use super::table::{self, ColumnSketch, RawColumn, RawTable, Values};
-use super::{annotated, csv, parquet, part, text, wellmap, wells, workbook};
+use super::{annotated, compartments, csv, parquet, part, text, wellmap, wells, workbook};
 
 /// How SQLite databases begin.
 const SQLITE: &[u8] = b"SQLite";
@@ -22,6 +22,8 @@ enum Format {
     Annotated,
     /// A layout of wells in TOML.
     Wellmap,
+    /// CellProfiler's images with the tables of their objects.
+    Compartments,
 }
 
 /// The columns of a file. With `is_whole`, all rows are looked at and not only the first ones.
@@ -29,6 +31,7 @@ pub(super) fn sketch(path: &Path, is_whole: bool) -> Result<Vec<ColumnSketch>, L
     let sketches = match format_of(path)? {
         Format::Parquet => parquet::sketch(path, is_whole)?,
         Format::Annotated => annotated::sketch(path)?,
+        Format::Compartments => compartments(path)?.sketch()?,
         format => match small(path, format)? {
             Some(table) => sketch_of(&table),
             None => csv::sketch(path, is_whole)?,
@@ -42,6 +45,7 @@ pub(super) fn read(path: &Path, numbers: &BTreeSet<&str>) -> Result<RawTable, Lo
     let table = match format_of(path)? {
         Format::Parquet => parquet::read(path, numbers)?,
         Format::Annotated => annotated::rows(path, &|_| true)?,
+        Format::Compartments => compartments(path)?.read(&|name| numbers.contains(name))?,
         format => match small(path, format)? {
             Some(table) => with_numbers(table, numbers)?,
             None => csv::read(path, numbers)?,
@@ -55,6 +59,7 @@ pub(super) fn sample(path: &Path, most_bytes: u64, is_wanted: &dyn Fn(&str) -> b
     let table = match format_of(path)? {
         Format::Parquet => parquet::sample(path, is_wanted)?,
         Format::Annotated => annotated::rows(path, is_wanted)?,
+        Format::Compartments => compartments(path)?.images(is_wanted)?,
         format => match small(path, format)? {
             Some(mut table) => {
                 table.columns.retain(|column| is_wanted(&column.name));
@@ -71,13 +76,29 @@ pub(super) fn notes<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Vec
     let mut notes = Vec::new();
     for path in paths {
         match format_of(path)? {
-            Format::Workbook => notes.extend(workbook::note(path)?),
-            Format::Delimited => notes.extend(text::encoding_note(path)?),
+            Format::Workbook => notes.extend(workbook::notes(path)?),
+            Format::Delimited => {
+                notes.extend(text::title_note(path)?);
+                notes.extend(text::encoding_note(path)?);
+            }
             Format::Annotated => notes.extend(annotated::notes(path)?),
+            Format::Compartments => notes.push(compartments(path)?.note()),
             Format::Parquet | Format::Wellmap => {}
         }
     }
     Ok(notes)
+}
+
+/// The files that are read with the one at `path`.
+pub(super) fn companions(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let export = compartments::find(path)?;
+    let files = export.iter().flat_map(|export| export.files().into_iter().skip(1));
+    Ok(files.map(Path::to_path_buf).collect())
+}
+
+fn compartments(path: &Path) -> Result<compartments::Export, LoadError> {
+    compartments::find(path)?
+        .ok_or_else(|| LoadError::Format { path: path.to_path_buf(), found: "an SQLite database without objects" })
 }
 
 /// A table that is small by its kind and read at once, as text; `None` for the usual table of delimited text.
@@ -86,7 +107,7 @@ fn small(path: &Path, format: Format) -> Result<Option<RawTable>, LoadError> {
         Format::Workbook => workbook::read(path).map(Some),
         Format::Wellmap => wellmap::read(path).map(Some),
         Format::Delimited => csv::plate_map(path),
-        Format::Parquet | Format::Annotated => Ok(None),
+        Format::Parquet | Format::Annotated | Format::Compartments => Ok(None),
     }
 }
 
@@ -136,11 +157,15 @@ fn start_of(path: &Path) -> Result<Vec<u8>, LoadError> {
 }
 
 fn format_of(path: &Path) -> Result<Format, LoadError> {
+    if matches!(part::split(path), (_, Some(compartments::OBJECTS))) {
+        return Ok(Format::Compartments);
+    }
     let start = start_of(path)?;
     let refused = |found| Err(LoadError::Format { path: path.to_path_buf(), found });
     match start.as_slice() {
         [] => Err(LoadError::Empty { path: path.to_path_buf() }),
         [b'P', b'A', b'R', b'1', ..] => Ok(Format::Parquet),
+        start if start.starts_with(SQLITE) && compartments::is_base(path) => Ok(Format::Compartments),
         start if start.starts_with(SQLITE) => refused("an SQLite database"),
         [0x89, b'H', b'D', b'F', ..] => Ok(Format::Annotated),
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] | [b'F', b'E', b'A', b'1', ..] => refused("an Arrow (Feather) file"),

@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use self::questions::{
-    absent, cell, copied, dose_unit, duplicates, features, file_names, key, perturbation, plate, pooled_doses, role_of,
-    scale, undosed,
+    absent, cell, control_at_doses, copied, dose_unit, duplicates, features, file_names, key, perturbation, plate,
+    pooled_doses, role_of, scale, undosed,
 };
-use super::card::Card;
+use super::card::{Card, Join};
 use super::declared::ColumnOrValue;
 use super::error::LoadError;
 use super::mapping::{ColumnRole, plain, unit_of};
@@ -62,6 +62,12 @@ pub(super) struct Offered {
 }
 
 impl Offered {
+    /// The join of it, wherever the card lies.
+    pub fn join(&self) -> Option<Join> {
+        let path = self.path.canonicalize().ok()?;
+        toml::from_str(&format!("file = {:?}\non = {}", path.to_str()?, self.on)).ok()
+    }
+
     fn when(&self) -> String {
         match self.names.as_slice() {
             [] => "the table that names it".to_owned(),
@@ -95,6 +101,8 @@ pub(super) struct Assumed {
     pub controls: Vec<String>,
     /// Whether a screen may have no feature.
     pub is_without_features: bool,
+    /// Whether what a column of roles calls a negative control is one, whatever its doses.
+    pub are_controls_as_called: bool,
 }
 
 /// What loading came to, with every gap on the way, and the card with the assumptions.
@@ -248,13 +256,18 @@ fn gap(error: &LoadError, card: &mut Card, columns: &[ColumnSketch]) -> Option<G
         LoadError::PooledDoses { columns: found, others, name, doses, .. } => {
             Some(pooled_doses([found, others], name, doses, card))
         }
-        LoadError::Copied { first, second, is_scaled, n_shared, n_rows } => {
+        LoadError::Copied { first, second, is_scaled, n_shared, n_rows, unshared } => {
             let names = [first, second].map(|path| super::inputs::file_name(path));
-            Some(copied(names, *is_scaled, [*n_shared, *n_rows], card))
+            Some(copied(names, *is_scaled, [*n_shared, *n_rows], unshared, card))
         }
-        LoadError::DuplicateRow { plate, well, first, second, distinguishing, .. } => {
-            let place = format!("plate `{plate}`, well {well} stands in {first} and in {second}");
-            duplicates(place, distinguishing, card)
+        LoadError::ControlAtDoses { column, words, name, n_rows, others, .. } => {
+            Some(control_at_doses([column, name], words, *n_rows, others, card))
+        }
+        // A few rows too many are a fault of the data.
+        LoadError::DuplicateRow { distinguishing, is_usual: false, .. } if distinguishing.is_empty() => None,
+        LoadError::DuplicateRow { plate, well, rows, distinguishing, .. } => {
+            let place = format!("plate `{plate}`, well {well} stands in {} and in {}", rows[0], rows[1]);
+            Some(duplicates(place, distinguishing, card))
         }
         LoadError::NoFeatures { left_out, .. } if !card.assumed.is_without_features => Some(features(card, left_out)),
         LoadError::MolarMass { unit, perturbation, .. } => {

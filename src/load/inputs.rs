@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::card::Card;
 use super::error::LoadError;
-use super::{annotated, part, walk, wellmap, workbook};
+use super::{annotated, compartments, part, walk, wellmap, workbook};
 
 /// What an input file was, without the place it lay in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -146,7 +146,13 @@ pub(super) fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
         return Ok(vec![matrix]);
     }
     if pattern.is_dir() {
-        let tables = tables_in(pattern).map_err(|cause| LoadError::io(pattern, cause))?;
+        let mut tables = tables_in(pattern).map_err(|cause| LoadError::io(pattern, cause))?;
+        if tables.is_empty() {
+            tables = compartments::below(pattern);
+        }
+        if tables.is_empty() {
+            tables = walk::tables_alike(pattern);
+        }
         return match tables.is_empty() {
             true => Err(LoadError::Folder { folder: pattern.to_path_buf(), holds: walk::holdings(pattern) }),
             false => Ok(tables),
@@ -165,12 +171,33 @@ pub(super) fn matching(pattern: &Path) -> Result<Vec<PathBuf>, LoadError> {
     if tables.is_empty() { Err(none()) } else { Ok(tables) }
 }
 
-/// The tables of a folder, sorted.
+/// The tables of a folder, sorted, with those of folders of metadata in it.
 fn tables_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
-    let mut tables: Vec<PathBuf> = entries.filter(|path| is_table(path)).collect();
+    let (tables, others): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| is_table(path));
+    let of_metadata = if tables.is_empty() { Vec::new() } else { others };
+    let is_of_metadata = |path: &PathBuf| {
+        let name = file_name(path).to_lowercase();
+        ["metadata", "platemap", "plate_map", "layout"].iter().any(|word| name.starts_with(word))
+    };
+    let below = of_metadata.iter().filter(|path| is_of_metadata(path)).flat_map(|folder| tables_below(folder, 0));
+    let mut tables: Vec<PathBuf> = tables.into_iter().chain(below).collect();
     tables.sort();
     Ok(tables)
+}
+
+/// The tables of a folder and of those in it, as in `metadata/platemaps/BATCH/platemap/PLATE.txt`.
+fn tables_below(folder: &Path, level: usize) -> Vec<PathBuf> {
+    const LEVELS: usize = 4;
+    const MOST: usize = 10_000;
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).take(MOST);
+    let is_folder = |path: &PathBuf| path.is_dir() && !path.is_symlink() && level < LEVELS;
+    let of_entry = |path: PathBuf| match () {
+        () if is_table(&path) => vec![path],
+        () if is_folder(&path) => tables_below(&path, level + 1),
+        () => Vec::new(),
+    };
+    entries.map(|entry| entry.path()).flat_map(of_entry).collect()
 }
 
 /// Whether tables lie in a folder.
@@ -203,7 +230,9 @@ fn is_called(path: &Path, endings: &[&str]) -> bool {
 }
 
 pub(super) fn is_table(path: &Path) -> bool {
-    path.is_file() && (is_called(path, &TABLES) || is_called(path, &WORKBOOKS) || wellmap::is_wellmap(path))
+    let is_base = || is_called(path, &[".sqlite", ".sqlite3", ".db"]) && compartments::is_base(path);
+    path.is_file()
+        && (is_called(path, &TABLES) || is_called(path, &WORKBOOKS) || wellmap::is_wellmap(path) || is_base())
 }
 
 /// The checksum that the card has for the file at `path`: that of the card's own file at this place.

@@ -1,15 +1,24 @@
 //! What kind of agent a perturbation is, as columns, words and codes tell it.
 
+use std::collections::BTreeSet;
+
+use super::card::Card;
+use super::mapping::{ColumnRole, Mapping};
+use super::table::{RawTable, distinct};
+use super::vehicle::{Standing, standing};
 use crate::screen::Kind;
 
-/// The kind that the name of the perturbations' column suggests; a column of genes says nothing of how they were perturbed.
+/// The kind that the name of the perturbations' column suggests; a column of genes says nothing of how they were perturbed,
+/// and there is no word for proteins.
 pub(super) fn of_column(perturbation_column: &str) -> Kind {
     let name = perturbation_column.to_lowercase();
     match () {
         () if name.contains("sirna") || name.contains("shrna") => Kind::Rnai,
         () if ["sgrna", "grna", "guide", "crispr"].iter().any(|word| name.contains(word)) => Kind::Crispr,
         () if super::mapping::plain(&name) == "orf" => Kind::Orf,
-        () if name.contains("gene") || name.contains("symbol") => Kind::Other,
+        () if ["gene", "symbol", "ligand", "cytokine", "antibody"].iter().any(|word| name.contains(word)) => {
+            Kind::Other
+        }
         () => Kind::Compound,
     }
 }
@@ -31,6 +40,36 @@ pub(super) fn of_word(text: &str) -> Option<Kind> {
         text if text.starts_with("trt sh") || text.starts_with("trt si") => Kind::Rnai,
         _ => return None,
     })
+}
+
+/// A card that calls the perturbations of a matrix genes, with a word on it, where nothing says otherwise and they are: most
+/// are columns of the matrix, or a control stands in sets with them, as in `KLF1+ctrl`.
+pub(super) fn with_genes(mut card: Card, table: &RawTable, mapping: &Mapping, notes: &mut Vec<String>) -> Card {
+    let Some(column) = mapping.column(ColumnRole::Perturbation) else { return card };
+    let is_open =
+        card.kind.is_none() && mapping.column(ColumnRole::Kind).is_none() && of_column(column) == Kind::Compound;
+    let has_doses = mapping.column(ColumnRole::Dose).is_some();
+    let Some(texts) = table.text(column).filter(|_| is_open && !has_doses) else { return card };
+    let names = distinct(texts);
+    let is_control = |name: &&str| standing(name) == Some(Standing::Control);
+    let is_beside_control =
+        |name: &&&str| name.split('+').count() == 2 && name.split('+').any(|part| is_control(&part));
+    let members: BTreeSet<&str> =
+        names.iter().flat_map(|name| name.split('+')).filter(|name| !is_control(name)).collect();
+    let columns: BTreeSet<&str> = mapping.features.iter().map(String::as_str).collect();
+    let n_columns = members.intersection(&columns).count();
+    let why = match () {
+        () if members.is_empty() => return card,
+        () if 2 * n_columns > members.len() => format!("{n_columns} of {} are columns of the matrix", members.len()),
+        () if names.iter().filter(is_beside_control).count() > 0 => "a control stands beside them in sets".to_owned(),
+        () => return card,
+    };
+    card.kind = Some(Kind::Other);
+    notes.push(format!(
+        "the names in `{column}` are taken for genes, since {why}; `kind = \"crispri\"` or the like at the top of a card \
+         says what was done to them"
+    ));
+    card
 }
 
 /// Whether a column of this name holds words of which some tell a role and some a kind.

@@ -169,6 +169,9 @@ impl ColumnRole {
                 "shrna",
                 "guide",
                 "orf",
+                "ligand",
+                "cytokine",
+                "antibody",
                 "condition",
             ],
             Self::Dose => &[
@@ -557,6 +560,12 @@ pub(super) fn column_called<'a>(names: &'a [String], word: &str, mapping: Option
 
 fn usual_column(names: &[String], role: ColumnRole) -> Option<&str> {
     role.usual_names().iter().find_map(|word| named(names, word))
+}
+
+/// Whether columns of this name usually have a role.
+pub(super) fn is_usual_name(name: &str) -> bool {
+    let name = plain(name);
+    ColumnRole::ALL.iter().any(|role| role.usual_names().contains(&name.as_str())) || is_dose_name(&name)
 }
 
 /// The first column called `word`, apart from case, blanks and signs, and `Metadata_`; else the first of the two that a

@@ -6,10 +6,16 @@
 //! HN      6                                   HN              6                     KLF1
 //! ```
 //!
+//! Where they hold numbers with 0 among them, as `1` and `0`, they do not name a member but say how much was applied of the
+//! agent that they are called by.
+//!
 //! The first may go without a number: `drug`, `dose_um`, `drug_2`, `dose_2_um`. Words stand for numbers too: `first_drug`,
 //! `drug_row` and `drug_col`, `library_drug` and `anchor_drug`, `combo_drug` behind `drug`.
 
+use super::card::Card;
 use super::mapping::{ColumnRole, is_dose_name, plain};
+use super::table::ColumnSketch;
+use crate::table::first_few;
 
 /// The columns of the members, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +35,27 @@ pub(super) fn numbered_columns(names: &[String]) -> Option<NumberedColumns<'_>> 
     // Doses are only believed where each member has one.
     let doses = series(&numbered, names, is_dose).filter(|(_, of_doses)| *of_doses == numbers);
     Some(NumberedColumns { perturbations, doses: doses.map(|(columns, _)| columns).unwrap_or_default() })
+}
+
+/// A card that takes columns of numbers as doses, or flags, of the agents that they are called by, with a word on it.
+pub(super) fn with_flags(mut card: Card, names: &[String], sketches: &[ColumnSketch]) -> (Card, Option<String>) {
+    let is_open = card.columns.perturbation.is_none() && card.columns.doses.is_empty();
+    let Some(numbered) = numbered_columns(names).filter(|_| is_open) else { return (card, None) };
+    let are_amounts = numbered.perturbations.iter().all(|column| {
+        let sketch = sketches.iter().find(|sketch| sketch.name == *column);
+        let is_zero = |value: &String| value.parse::<f64>() == Ok(0.0);
+        sketch.is_some_and(|sketch| sketch.n_texts == 0 && sketch.n_numbers > 0 && sketch.values.iter().any(is_zero))
+    });
+    if !are_amounts {
+        return (card, None);
+    }
+    let note = format!(
+        "{} hold numbers with 0 among them, and are taken to say how much was applied of the agents that they are called by",
+        first_few(&numbered.perturbations, 3)
+    );
+    card.columns.doses =
+        numbered.perturbations.iter().map(|column| ((*column).to_owned(), (*column).to_owned())).collect();
+    (card, Some(note))
 }
 
 /// A column with a number in its name.

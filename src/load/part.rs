@@ -5,12 +5,13 @@
 //! cells.h5ad#counts     the layer called counts
 //! cells.h5ad#raw        the values in `raw`
 //! cells.h5#hg19         the genome hg19
+//! Image.csv#objects     the table of images with the tables of objects beside it
 //! ```
 
 use std::path::Path;
 
 /// Endings of files that have parts.
-const ENDINGS: [&str; 7] = ["xlsx", "xlsm", "xlsb", "xls", "ods", "h5ad", "h5"];
+const ENDINGS: [&str; 11] = ["xlsx", "xlsm", "xlsb", "xls", "ods", "h5ad", "h5", "csv", "gz", "tsv", "txt"];
 
 /// The file of a path that may name a part of it.
 pub(super) fn file_of(path: &Path) -> &Path {

@@ -16,7 +16,8 @@ use super::meet::{self, Meeting, Sketched};
 use super::source::Source;
 use super::table::{ColumnSketch, RawColumn, RawTable, Values, merged};
 use super::{
-    annotated, controls, copies, design, exclude, format, join, labels, pooled_doses, sentinels, values, well_column,
+    annotated, compartments, controls, copies, design, dose, exclude, format, join, kind, labels, numbered,
+    pooled_doses, sentinels, spellings, values, well_column,
 };
 use crate::screen::{Design, Dropped, FeatureMatrix, Origin, Reference, Screen, Unit, Units};
 use crate::table::first_few;
@@ -28,7 +29,7 @@ pub(super) fn load(source: &Source, card: Card) -> Result<Loaded, LoadError> {
                        profile tables take `control_wells` or `relative`";
         return Err(LoadError::Card { path: card.path, message: message.to_owned() });
     }
-    let given = inputs::given(&card, &source.files)?;
+    let given = compartments::merged(inputs::given(&card, &source.files)?);
     let paths: Vec<PathBuf> = given.iter().map(|given| given.path.clone()).collect();
     let has_card = source.card.is_some();
     let (sketched, no_tables) = sketch_each(given)?;
@@ -71,6 +72,7 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
             all_names.push(name.to_owned());
         }
     }
+    let (card, of_flags) = numbered::with_flags(card, &all_names, &sketches);
     let mut mapping = Mapping::of_names(first, &all_names, &card)?;
     if !joins.is_empty() {
         mapping.prefer(&names, &card);
@@ -92,10 +94,12 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
 
     let (mut table, mut inputs) = match is_matrix {
         true => read_rows(&paths, &sketches, &mapping, &claimed, &card)?,
-        false => read_all(&paths, &mapping, &chosen.booleans, &claimed, &card)?,
+        false => read_all(&paths, &mapping, &chosen.booleans, &claimed, &card)
+            .map_err(|error| same_wells_or(error, &paths, &mapping, &claimed, &card))?,
     };
     mapping.add_values(&mut table);
     let mut notes: Vec<String> = mapping.twin_notes(&table);
+    notes.extend(of_flags);
     let read = paths.iter().chain(sheets.iter().flat_map(|sheet| &sheet.paths));
     notes.extend(format::notes(read.map(PathBuf::as_path))?);
     notes.extend(left_out);
@@ -127,16 +131,23 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
         return Err(LoadError::nothing_left(&paths[0], &dropped, Vec::new()));
     }
 
+    notes.extend(spellings::unify(&mut table, &mapping, &card));
+    notes.extend(dose::leave_out_idle(&table, &mut mapping, &card));
+    let card = match is_matrix {
+        true => kind::with_genes(card, &table, &mapping, &mut notes),
+        false => card,
+    };
     if is_matrix {
         let pooled = annotated::pool(table, &mut mapping, &card)?;
         table = pooled.table;
         notes.extend(pooled.notes);
     }
 
+    notes.extend(mapping.leave_out_twins(&table));
     notes.extend(copies::refuse(&table, &mapping, &card)?);
     let design::Rows { units: observations, notes: told } = design::read(&mut table, &mut mapping, &card)?;
     notes.extend(told);
-    refuse_duplicate_wells(&table, &mapping, &observations)?;
+    notes.extend(refuse_duplicate_wells(&table, &mapping, &observations)?);
     mapping.leave_out_by_values(&table, &chosen.open, &observations);
     let named = mapping.left_out.iter().filter(|left_out| left_out.why == Reason::Dose);
     let named: Vec<&str> = named.map(|left_out| left_out.column.as_str()).collect();
@@ -235,16 +246,54 @@ fn read_all(
     let read = |path: &PathBuf| {
         let mut table = format::read(path, &numbers)?;
         table.read_booleans(booleans)?;
-        let input = inputs::examined(path, table.n_rows(), card)?;
-        Ok((table, input))
+        let mut inputs = vec![inputs::examined(path, table.n_rows(), card)?];
+        for companion in format::companions(path)? {
+            inputs.push(inputs::examined(&companion, 0, card)?);
+        }
+        Ok((table, inputs))
     };
     // Collected before the first error is looked for, so that the error named is that of the first file.
-    let read: Vec<Result<(RawTable, InputFile), LoadError>> = paths.par_iter().map(read).collect();
+    let read: Vec<Result<(RawTable, Vec<InputFile>), LoadError>> = paths.par_iter().map(read).collect();
     let (tables, inputs): (Vec<_>, Vec<_>) = read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let inputs = inputs.into_iter().flatten().collect();
     let is_needed = |name: &str| {
         features.contains(name) || claimed.contains(name) || mapping.columns.iter().any(|mapped| mapped.column == name)
     };
     Ok((RawTable::concatenated(tables, is_needed)?, inputs))
+}
+
+/// Where tables lack each other's features and hold the same wells by those that they share, as levels of processing do:
+/// that one of them is enough; else `error`.
+fn same_wells_or(
+    error: LoadError,
+    paths: &[PathBuf],
+    mapping: &Mapping,
+    claimed: &BTreeSet<String>,
+    card: &Card,
+) -> LoadError {
+    if !matches!(error, LoadError::ColumnsDiffer { .. }) {
+        return error;
+    }
+    let each: Result<Vec<Vec<ColumnSketch>>, LoadError> =
+        paths.iter().map(|path| format::sketch(path, false)).collect();
+    let Ok(each) = each else { return error };
+    let is_everywhere =
+        |name: &&String| each.iter().all(|sketches| sketches.iter().any(|sketch| sketch.name == **name));
+    let (shared, unshared): (Vec<&String>, Vec<&String>) = mapping.features.iter().partition(is_everywhere);
+    let mut of_shared = mapping.clone();
+    of_shared.features = shared.into_iter().cloned().collect();
+    let is_copied = || -> Result<(), LoadError> {
+        let (mut table, _) = read_all(paths, &of_shared, &BTreeSet::new(), claimed, card)?;
+        mapping.add_values(&mut table);
+        copies::refuse(&table, &of_shared, card).map(|_| ())
+    };
+    match is_copied() {
+        Err(LoadError::Copied { first, second, is_scaled, n_shared, n_rows, .. }) => {
+            let unshared = unshared.into_iter().cloned().collect();
+            LoadError::Copied { first, second, is_scaled, n_shared, n_rows, unshared }
+        }
+        _ => error,
+    }
 }
 
 /// The tables of the rows of matrices, without the matrices themselves.
@@ -287,32 +336,59 @@ fn names_of_metadata(sketches: &[ColumnSketch], card: &Card) -> Vec<String> {
     of_rows.filter(is_kept).map(|sketch| sketch.name.clone()).collect()
 }
 
-fn refuse_duplicate_wells(table: &RawTable, mapping: &Mapping, observations: &[Unit]) -> Result<(), LoadError> {
+/// Refuses rows of one plate and well that nothing tells apart, unless so many are of each well that they can only be parts
+/// of it, which is said.
+fn refuse_duplicate_wells(
+    table: &RawTable,
+    mapping: &Mapping,
+    observations: &[Unit],
+) -> Result<Option<String>, LoadError> {
+    /// Rows of a well: more than plates of one name, or fields of view.
+    const MANY: usize = 20;
     if mapping.column(ColumnRole::Well).is_none() {
-        return Ok(());
+        return Ok(None);
     }
     let text = |role| mapping.column(role).and_then(|column| table.text(column));
     let (sites, hours) = (text(ColumnRole::Site), text(ColumnRole::Hours));
     let cells = mapping.cells.as_deref().and_then(|column| table.text(column));
-    let mut seen = BTreeMap::new();
+    let mut first_of = BTreeMap::new();
+    let mut n_of = BTreeMap::<_, usize>::new();
+    let mut twice = None;
     for (row, unit) in observations.iter().enumerate() {
         let site = sites.and_then(|sites| sites[row].as_deref());
         let hours = hours.and_then(|hours| hours[row].as_deref());
         let cell = cells.and_then(|cells| cells[row].as_deref());
         let key = (&unit.plate, unit.well, site, hours, cell, &unit.context);
-        if let Some(first) = seen.insert(key, row) {
-            let well = unit.well.map(|well| well.to_string()).unwrap_or_default();
-            return Err(LoadError::DuplicateRow {
-                plate: unit.plate.clone(),
-                well: site.map_or(well.clone(), |site| format!("{well}, site {site}")),
-                first: Box::new(table.place(first)),
-                second: Box::new(table.place(row)),
-                differ: differences(table, mapping, first, row),
-                distinguishing: distinguishing(table, mapping, observations, first, row),
-            });
+        let first = *first_of.entry(key).or_insert(row);
+        *n_of.entry(key).or_default() += 1;
+        if first != row {
+            twice.get_or_insert((first, row));
         }
     }
-    Ok(())
+    let Some((first, second)) = twice else { return Ok(None) };
+    let unit = &observations[second];
+    let differ = differences(table, mapping, first, second);
+    let distinguishing = distinguishing(table, mapping, observations, first, second);
+    let mut sizes: Vec<usize> = n_of.into_values().collect();
+    sizes.sort_unstable();
+    let usual = sizes[(sizes.len() - 1) / 2];
+    let is_time = mapping.left_out.iter().any(|left_out| left_out.why == Reason::Time);
+    if usual >= MANY && differ.is_empty() && distinguishing.is_empty() && !is_time {
+        return Ok(Some(format!(
+            "wells have {usual} rows each (median) and nothing numbers these: each row is taken for a cell or another part of \
+             its well, and wells are what is counted as controls and replicates"
+        )));
+    }
+    let well = unit.well.map(|well| well.to_string()).unwrap_or_default();
+    let site = sites.and_then(|sites| sites[second].as_deref());
+    Err(LoadError::DuplicateRow {
+        plate: unit.plate.clone(),
+        well: site.map_or(well.clone(), |site| format!("{well}, site {site}")),
+        rows: Box::new([first, second].map(|row| table.place(row))),
+        differ,
+        distinguishing,
+        is_usual: usual > 1,
+    })
 }
 
 /// The columns of texts or whole numbers without a role that distinguish all rows of one plate, well and context.

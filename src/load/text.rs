@@ -14,6 +14,8 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 
 use super::error::{LoadError, MAX_LINE_BYTES, Place, in_words};
+use super::titles;
+use crate::table::first_few;
 
 /// Unpacked size up to which any ratio is taken.
 pub(super) const FREE_BYTES: u64 = 64 << 20;
@@ -129,17 +131,24 @@ fn letter_of(byte: u8) -> Option<char> {
     }
 }
 
+/// The bytes of a file as they come, unpacked.
+pub(super) fn unpacked(path: &Path) -> Result<Box<dyn Read>, LoadError> {
+    let open = || File::open(path).map_err(|cause| LoadError::io(path, cause));
+    let mut start = [0u8; 2];
+    let is_gzip = open()?.read(&mut start).is_ok_and(|n| n == 2) && start == [0x1F, 0x8B];
+    Ok(if is_gzip { Box::new(MultiGzDecoder::new(BufReader::new(open()?))) } else { Box::new(open()?) })
+}
+
+/// The first bytes of a text, unpacked; none where it is damaged, which reading it says.
+fn beginning_of(path: &Path, most: u64) -> Result<Vec<u8>, LoadError> {
+    let mut beginning = Vec::new();
+    Ok(unpacked(path)?.take(most).read_to_end(&mut beginning).map_or(Vec::new(), |_| beginning))
+}
+
 /// What there is to say of a text that is not UTF-8.
 pub(super) fn encoding_note(path: &Path) -> Result<Option<String>, LoadError> {
-    let mut beginning = Vec::new();
-    let file = File::open(path).map_err(|cause| LoadError::io(path, cause))?;
-    let mut start = [0u8; 2];
-    let is_gzip =
-        File::open(path).and_then(|mut file| file.read(&mut start)).is_ok_and(|n| n == 2) && start == [0x1F, 0x8B];
-    let source: Box<dyn Read> =
-        if is_gzip { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) };
-    // Where it is damaged, reading the file has said so.
-    if source.take(PIECE).read_to_end(&mut beginning).is_err() || Encoding::of(&beginning) != Encoding::Windows1252 {
+    let beginning = beginning_of(path, PIECE)?;
+    if Encoding::of(&beginning) != Encoding::Windows1252 {
         return Ok(None);
     }
     let at = beginning.iter().position(|byte| !byte.is_ascii()).unwrap_or_default();
@@ -152,33 +161,84 @@ pub(super) fn encoding_note(path: &Path) -> Result<Option<String>, LoadError> {
     )))
 }
 
-/// A text of which the lines before the table are blank: `sep=;`, which Excel understands, and remarks behind `#`.
+/// A text of which the lines before the table are blank: `sep=;`, which Excel understands, remarks behind `#`, and titles.
 ///
-/// The lines stay, so that rows keep their numbers. A header may begin with `#` too: it has as many fields as the next line.
+/// The lines stay, so that rows keep their numbers.
 fn without_preamble(bytes: Vec<u8>) -> Vec<u8> {
-    if !begins_with_preamble(&bytes) {
+    let start = end_of_remarks(&bytes);
+    let start = start + end_of_titles(&bytes[start..]);
+    if start == 0 {
         return bytes;
-    }
-    let n_fields = |line: &[u8]| {
-        [b',', b';', b'\t', b'|'].iter().map(|sign| line.iter().filter(|byte| *byte == sign).count()).max().unwrap_or(0)
-    };
-    let mut start = 0;
-    while begins_with_preamble(&bytes[start..]) {
-        let Some(length) = bytes[start..].iter().position(|&byte| byte == b'\n') else { return bytes };
-        let (line, rest) = (&bytes[start..start + length], &bytes[start + length + 1..]);
-        let next = rest.split(|&byte| byte == b'\n').find(|line| !begins_with_preamble(line)).unwrap_or_default();
-        if line.starts_with(b"#") && n_fields(line) >= n_fields(next) {
-            break;
-        }
-        start += length + 1;
     }
     let (before, table) = bytes.split_at(start);
     before.iter().filter(|&&byte| byte == b'\n').chain(table).copied().collect()
 }
 
+/// Where the lines end that `sep=` or `#` begins. A header may begin with `#` too: it has as many fields as the next line.
+fn end_of_remarks(bytes: &[u8]) -> usize {
+    let is_remark =
+        |bytes: &[u8]| bytes.starts_with(b"#") || bytes.get(..4).is_some_and(|s| s.eq_ignore_ascii_case(b"sep="));
+    let n_fields =
+        |line: &[u8]| DELIMITERS.iter().map(|sign| line.iter().filter(|byte| *byte == sign).count()).max().unwrap_or(0);
+    let mut start = 0;
+    while is_remark(&bytes[start..]) {
+        let Some(length) = bytes[start..].iter().position(|&byte| byte == b'\n') else { return 0 };
+        let (line, rest) = (&bytes[start..start + length], &bytes[start + length + 1..]);
+        let next = rest.split(|&byte| byte == b'\n').find(|line| !is_remark(line)).unwrap_or_default();
+        if line.starts_with(b"#") && n_fields(line) >= n_fields(next) {
+            break;
+        }
+        start += length + 1;
+    }
+    start
+}
+
+/// Where the lines end that stand above a header.
+fn end_of_titles(bytes: &[u8]) -> usize {
+    const LONGEST: usize = 1 << 20;
+    let beginning = &bytes[..bytes.len().min(LONGEST)];
+    let lines = || beginning.split(|&byte| byte == b'\n').take(titles::LOOKED_AT);
+    let text = || lines().flatten();
+    // A quoted cell may hold lines.
+    if lines().any(|line| line.iter().filter(|&&byte| byte == b'"').count() % 2 == 1) {
+        return 0;
+    }
+    let Some(delimiter) = DELIMITERS.iter().max_by_key(|sign| text().filter(|byte| byte == sign).count()) else {
+        return 0;
+    };
+    let cells = lines()
+        .map_while(|line| std::str::from_utf8(line).ok())
+        .map(|line| line.split(char::from(*delimiter)).map(|cell| cell.trim().trim_matches('"')).collect::<Vec<_>>());
+    let n_lines = titles::n_above_header(cells);
+    lines().take(n_lines).map(|line| line.len() + 1).sum()
+}
+
+/// Signs that stand between the fields of a text.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
 /// Whether a text begins with a line that is no part of its table.
 pub(super) fn begins_with_preamble(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"#") || bytes.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"sep="))
+    end_of_remarks(bytes) + end_of_titles(bytes) > 0
+}
+
+/// What there is to say of lines above the header.
+pub(super) fn title_note(path: &Path) -> Result<Option<String>, LoadError> {
+    const LOOKED_AT: u64 = 1 << 20;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let start = beginning_of(path, LOOKED_AT)?;
+    let remarks = end_of_remarks(&start);
+    let titles = &start[remarks..][..end_of_titles(&start[remarks..])];
+    let lines: Vec<String> = (titles.split(|&byte| byte == b'\n').map(String::from_utf8_lossy))
+        .map(|line| line.trim_matches([',', ';', '\t', '|', '\r', ' ', '"']).to_owned())
+        .filter(|line| !line.is_empty())
+        .collect();
+    Ok((!lines.is_empty()).then(|| titles_are_left_out(&name, &lines)))
+}
+
+/// That lines stand above the header and are not read.
+pub(super) fn titles_are_left_out(name: &str, lines: &[String]) -> String {
+    let what = if lines.len() == 1 { "line" } else { "lines" };
+    format!("{name}: {} {what} above the header left out: {}", lines.len(), first_few(lines, 3))
 }
 
 /// Reads up to `limit` bytes and refuses a line that is too long as soon as it is.

@@ -5,13 +5,14 @@
 //! screen/export/MeasurementData.mlf   screen/b/Index.idx.xml
 //! ```
 //!
-//! In the first there is one thing to load, and the folder stands for it; in the second the user is asked which. Two levels
+//! In the first there is one thing to load, and the folder stands for it; in the second the user is asked which. Tables of the
+//! same columns are one thing, whatever folders they lie in. Two levels
 //! are looked at, hidden folders and links to folders are passed over. Images are one thing with all below their folder.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::image;
-use super::inputs;
+use super::{format, image, inputs};
 
 /// Levels below the folder that was given.
 const LEVELS: usize = 2;
@@ -28,6 +29,7 @@ pub(super) struct Loadable {
 
 /// A card in a folder.
 const CARD: &str = "a card";
+const TABLES: &str = "tables";
 const IMAGES: &str = "images";
 const EXPORT: &str = "an export or a container of images";
 
@@ -42,6 +44,23 @@ pub(super) fn loadable(folder: &Path) -> Vec<Loadable> {
     at(folder, 0, &mut n_left)
 }
 
+/// The tables of the folders below one, where all that lies there are tables of the same columns, as those of
+/// `batch1/profiles.csv` and `batch2/profiles.csv`; none else.
+pub(super) fn tables_alike(folder: &Path) -> Vec<PathBuf> {
+    let found = loadable(folder);
+    if found.len() < 2 || found.iter().any(|found| found.what != TABLES) {
+        return Vec::new();
+    }
+    let tables: Vec<PathBuf> =
+        found.iter().flat_map(|found| inputs::matching(&found.path).unwrap_or_default()).collect();
+    let columns = |path: &PathBuf| {
+        let sketches = format::sketch(path, false).ok()?;
+        Some(sketches.into_iter().map(|sketch| sketch.name).collect::<BTreeSet<String>>())
+    };
+    let first = tables.first().and_then(columns);
+    if first.is_some() && tables.iter().all(|path| columns(path) == first) { tables } else { Vec::new() }
+}
+
 fn at(folder: &Path, level: usize, n_left: &mut usize) -> Vec<Loadable> {
     let one = |what| vec![Loadable { path: folder.to_path_buf(), what }];
     if *n_left == 0 {
@@ -53,7 +72,7 @@ fn at(folder: &Path, level: usize, n_left: &mut usize) -> Vec<Loadable> {
         () if image::has_layout(folder) => return one(EXPORT),
         // A workbook beside images is a layout of theirs.
         () if inputs::holds_tables(folder) || inputs::has_tables(folder) && !image::has_images(folder) => {
-            return one("tables");
+            return one(TABLES);
         }
         () => {}
     }
@@ -216,6 +235,17 @@ mod tests {
         check(&["p1/Well-A01/x/y/FITC.jpeg", "p2/Well-A01/FITC.jpeg"], &[("", IMAGES)]);
         check(&["t.csv", "a/t.csv"], &[("", "tables")]);
         check(&["a/b/c/t.csv", ".hidden/t.csv"], &[]);
+    }
+
+    #[test]
+    fn tables_of_the_same_columns_are_one_thing() {
+        let alike = tree(&["b1/t.csv", "b2/t.csv"]);
+        let found = tables_alike(alike.path());
+        assert_eq!(found, ["b1/t.csv", "b2/t.csv"].map(|file| alike.path().join(file)));
+        let other = tree(&["b1/t.csv", "b2/t.csv"]);
+        std::fs::write(other.path().join("b2/t.csv"), "plate,compound\n").unwrap();
+        assert!(tables_alike(other.path()).is_empty());
+        assert!(tables_alike(tree(&["b1/t.csv", "b2/p1/A01.jpeg"]).path()).is_empty());
     }
 
     #[test]

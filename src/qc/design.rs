@@ -304,6 +304,14 @@ fn features(screen: &Screen) -> Vec<Finding> {
     if constant.is_empty() {
         return Vec::new();
     }
+    if constant.len() == matrix.n_features() {
+        let message = format!("no feature varies, of {}: nothing can be learned from them", constant.len());
+        return vec![finding(
+            Severity::Error,
+            message,
+            "give the measurements with `features` in a card, or another table",
+        )];
+    }
     vec![finding(
         Severity::Note,
         format!("no variation in {}: {}", counted(constant.len(), "feature"), first_few(&constant, SHOWN)),
@@ -413,6 +421,15 @@ mod tests {
         let message =
             "1 pair of doses of one perturbation differ by less than 5 %, as 0.041 µM and 0.0411523 µM of `a`";
         assert!(found.iter().any(|finding| finding.message == message), "{found:#?}");
+    }
+
+    #[test]
+    fn features_of_which_none_varies_are_an_error() {
+        let mut constant = screen(vec![row("1", "A1", "a", 1.0), row("1", "A2", "b", 1.0)]);
+        constant.features = FeatureMatrix::numbered("f", 2, vec![1.0; 4]).into();
+        let found = findings(&constant);
+        let says = |finding: &&Finding| finding.message.starts_with("no feature varies");
+        assert_eq!(found.iter().find(says).map(|finding| finding.severity), Some(Severity::Error), "{found:#?}");
     }
 
     #[test]

@@ -40,7 +40,6 @@ pub(in crate::load) struct Pooled {
 /// If a file is damaged or lacks a gene, or nothing says what its values are.
 pub(in crate::load) fn pool(rows: RawTable, mapping: &mut Mapping, card: &Card) -> Result<Pooled, LoadError> {
     let mut notes = Vec::new();
-    notes.extend(leave_out_idle_doses(&rows, mapping, card));
     let guides = guide_columns(&rows, mapping);
     let samples = Samples::of(&rows, &key_columns(&rows, mapping, card, &guides));
     let settings = card.expression.clone().unwrap_or_default();
@@ -102,22 +101,6 @@ fn values_in_words(scale: Scale, why: &str, is_of_cells: bool) -> String {
         Scale::AsIs => "neither counts nor their logarithms",
     };
     format!("the values are {what} ({why}): {done}; `scale` under [expression] in a card says otherwise")
-}
-
-/// Doses that are 1 wherever something was applied, as tools for CRISPR screens write them, count nothing.
-fn leave_out_idle_doses(rows: &RawTable, mapping: &mut Mapping, card: &Card) -> Option<String> {
-    if card.columns.dose.is_some() || card.dose_unit.is_some() || mapping.dose_unit.is_some() {
-        return None;
-    }
-    let column = mapping.column(ColumnRole::Dose)?.to_owned();
-    let is_idle = |cell: &String| {
-        cell.split('+').all(|part| part.trim().parse::<f64>().is_ok_and(|dose| dose == 1.0 || dose == 0.0))
-    };
-    if mapping.column(ColumnRole::DoseUnit).is_some() || !rows.text(&column)?.iter().flatten().all(is_idle) {
-        return None;
-    }
-    mapping.columns.retain(|mapped| mapped.role != ColumnRole::Dose);
-    Some(format!("`{column}` is 1 wherever something was applied, so it is not read as a concentration"))
 }
 
 fn guide_columns(rows: &RawTable, mapping: &Mapping) -> Vec<String> {

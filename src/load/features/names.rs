@@ -15,6 +15,24 @@ pub(in crate::load) fn is_compartment(name: &str) -> bool {
         && !name.starts_with("Image_Metadata_")
 }
 
+/// Whether a column is one of CellProfiler's, by the name of its compartment or of what was measured, as in tables of one
+/// compartment: `Correlation_Manders_DNA_ER`.
+pub(super) fn is_of_cellprofiler(name: &str) -> bool {
+    const MEASURED: [&str; 10] = [
+        "AreaShape_",
+        "Children_",
+        "Correlation_",
+        "Granularity_",
+        "ImageQuality_",
+        "Intensity_",
+        "Neighbors_",
+        "ObjectSkeleton_",
+        "RadialDistribution_",
+        "Texture_",
+    ];
+    is_compartment(name) || MEASURED.iter().any(|start| name.starts_with(start))
+}
+
 /// Why the column called `name` is not a measurement, if its name says so.
 pub(super) fn reason_in_name(name: &str) -> Option<Reason> {
     let words = words(name);
@@ -82,7 +100,7 @@ fn of_plain(name: &str, words: &[&str]) -> Option<Reason> {
         () if is_unnamed => Some(Reason::Number),
         () if is_one_of(&ALONE) => Some(Reason::Number),
         () if ["id", "ids", "uuid", "guid", "barcode", "barcodes", "cid"].contains(&last) => Some(Reason::Number),
-        () if is_numbering(words) => Some(Reason::Number),
+        () if is_numbering(words) || name.starts_with("Parent_") => Some(Reason::Number),
         () if is_place(words) => Some(Reason::Position),
         () if is_dose(name) => Some(Reason::Dose),
         () if counts_what_was_done(words) || is_of_seeding(words) => Some(Reason::Counts),

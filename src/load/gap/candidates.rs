@@ -64,3 +64,28 @@ pub(super) fn is_measured(sketch: &ColumnSketch) -> bool {
     let is_fraction = |value: &String| value.parse::<f64>().is_ok_and(|number| number.fract() != 0.0);
     sketch.is_numeric() && (sketch.values.is_empty() || sketch.values.iter().any(is_fraction))
 }
+
+/// Whether a column speaks of what was applied or of what came of it, and not of where it was.
+pub(super) fn says_what_was_done(sketch: &ColumnSketch) -> bool {
+    const WORDS: [&str; 18] = [
+        "guide",
+        "grna",
+        "sgrna",
+        "sirna",
+        "gene",
+        "compound",
+        "drug",
+        "target",
+        "sequence",
+        "moa",
+        "mechanism",
+        "truth",
+        "class",
+        "phenotype",
+        "smiles",
+        "pathway",
+        "control",
+        "treatment",
+    ];
+    plain(&sketch.name).split('_').any(|word| WORDS.contains(&word))
+}

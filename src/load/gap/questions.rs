@@ -1,6 +1,6 @@
 //! What is asked where a line of a card mends an error: one question for each kind of gap.
 
-use super::candidates::{candidates, is_measured, is_place, nearest, repeats};
+use super::candidates::{candidates, is_measured, is_place, nearest, repeats, says_what_was_done};
 use super::{ALL, Candidate, Gap, RELATIVE, SHOWN, UNKNOWN, line};
 use crate::load::annotated::Scale;
 use crate::load::card::Card;
@@ -26,7 +26,7 @@ pub(super) fn plate(card: &mut Card, columns: &[ColumnSketch]) -> Gap {
         ],
         otherwise: RELATIVE.to_owned(),
         candidates: candidates(columns, card, &words, |sketch| {
-            repeats(sketch) && !is_measured(sketch) && !is_place(sketch)
+            repeats(sketch) && !is_measured(sketch) && !is_place(sketch) && !says_what_was_done(sketch)
         }),
         assumed: "all rows are of one plate".to_owned(),
         ..Gap::default()
@@ -250,9 +250,11 @@ pub(super) fn copied(
     [first, second]: [String; 2],
     is_scaled: bool,
     [n_shared, n_rows]: [usize; 2],
+    unshared: &[String],
     card: &mut Card,
 ) -> Gap {
     card.columns.plate_within = Some(vec!["file".to_owned()]);
+    card.exclude_features.extend_from_slice(unshared);
     Gap {
         section: "columns",
         what: format!(
@@ -267,6 +269,30 @@ pub(super) fn copied(
             "if they are the same wells, give one of them alone, as with `files = [{first:?}]` at the top"
         ),
         assumed: "they are wells of their own".to_owned(),
+        ..Gap::default()
+    }
+}
+
+/// A perturbation that a column calls a negative control, at doses.
+pub(super) fn control_at_doses(
+    [column, name]: [&str; 2],
+    words: &[String],
+    n_rows: usize,
+    others: &[String],
+    card: &mut Card,
+) -> Gap {
+    card.assumed.are_controls_as_called = true;
+    Gap {
+        section: "controls",
+        what: format!(
+            "`{column}` calls `{name}` a negative control in {n_rows} rows, at doses above 0, as it does {}",
+            first_few(others, SHOWN)
+        ),
+        lines: vec![
+            line(format!("negative = {{ values = {others:?} }}"), "only these are controls"),
+            line(format!("negative = {{ column = {column:?}, values = {words:?} }}"), "all are that it calls so"),
+        ],
+        assumed: "all are that it calls so".to_owned(),
         ..Gap::default()
     }
 }
@@ -289,16 +315,12 @@ pub(super) fn file_names(readings: &[FileReading], card: &mut Card) -> Option<Ga
     })
 }
 
-pub(super) fn duplicates(place: String, distinguishing: &[String], card: &mut Card) -> Option<Gap> {
-    let has_plate = card.columns.plate.as_ref().is_none_or(|plate| plate.column().is_some_and(|name| !name.is_empty()));
-    if has_plate && distinguishing.is_empty() {
-        return None;
-    }
+pub(super) fn duplicates(place: String, distinguishing: &[String], card: &mut Card) -> Gap {
     card.columns.well = Some("".into());
     let candidates: Vec<Candidate> =
         distinguishing.iter().take(SHOWN).map(|name| Candidate { name: name.clone(), examples: Vec::new() }).collect();
     let column = distinguishing.first().map_or("…", String::as_str);
-    Some(Gap {
+    Gap {
         section: "columns",
         what: format!("{place}, and nothing says what distinguishes the two"),
         lines: vec![
@@ -310,7 +332,7 @@ pub(super) fn duplicates(place: String, distinguishing: &[String], card: &mut Ca
         candidates,
         assumed: "each row is a well".to_owned(),
         ..Gap::default()
-    })
+    }
 }
 
 pub(super) fn features(card: &mut Card, left_out: &[String]) -> Gap {

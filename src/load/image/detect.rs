@@ -10,7 +10,7 @@ use crate::load::error::LoadError;
 use crate::load::mapping::{ColumnRole, Mapping};
 use crate::load::source::Source;
 use crate::load::table::ColumnSketch;
-use crate::load::{format, inputs, walk};
+use crate::load::{compartments, format, inputs, walk};
 
 /// A layout and the sheets, indices or folders it is read from.
 pub(super) struct Detected {
@@ -50,7 +50,7 @@ fn leads_to_images(path: &Path) -> bool {
         None if path.is_dir() => match tables_in(path).is_empty() {
             true => has_images(path) && (!inputs::holds_tables(path) || has_plate_maps_only(path)),
             // What CellProfiler exports names images that lie elsewhere, and holds what was measured in them.
-            false => has_images(path) || !holds_measurements(path),
+            false => has_images(path) || !(holds_measurements(path) || compartments::are_in(path)),
         },
         None => path.is_file() && is_sheet_of_images(path),
     }

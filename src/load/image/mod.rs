@@ -182,6 +182,13 @@ pub(super) fn load_images_with(source: &ImageSource, card: Card) -> Result<Loade
             survey.n_painted_palettes
         ));
     }
+    if survey.n_partly_written > 0 {
+        notes.push(format!(
+            "{} of {} images lack some of their chunks, which are read as of one value, as zarr leaves them out where nothing \
+             was written: if a copy was cut short, copy them again",
+            survey.n_partly_written, survey.n_planes
+        ));
+    }
     settings.layout = Some(layout);
     settings.channels.clone_from(&assembled.screen.channels);
     Ok(LoadedImages {

@@ -11,22 +11,16 @@
 //! measurements only places are read, and what a card names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::Path;
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::Connection;
 
-use super::pixels::bad;
 use crate::load::error::LoadError;
-use crate::load::table::{RawColumn, RawTable, RowPlace, Values, present};
+use crate::load::sqlite::{Problem, open, quoted, table_of_images, tables, text};
+use crate::load::table::{RawColumn, RawTable, RowPlace, Values};
 
 /// Compartments in the order in which their objects are looked for; others follow by name.
 const COMPARTMENTS: [&str; 2] = ["Nuclei", "Cells"];
-
-/// The table of images, and how its name ends behind a prefix; tables of objects begin with the prefix and `Per_`.
-const IMAGE: &str = "Image";
-const PER_IMAGE: &str = "Per_Image";
 
 /// What joins objects and images.
 const KEYS: [&str; 2] = ["TableNumber", "ImageNumber"];
@@ -37,21 +31,7 @@ const KEYS: [&str; 2] = ["TableNumber", "ImageNumber"];
 /// # Errors
 /// If the data base is damaged, or lacks images or objects with places.
 pub(super) fn read_objects(path: &Path, named: &BTreeSet<&str>) -> Result<RawTable, LoadError> {
-    read(path, named).map_err(|error| match error {
-        Problem::Sqlite(cause) => bad(path, format!("cannot be read as an SQLite database: {cause}")),
-        Problem::Said(message) => bad(path, message),
-    })
-}
-
-enum Problem {
-    Sqlite(rusqlite::Error),
-    Said(String),
-}
-
-impl From<rusqlite::Error> for Problem {
-    fn from(cause: rusqlite::Error) -> Self {
-        Self::Sqlite(cause)
-    }
+    read(path, named).map_err(|problem| problem.of(path))
 }
 
 fn read(path: &Path, named: &BTreeSet<&str>) -> Result<RawTable, Problem> {
@@ -128,57 +108,6 @@ fn read(path: &Path, named: &BTreeSet<&str>) -> Result<RawTable, Problem> {
     })
 }
 
-/// The table of images, and how the names of tables of objects begin beside it.
-fn table_of_images(tables: &BTreeMap<String, Vec<String>>) -> Result<(&str, String), String> {
-    let listed =
-        |names: &mut dyn Iterator<Item = &String>| names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    if let Some(name) = tables.keys().find(|name| name.eq_ignore_ascii_case(IMAGE)) {
-        return Ok((name, String::new()));
-    }
-    let ending = PER_IMAGE.to_ascii_lowercase();
-    let found: Vec<&String> = tables.keys().filter(|name| name.to_ascii_lowercase().ends_with(&ending)).collect();
-    match found.as_slice() {
-        [] => Err(format!("has no table `{IMAGE}` or `…{PER_IMAGE}`, only {}", listed(&mut tables.keys()))),
-        [name] => Ok((name, name[..name.len() - IMAGE.len()].to_owned())),
-        several => Err(format!(
-            "has tables of {} experiments, {}; expected those of one: copy them into a file of their own",
-            several.len(),
-            listed(&mut several.iter().copied())
-        )),
-    }
-}
-
-/// Opens the file as it lies, without journals beside it, so that nothing is written there.
-fn open(path: &Path) -> Result<Connection, Problem> {
-    let text = path.to_str().ok_or_else(|| Problem::Said("its path is not UTF-8; rename it".to_owned()))?;
-    let mut uri = String::from("file:");
-    for byte in text.bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'~' => uri.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
-            byte => write!(uri, "%{byte:02X}").expect("a string takes what is written"),
-        }
-    }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let base = Connection::open_with_flags(uri + "?immutable=1", flags)?;
-    base.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;")?;
-    Ok(base)
-}
-
-/// Columns by table; views and virtual tables, which run code, are none.
-fn tables(base: &Connection) -> Result<BTreeMap<String, Vec<String>>, Problem> {
-    let mut statement = base.prepare(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' AND name NOT LIKE 'sqlite_%'",
-    )?;
-    let names = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-    let mut tables = BTreeMap::new();
-    for name in names {
-        let statement = base.prepare(&format!("SELECT * FROM {}", quoted(&name)))?;
-        tables.insert(name, statement.column_names().map(str::to_owned).collect());
-    }
-    Ok(tables)
-}
-
 fn columns_named(columns: Option<&Vec<String>>, named: &BTreeSet<&str>) -> usize {
     columns.map_or(0, |columns| columns.iter().filter(|column| named.contains(column.as_str())).count())
 }
@@ -200,19 +129,6 @@ fn each_row(
         use_row(key, values);
     }
     Ok(())
-}
-
-fn text(row: &Row, index: usize) -> Result<Option<String>, rusqlite::Error> {
-    Ok(match row.get_ref(index)? {
-        ValueRef::Null | ValueRef::Blob(_) => None,
-        ValueRef::Integer(number) => Some(number.to_string()),
-        ValueRef::Real(number) => Some(number.to_string()),
-        ValueRef::Text(bytes) => present(&String::from_utf8_lossy(bytes)).map(str::to_owned),
-    })
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]

@@ -39,6 +39,9 @@ pub struct Survey {
     /// Images with a palette of which an index is not a brightness; masks are not counted.
     #[serde(skip)]
     pub n_painted_palettes: usize,
+    /// Planes of arrays of which some chunks are there and others not, so that these parts are of one value.
+    #[serde(skip)]
+    pub n_partly_written: usize,
     /// Sites that cannot be decoded, ascending by row.
     pub incomplete: Vec<Incomplete>,
 }
@@ -87,8 +90,9 @@ pub(super) fn survey(screen: &ImageScreen, mut headers: Headers) -> Survey {
         n_unreadable_files: count(|header| matches!(header, Header::Unreadable(_))),
         ..Survey::default()
     };
-    let empty: Vec<Option<String>> =
-        screen.sites.par_iter().map(|site| without_chunks(site, &screen.channels, &headers)).collect();
+    let chunks: Vec<Chunks> = screen.sites.par_iter().map(|site| chunks_of(site, &screen.channels, &headers)).collect();
+    survey.n_partly_written = chunks.iter().map(|chunks| chunks.n_partly_written).sum();
+    let odd = odd_sample_types(screen, &headers);
     // Of each channel the first file, and what the samples of its pixels are.
     let mut first_of: Vec<Option<(Samples, &Path)>> = vec![None; screen.channels.len()];
     for (row, site) in screen.sites.iter().enumerate() {
@@ -107,7 +111,8 @@ pub(super) fn survey(screen: &ImageScreen, mut headers: Headers) -> Survey {
         }
         let checked =
             check(site, &screen.channels, &headers).and_then(|()| check_samples(site, &headers, &mut first_of));
-        let checked = checked.and_then(|()| empty[row].clone().map_or(Ok(()), Err));
+        let faults = [&chunks[row].absent, &odd[row]];
+        let checked = checked.and_then(|()| faults.into_iter().flatten().next().cloned().map_or(Ok(()), Err));
         if let Err(reason) = checked {
             survey.incomplete.push(Incomplete { row, reason });
         }
@@ -173,18 +178,71 @@ fn check(site: &ImageSite, channels: &[String], headers: &Headers) -> Result<(),
     Ok(())
 }
 
-/// The first channel of which no plane has a chunk, in words. Zarr leaves out chunks that hold the fill value alone,
-/// but a camera has noise: without any chunk an image was not written, or not copied.
-fn without_chunks(site: &ImageSite, channels: &[String], headers: &Headers) -> Option<String> {
-    let has_chunk = |plane: &Plane| match (&headers[plane.path.as_path()], &plane.selector) {
-        (Header::Array { array, .. }, Selector::Zarr { index }) => zarr::has_chunk(&plane.path, array, index),
+/// What is there of the planes of a site that are arrays.
+struct Chunks {
+    /// The first channel of which no plane has a chunk, in words.
+    absent: Option<String>,
+    n_partly_written: usize,
+}
+
+/// Looks which chunks of a site's planes are there. Zarr leaves out chunks that hold the fill value alone, but a camera has
+/// noise: without any chunk an image was not written, or not copied.
+fn chunks_of(site: &ImageSite, channels: &[String], headers: &Headers) -> Chunks {
+    let chunks = |plane: &Plane| match (&headers[plane.path.as_path()], &plane.selector) {
+        (Header::Array { array, .. }, Selector::Zarr { index }) => zarr::count_chunks(&plane.path, array, index),
         // What cannot be read has its own fault.
-        _ => true,
+        _ => (1, 1),
     };
-    let is_empty = |stack: &Vec<Plane>| !stack.is_empty() && !stack.iter().any(has_chunk);
-    let (stack, channel) = site.channels.iter().zip(channels).find(|(stack, _)| is_empty(stack))?;
-    let path = stack[0].path.display();
-    Some(format!("{path}: not one chunk of channel `{channel}` is there, so it would be black; copy the chunks"))
+    let counted: Vec<Vec<(usize, usize)>> =
+        site.channels.iter().map(|stack| stack.iter().map(chunks).collect()).collect();
+    let is_absent =
+        |counted: &Vec<(usize, usize)>| !counted.is_empty() && counted.iter().all(|(n_there, _)| *n_there == 0);
+    let absent = (0..counted.len()).find(|&channel| is_absent(&counted[channel]));
+    let in_words = |channel: usize| {
+        let (path, channel) = (site.channels[channel][0].path.display(), &channels[channel]);
+        format!("{path}: not one chunk of channel `{channel}` is there, so it would be black; copy the chunks")
+    };
+    Chunks {
+        absent: absent.map(in_words),
+        n_partly_written: counted.iter().flatten().filter(|(n_there, n)| *n_there > 0 && n_there < n).count(),
+    }
+}
+
+/// Of each site, the first image whose numbers are of another type than most of the same plate and channel have, in words:
+/// its intensities are not theirs.
+fn odd_sample_types(screen: &ImageScreen, headers: &Headers) -> Vec<Option<String>> {
+    let type_of = |plane: &Plane| shape_of(plane, &headers[plane.path.as_path()]).ok().map(|shape| shape.sample_type);
+    let stacks = |row: usize| screen.sites[row].channels.iter().enumerate();
+    let plate = |row: usize| screen.table.unit(row).plate.as_str();
+    let mut counts = BTreeMap::<(&str, usize), BTreeMap<_, usize>>::new();
+    for row in 0..screen.sites.len() {
+        for (channel, stack) in stacks(row) {
+            for sample_type in stack.iter().filter_map(type_of) {
+                *counts.entry((plate(row), channel)).or_default().entry(sample_type).or_default() += 1;
+            }
+        }
+    }
+    let usual = |row: usize, channel: usize| {
+        let counts = counts.get(&(plate(row), channel))?;
+        let (sample_type, n) = counts.iter().max_by_key(|(_, n)| **n)?;
+        (2 * n > counts.values().sum()).then_some(*sample_type)
+    };
+    let word = |sample_type| format!("{sample_type:?}").to_lowercase();
+    let of_row = |row: usize| {
+        stacks(row).find_map(|(channel, stack)| {
+            let usual = usual(row, channel)?;
+            let plane = stack.iter().find(|plane| type_of(plane).is_some_and(|sample_type| sample_type != usual))?;
+            Some(format!(
+                "{}: its pixels are {}, but most images of channel `{}` on the plate are {}, so that their intensities do \
+                 not compare; export it as the others were",
+                plane.path.display(),
+                word(type_of(plane)?),
+                screen.channels[channel],
+                word(usual)
+            ))
+        })
+    };
+    (0..screen.sites.len()).map(of_row).collect()
 }
 
 /// Whether a channel is gray in one file and in color in another: which of the colors it would be is not told.

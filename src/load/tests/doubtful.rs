@@ -281,3 +281,150 @@ fn controls_without_values_are_not_said_to_be_absent() {
         assert_eq!(gap.lines[0].text, "reference = \"relative\"");
     }
 }
+
+/// The second cell of each row, and whatever else `change` makes of it.
+fn with_column(text: &str, column: usize, change: impl Fn(usize, &str) -> String) -> String {
+    let changed = |(row, line): (usize, &str)| {
+        let cells = line.split(',').enumerate();
+        let cells =
+            cells.map(|(place, cell)| if place == column && row > 0 { change(row, cell) } else { cell.to_owned() });
+        cells.collect::<Vec<_>>().join(",") + "\n"
+    };
+    text.lines().enumerate().map(changed).collect()
+}
+
+#[test]
+fn a_plate_whose_number_is_written_in_two_ways_is_one_plate() {
+    let text = plates("compound,dose_um", 1, |compound, dose, _| format!("{compound},{dose}"));
+    let numbered = with_column(&text, 0, |row, _| ["1", "1.0", "01"][row % 3].to_owned());
+    let loaded = of_text(&numbered).unwrap();
+    assert_eq!(loaded.screen.rows_by_plate(|_| true).len(), 1);
+    note(&loaded, "`plate` writes one number in several ways (`01`, `1`, `1.0`)");
+}
+
+#[test]
+fn a_decimal_comma_in_the_doses_alone_is_read() {
+    let plain = plates("compound,dose_um", 1, |compound, dose, _| format!("{compound},{dose}"));
+    let text = with_column(&plain, 3, |_, dose| format!("\"{}\"", dose.replace('.', ",")));
+    let loaded = of_text(&text).unwrap();
+    assert!(is_same(&loaded.screen, &of_text(&plain).unwrap().screen));
+    note(&loaded, "`dose_um` has decimal commas");
+}
+
+#[test]
+fn genes_that_a_spreadsheet_made_dates_of_are_named() {
+    let text = plates("gene", 1, |compound, _, _| match compound {
+        "cmpd1" => "1-Mar".to_owned(),
+        "DMSO" => "NTC".to_owned(),
+        other => other.to_owned(),
+    });
+    note(&of_text(&text).unwrap(), "`gene` holds dates (`1-Mar`)");
+}
+
+#[test]
+fn lines_above_the_header_are_left_out_and_rows_keep_their_numbers() {
+    let text = plates("compound,dose_um", 1, |compound, dose, _| format!("{compound},{dose}"));
+    let expected = of_text(&text).unwrap().screen;
+    for above in ["Screen 12 export\nDate,2024-03-01\n", "Screen 12 export,,,,,,,\n,,,,,,,\n"] {
+        let titled = format!("{above}{text}");
+        let loaded = of_text(&titled).unwrap();
+        assert!(is_same(&loaded.screen, &expected), "{above}");
+        note(&loaded, "above the header left out: `Screen 12 export`");
+        let wrong = of_text(&titled.replacen("cmpd1,0.1,", "cmpd1,much,", 1)).unwrap_err();
+        assert!(wrong.starts_with("t.csv:16: "), "{wrong}");
+    }
+}
+
+#[test]
+fn a_drug_that_the_column_of_roles_calls_a_control_is_asked_about() {
+    let text = plates("compound,dose_um,role", 1, |compound, dose, _| {
+        format!("{compound},{dose},{}", if compound == "cmpd2" { "trt" } else { "negcon" })
+    });
+    let refused = of_text(&text).unwrap_err();
+    assert!(refused.contains("calls `cmpd1` a negative control in 8 rows"), "{refused}");
+    let folder = Folder::new().with("t.csv", &text);
+    let description = folder.describe(&["t.csv"]);
+    assert_eq!(description.gaps[0].lines[0].text, "negative = { values = [\"DMSO\"] }");
+    assert!(description.outcome.is_ok());
+    let n_controls = |line: &str| {
+        let card = format!("files = [\"t.csv\"]\n[controls]\n{line}\n");
+        let path = folder.path("dataset.toml");
+        std::fs::write(&path, card).unwrap();
+        let loaded = load(&Source { card: Some(path), ..Source::default() }).unwrap();
+        loaded.screen.units.by_row().filter(|unit| unit.role == Role::NegativeControl).count()
+    };
+    assert_eq!(description.gaps[0].lines.iter().map(|line| n_controls(&line.text)).collect::<Vec<_>>(), [12, 20]);
+    // Without doses above 0 the column is believed.
+    let undosed = plates("compound,role", 1, |compound, _, _| {
+        format!("{compound},{}", if compound == "cmpd2" { "trt" } else { "negcon" })
+    });
+    assert!(of_text(&undosed).is_ok());
+}
+
+#[test]
+fn features_that_a_merge_doubled_are_learned_from_once() {
+    let text = plates("compound,dose_um", 1, |compound, dose, _| format!("{compound},{dose}"));
+    let doubled = |other: &dyn Fn(usize, &str) -> String| -> String {
+        let with = |(row, line): (usize, &str)| {
+            let last = line.rsplit(',').next().unwrap();
+            match row {
+                0 => format!("{},m4_x,m4_y\n", line.strip_suffix(",m4").unwrap()),
+                _ => format!("{line},{}\n", other(row, last)),
+            }
+        };
+        text.lines().enumerate().map(with).collect()
+    };
+    let loaded = of_text(&doubled(&|_, value| value.to_owned())).unwrap();
+    assert_eq!(loaded.screen.features.names(), ["m1", "m2", "m3", "m4_x"]);
+    let loaded = of_text(&doubled(&|row, _| format!("{:.5}", measured(row, 9)))).unwrap();
+    assert_eq!(loaded.screen.features.names(), ["m1", "m2", "m3", "m4_x", "m4_y"]);
+    note(&loaded, "`m4_x` and `m4_y`, which a merge may have made of one feature, differ");
+}
+
+#[test]
+fn many_rows_of_each_well_are_parts_of_it_and_few_are_asked_about() {
+    let repeated = |n_times: usize| {
+        let text = plates("compound,dose_um", n_times, |compound, dose, _| format!("{compound},{dose}"));
+        with_column(&text, 0, |_, _| "P1".to_owned())
+    };
+    let loaded = of_text(&repeated(24)).unwrap();
+    assert_eq!((loaded.screen.n_observations(), loaded.screen.wells().len()), (24 * 28, 28));
+    note(&loaded, "wells have 24 rows each");
+    let description = Folder::new().with("t.csv", repeated(3)).describe(&["t.csv"]);
+    assert!(description.outcome.is_ok());
+    assert_eq!(description.gaps[0].lines[1].text, "plate_within = [\"…\"]");
+}
+
+#[test]
+fn a_level_of_processing_with_fewer_features_is_one_set_of_wells() {
+    let raw = plates("compound,dose_um", 1, |compound, dose, _| format!("{compound},{dose}"));
+    let selected: String = raw.lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
+    let folder = Folder::new().with("p_augmented.csv", &raw).with("p_selected.csv", selected);
+    let refused = folder.load(&[""]).unwrap_err();
+    assert!(refused.contains("p_selected.csv: 28 of its 28 rows have the measurements of"), "{refused}");
+    assert!(folder.describe(&[""]).outcome.is_ok());
+    // Other wells that lack a feature are refused for that.
+    let other = plates_from(300, "compound,dose_um", 1, |compound, dose, _| format!("{compound},{dose}"));
+    let other: String = other.lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
+    let refused = Folder::new().with("p.csv", &raw).with("q.csv", other).load(&[""]).unwrap_err();
+    assert!(refused.contains("no column `m4`"), "{refused}");
+}
+
+#[test]
+fn columns_of_drugs_that_hold_numbers_say_how_much_of_each_was_applied() {
+    let text = plates("drug_A,drug_B", 1, |compound, dose, _| {
+        let is = |name: &str| u8::from(compound == name || dose == 3.0);
+        format!("{},{}", is("cmpd1"), is("cmpd2"))
+    });
+    let loaded = of_text(&text).unwrap();
+    let applied: BTreeSet<String> = loaded
+        .screen
+        .units
+        .by_row()
+        .map(|unit| unit.intervention.to_string())
+        .filter(|text| text.contains("drug"))
+        .collect();
+    assert_eq!(applied.into_iter().collect::<Vec<_>>(), ["drug_A", "drug_A + drug_B", "drug_B"]);
+    assert_eq!(loaded.screen.units.by_row().filter(|unit| unit.role == Role::NegativeControl).count(), 12);
+    note(&loaded, "`drug_A`, `drug_B` hold numbers with 0 among them");
+}

@@ -359,3 +359,22 @@ fn numbers_with_something_around_them_are_named_and_not_lost() {
         assert!(told.iter().any(|words| words.contains(&format!("texts such as {example:?}"))), "{told:?}");
     }
 }
+
+#[test]
+fn what_cellprofiler_measures_is_a_feature_whatever_its_values() {
+    let mut text =
+        "plate,well,compound,Correlation_Manders_DNA_ER,AreaShape_Area,AreaShape_Solidity,Parent_Cells\n".to_owned();
+    for row in 0..24 {
+        let compound = if row % 3 == 0 { "DMSO" } else { "taxol" };
+        let well = format!("{}{:02}", char::from(b'A' + row as u8 / 12), row % 12 + 1);
+        let value = (row * 7919 + 13) * 2_654_435_761_usize % 1_000_003;
+        text += &format!("P1,{well},{compound},{},{value}.5,0.{value},{}\n", row % 2, row + 1);
+    }
+    let loaded = of_text(&text).unwrap();
+    assert_eq!(
+        loaded.screen.features.names(),
+        ["Correlation_Manders_DNA_ER", "AreaShape_Area", "AreaShape_Solidity"],
+        "{:?}",
+        loaded.mapping.left_out_in_words()
+    );
+}

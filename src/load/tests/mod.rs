@@ -2,6 +2,7 @@
 
 mod annotated;
 mod bundled;
+mod compartments;
 mod design;
 mod doubtful;
 mod features;

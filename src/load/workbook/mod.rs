@@ -1,7 +1,7 @@
 //! Tables in workbooks: Excel (`.xlsx`, `.xlsm`, `.xlsb`, `.xls`) and OpenDocument (`.ods`).
 //!
 //! ```text
-//! plate.xlsx            the first sheet that holds anything
+//! plate.xlsx            the first sheet that holds a table
 //! plate.xlsx#Layout     the sheet called Layout
 //! ```
 //!
@@ -10,7 +10,7 @@
 //! A sheet is a table with a header line, or a plate map as [`plate_map`] reads them. Cells are read as they are shown:
 //! `1` and not `1.0`, fifteen digits, dates as `2024-01-31`, `TRUE` and `FALSE`; a cell that holds an error has no value.
 //! Cells that were merged down a column all hold what the first of them does.
-//! Empty lines are skipped, and so is a title, a single cell above a wider table. Refused: values under a header cell that
+//! Empty lines are skipped, and so are titles above the header, and sheets of text before that of the table. Refused: values under a header cell that
 //! is empty, as cells merged in a line leave them, with the column; a workbook that unpacks to more than files of its size do;
 //! sheets of more cells than a table has; encrypted or damaged workbooks. A row's place is its number in the sheet.
 
@@ -26,10 +26,12 @@ use calamine::{Data, DataRef, Dimensions, ExcelDateTime, Ods, Reader, SheetType,
 
 use super::card::Card;
 use super::error::LoadError;
-use super::mapping::{ColumnRole, Mapping};
+use super::mapping::{ColumnRole, Mapping, is_usual_name};
 use super::part::{file_of, split};
 use super::plate_map::{self, Line};
 use super::table::{self, RawColumn, RawTable, RowPlace, Values};
+use super::text::titles_are_left_out;
+use super::titles;
 use crate::table::{first_few, quietly};
 
 /// How files begin that may be workbooks: zip archives and compound files.
@@ -55,13 +57,14 @@ pub(super) fn read(path: &Path) -> Result<RawTable, LoadError> {
     table_of(path, lines)
 }
 
-/// Which of several sheets is read, if the path does not say it, and what else the workbook holds.
+/// Which of several sheets is read, if the path does not say it, what else the workbook holds, and what stands above the
+/// header.
 ///
 /// # Errors
 /// As [`read`].
-pub(super) fn note(path: &Path) -> Result<Option<String>, LoadError> {
+pub(super) fn notes(path: &Path) -> Result<Vec<String>, LoadError> {
     if split(path).1.is_some() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let mut workbook = Workbook::open(path)?;
     let mut filled = Vec::new();
@@ -71,15 +74,21 @@ pub(super) fn note(path: &Path) -> Result<Option<String>, LoadError> {
         }
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(match filled.as_slice() {
-        [read, others @ ..] if !others.is_empty() => Some(format!(
+    let (read, lines) = workbook.lines(None)?;
+    let titles: Vec<String> =
+        lines[..n_titles(&lines)].iter().map(|(_, cells)| cells.join(" ").trim().to_owned()).collect();
+    let of_titles =
+        (!titles.is_empty() && !plate_map::is_plate_map(&lines)).then(|| titles_are_left_out(&name, &titles));
+    filled.retain(|sheet| *sheet != read);
+    let of_sheets = (!filled.is_empty()).then(|| {
+        format!(
             "{name} has {} sheets, of which `{read}` is read and {} not; `{name}#{}` names another",
-            filled.len(),
-            first_few(others, 3),
-            others[0]
-        )),
-        _ => None,
-    })
+            filled.len() + 1,
+            first_few(&filled, 3),
+            filled[0]
+        )
+    });
+    Ok(of_titles.into_iter().chain(of_sheets).collect())
 }
 
 /// The sheets of a workbook that are one table in parts, as paths: of the columns of the first, and each of plates of its
@@ -173,7 +182,8 @@ impl<'a> Workbook<'a> {
         shown.into_iter().chain(hidden).map(|sheet| sheet.name.clone()).collect()
     }
 
-    /// The lines of a sheet that hold anything, and its name; of the first that does if none is asked for.
+    /// The lines of a sheet that hold anything, and its name; if none is asked for, of the first that does, or of the first
+    /// table behind sheets for people.
     fn lines(&mut self, wanted: Option<&str>) -> Result<(String, Vec<Line>), LoadError> {
         let names = self.names();
         let wanted = match wanted {
@@ -186,15 +196,18 @@ impl<'a> Workbook<'a> {
             }
             None => names,
         };
-        let mut last = String::new();
+        let mut found: Option<(String, Vec<Line>)> = None;
         for name in wanted {
-            let lines = self.lines_of(&name)?;
-            if !lines.is_empty() {
-                return Ok((name, lines));
+            match (self.lines_of(&name), &found) {
+                (Ok(lines), _) if lines.is_empty() => {}
+                (Ok(lines), None) if is_prose(&lines) => found = Some((name, lines)),
+                (Ok(lines), None) => return Ok((name, lines)),
+                (Ok(lines), Some(_)) if has_usual_names(&lines) => return Ok((name, lines)),
+                (Err(error), None) => return Err(error),
+                (Ok(_) | Err(_), Some(_)) => {}
             }
-            last = name;
         }
-        Ok((last, Vec::new()))
+        Ok(found.unwrap_or_default())
     }
 
     fn lines_of(&mut self, name: &str) -> Result<Vec<Line>, LoadError> {
@@ -338,14 +351,31 @@ fn date_of(date: &ExcelDateTime) -> String {
     if (hour, minute, second) == (0, 0, 0) { day } else { format!("{day} {hour:02}:{minute:02}:{second:02}") }
 }
 
+/// How many of the first lines are titles: a single cell above what has several, or whatever stands above a header.
+fn n_titles(lines: &[Line]) -> usize {
+    let n_filled = |(_, cells): &Line| cells.iter().filter(|cell| !cell.is_empty()).count();
+    let n_single = lines.windows(2).take_while(|pair| n_filled(&pair[0]) == 1 && n_filled(&pair[1]) > 1).count();
+    let cells = lines.iter().map(|(_, cells)| cells.iter().map(String::as_str).collect());
+    n_single.max(titles::n_above_header(cells))
+}
+
+/// Whether the header of a sheet has names that are usual in tables of a screen.
+fn has_usual_names(lines: &[Line]) -> bool {
+    let header = lines.get(n_titles(lines)).map(|(_, cells)| cells.as_slice()).unwrap_or_default();
+    plate_map::is_plate_map(lines) || header.iter().filter(|name| is_usual_name(name)).count() > 1
+}
+
+/// Whether a sheet is for people: it holds hardly a number, and its header no usual name of a column.
+fn is_prose(lines: &[Line]) -> bool {
+    let cells = || lines.iter().flat_map(|(_, cells)| cells).filter(|cell| !cell.is_empty());
+    let n_numbers = cells().filter(|cell| cell.parse::<f64>().is_ok()).count();
+    10 * n_numbers < cells().count() && !has_usual_names(lines)
+}
+
 /// The table below the header of a sheet.
 fn table_of(path: &Path, mut lines: Vec<Line>) -> Result<RawTable, LoadError> {
-    let n_filled = |(_, cells): &Line| cells.iter().filter(|cell| !cell.is_empty()).count();
+    lines.drain(..n_titles(&lines));
     let width = lines.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
-    // A single cell above what has several is a title.
-    while lines.len() > 1 && n_filled(&lines[0]) == 1 && n_filled(&lines[1]) > 1 {
-        lines.remove(0);
-    }
     if lines.is_empty() {
         return Err(LoadError::Empty { path: path.to_path_buf() });
     }

@@ -156,7 +156,7 @@ fn a_sheet_is_named_behind_a_sign_and_the_others_are_told_of() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.xlsx");
     std::fs::write(&path, &book).unwrap();
-    let told = note(&path).unwrap().unwrap();
+    let told = notes(&path).unwrap().remove(0);
     assert_eq!(told, "t.xlsx has 2 sheets, of which `Data` is read and `Layout` not; `t.xlsx#Layout` names another");
 }
 

@@ -424,3 +424,18 @@ fn tables_of_export_to_database_are_found_by_their_names() {
     check("a_b_", "Nuclei", "Nuclei_Number_Object_Number", "Nuclei_Location_Center");
     check("", "Worms", "Worms_Number_Object_Number", "Worms_AreaShape_Center");
 }
+
+#[test]
+fn an_image_of_another_type_than_the_others_of_its_plate_is_not_compared_with_them() {
+    let deep = pixels::encode_png(4, 3, png::ColorType::Grayscale, 16, &[7; 24]);
+    let mut folder = Folder::new();
+    for well in ["A01", "A02", "A03"] {
+        folder = folder.with(&format!("x/P_{well}_s1_w1.png"), &deep);
+    }
+    let folder = folder.with_picture("x/P_B02_s1_w1.png", 1);
+    let loaded = folder.load(&["x"]).unwrap();
+    let [odd] = loaded.survey.incomplete.as_slice() else { panic!("{:#?}", loaded.survey.incomplete) };
+    assert!(odd.reason.contains("P_B02_s1_w1.png: its pixels are u8, but most images of channel"), "{}", odd.reason);
+    let refused = loaded.usable().map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("1 of 4 sites cannot be decoded"), "{refused}");
+}

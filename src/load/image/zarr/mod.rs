@@ -85,14 +85,18 @@ pub(super) fn decode(path: &Path, index: &[u64]) -> Result<Raster, LoadError> {
     Ok(Raster { width: width as usize, height: height as usize, sample_type: array.sample_type, values })
 }
 
-/// Whether a file holds a part of the plane at `index`; without any, all pixels would be the fill value.
-pub(super) fn has_chunk(path: &Path, array: &Array, index: &[u64]) -> bool {
+/// How many of the files that hold parts of the plane at `index` are there, and how many there could be; what is absent is
+/// of the fill value. Of many, the first are looked for.
+pub(super) fn count_chunks(path: &Path, array: &Array, index: &[u64]) -> (usize, usize) {
+    const MOST: usize = 1 << 16;
     let n_leading = array.shape.len() - 2;
     let [n_rows, n_columns] = [n_leading, n_leading + 1].map(|axis| array.shape[axis].div_ceil(array.chunk[axis]));
     let place = |row, column| -> Vec<u64> {
         index.iter().zip(&array.chunk).map(|(at, size)| at / size).chain([row, column]).collect()
     };
-    (0..n_rows).any(|row| (0..n_columns).any(|column| array.file(path, &place(row, column)).is_some()))
+    let places = (0..n_rows).flat_map(|row| (0..n_columns).map(move |column| (row, column))).take(MOST);
+    let are_there: Vec<bool> = places.map(|(row, column)| array.file(path, &place(row, column)).is_some()).collect();
+    (are_there.iter().filter(|is_there| **is_there).count(), are_there.len())
 }
 
 /// Sizes of the leading axes, and of y and x.
