@@ -75,7 +75,7 @@ pub(super) fn find(path: &Path) -> Result<Option<Export>, LoadError> {
     match part::split(path) {
         (file, Some(OBJECTS)) => in_folder(file).map(Some).ok_or_else(|| LoadError::Decode {
             path: path.to_path_buf(),
-            message: "no two tables of objects of CellProfiler, with `ImageNumber` and `ObjectNumber`, lie beside it"
+            message: "no two tables of objects of CellProfiler, with `ImageNumber` and `ObjectNumber`, lie next to it"
                 .to_owned(),
         }),
         (file, None) if format::is_sqlite(file)? => in_base(file),

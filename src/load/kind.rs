@@ -61,7 +61,7 @@ pub(super) fn with_genes(mut card: Card, table: &RawTable, mapping: &Mapping, no
     let why = match () {
         () if members.is_empty() => return card,
         () if 2 * n_columns > members.len() => format!("{n_columns} of {} are columns of the matrix", members.len()),
-        () if names.iter().filter(is_beside_control).count() > 0 => "a control stands beside them in sets".to_owned(),
+        () if names.iter().filter(is_beside_control).count() > 0 => "a control stands next to them in sets".to_owned(),
         () => return card,
     };
     card.kind = Some(Kind::Other);

@@ -210,7 +210,7 @@ mod tests {
         for file in files {
             let path = folder.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "plate,well\n").unwrap();
+            std::fs::write(path, "plate,well\nP1,A01\n").unwrap();
         }
         folder
     }
@@ -243,7 +243,7 @@ mod tests {
         let found = tables_alike(alike.path());
         assert_eq!(found, ["b1/t.csv", "b2/t.csv"].map(|file| alike.path().join(file)));
         let other = tree(&["b1/t.csv", "b2/t.csv"]);
-        std::fs::write(other.path().join("b2/t.csv"), "plate,compound\n").unwrap();
+        std::fs::write(other.path().join("b2/t.csv"), "plate,compound\nP1,DMSO\n").unwrap();
         assert!(tables_alike(other.path()).is_empty());
         assert!(tables_alike(tree(&["b1/t.csv", "b2/p1/A01.jpeg"]).path()).is_empty());
     }
