@@ -14,6 +14,7 @@ use super::mapping::{ColumnRole, Mapping};
 use super::table::{RawTable, boolean};
 use super::vehicle::{Standing, Word, speaks_of_control, standing, word};
 use crate::screen::{Kind, Role};
+use crate::table::counted;
 
 /// The role of each row, how they were told, and what the user may want to know.
 pub(super) struct Roles {
@@ -434,9 +435,11 @@ impl<'a> Told<'a> {
             let n_rows: usize = series.iter().map(|(_, named)| named.n_zero).sum();
             self.controls.push("the dose of a perturbation is 0".to_owned());
             self.notes.push(format!(
-                "{n_rows} rows of {} perturbations (`{first}` and the like) have a dose of 0 next to other doses and are \
-                 taken as negative controls, since nothing was applied",
-                series.len()
+                "{} of {} (`{first}`{}) with a dose of 0 next to other doses are taken as negative controls, since nothing \
+                 was applied",
+                counted(n_rows, "row"),
+                counted(series.len(), "perturbation"),
+                if series.len() > 1 { " and the like" } else { "" }
             ));
             self.zero_is_control = series.into_iter().map(|(name, _)| name).collect();
         }

@@ -184,8 +184,10 @@ impl<'a> RowReader<'a> {
             let unit = unit_of(self.card, cells.column).or(self.mapping.dose_unit);
             let unit = unit.ok_or_else(|| self.without_unit(cells))?;
             let dose = self.number(Some(cells), row, EXPECTED, |dose| dose >= 0.0)?.unwrap_or(0.0);
-            if let Some(dose) = Micromolar::new(rounded(dose * self.card.in_micromolar(unit, name)?)) {
-                applications.push(Application { perturbation: perturbation(), dose: Some(dose) });
+            let unit_um = self.card.in_micromolar(unit, name)?;
+            if let Some(dose) = Micromolar::new(rounded(dose * unit_um)) {
+                let dose = Some(dose.shown_in(unit, unit_um));
+                applications.push(Application { perturbation: perturbation(), dose });
             }
         }
         Ok(applications)
@@ -237,6 +239,7 @@ impl<'a> RowReader<'a> {
         };
         let micromolar = self.card.in_micromolar(unit, perturbation)?;
         let value = Micromolar::new(rounded(number * micromolar));
+        let value = value.map(|dose| dose.shown_in(unit, micromolar));
         value.map(Some).ok_or_else(|| self.wrong(dose, row, text, self.expected_dose(EXPECTED)))
     }
 

@@ -253,15 +253,7 @@ impl Sets {
             n => format!("{n} {word}s"),
         });
         let counted = counted.collect::<Vec<_>>().join(", ");
-        let has_sets = sets.iter().any(|set| set.members().len() > 1);
-        let advice = match has_sets {
-            true => {
-                "; to test on sets that training has not seen, though it may have seen their members, set `split.by = \
-                 \"condition\"`"
-            }
-            false => "",
-        };
-        let mut notes = vec![format!("{}: {counted}{advice}", self.how)];
+        let mut notes = vec![format!("{}: {counted}", self.how)];
         let is_twice = |places: Range<usize>| {
             let mut names = BTreeSet::new();
             places.filter_map(|place| self.members[place].name.as_deref()).any(|name| !names.insert(name))
@@ -344,13 +336,14 @@ fn columns_of(mapping: &Mapping, role: ColumnRole) -> Vec<String> {
 
 /// Each perturbation once, with the sum of its doses.
 fn summed<'a>(members: impl Iterator<Item = &'a Application>) -> Vec<Application> {
-    let mut doses = BTreeMap::<&Perturbation, f64>::new();
+    let mut doses = BTreeMap::<&Perturbation, Vec<Micromolar>>::new();
     for member in members {
-        *doses.entry(&member.perturbation).or_default() += member.dose.map_or(0.0, Micromolar::get);
+        doses.entry(&member.perturbation).or_default().extend(member.dose);
     }
-    let application = |(perturbation, dose): (&Perturbation, f64)| Application {
+    let sum = |doses: &[Micromolar]| dose::rounded(doses.iter().map(|dose| dose.get()).sum());
+    let application = |(perturbation, doses): (&Perturbation, Vec<Micromolar>)| Application {
         perturbation: perturbation.clone(),
-        dose: Micromolar::new(dose::rounded(dose)),
+        dose: doses.first().and_then(|first| first.at(sum(&doses))),
     };
     doses.into_iter().map(application).collect()
 }

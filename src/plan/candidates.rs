@@ -12,7 +12,7 @@ use super::error::PlanError;
 use super::measured::{Measured, measured_in};
 use crate::load::{ListedInterventions, read_interventions};
 use crate::pair::Vocabulary;
-use crate::screen::{Application, Intervention, Lexicon, Micromolar, Screen, Treatment};
+use crate::screen::{Application, Intervention, Lexicon, Screen, Treatment};
 
 /// Most pairs that are ranked at once; each is a prediction of every model.
 const MOST_PAIRS: usize = 200_000;
@@ -144,10 +144,12 @@ fn dose_grid(measured: &Measured) -> Vec<Treatment> {
         }
     }
     for ((others, perturbation, context, hours), (low, high)) in ranges {
-        let first = (2.0 * low.log10()).ceil() as i32;
-        let last = (2.0 * high.log10()).floor() as i32;
+        // Steps are round numbers in the unit of the files.
+        let first = (2.0 * low.in_unit().log10()).ceil() as i32;
+        let last =
+            (2.0 * low.of_same_unit(1.0).map_or(high.get(), |one| high.get() / one.get()).log10()).floor() as i32;
         for step in first..=last {
-            let dose = Micromolar::new(as_pipetted(10f64.powf(f64::from(step) / 2.0)));
+            let dose = low.of_same_unit(as_pipetted(10f64.powf(f64::from(step) / 2.0)));
             let varied = Application { perturbation: perturbation.clone(), dose };
             let mut intervention = Intervention::of(others.iter().cloned().chain([varied]));
             if let Some(hours) = hours {
@@ -190,7 +192,7 @@ fn nearly_same_doses(one: &Treatment, other: &Treatment) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::{Kind, Perturbation};
+    use crate::screen::{Kind, Micromolar, Perturbation};
 
     fn treatment(name: &str, kind: Kind, dose: f64, hours: f64) -> Treatment {
         let intervention = Intervention::single(name, kind, Micromolar::new(dose)).lasting(hours);

@@ -281,8 +281,8 @@ fn at_doses(intervention: &Intervention, factor: f64) -> Option<Intervention> {
     intervention.members().iter().any(|member| member.dose.is_some()).then_some(())?;
     let members = intervention.members().iter().map(|member| {
         let scaled = |dose: Micromolar| {
-            let rounded = format!("{:.1e}", dose.get() * factor).parse().expect("a formatted number parses");
-            Micromolar::new(rounded)
+            let rounded = format!("{:.1e}", dose.in_unit() * factor).parse().expect("a formatted number parses");
+            dose.of_same_unit(rounded)
         };
         Application { dose: member.dose.and_then(scaled), ..member.clone() }
     });

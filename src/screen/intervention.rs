@@ -55,33 +55,108 @@ pub struct Perturbation {
     pub kind: Kind,
 }
 
-/// A concentration in µM, positive and finite.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "f64")]
-pub struct Micromolar(f64);
+/// A concentration in µM, positive and finite, with the unit in which the files give it.
+///
+/// Doses are equal where their µM are; the unit decides how they are shown.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
+pub struct Micromolar {
+    um: f64,
+    /// `None` for µM.
+    shown_in: Option<ShownIn>,
+}
 
-impl TryFrom<f64> for Micromolar {
+/// A unit other than µM in which a dose is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ShownIn {
+    /// The unit.
+    pub unit: DoseUnit,
+    /// How many µM one of it is.
+    pub unit_um: f64,
+}
+
+/// A dose as it stands in a file: its µM, and another unit where it is shown in one.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Micromolar(f64),
+    In {
+        um: f64,
+        #[serde(flatten)]
+        shown_in: ShownIn,
+    },
+}
+
+impl TryFrom<Stored> for Micromolar {
     type Error = String;
 
-    fn try_from(micromolar: f64) -> Result<Self, String> {
-        Self::new(micromolar).ok_or_else(|| format!("{micromolar} is not a dose, expected a positive number of µM"))
+    fn try_from(stored: Stored) -> Result<Self, String> {
+        let (um, shown_in) = match stored {
+            Stored::Micromolar(um) => (um, None),
+            Stored::In { um, shown_in } => (um, Some(shown_in)),
+        };
+        let dose = Self::new(um).ok_or_else(|| format!("{um} is not a dose, expected a positive number of µM"))?;
+        Ok(shown_in.map_or(dose, |ShownIn { unit, unit_um }| dose.shown_in(unit, unit_um)))
+    }
+}
+
+impl From<Micromolar> for Stored {
+    fn from(Micromolar { um, shown_in }: Micromolar) -> Self {
+        shown_in.map_or(Self::Micromolar(um), |shown_in| Self::In { um, shown_in })
     }
 }
 
 impl Micromolar {
     /// A concentration, or `None` if it is not positive and finite (zero is "untreated", not a dose).
     pub fn new(micromolar: f64) -> Option<Self> {
-        (micromolar.is_finite() && micromolar > 0.0).then_some(Self(micromolar))
+        (micromolar.is_finite() && micromolar > 0.0).then_some(Self { um: micromolar, shown_in: None })
+    }
+
+    /// The same concentration, shown in `unit`, one of which is `unit_um` µM; molar ones are shown in µM.
+    pub fn shown_in(self, unit: DoseUnit, unit_um: f64) -> Self {
+        let is_shown = unit.is_shown() && unit_um.is_finite() && unit_um > 0.0;
+        Self { shown_in: is_shown.then_some(ShownIn { unit, unit_um }), ..self }
+    }
+
+    /// The unit in which it is shown, where that is not µM.
+    pub(crate) fn unit(self) -> Option<ShownIn> {
+        self.shown_in
+    }
+
+    /// Another concentration, shown in the same unit; `None` if it is not positive and finite.
+    pub fn at(self, micromolar: f64) -> Option<Self> {
+        Self::new(micromolar).map(|dose| Self { shown_in: self.shown_in, ..dose })
+    }
+
+    /// So many of the unit in which this dose is shown; `None` if that is not positive and finite.
+    pub fn of_same_unit(self, number: f64) -> Option<Self> {
+        // To 12 digits, so that 300 nM are 0.3 µM.
+        self.at(format!("{:.11e}", number * self.unit_um()).parse().ok()?)
     }
 
     /// The concentration in µM.
     pub fn get(self) -> f64 {
-        self.0
+        self.um
+    }
+
+    /// The concentration in the unit in which it is shown.
+    pub fn in_unit(self) -> f64 {
+        self.um / self.unit_um()
+    }
+
+    fn unit_um(self) -> f64 {
+        self.shown_in.map_or(1.0, |shown_in| shown_in.unit_um)
     }
 
     /// log10 of the concentration in µM.
     pub fn log10(self) -> f64 {
-        self.0.log10()
+        self.um.log10()
+    }
+}
+
+impl PartialEq for Micromolar {
+    fn eq(&self, other: &Self) -> bool {
+        self.um == other.um
     }
 }
 
@@ -95,21 +170,21 @@ impl PartialOrd for Micromolar {
 
 impl Ord for Micromolar {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0)
+        self.um.total_cmp(&other.um)
     }
 }
 
 impl Hash for Micromolar {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.to_bits().hash(state);
+        self.um.to_bits().hash(state);
     }
 }
 
 impl fmt::Display for Micromolar {
     /// Shortest decimal of at most 6 significant digits, with its unit.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rounded: f64 = format!("{:.5e}", self.0).parse().expect("a formatted float parses");
-        write!(f, "{rounded} µM")
+        let rounded: f64 = format!("{:.5e}", self.in_unit()).parse().expect("a formatted float parses");
+        write!(f, "{rounded} {}", self.shown_in.map_or("µM", |shown_in| shown_in.unit.shown()))
     }
 }
 
@@ -169,6 +244,20 @@ impl DoseUnit {
             Self::MicrogramPerMilliliter => "ug/mL",
             Self::NanogramPerMilliliter => "ng/mL",
         }
+    }
+
+    /// The word where a dose is shown.
+    fn shown(self) -> &'static str {
+        match self {
+            Self::Molar | Self::Micromolar => "µM",
+            Self::MicrogramPerMilliliter => "µg/mL",
+            unit => unit.word(),
+        }
+    }
+
+    /// Whether doses are shown in it rather than in µM: nobody doses in mol/L.
+    fn is_shown(self) -> bool {
+        !matches!(self, Self::Molar | Self::Micromolar)
     }
 
     /// How many µM one of this unit is; `None` for a mass of unknown molar mass (kDa, that is kg/mol).
@@ -251,10 +340,19 @@ impl Intervention {
         let members = self.members.iter().map(|member| {
             let doses = dose_in(to, &member.perturbation).zip(dose_in(from, &member.perturbation));
             let ratio = doses.map_or(1.0, |(to, from)| to / from);
-            let dose = member.dose.and_then(|dose| Micromolar::new(dose.get() * ratio));
+            let dose = member.dose.and_then(|dose| dose.at(dose.get() * ratio));
             Application { dose, ..member.clone() }
         });
         Self { minutes: self.minutes, ..Self::of(members) }
+    }
+
+    /// The same set with its doses shown in µM.
+    pub(super) fn in_micromolar(&self) -> Self {
+        let plain = |member: &Application| Application {
+            dose: member.dose.and_then(|dose| Micromolar::new(dose.get())),
+            ..member.clone()
+        };
+        Self { members: self.members.iter().map(plain).collect(), minutes: self.minutes }
     }
 
     /// The applications, sorted by perturbation.
@@ -318,6 +416,26 @@ mod tests {
         let other = Intervention::of([application("a", 0.3), application("b", 1.0)]);
         assert_eq!(one, other);
         assert_eq!(one.to_string(), "a 0.3 µM + b 1 µM");
+    }
+
+    #[test]
+    fn doses_are_shown_as_the_files_give_them_and_compared_by_their_micromolar() {
+        let nanomolar = Micromolar::new(0.15625).unwrap().shown_in(DoseUnit::Nanomolar, 1e-3);
+        assert_eq!((nanomolar.to_string().as_str(), nanomolar), ("156.25 nM", Micromolar::new(0.15625).unwrap()));
+        // 25 ng/mL of 6.2 kDa.
+        let mass = Micromolar::new(0.00403225806452).unwrap().shown_in(DoseUnit::NanogramPerMilliliter, 1e-3 / 6.2);
+        assert_eq!(mass.to_string(), "25 ng/mL");
+        assert_eq!(mass.of_same_unit(25.0), Some(mass));
+        assert_eq!(mass.at(1.0).unwrap().to_string(), "6200 ng/mL");
+        assert_eq!(Micromolar::new(0.3).unwrap().shown_in(DoseUnit::Molar, 1e6).to_string(), "0.3 µM");
+        for (dose, json) in
+            [(Micromolar::new(0.5).unwrap(), "0.5"), (nanomolar, r#"{"um":0.15625,"unit":"nM","unit_um":0.001}"#)]
+        {
+            assert_eq!(serde_json::to_string(&dose).unwrap(), json);
+            let read: Micromolar = serde_json::from_str(json).unwrap();
+            assert_eq!((read, read.to_string()), (dose, dose.to_string()));
+        }
+        assert!(serde_json::from_str::<Micromolar>("-1.0").is_err());
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub enum InterventionError {
     },
     /// A dose that is not one.
     #[error(
-        "`{dose}` of `{name}` is not a dose; expected a positive number in µM, or with M, mM, µM, nM or pM behind it"
+        "`{dose}` of `{name}` is not a dose; expected a positive number in µM, or with M, mM, µM, nM or pM behind it, or a mass where doses were measured as such"
     )]
     Dose {
         /// Whose dose it is.
@@ -52,7 +52,7 @@ pub enum InterventionError {
         dose: String,
     },
     /// No dose for what was applied with doses.
-    #[error("`{name}` needs a dose; measured are {doses}: write `{name} {example}` or `{name}@{}`", example.trim_end_matches(" µM"))]
+    #[error("`{name}` needs a dose; measured are {doses}: write `{name} {example}` or `{name}@{}`", example.trim_end_matches(" µM").replace(' ', ""))]
     NoDose {
         /// The perturbation.
         name: String,
@@ -189,7 +189,7 @@ impl Lexicon {
         let written = |(name, kind, dose): (&str, Option<Kind>, Option<Micromolar>)| Written {
             name: name.to_owned(),
             kind,
-            dose: dose.map(|dose| WrittenDose { text: dose.to_string(), dose: Some(dose) }),
+            dose: dose.map(|dose| WrittenDose { text: dose.to_string(), dose: Some(dose), mass: None }),
         };
         let members: Vec<Written> = members.into_iter().map(written).collect();
         self.set(&members, NewNames::Taken)
@@ -247,14 +247,14 @@ impl Lexicon {
                 return Err(InterventionError::Text { text });
             }
             let perturbation = self.perturbation(name, *kind, dose.is_some(), new_names, &mut remarks)?;
-            let dose =
-                match dose {
-                    None => None,
-                    Some(WrittenDose { text, dose }) => Some(dose.ok_or_else(|| InterventionError::Dose {
-                        name: perturbation.name.clone(),
-                        dose: text.clone(),
-                    })?),
-                };
+            let dose = match dose {
+                None => None,
+                Some(WrittenDose { text, dose, mass }) => {
+                    let dose = dose.or_else(|| self.weighed(&perturbation, (*mass)?));
+                    let (name, text) = (perturbation.name.clone(), text.clone());
+                    Some(dose.ok_or(InterventionError::Dose { name, dose: text })?)
+                }
+            };
             let dose = self.dose(&perturbation, dose, &mut remarks)?;
             if applications.iter().any(|other| other.perturbation == perturbation) {
                 return Err(InterventionError::Twice { name: perturbation.name });
@@ -317,6 +317,12 @@ impl Lexicon {
         }
     }
 
+    /// The dose that a mass of a perturbation is, where it was measured in such masses.
+    fn weighed(&self, perturbation: &Perturbation, (number, unit): (f64, DoseUnit)) -> Option<Micromolar> {
+        let mut measured = self.known.get(perturbation)?.doses.iter();
+        measured.find(|dose| dose.unit().is_some_and(|shown_in| shown_in.unit == unit))?.of_same_unit(number)
+    }
+
     fn dose(
         &self,
         perturbation: &Perturbation,
@@ -348,6 +354,7 @@ impl Lexicon {
         if let Some(measured) = doses.iter().find(is_same) {
             return Ok(Some(*measured));
         }
+        let dose = low.at(dose.get()).unwrap_or(dose);
         if dose.get() > NEAR * high.get() || dose.get() * NEAR < low.get() {
             remarks.push(format!(
                 "`{name}` was measured {}, so that {dose} is far beyond, and nothing measured supports what is said of it",
@@ -610,6 +617,24 @@ mod tests {
                 members.map(|(name, kind, dose)| Application { perturbation: Perturbation { name, kind }, dose }),
             )
         })
+    }
+
+    #[test]
+    fn doses_are_read_in_the_unit_of_the_files() {
+        let dose = |um: f64, unit, unit_um| Micromolar::new(um).map(|dose| dose.shown_in(unit, unit_um));
+        let mass = DoseUnit::NanogramPerMilliliter;
+        let egf = |ng: f64| Intervention::single("EGF", Kind::Other, dose(ng * 1e-3 / 6.2, mass, 1e-3 / 6.2));
+        let drug = |nm: f64| Intervention::single("drug", Kind::Compound, dose(nm * 1e-3, DoseUnit::Nanomolar, 1e-3));
+        let measured = [egf(25.0), egf(250.0), drug(10.0), drug(100.0)];
+        let lexicon = Lexicon::of(&measured);
+        let read = |text: &str| lexicon.read(text).unwrap().intervention.to_string();
+        assert_eq!(read("EGF 25 ng/mL"), "EGF 25 ng/mL");
+        assert_eq!(read("egf@50ng/ml"), "EGF 50 ng/mL");
+        // µM where no unit is written, as for all screens.
+        assert_eq!((read("drug@0.03"), read("drug 30 nM")), ("drug 30 nM".to_owned(), "drug 30 nM".to_owned()));
+        let error = lexicon.read("drug").unwrap_err().to_string();
+        assert!(error.contains("write `drug 10 nM` or `drug@10nM`"), "{error}");
+        assert!(lexicon.read("drug 3 ng/mL").unwrap_err().to_string().contains("is not a dose"));
     }
 
     proptest! {

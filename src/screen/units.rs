@@ -80,6 +80,7 @@ impl Units {
     /// # Panics
     /// If a label has another number of rows.
     pub fn of_rows(rows: Vec<Unit>, labels: &[Label]) -> Self {
+        let rows = in_one_unit_of_dose(rows);
         let sites = labels.iter().find(|label| label.name == SITE_LABEL);
         let key = |row: usize| {
             let Unit { plate, well, role, intervention, context, lab_batch, .. } = &rows[row];
@@ -202,6 +203,17 @@ pub(crate) fn grouped<K: Ord>(n_rows: usize, key: impl Fn(usize) -> K) -> Vec<Ve
     groups
 }
 
+/// The same rows with their doses in µM, unless the files give all of them in one unit: a treatment has one name.
+fn in_one_unit_of_dose(mut rows: Vec<Unit>) -> Vec<Unit> {
+    let members = rows.iter().flat_map(|row| row.intervention.members());
+    let mut units = members.filter_map(|member| member.dose).map(|dose| dose.unit().map(|shown_in| shown_in.unit));
+    let is_one = units.next().is_none_or(|first| units.all(|unit| unit == first));
+    if !is_one {
+        rows.iter_mut().for_each(|row| row.intervention = row.intervention.in_micromolar());
+    }
+    rows
+}
+
 #[cfg(test)]
 impl Unit {
     /// A unit without a place, under a compound and its dose in µM, or a negative control.
@@ -282,6 +294,22 @@ mod tests {
         let joined = units.clone().followed_by(&selected);
         assert_eq!(joined.rows(), [vec![0, 2], vec![1], vec![3], vec![4, 5]]);
         assert_eq!((joined.n_rows(), joined.by_row().len()), (6, 6));
+    }
+
+    #[test]
+    fn doses_are_shown_in_the_unit_of_the_files_where_they_have_one() {
+        use crate::screen::{DoseUnit, Kind, Micromolar};
+        let unit = |well: i64, name: &str, nanomolar: bool| {
+            let dose = Micromolar::new(0.3);
+            let shown = |dose: Micromolar| if nanomolar { dose.shown_in(DoseUnit::Nanomolar, 1e-3) } else { dose };
+            let intervention = Intervention::single(name, Kind::Compound, dose.map(shown)).lasting(24.0);
+            Unit { well: Well::at(1, well), intervention, ..Unit::under(Some((name, None))) }
+        };
+        let shown = |units: Vec<Unit>| -> Vec<String> {
+            Units::of_rows(units, &[]).all().iter().map(|unit| unit.intervention.to_string()).collect()
+        };
+        assert_eq!(shown(vec![unit(1, "a", true), unit(2, "b", true)]), ["a 300 nM", "b 300 nM"]);
+        assert_eq!(shown(vec![unit(1, "a", true), unit(2, "a", false)]), ["a 0.3 µM", "a 0.3 µM"]);
     }
 
     #[test]

@@ -31,17 +31,20 @@ pub(super) struct Written {
 pub(super) struct WrittenDose {
     pub text: String,
     pub dose: Option<Micromolar>,
+    /// A mass, which is a dose where it is known what is weighed.
+    pub mass: Option<(f64, DoseUnit)>,
 }
 
 impl WrittenDose {
     /// A number in µM, or with a unit behind it.
     pub fn of(text: &str) -> Self {
         let text = text.trim();
-        let micromolar = amount(text)
-            .and_then(|(number, unit)| Some(number * unit.unwrap_or(DoseUnit::Micromolar).in_micromolar(None)?));
+        let amount = amount(text).map(|(number, unit)| (number, unit.unwrap_or(DoseUnit::Micromolar)));
+        let micromolar = amount.and_then(|(number, unit)| Some(number * unit.in_micromolar(None)?));
         // To 12 digits, so that 300 nM are 0.3 µM.
         let rounded = |value: f64| format!("{value:.11e}").parse().ok();
-        Self { text: text.to_owned(), dose: micromolar.and_then(rounded).and_then(Micromolar::new) }
+        let mass = amount.filter(|(_, unit)| unit.in_micromolar(None).is_none());
+        Self { text: text.to_owned(), dose: micromolar.and_then(rounded).and_then(Micromolar::new), mass }
     }
 }
 

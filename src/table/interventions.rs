@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Column, FileError, Table};
-use crate::screen::{Application, Intervention, Kind, Micromolar, Perturbation};
+use crate::screen::{Application, DoseUnit, Intervention, Kind, Micromolar, Perturbation};
 
 /// Names of the columns that [`Table::with_interventions`] adds.
 pub const INTERVENTION_COLUMNS: [&str; 5] = ["intervention", "perturbation", "dose_um", "hours", EXACT];
@@ -33,6 +33,11 @@ struct WrittenMember {
     name: String,
     kind: Kind,
     dose_um: Option<f64>,
+    /// The unit in which the files give the dose, and how many µM one of it is, where that is not µM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<DoseUnit>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit_um: Option<f64>,
 }
 
 impl Table {
@@ -77,6 +82,8 @@ fn written(intervention: &Intervention) -> String {
         name: member.perturbation.name.clone(),
         kind: member.perturbation.kind,
         dose_um: member.dose.map(Micromolar::get),
+        unit: member.dose.and_then(Micromolar::unit).map(|shown_in| shown_in.unit),
+        unit_um: member.dose.and_then(Micromolar::unit).map(|shown_in| shown_in.unit_um),
     });
     let minutes = intervention.hours().map(|hours| (hours * 60.0).round() as u32);
     serde_json::to_string(&Written { members: members.collect(), minutes }).expect("texts and numbers have a JSON")
@@ -88,13 +95,15 @@ fn parse(path: &Path, row: usize, text: Option<&str>) -> Result<Intervention, Fi
     let read: Written =
         serde_json::from_str(text).map_err(|error| damaged(format!("is not an intervention ({error})")))?;
     let mut members = Vec::with_capacity(read.members.len());
-    for WrittenMember { name, kind, dose_um } in read.members {
+    for WrittenMember { name, kind, dose_um, unit, unit_um } in read.members {
         let dose = match dose_um {
             None => None,
             Some(dose) => Some(Micromolar::new(dose).ok_or_else(|| {
                 damaged(format!("has the dose {dose} for `{name}`, expected a positive number in µM"))
             })?),
         };
+        let shown = |dose: Micromolar| unit.zip(unit_um).map_or(dose, |(unit, um)| dose.shown_in(unit, um));
+        let dose = dose.map(shown);
         members.push(Application { perturbation: Perturbation { name, kind }, dose });
     }
     let intervention = Intervention::of(members);
@@ -125,6 +134,10 @@ mod tests {
         assert_eq!(table.interventions().unwrap(), interventions);
         assert_eq!(table.numbers("dose_um").unwrap()[..4], [None, Some(0.3), None, None]);
         assert_eq!(table.text("perturbation").unwrap()[3].as_deref(), Some("a + b"));
+        let nanomolar = Micromolar::new(0.3).map(|dose| dose.shown_in(DoseUnit::Nanomolar, 1e-3));
+        let in_files = [Intervention::single("taxol", Kind::Compound, nanomolar)];
+        let read = Table::new().with_interventions(in_files.iter()).interventions().unwrap();
+        assert_eq!((&read[..], read[0].to_string().as_str()), (&in_files[..], "taxol 300 nM"));
         let exact = r#"{"members":[{"name":"taxol","kind":"compound","dose_um":0.3}],"minutes":1440}"#;
         assert_eq!(table.text(EXACT).unwrap()[1].as_deref(), Some(exact));
     }

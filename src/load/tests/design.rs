@@ -65,7 +65,7 @@ fn a_dose_is_read_in_the_unit_of_its_row() {
 #[test]
 fn a_column_that_may_hold_the_stock_is_pointed_at() {
     let loaded = of_rows("plate,compound,Metadata_mmoles_per_liter", &["P,DMSO,0", "P,a,0.0411523", "P,a,0.37037"]);
-    says(&loaded, &["`Metadata_mmoles_per_liter`", "370.37 µM, more than screens apply as a rule", "stock"]);
+    says(&loaded, &["`Metadata_mmoles_per_liter`", "0.37037 mM, more than screens apply as a rule", "stock"]);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_dose_of_zero_is_a_control_where_it_can_only_be_one() {
     // The series of a compound begins with 0.
     let loaded = of_rows("plate,compound,dose_um", &["P,DMSO,0", "P,a,0", "P,a,1"]);
     assert_eq!(roles(&loaded), [control, control, Role::Treatment]);
-    says(&loaded, &["1 rows of 1 perturbations (`a` and the like) have a dose of 0"]);
+    says(&loaded, &["1 row of 1 perturbation (`a`) with a dose of 0"]);
 
     // Beside a known control, or without a word, it may be a dose that nobody wrote down.
     for rows in [["P,DMSO,0", "P,serum,0", "P,a,1"], ["P,juice,", "P,juice,", "P,a,1"], ["P,x,0", "P,y,0", "P,a,1"]] {

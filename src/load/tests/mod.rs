@@ -351,7 +351,7 @@ fn a_card_says_what_is_what() {
     assert_eq!(roles, [Role::NegativeControl, Role::NegativeControl, Role::PositiveControl, Role::Treatment]);
     assert_eq!(screen.unit(2).context, "U2OS, 24 h");
     let intervention = &screen.unit(2).intervention;
-    assert_eq!((intervention.to_string().as_str(), intervention.hours()), ("taxol 0.3 µM", Some(24.0)));
+    assert_eq!((intervention.to_string().as_str(), intervention.hours()), ("taxol 300 nM", Some(24.0)));
     assert!(screen.labels.is_empty() && card.is_some());
     assert!(mapping.controls_why.contains("vehicle A or nothing"), "{}", mapping.controls_why);
 

@@ -45,8 +45,7 @@ fn sets_in_one_column_are_read_with_their_doses() {
             if rows[3].contains("+ DMSO") { rows.map(|row| row.replace(" + ", ";")) } else { rows.map(str::to_owned) };
         let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
         let loaded = check(of_card(&table(header, rows.try_into().unwrap()), unit), SINGLES_AND_A_PAIR);
-        let note = loaded.notes.iter().find(|note| note.contains("2 singles, 1 pair")).unwrap();
-        assert!(note.contains("split.by = \"condition\""), "{note}");
+        assert!(loaded.notes.iter().any(|note| note.contains("2 singles, 1 pair")), "{:?}", loaded.notes);
     }
 }
 

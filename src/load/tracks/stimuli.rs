@@ -79,7 +79,8 @@ fn dose_of(cells: Cells<'_>, row: usize, perturbation: &str, card: &Card) -> Res
     let micromolar = card.in_micromolar(unit, perturbation)?;
     const EXPECTED: &str = "a positive number (leave out the row where nothing was present)";
     let value = cells.required(row, EXPECTED)?.parse::<f64>().ok();
-    value.and_then(|value| Micromolar::new(rounded(value * micromolar))).ok_or_else(|| cells.wrong(row, EXPECTED))
+    let dose = value.and_then(|value| Micromolar::new(rounded(value * micromolar)));
+    dose.map(|dose| dose.shown_in(unit, micromolar)).ok_or_else(|| cells.wrong(row, EXPECTED))
 }
 
 /// The time at which the first of `stimuli` begins.
@@ -97,21 +98,21 @@ pub(super) fn all_of(stimuli: &[Stimulus]) -> Intervention {
 /// What was present between `from` and `until`.
 pub(super) fn present(stimuli: &[Stimulus], from: f64, until: f64) -> Intervention {
     // Minutes, and minutes times dose, of each perturbation; a dose that changes is averaged like one that begins.
-    let mut members = BTreeMap::<&Perturbation, (f64, Option<f64>)>::new();
+    let mut members = BTreeMap::<&Perturbation, (f64, Option<(Micromolar, f64)>)>::new();
     for stimulus in stimuli {
         let minutes = stimulus.end.min(until) - stimulus.start.max(from);
         if minutes > 0.0 {
             let (total, dosed) = members.entry(&stimulus.perturbation).or_insert((0.0, None));
             *total += minutes;
             if let Some(dose) = stimulus.dose {
-                *dosed.get_or_insert(0.0) += minutes * dose.get();
+                dosed.get_or_insert((dose, 0.0)).1 += minutes * dose.get();
             }
         }
     }
     let longest = members.values().map(|(minutes, _)| *minutes).fold(0.0, f64::max);
     let members = members.into_iter().map(|(perturbation, (_, dosed))| Application {
         perturbation: perturbation.clone(),
-        dose: dosed.and_then(|dosed| Micromolar::new(rounded(dosed / longest))),
+        dose: dosed.and_then(|(first, dosed)| first.at(rounded(dosed / longest))),
     });
     let set = Intervention::of(members);
     if set.is_untreated() { set } else { set.lasting(longest / 60.0) }
