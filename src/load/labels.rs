@@ -17,25 +17,10 @@ use crate::screen::Label;
 ///
 /// `;` always does, and `,` and `/` where at least half of the labels that hold it consist of labels of other wells.
 pub(super) fn divide_mechanisms(labels: &mut [Label], column: Option<&str>) -> Option<String> {
-    const SIGNS: [&str; 4] = [";", ",", "/", "+"];
     let label = labels.iter_mut().find(|label| label.name == ColumnRole::Moa.word())?;
     let distinct: BTreeSet<&str> = label.values.iter().flatten().map(String::as_str).collect();
-    let joined = |sign: &'static str| -> BTreeMap<String, String> {
-        let parts = |text: &str| {
-            text.split([';', '|', sign.chars().next().unwrap_or(';')])
-                .map(str::trim)
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        };
-        let divided: Vec<(&str, Vec<String>)> =
-            distinct.iter().filter(|text| text.contains(sign)).map(|text| (*text, parts(text))).collect();
-        let is_known = |part: &String| distinct.contains(part.as_str());
-        let n_known = divided.iter().filter(|(_, parts)| parts.iter().all(is_known)).count();
-        let is_sign = sign == ";" || n_known > 0 && 2 * n_known >= divided.len();
-        let whole = divided.into_iter().filter(|_| is_sign);
-        whole.map(|(text, parts)| (text.to_owned(), parts.join("|"))).collect()
-    };
-    let (sign, joined) = SIGNS.iter().map(|sign| (sign, joined(sign))).find(|(_, joined)| !joined.is_empty())?;
+    let (sign, joined) =
+        [';', ',', '/', '+'].into_iter().find_map(|sign| Some((sign, divided_by(sign, &distinct)?)))?;
     let note = format!(
         "{} labels of `{}` name several mechanisms with `{sign}` between them, as {:?}; a well has each of them",
         joined.len(),
@@ -48,6 +33,18 @@ pub(super) fn divide_mechanisms(labels: &mut [Label], column: Option<&str>) -> O
         }
     }
     Some(note)
+}
+
+/// The labels that hold `sign`, each with its parts joined by `|`; `None` where it joins no mechanisms.
+fn divided_by(sign: char, distinct: &BTreeSet<&str>) -> Option<BTreeMap<String, String>> {
+    let parts = |text: &'_ str| text.split([';', '|', sign]).map(str::trim).map(str::to_owned).collect::<Vec<_>>();
+    let divided: Vec<(&str, Vec<String>)> =
+        distinct.iter().filter(|text| text.contains(sign)).map(|text| (*text, parts(text))).collect();
+    let is_known = |(_, parts): &&(&str, Vec<String>)| parts.iter().all(|part| distinct.contains(part.as_str()));
+    let n_known = divided.iter().filter(is_known).count();
+    let joins = sign == ';' || n_known > 0 && 2 * n_known >= divided.len();
+    let whole = || divided.iter().map(|(text, parts)| ((*text).to_owned(), parts.join("|"))).collect();
+    (joins && !divided.is_empty()).then(whole)
 }
 
 /// The metadata beside the observations: `moa` and `site` under these names, all else under the file's.

@@ -18,7 +18,7 @@ use super::features::is_known_by_name;
 use super::gap;
 use super::left_out::Reason;
 use super::mapping::{ColumnRole, Mapping};
-use super::table::{RawColumn, RawTable, Values};
+use super::table::{RawTable, Values};
 use crate::screen::{Kind, Role, Unit};
 
 /// Most values of a column that looks applied.
@@ -76,26 +76,22 @@ fn may_hold_doses(
     named: &[&str],
     used: &BTreeSet<String>,
 ) -> Vec<String> {
-    let why =
-        |name: &str| mapping.left_out.iter().find(|left_out| left_out.column == name).map(|left_out| &left_out.why);
-    let has_role = |name: &str| mapping.columns.iter().any(|mapped| mapped.column == name);
-    let are_compounds = || {
-        let members = observations.iter().flat_map(|unit| unit.intervention.members());
-        members.map(|member| member.perturbation.kind).all(|kind| kind == Kind::Compound)
+    let mut members = observations.iter().flat_map(|unit| unit.intervention.members());
+    let are_compounds = members.all(|member| member.perturbation.kind == Kind::Compound);
+    let is_open = |name: &str| match mapping.left_out.iter().find(|left_out| left_out.column == name) {
+        Some(left_out) => matches!(left_out.why, Reason::Few | Reason::PerPosition),
+        None => true,
     };
-    let may_hold = |column: &&RawColumn| match why(&column.name) {
-        Some(Reason::Few | Reason::PerPosition) | None => {
-            let name = column.name.as_str();
-            let is_taken = has_role(name) || used.contains(name);
-            let is_open = !is_taken && !mapping.features.iter().any(|feature| feature == name);
-            is_open && !is_known_by_name(name) && looks_applied(&cells(table, name), observations)
-        }
-        Some(_) => false,
+    let is_taken = |name: &str| {
+        let has_role = mapping.columns.iter().any(|mapped| mapped.column == name);
+        has_role || used.contains(name) || mapping.features.iter().any(|feature| feature == name)
     };
-    let by_name = |column: &&RawColumn| named.contains(&column.name.as_str());
-    let are_compounds = are_compounds();
-    let found = table.columns.iter().filter(|column| by_name(column) || are_compounds && may_hold(column));
-    found.map(|column| column.name.clone()).collect()
+    let may_hold = |name: &str| {
+        is_open(name) && !is_taken(name) && !is_known_by_name(name) && looks_applied(&cells(table, name), observations)
+    };
+    let names = table.columns.iter().map(|column| column.name.as_str());
+    let found = names.filter(|name| named.contains(name) || are_compounds && may_hold(name));
+    found.map(str::to_owned).collect()
 }
 
 /// The cells of a column of texts or of numbers, as text.
