@@ -18,6 +18,7 @@ mod intervention_rows;
 mod pair_set;
 mod sampler;
 mod series;
+mod source;
 mod split;
 mod stratum;
 mod transitions;

@@ -8,30 +8,23 @@
 //! Training draws from these. Those of the other parts are what its predictions are compared with; ladders from a lower dose
 //! exist in training alone.
 
-use std::collections::BTreeMap;
-
-use super::{Part, Split, anchor};
-use crate::screen::{Design, Intervention, Role, Schedule, Screen, Track, Treatment};
+use super::{Part, Split, source};
+use crate::screen::{Intervention, Screen};
 use crate::table::{Column, Table};
 
 /// One transition, as rows of the screen.
-struct Transition {
-    part: Part,
-    start: &'static str,
-    start_intervention: Intervention,
-    start_rows: Vec<usize>,
-    applied: Intervention,
-    target_rows: Vec<usize>,
+pub(super) struct Transition {
+    pub(super) part: Part,
+    pub(super) start: &'static str,
+    pub(super) start_intervention: Intervention,
+    pub(super) start_rows: Vec<usize>,
+    pub(super) applied: Intervention,
+    pub(super) target_rows: Vec<usize>,
 }
 
 /// One row for each transition of `screen`.
 pub fn transition_table(screen: &Screen, split: &Split) -> Table {
-    let all = match &screen.design {
-        Design::AgainstControls => of_wells(screen, split, true),
-        Design::Relative => of_wells(screen, split, false),
-        Design::Followed { tracks } => of_objects(screen, tracks, split),
-        Design::Scheduled { schedules, .. } => of_schedules(screen, schedules, split),
-    };
+    let all = source::of(&screen.design).transitions(screen, split);
     let text = |of: &dyn Fn(&Transition) -> Option<String>| Column::Text(all.iter().map(of).collect());
     let joined = |texts: Vec<String>| Some(texts.join("; ")).filter(|text| !text.is_empty());
     let rows = |rows: &[usize]| joined(rows.iter().map(usize::to_string).collect());
@@ -77,97 +70,11 @@ fn name_of(screen: &Screen, row: usize) -> String {
     if name.is_empty() { format!("row {row}") } else { name.join(" ") }
 }
 
-fn of_wells(screen: &Screen, split: &Split, from_controls: bool) -> Vec<Transition> {
-    let mut controls = BTreeMap::<(&str, bool), Vec<usize>>::new();
-    for (plate, rows) in screen.controls_by_plate().into_iter().filter(|_| from_controls) {
-        let is_training = |row: &usize| split.part(*row) == Part::Train;
-        controls.insert((plate, true), rows.iter().copied().filter(is_training).collect());
-        controls.insert((plate, false), rows);
-    }
-    let wells: BTreeMap<usize, Vec<usize>> = screen.wells().into_iter().map(|rows| (rows[0], rows)).collect();
-    let training = split.treatments(screen, Part::Train);
-    let treatments: Vec<Treatment> = training.keys().cloned().collect();
-    let mut all = Vec::new();
-    for rows in wells.values() {
-        let unit = screen.unit(rows[0]);
-        if !unit.role.is_treated() {
-            continue;
-        }
-        let part = split.part(rows[0]);
-        // Training sees controls of its own part alone, which are not all where parts of plates are held out.
-        let key = (unit.plate.as_str(), part == Part::Train);
-        all.push(Transition {
-            part,
-            start: if from_controls { "controls" } else { "zero" },
-            start_intervention: Intervention::untreated(),
-            start_rows: controls.get(&key).cloned().unwrap_or_default(),
-            applied: unit.intervention.clone(),
-            target_rows: rows.clone(),
-        });
-        if part != Part::Train {
-            continue;
-        }
-        for lower in anchor::lower_doses(&unit.treatment(), &treatments) {
-            all.push(Transition {
-                part,
-                start: "lower dose",
-                start_intervention: treatments[lower].intervention.clone(),
-                start_rows: training[&treatments[lower]].clone(),
-                applied: unit.intervention.clone(),
-                target_rows: rows.clone(),
-            });
-        }
-    }
-    all
-}
-
-/// From every earlier to every later frame of an object.
-fn of_objects(screen: &Screen, tracks: &[Track], split: &Split) -> Vec<Transition> {
-    let hours = |row: usize| screen.unit(row).intervention.hours().unwrap_or(0.0);
-    let mut all = Vec::new();
-    for track in tracks {
-        for (position, &later) in track.rows.iter().enumerate().skip(1) {
-            let applied = &screen.unit(later).intervention;
-            all.extend(track.rows[..position].iter().map(|&earlier| Transition {
-                part: split.part(later),
-                start: "earlier frame",
-                start_intervention: screen.unit(earlier).intervention.clone(),
-                start_rows: vec![earlier],
-                applied: applied.clone().lasting(hours(later) - hours(earlier)),
-                target_rows: vec![later],
-            }));
-        }
-    }
-    all
-}
-
-/// From every time of a track to the next.
-fn of_schedules(screen: &Screen, schedules: &[Schedule], split: &Split) -> Vec<Transition> {
-    let mut all = Vec::new();
-    for schedule in schedules {
-        for (at, present) in schedule.present.iter().enumerate() {
-            let (Some(earlier), Some(later)) = (schedule.rows[at], schedule.rows[at + 1]) else { continue };
-            all.push(Transition {
-                part: split.part(later),
-                start: "earlier time",
-                start_intervention: match screen.unit(earlier).role {
-                    Role::NegativeControl => Intervention::untreated(),
-                    _ => screen.unit(earlier).intervention.clone(),
-                },
-                start_rows: vec![earlier],
-                applied: present.clone(),
-                target_rows: vec![later],
-            });
-        }
-    }
-    all
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pair::SplitConfig;
-    use crate::screen::{FeatureMatrix, Unit, Units, Well};
+    use crate::screen::{Design, FeatureMatrix, Unit, Units, Well};
 
     /// Two controls and three doses of one compound on one plate.
     fn screen() -> Screen {

@@ -4,9 +4,9 @@ use rand::SeedableRng;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::super::{Batch, Sampler, SplitBy, SplitConfig, Vocabulary, Weights};
+use super::super::{Batch, Part, Sampler, SplitBy, SplitConfig, Vocabulary, Weights};
 use super::*;
-use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Micromolar, Unit, Units};
+use crate::screen::{Design, FeatureMatrix, Intervention, Kind, Micromolar, Role, Schedule, Track, Unit, Units};
 
 const TIMES: usize = 12;
 
