@@ -49,21 +49,67 @@ fn rooms_use_only_rooms_above_them() {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
-/// Files in which the kind of a screen is decided or told apart: a further kind of data is a line in each of them.
-const KINDS: [&str; 6] =
-    ["config/effect.rs", "embed/table.rs", "screen/kind.rs", "study/kind.rs", "study/prepare.rs", "study/propose.rs"];
+/// Files behind the door, where screens are read, that ask what kind or design a screen has, and in how many places.
+const ASKING: [(&str, usize); 6] = [
+    ("normalize/normalizer.rs", 1),
+    ("pair/source.rs", 4),
+    ("plan/target.rs", 1),
+    ("qc/design.rs", 2),
+    ("qc/measure.rs", 1),
+    ("study/kind.rs", 5),
+];
+
+/// Where a screen is made, and so its kind decided.
+const DOOR: [&str; 6] = ["screen", "load", "crop", "study/images.rs", "study/prepare.rs", "study/propose"];
 
 #[test]
-fn kinds_of_screens_are_told_apart_in_few_files() {
+fn few_places_ask_what_kind_of_screen_there_is() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let names_a_kind = |path: &PathBuf| {
-        let tokens = without_tests(tokens(&fs::read_to_string(path).unwrap()));
-        let is_variant = |name: &str| name == "{" || name != "ALL" && name.starts_with(char::is_uppercase);
-        tokens.windows(3).any(|found| found[0] == "ScreenKind" && found[1] == "::" && is_variant(&found[2]))
+    let mut asking = Vec::new();
+    for file in rust_files(&source) {
+        let path = file.strip_prefix(&source).unwrap();
+        let is_of_tests = ["tests", "properties", "refusals", "oracle"]
+            .into_iter()
+            .any(|name| path.with_extension("").iter().any(|part| part == name));
+        let is_door = DOOR.into_iter().any(|door| path.starts_with(door) || path.with_extension("").starts_with(door));
+        if is_of_tests || is_door {
+            continue;
+        }
+        let n_asked = places_that_ask(&without_tests(tokens(&fs::read_to_string(&file).unwrap())));
+        if n_asked > 0 {
+            asking.push((path.to_str().unwrap().to_owned(), n_asked));
+        }
+    }
+    let found: Vec<(&str, usize)> = asking.iter().map(|(path, n_asked)| (path.as_str(), *n_asked)).collect();
+    assert_eq!(
+        found, ASKING,
+        "what differs by the kind of a screen is chosen in study/kind.rs, by its design in pair/source.rs"
+    );
+}
+
+/// Places that match or compare a kind, a design or a reference, or ask whether rows are pixels or followed.
+fn places_that_ask(tokens: &[String]) -> usize {
+    let is = |at: usize, token: &str| tokens.get(at).is_some_and(|found| found == token);
+    let asks = |at: &usize| {
+        let at = *at;
+        if is(at, "is_of_pixels") || is(at, "is_followed") {
+            return is(at + 1, "(") && !is(at.wrapping_sub(1), "fn");
+        }
+        let is_type = ["ScreenKind", "Design", "Reference"].into_iter().any(|name| is(at, name));
+        let is_variant =
+            is_type && is(at + 1, "::") && tokens.get(at + 2).is_some_and(|name| name.starts_with(char::is_uppercase));
+        if !is_variant || is(at + 2, "ALL") {
+            return false;
+        }
+        let is_compared = at >= 2 && is(at - 1, "=") && (is(at - 2, "=") || is(at - 2, "!"));
+        let mut next = at + 3;
+        if is(next, "{") {
+            next += tokens[next..].iter().position(|token| token == "}").map_or(0, |end| end + 1);
+        }
+        let is_pattern = is(next, "|") || is(next, "=") && is(next + 1, ">");
+        is_compared || is_pattern
     };
-    let found: Vec<PathBuf> = rust_files(&source).into_iter().filter(names_a_kind).collect();
-    let found: Vec<&str> = found.iter().map(|path| path.strip_prefix(&source).unwrap().to_str().unwrap()).collect();
-    assert_eq!(found, KINDS, "what differs by the kind of a screen is chosen in study/kind.rs");
+    (0..tokens.len()).filter(asks).count()
 }
 
 #[test]
@@ -328,6 +374,19 @@ mod of_the_check_itself {
         check("load/image/tiff.rs", "use super::super::super::{plan, model};", &["names `model`", "names `plan`"]);
         check("plan/mod.rs", "use crate::{load, model, screen};", &[]);
         check("shed/mod.rs", "", &["`shed` is not a room"]);
+    }
+
+    #[test]
+    fn places_that_ask_are_patterns_and_comparisons() {
+        let places = |text: &str| places_that_ask(&tokens(text));
+        assert_eq!(
+            places("match d { Design::Relative | Design::Followed { tracks } => 1, Design::Scheduled { .. } => 2 }"),
+            3
+        );
+        assert_eq!(places("if screen.reference() == Reference::Relative || x != ScreenKind::Tracks {}"), 2);
+        assert_eq!(places("if screen.features.is_of_pixels() && !design.is_followed() {}"), 2);
+        assert_eq!(places("Screen { design: Design::Relative, kinds: [ScreenKind::Images] }; ScreenKind::ALL"), 0);
+        assert_eq!(places("let design = Design::Followed { tracks }; fn is_followed(&self) {}"), 0);
     }
 
     #[test]

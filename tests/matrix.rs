@@ -36,6 +36,8 @@ struct Kind {
     all_folds: &'static [&'static str],
     /// What is asked of finished runs.
     asked: &'static [(&'static str, Outcome)],
+    /// What is asked of `RUN` where it lies, and of a copy with another name next to which nothing lies, with the same bytes.
+    anywhere: &'static [&'static str],
 }
 
 /// What needs a model is asked of the folder of all folds, whatever the kind: each fold has a model, the whole has none.
@@ -106,6 +108,14 @@ fn profiles_with_controls() {
         few_steps: &[],
         all_folds: &["--set=evaluate.all_folds=true"],
         asked: PROFILES,
+        anywhere: &[
+            "rank RUN --out e.csv",
+            "rank RUN --target 'moa == \"rises\"' --out e.csv",
+            "predict RUN --intervention up@5 --out e.csv",
+            "evaluate RUN --out e.csv",
+            "embed RUN --out e.csv",
+            "embed RUN --tvn --out e.csv",
+        ],
     });
 }
 
@@ -145,6 +155,13 @@ fn relative_profiles() {
                     instead: &["run screen.toml --steps 2 --out refused"],
                 },
             ),
+        ],
+        anywhere: &[
+            "rank RUN --out e.csv",
+            "rank RUN --target 'moa == \"rises\"' --out e.csv",
+            "predict RUN --intervention up@5 --out e.csv",
+            "evaluate RUN --out e.csv",
+            "embed RUN --out e.csv",
         ],
     });
 }
@@ -211,6 +228,23 @@ fn crops_of_images() {
                     instead: &["run screen.toml --steps 2 --set evaluate.all_folds=false --out refused"],
                 },
             ),
+            ("rank run", Works("differ from control wells of their plates")),
+            ("rank run new/dataset.toml", Works("differ from control wells of their plates")),
+            ("rank run --minimize column", Works("column (as in the files), lowest first, by combined")),
+            (
+                "rank run --minimize cell_count",
+                Refused { words: "noted of wells (`column`)", instead: &["rank run --minimize column"] },
+            ),
+        ],
+        anywhere: &[
+            "rank RUN --out e.csv",
+            "rank RUN --target 'perturbation == \"grow\"' --out e.csv",
+            "rank RUN --minimize column --out e.csv",
+            "predict RUN --intervention grow --out e.csv",
+            "evaluate RUN --out e.csv",
+            "embed RUN --out e.csv",
+            "embed RUN --level cell --out e.csv",
+            "embed RUN --tvn --level intervention --out e.csv",
         ],
     });
 }
@@ -277,6 +311,17 @@ fn a_time_lapse_of_crops() {
                     instead: &["run screen.toml --steps 2 --set evaluate.all_folds=false --out refused"],
                 },
             ),
+            ("rank run", Works("readout: ratio of the objects' measurement")),
+            ("rank run new/dataset.toml", Refused { words: "use the run's own screen", instead: &["rank run"] }),
+            ("rank run --maximize readout", Works("readout (ratio of the objects' measurement")),
+        ],
+        anywhere: &[
+            "rank RUN --out e.csv",
+            "rank RUN --target 'drug >= 3' --out e.csv",
+            "rank RUN --maximize readout --out e.csv",
+            "predict RUN --intervention drug@0.5 --out e.csv",
+            "evaluate RUN --out e.csv",
+            "embed RUN --level cell --out e.csv",
         ],
     });
 }
@@ -338,7 +383,10 @@ fn tracks_under_a_schedule() {
             ),
             ("embed folds --out e.parquet", OF_FOLDS),
             ("evaluate folds", Works("no_change")),
+            ("rank run", Works("change of the measured value from before the first")),
+            ("rank run new/tracks.csv", Refused { words: "trajectories.parquet", instead: &["rank run"] }),
         ],
+        anywhere: &["rank RUN --out e.csv", "evaluate RUN --out e.csv", "embed RUN --level cell --out e.csv"],
     });
 }
 
@@ -417,6 +465,30 @@ fn check(kind: &Kind) {
 
     let faults: Vec<String> = kind.asked.iter().filter_map(|(asked, outcome)| fault(folder, asked, outcome)).collect();
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+
+    // A copy under another name, beside which nothing lies, answers the same.
+    let elsewhere = tempfile::tempdir().unwrap();
+    for (path, bytes) in files(&at("run")) {
+        let path = elsewhere.path().join("renamed").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    let answers = |folder: &Path, name: &str| -> Vec<(String, Vec<u8>)> {
+        let answer = |asked: &&str| {
+            let said = finish(ask(folder, &asked.replace("RUN", name), &[]), 0);
+            (said, std::fs::read(folder.join("e.csv")).unwrap())
+        };
+        kind.anywhere.iter().map(answer).collect()
+    };
+    let here = answers(folder, "run");
+    // Nothing is left where the configuration says that the screen is.
+    for name in kind.sheets.iter().chain(&["dataset.toml"]) {
+        std::fs::remove_file(at(name)).unwrap();
+    }
+    let there = answers(elsewhere.path(), "renamed");
+    for ((asked, here), there) in kind.anywhere.iter().zip(&here).zip(&there) {
+        assert!(here == there, "`{asked}`:\n{}\nelsewhere:\n{}", here.0, there.0);
+    }
 }
 
 /// What a command does otherwise than expected.

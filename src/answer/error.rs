@@ -37,4 +37,8 @@ pub enum AnswerError {
     Evaluate(#[from] EvaluateError),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(
+        "wells of images are scored next to what their pixels show without a model, and a run folder holds no pixels; repeat the `cytonaut run` that made it where the images are"
+    )]
+    NoPixels,
 }

@@ -276,7 +276,7 @@ impl<'a> Lapse<'a> {
 }
 
 /// The natural logarithm of each row's number; `None` where there is none or it is not positive.
-fn log_values(screen: &Screen, label: &str) -> Result<Vec<Option<f64>>, AnswerError> {
+pub(super) fn log_values(screen: &Screen, label: &str) -> Result<Vec<Option<f64>>, AnswerError> {
     let found = screen
         .label(label)
         .ok_or_else(|| EvaluateError::MissingLabel { screen: screen.name.clone(), label: label.to_owned() })?;

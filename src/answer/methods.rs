@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Deref;
 use std::sync::OnceLock;
 
 use super::combined::{Combination, HeldOut, in_words, places};
@@ -94,54 +96,85 @@ pub struct SimpleMethods<'a> {
     pub(super) prepared: &'a Prepared,
     split: Cow<'a, Split>,
     pub(super) training: Rows,
-    profiles: Profiles,
-    /// Fitted when the first method asks for it.
+    fits: Held<'a>,
+}
+
+/// What several methods share that are fitted on the same treatments, made when the first of them asks for it.
+#[derive(Default)]
+pub struct Fits {
+    profiles: OnceLock<Profiles>,
     whitened: OnceLock<Whitened>,
-    /// The same; `None` where training has none.
+    /// `None` where training has none.
     prior: OnceLock<Option<FittedPrior>>,
 }
 
+impl fmt::Debug for Fits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let made = (self.profiles.get().is_some(), self.whitened.get().is_some(), self.prior.get().is_some());
+        f.debug_tuple("Fits").field(&made).finish()
+    }
+}
+
+/// Fits of a screen that is asked again and again, or of something held out once.
+enum Held<'a> {
+    OfScreen(&'a Fits),
+    Own(Box<Fits>),
+}
+
+impl Deref for Held<'_> {
+    type Target = Fits;
+
+    fn deref(&self) -> &Fits {
+        match self {
+            Self::OfScreen(fits) => fits,
+            Self::Own(fits) => fits,
+        }
+    }
+}
+
 impl<'a> SimpleMethods<'a> {
-    /// The simple methods of `prepared`, fitted on its training part; what they are fitted on is gathered once.
+    /// The simple methods of `prepared`, fitted on its training part; what was fitted once is not fitted again, whoever asks.
     pub fn of(config: &'a Config, prepared: &'a Prepared) -> Self {
-        let training = prepared.treatments(Part::Train);
-        Self::fitted_on(config, prepared, Cow::Borrowed(&prepared.split), training)
+        let (split, training) = (Cow::Borrowed(&prepared.split), prepared.treatments(Part::Train));
+        Self { config, prepared, split, training, fits: Held::OfScreen(&prepared.fits.judged) }
     }
 
     /// The same, fitted without what is held out.
     pub(super) fn without(&self, hold_out: &HoldOut) -> Self {
-        let split = self.split.with_rows_in(Part::Test, hold_out.held.iter().copied());
-        Self::fitted_on(self.config, self.prepared, Cow::Owned(split), hold_out.kept.clone())
+        let split = Cow::Owned(self.split.with_rows_in(Part::Test, hold_out.held.iter().copied()));
+        let Self { config, prepared, .. } = *self;
+        Self { config, prepared, split, training: hold_out.kept.clone(), fits: Held::Own(Box::default()) }
     }
 
     /// The same fitted on everything that was measured, held out or not: for use, after they were judged.
     pub fn refitted(&self) -> Self {
-        let screen = &self.prepared.screen;
-        let split = self.prepared.split.with_rows_in(Part::Train, 0..screen.n_observations());
-        Self::fitted_on(self.config, self.prepared, Cow::Owned(split), screen.treatments())
+        let Self { config, prepared, .. } = *self;
+        let screen = &prepared.screen;
+        let split = Cow::Owned(prepared.split.with_rows_in(Part::Train, 0..screen.n_observations()));
+        let fits = Held::OfScreen(&prepared.fits.in_use);
+        Self { config, prepared, split, training: screen.treatments(), fits }
     }
 
-    fn fitted_on(config: &'a Config, prepared: &'a Prepared, split: Cow<'a, Split>, training: Rows) -> Self {
-        let profiles = Profiles::of(&prepared.screen, &training);
-        Self { config, prepared, split, training, profiles, whitened: OnceLock::new(), prior: OnceLock::new() }
+    fn profiles(&self) -> &Profiles {
+        self.fits.profiles.get_or_init(|| Profiles::of(&self.prepared.screen, &self.training))
     }
 
     /// Training treatments in the coordinates that several methods share.
     fn whitened(&self) -> Result<&Whitened, AnswerError> {
-        if let Some(whitened) = self.whitened.get() {
+        if let Some(whitened) = self.fits.whitened.get() {
             return Ok(whitened);
         }
-        let fitted = Whitened::of(&self.profiles, &self.prepared.screen, &self.split)?;
-        Ok(self.whitened.get_or_init(|| fitted))
+        let fitted = Whitened::of(self.profiles(), &self.prepared.screen, &self.split)?;
+        Ok(self.fits.whitened.get_or_init(|| fitted))
     }
 
     /// The hierarchical model of effects, which costs most of all to fit.
     fn prior(&self) -> Result<Option<&FittedPrior>, AnswerError> {
-        if let Some(prior) = self.prior.get() {
+        if let Some(prior) = self.fits.prior.get() {
             return Ok(prior.as_ref());
         }
-        let fitted = FittedPrior::of(&self.profiles, &self.prepared.screen, self.whitened()?)?;
-        Ok(self.prior.get_or_init(|| fitted).as_ref())
+        let fitted = FittedPrior::of(self.profiles(), &self.prepared.screen, self.whitened()?)?;
+        Ok(self.fits.prior.get_or_init(|| fitted).as_ref())
     }
 
     /// What they are fitted on.
@@ -185,7 +218,8 @@ impl<'a> SimpleMethods<'a> {
         if !self.applicable().contains(method) {
             return Ok(None);
         }
-        let Self { prepared, training, profiles, .. } = self;
+        let Self { prepared, training, .. } = self;
+        let profiles = self.profiles();
         let Prepared { screen, descriptors, .. } = prepared;
         Ok(Some(match method {
             Method::NoChange => baseline::no_change(profiles),

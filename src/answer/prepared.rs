@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::AnswerError;
+use super::methods::Fits;
 use crate::model::{ModelConfig, ModelSizes};
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, Vocabulary};
@@ -25,6 +26,17 @@ pub struct Prepared {
     pub vocabulary: Vocabulary,
     /// Descriptors by perturbation name; empty without.
     pub descriptors: BTreeMap<String, Vec<f32>>,
+    /// What simple methods were fitted to it.
+    pub fits: SharedFits,
+}
+
+/// What simple methods share that are fitted to one screen.
+#[derive(Debug, Default)]
+pub struct SharedFits {
+    /// Fitted on the training part.
+    pub judged: Fits,
+    /// Fitted on everything that was measured.
+    pub in_use: Fits,
 }
 
 impl Prepared {
@@ -97,6 +109,7 @@ impl Prepared {
             pairs: self.pairs.clone(),
             vocabulary: self.vocabulary.clone(),
             descriptors: self.descriptors.clone(),
+            fits: SharedFits::default(),
         }
     }
 }

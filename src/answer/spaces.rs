@@ -41,6 +41,9 @@ pub fn spaces(
     wells: &Prepared,
     device: &Device,
 ) -> Result<Vec<Space>, AnswerError> {
+    if prepared.screen.features.kept_latents().is_some() {
+        return Err(AnswerError::NoPixels);
+    }
     let trained = &trained_run.trained;
     let groups = prepared.screen.wells();
     let of_wells = |crops: FeatureMatrix| crops.means_of(&groups);

@@ -32,6 +32,13 @@ impl TrainedRun {
     /// # Errors
     /// When a file is missing or damaged.
     pub fn read(folder: &Path, n_members: usize, device: &Device) -> Result<Self, AnswerError> {
+        if let Some(lacking) =
+            Self::files(n_members).map(|artifact| artifact.path_in(folder)).find(|path| !path.exists())
+        {
+            let problem =
+                "is not there; repeat the `cytonaut run` that made the folder, which makes what is missing again";
+            return Err(RunError::damaged(&lacking, problem).into());
+        }
         let mut checkpoints = Vec::new();
         for member in 0..n_members {
             let path = Artifact::Model { member }.path_in(folder);
@@ -70,10 +77,13 @@ impl TrainedRun {
 
     /// Whether a file is missing that [`TrainedRun::read`] reads.
     pub fn lacks_a_file(folder: &Path, n_members: usize) -> bool {
+        Self::files(n_members).any(|artifact| !artifact.path_in(folder).exists())
+    }
+
+    /// What [`TrainedRun::read`] reads.
+    fn files(n_members: usize) -> impl Iterator<Item = Artifact> {
         let models = (0..n_members).map(|member| Artifact::Model { member });
-        models
-            .chain([Artifact::Normalizer, Artifact::Decoder, Artifact::Combination])
-            .any(|artifact| !artifact.path_in(folder).exists())
+        models.chain([Artifact::Normalizer, Artifact::Decoder, Artifact::Combination])
     }
 
     /// Writes all that [`TrainedRun::read`] reads.

@@ -9,7 +9,7 @@ use super::asked::Asked;
 use super::combined::Combination;
 use super::error::AnswerError;
 use super::methods::methods;
-use super::prepared::Prepared;
+use super::prepared::{Prepared, SharedFits};
 use super::spaces::spaces;
 use super::trained_run::TrainedRun;
 use crate::config::Config;
@@ -17,7 +17,6 @@ use crate::embed::Embeddings;
 use crate::evaluate::{Answers, Predicted, guesses, orders, treatment_scores, well_embedding_scores};
 use crate::pair::PairSet;
 use crate::predict::Starts;
-use crate::screen::{Origin, Screen};
 use crate::train::Latents;
 
 /// The wells of a screen of crops with their latents.
@@ -39,17 +38,9 @@ impl LatentWells {
         trained_run: &TrainedRun,
         crops: &Embeddings,
     ) -> Result<Self, AnswerError> {
-        let wells = crops.by_well();
         let first_rows: Vec<usize> = prepared.screen.wells().iter().map(|rows| rows[0]).collect();
-        let screen = Screen {
-            name: prepared.screen.name.clone(),
-            design: prepared.screen.design.clone(),
-            units: wells.units,
-            features: wells.latents.into(),
-            labels: wells.labels,
-            dropped: Vec::new(),
-            origin: Origin { columns: prepared.screen.origin.columns.clone(), measured: None },
-        };
+        let mut screen = crops.by_well().as_screen(&prepared.screen.name, prepared.screen.design.clone());
+        screen.origin.columns = prepared.screen.origin.columns.clone();
         let split = prepared.split.select(&first_rows);
         let trained = &trained_run.trained;
         let latents_of =
@@ -62,6 +53,7 @@ impl LatentWells {
             normalizer: prepared.normalizer.clone(),
             vocabulary: prepared.vocabulary.clone(),
             descriptors: prepared.descriptors.clone(),
+            fits: SharedFits::default(),
         };
         Ok(Self { prepared, starts })
     }

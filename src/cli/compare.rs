@@ -23,7 +23,8 @@ use crate::train::{ObjectiveKind, Stop};
 ///
 /// Examples:
 ///   cytonaut compare configs/quickstart.toml
-///   cytonaut compare configs/quickstart.toml --percent 100,25 --objectives lewm,ema --seeds 5
+///   cytonaut compare configs/quickstart.toml --percent 100,25 \
+///     --objectives lewm,ema --seeds 5
 ///   cytonaut compare configs/quickstart.toml --shard 1/4
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]

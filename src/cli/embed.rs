@@ -26,7 +26,8 @@ use crate::train::Stop;
 /// RUN may also be the safetensors file of a published LeWorldModel; FILES are
 /// then images of three channels, and a row is a tile of 224 x 224 pixels.
 ///
-/// Example: cytonaut embed runs/quickstart new_plates/*.parquet --out new.parquet
+/// Example:
+///   cytonaut embed runs/quickstart new_plates/*.parquet --out new.parquet
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct EmbedArgs {
@@ -76,7 +77,8 @@ impl EmbedArgs {
                 Latents::Embedding(&map)
             }
         };
-        let embeddings = embed_screen(&open.trained_run.trained, &screen, level, latents, &open.device)?;
+        let embeddings = embed_screen(&open.trained_run.trained, &screen, level, latents, &open.device)
+            .map_err(study::StudyError::from)?;
         write(&embeddings, &out, json)
     }
 

@@ -20,8 +20,10 @@ use crate::table::paragraph;
 /// With --predictions and --truth, files by anybody are scored without a run, between the mean
 /// response of the context and a technical duplicate.
 ///
-/// Example: cytonaut evaluate runs/quickstart --require-beat interpolation
-/// Example: cytonaut evaluate --predictions predicted.h5ad --truth cells.h5ad --control non-targeting
+/// Examples:
+///   cytonaut evaluate runs/quickstart --require-beat interpolation
+///   cytonaut evaluate --predictions predicted.h5ad --truth cells.h5ad \
+///     --control non-targeting
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, override_usage = USAGE)]
 pub(super) struct EvaluateArgs {

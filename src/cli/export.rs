@@ -6,8 +6,9 @@ use clap::{Args, ValueEnum};
 
 use super::open_run::OpenRun;
 use super::options::DeviceArgs;
-use super::{AskedWrongly, table_path, written};
+use super::{table_path, written};
 use crate::pair::transition_table;
+use crate::study;
 use crate::table::Table;
 
 /// What can be exported.
@@ -25,7 +26,8 @@ enum What {
 /// Of transitions, one row for each: the wells that it starts from, the intervention, the well that it leads to, and the
 /// part of the split. Of profiles, the screen as it was loaded.
 ///
-/// Example: cytonaut export runs/quickstart --what profiles --out profiles.h5ad
+/// Example:
+///   cytonaut export runs/quickstart --what profiles --out profiles.h5ad
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ExportArgs {
@@ -49,12 +51,10 @@ impl ExportArgs {
         let prepared = open.own_screen()?;
         let table = match what {
             What::Pairs => transition_table(&prepared.screen, &prepared.split),
-            What::Profiles if prepared.screen.measured().is_of_pixels() => {
-                let words =
-                    "a screen of images has crops and no profiles; `cytonaut embed` writes what is computed of them";
-                return Err(AskedWrongly(words.to_owned()).into());
+            What::Profiles => {
+                study::refuse(open.trained_run.kind(), study::Wanted::Profiles)?;
+                Table::of_profiles(&prepared.screen)
             }
-            What::Profiles => Table::of_profiles(&prepared.screen),
         };
         table.write(&out)?;
         let things = match what {

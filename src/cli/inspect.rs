@@ -17,7 +17,8 @@ use crate::study::StudyError;
 /// Lists all that a card has to say before the screen can be run, each with the line to write.
 /// Exits with 0 if it can be run, 2 if something is to be filled in, and 1 if data are wrong.
 ///
-/// Example: cytonaut inspect datasets/bbbc021
+/// Example:
+///   cytonaut inspect datasets/bbbc021
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct InspectArgs {

@@ -24,11 +24,11 @@ mod shell;
 mod simulate;
 mod train;
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use lines::WIDTH;
 use outcome::{AskedWrongly, Lost, STOPPED, exit_code, is_closed_pipe, sentence};
 use output::{above_zero, print, table_path, whole_number, written};
 
@@ -69,7 +69,7 @@ enum Command {
 
 /// Parses arguments, does the job, and turns its outcome into an exit code.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
     let level = match (arguments.quiet, arguments.verbose) {
         (true, _) => tracing::Level::WARN,
         (_, true) => tracing::Level::DEBUG,
@@ -98,10 +98,37 @@ pub fn main() -> ExitCode {
     }
     let code = exit_code(&error);
     let _ = match code {
-        STOPPED => writeln!(std::io::stderr(), "{}; resume with\n  {}", sentence(&error), this_command()),
-        _ => writeln!(std::io::stderr(), "error: {}", sentence(&error)),
+        STOPPED => progress::say(&format!("{}; resume with\n  {}\n", sentence(&error), this_command())),
+        _ => progress::say(&format!("error: {}\n", sentence(&error))),
     };
     ExitCode::from(code)
+}
+
+/// The whole command line, with help that fits a terminal of 80 columns.
+fn command() -> clap::Command {
+    fn within(command: clap::Command) -> clap::Command {
+        let about = command.get_long_about().map(|about| flowing(&about.to_string()));
+        let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        let command = match about {
+            Some(about) => command.long_about(about),
+            None => command,
+        };
+        names.into_iter().fold(command.max_term_width(WIDTH), |command, name| command.mut_subcommand(name, within))
+    }
+    within(Arguments::command())
+}
+
+/// The text without the line breaks inside its sentences, which are those of the code; examples keep theirs.
+fn flowing(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let is_inside = |before: &&mut String| !before.is_empty() && !before.ends_with(['.', '?', ':']);
+        match lines.last_mut().filter(|before| is_inside(before) && !line.is_empty() && !line.starts_with(' ')) {
+            Some(before) => *before += &format!(" {line}"),
+            None => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 /// What was typed, for a shell to take again.
@@ -117,4 +144,33 @@ fn command_of(words: impl Iterator<Item = String>) -> String {
         false => format!("'{}'", argument.replace('\'', "'\\''")),
     };
     words.map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_fits_a_terminal_and_examples_are_whole() {
+        let mut all = command();
+        all.build();
+        for name in all.get_subcommands().map(|command| command.get_name().to_owned()).collect::<Vec<_>>() {
+            let help = all.find_subcommand_mut(&name).unwrap().render_long_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= WIDTH, "{name}: {line}");
+            }
+            let about =
+                all.find_subcommand(&name).unwrap().get_long_about().map(ToString::to_string).unwrap_or_default();
+            for example in about.lines().filter(|line| line.contains("cytonaut ") && line.starts_with(' ')) {
+                assert!(example.chars().count() <= WIDTH, "{name} is shown an example that would be broken: {example}");
+            }
+        }
+    }
+
+    #[test]
+    fn sentences_of_help_flow_and_examples_keep_their_lines() {
+        let text = "Do it\n\nThis is long and goes\non. And\nmore.\nAnother.\n\nExamples:\n  cytonaut a \\\n    --b\n  cytonaut c";
+        let expected = "Do it\n\nThis is long and goes on. And more.\nAnother.\n\nExamples:\n  cytonaut a \\\n    --b\n  cytonaut c";
+        assert_eq!(flowing(text), expected);
+    }
 }

@@ -103,12 +103,17 @@ pub(super) fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
 /// Summary of a screen that was just read, as a user would give it to a colleague.
 fn say_loaded(loaded: &Loaded) {
     let screen = &loaded.screen;
-    let (n_rows, n_wells) = (screen.n_observations(), screen.wells().len());
-    let rows = if n_rows == n_wells { String::new() } else { format!("{} of ", counted(n_rows, "row")) };
+    // Where objects were followed, a well has several states and counts once for each.
+    let (n_units, unit) = match screen.design.tracks() {
+        [] => (screen.wells().len(), "well"),
+        tracks => (tracks.len(), "object"),
+    };
+    let n_rows = screen.n_observations();
+    let rows = if n_rows == n_units { String::new() } else { format!("{} of ", counted(n_rows, "row")) };
     tracing::info!(
         "{}: {rows}{} on {}, {}, {}",
         screen.name,
-        counted(n_wells, "well"),
+        counted(n_units, unit),
         counted(screen.rows_by_plate(|_| true).len(), "plate"),
         counted(screen.treatments().len(), "treatment"),
         counted(screen.features.n_features(), "feature")
@@ -154,7 +159,7 @@ impl OpenRun {
 
     /// The run's own screen, prepared as it was for training.
     pub(super) fn own_screen(&self) -> Result<Prepared, StudyError> {
-        study::prepare_again(&self.config, &self.folder)
+        study::prepare_again(&self.config, &self.trained_run.trained, &self.folder)
     }
 
     /// Another screen, normalized by its own controls and the run's fitted statistics.

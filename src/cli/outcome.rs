@@ -52,7 +52,7 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
                 | StudyError::Gaps { .. }
                 | StudyError::NoTrackConfig
                 | StudyError::NothingTreated { .. }
-                | StudyError::NoTarget
+                | StudyError::NoFeatures { .. }
                 | StudyError::Latents(_)
                 | StudyError::NothingToLearn { .. }
                 | StudyError::TimeLapse { .. }
@@ -79,7 +79,9 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
                 ) => 2,
                 StudyError::Pair(PairError::Split { .. } | PairError::NoControls { .. }) => 2,
                 StudyError::Normalize(
-                    NormalizeError::TooFewControls { .. } | NormalizeError::NoTrainingControls { .. },
+                    NormalizeError::TooFewControls { .. }
+                    | NormalizeError::NoTrainingControls { .. }
+                    | NormalizeError::NoControls { .. },
                 ) => 2,
                 StudyError::Run(error) if error.is_request() => 2,
                 _ => 1,

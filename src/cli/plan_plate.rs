@@ -21,7 +21,8 @@ use crate::study::StudyError;
 /// Examples:
 ///   cytonaut plan-plate runs/quickstart --out plate.csv
 ///   cytonaut rank runs/quickstart --dose-grid --out grid.parquet
-///   cytonaut plan-plate grid.parquet --confirm 8 --new 40 --out plate.csv --transfer transfers.csv --stock 10mM
+///   cytonaut plan-plate grid.parquet --confirm 8 --new 40 --out plate.csv \
+///     --transfer transfers.csv --stock 10mM
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct PlanPlateArgs {

@@ -19,7 +19,8 @@ use crate::study::{self, AskedTreatments, Outcomes};
 /// Shorter forms are `taxol@0.1` and `HN@6+RO@3.5`, in µM or with a unit (`100nM`).
 /// Without any, all interventions of the screen are predicted.
 ///
-/// Example: cytonaut predict runs/quickstart --intervention 'taxol 0.1 µM' --out taxol.csv
+/// Example:
+///   cytonaut predict runs/quickstart --intervention 'taxol 0.1 µM' --out taxol.csv
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct PredictArgs {

@@ -1,19 +1,43 @@
 //! What a user sees on stderr while a job runs.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::lines::for_terminal;
 use crate::study::Event;
 use crate::train::{Health, Progress};
 
 /// Sends log lines to stderr, without time or color, so that they can be compared.
 pub(super) fn start_log(level: tracing::Level) {
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time();
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(|| Messages).without_time();
     // A second call in one process (tests) finds the log already started.
     let _ = log.with_ansi(false).with_target(false).with_level(false).try_init();
+}
+
+/// Writes a message to stderr: in lines that fit a terminal where that is one, else as it is, so that a log can be searched.
+pub(super) fn say(message: &str) -> io::Result<()> {
+    let mut stderr = io::stderr().lock();
+    match stderr.is_terminal() {
+        true => stderr.write_all(for_terminal(message).as_bytes()),
+        false => stderr.write_all(message.as_bytes()),
+    }
+}
+
+/// Where log lines go, each of them in one piece.
+struct Messages;
+
+impl Write for Messages {
+    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
+        say(&String::from_utf8_lossy(message))?;
+        Ok(message.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// Shows a job's events: log lines, and how far decoding and then training have come, as a bar if stderr is a terminal, else

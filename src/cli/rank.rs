@@ -22,8 +22,10 @@ use crate::study;
 ///   cytonaut rank runs/quickstart
 ///   cytonaut rank runs/quickstart --target 'moa == "Microtubule stabilizers"'
 ///   cytonaut rank runs/quickstart --target 'perturbation == "taxol"' --by measured
-///   cytonaut rank runs/quickstart --target 'moa == "Actin disruptors"' --explain 'cytochalasin B 10 µM'
-///   cytonaut rank runs/quickstart --target 'moa == "Actin disruptors"' --forbid taxol --min-cells 0.7
+///   cytonaut rank runs/quickstart --target 'moa == "Actin disruptors"' \
+///     --explain 'cytochalasin B 10 µM'
+///   cytonaut rank runs/quickstart --target 'moa == "Actin disruptors"' \
+///     --forbid taxol --min-cells 0.7
 ///   cytonaut rank runs/melanoma --minimize cellviab
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -36,7 +38,8 @@ pub(super) struct RankArgs {
     /// plate and well [config: rank.target]
     #[arg(long, value_name = "QUERY")]
     target: Option<String>,
-    /// Rank by this feature instead, lowest first, as it is predicted: a column of the table, or `readout` of a time lapse
+    /// Rank by this feature instead, lowest first, as it is predicted: a column of the table (one that was not learned from too),
+    /// `cell_count`, or `readout` of a time lapse
     #[arg(long, value_name = "FEATURE", conflicts_with_all = ["target", "maximize"])]
     minimize: Option<String>,
     /// The same, highest first
@@ -177,7 +180,8 @@ impl RankArgs {
             return Err(AskedWrongly(message.to_owned()).into());
         }
         if open.config.rank.target.is_empty() {
-            let activity = study::activity(other.as_ref().unwrap_or(&prepared.screen))?;
+            let (config, trained_run, map) = (&open.config, &open.trained_run, open.embedding_map()?);
+            let activity = study::activity(config, &prepared, other.as_ref(), trained_run, &map, &open.device)?;
             if let Some(path) = &out {
                 activity.write(path)?;
             }

@@ -69,7 +69,7 @@ fn show(finished: &Finished, target: Option<String>) -> anyhow::Result<()> {
     let state = if finished.was_finished { "was finished already" } else { "finished" };
     text += &format!("run {state}: {}\n", finished.folder.display());
     if let Some(target) = target.filter(|_| !is_quiet) {
-        text += &format!("next, what is like X: cytonaut rank {} --target '{target}'\n", finished.folder.display());
+        text += &format!("next, what is like X:\n  cytonaut rank {} --target '{target}'\n", finished.folder.display());
     }
     if let Some(report) = report_of(finished) {
         text += &format!("report: {}\n", report.display());

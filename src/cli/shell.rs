@@ -1,14 +1,16 @@
 //! `cytonaut completions` and `cytonaut man`: what a shell and its manual need to know of the other commands.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::{Arguments, AskedWrongly, print};
+use super::{AskedWrongly, command, print};
 
 /// Print completions for a shell
 ///
-/// Example: cytonaut completions bash > ~/.local/share/bash-completion/completions/cytonaut
+/// Example:
+///   cytonaut completions bash \
+///     > ~/.local/share/bash-completion/completions/cytonaut
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct CompletionsArgs {
@@ -19,14 +21,15 @@ pub(super) struct CompletionsArgs {
 impl CompletionsArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Arguments::command(), "cytonaut", &mut script);
+        clap_complete::generate(self.shell, &mut command(), "cytonaut", &mut script);
         print(&String::from_utf8(script)?)
     }
 }
 
 /// Print the manual page, of a command if one is named
 ///
-/// Example: cytonaut man rank | man -l -
+/// Example:
+///   cytonaut man rank | man -l -
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ManArgs {
@@ -36,7 +39,7 @@ pub(super) struct ManArgs {
 
 impl ManArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let mut all = Arguments::command();
+        let mut all = command();
         all.build();
         let command = match &self.command {
             None => all,
@@ -60,13 +63,13 @@ mod tests {
 
     #[test]
     fn every_shell_completes_every_command_and_every_command_has_a_page() {
-        let mut all = Arguments::command();
+        let mut all = command();
         all.build();
         let names: Vec<String> = all.get_subcommands().map(|command| command.get_name().to_owned()).collect();
         assert!(names.iter().any(|name| name == "rank"));
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell, Shell::Elvish] {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "cytonaut", &mut script);
+            clap_complete::generate(shell, &mut command(), "cytonaut", &mut script);
             let script = String::from_utf8(script).unwrap();
             assert!(names.iter().all(|name| script.contains(name.as_str())), "{shell}");
         }

@@ -26,7 +26,8 @@ enum LawArgument {
 /// Examples:
 ///   cytonaut simulate interacting --out simulated
 ///   cytonaut run simulated --set split.by=condition
-///   cytonaut simulate additive --perturbations 40 --doses 7 --no-pairs --noise 1 --out doses
+///   cytonaut simulate additive --perturbations 40 --doses 7 --no-pairs \
+///     --noise 1 --out doses
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct SimulateArgs {

@@ -9,7 +9,8 @@ use super::{open_run, print};
 
 /// Train a world model, or an ensemble of seeds, and score it, without a ranking
 ///
-/// Example: cytonaut train configs/quickstart.toml --members 1 --out runs/one
+/// Example:
+///   cytonaut train configs/quickstart.toml --members 1 --out runs/one
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct TrainArgs {

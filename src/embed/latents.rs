@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::{Embeddings, Level};
-use crate::screen::{Role, SITE_LABEL, Screen, Unit, Units, grouped};
+use crate::screen::{Design, Origin, Role, SITE_LABEL, Screen, Unit, Units, grouped};
 use crate::train::TrainedModel;
 
 /// Latents of the rows of a normalized screen.
@@ -19,10 +19,27 @@ pub fn embed(trained: &TrainedModel, screen: &Screen, device: &Device) -> Embedd
 }
 
 impl Embeddings {
+    /// The same rows as a screen whose features are the latents, for what is asked of any features.
+    pub fn as_screen(&self, name: &str, design: Design) -> Screen {
+        Screen {
+            name: name.to_owned(),
+            design,
+            units: self.units.clone(),
+            features: self.latents.clone().into(),
+            labels: self.labels.clone(),
+            dropped: Vec::new(),
+            origin: Origin::default(),
+        }
+    }
+
     /// The mean over all wells of each intervention in each context, negative controls included, empty wells left out.
     ///
-    /// A column that the wells of an intervention do not share is empty.
+    /// Wells count alike, however many rows each of them has. A column that they do not share is empty.
     pub fn by_intervention(&self) -> Self {
+        self.by_well().over_interventions()
+    }
+
+    fn over_interventions(&self) -> Self {
         let mut groups = BTreeMap::<_, Vec<usize>>::new();
         for (row, unit) in self.units.by_row().enumerate() {
             if unit.role != Role::Empty {

@@ -18,7 +18,7 @@ use super::{Embeddings, Space};
 use crate::linear::dense::{centered_rows, column_means, numbered, principal_directions, product};
 use crate::linear::numbers::{Numbers, StoredMatrix};
 use crate::normalize::{NormalizeError, Scatter, Sphering};
-use crate::screen::{Design, FeatureMatrix, Role, Screen};
+use crate::screen::{Design, FeatureMatrix, Role};
 
 /// Added to every eigenvalue when whitening, as a multiple of the mean eigenvalue.
 const EPSILON: f64 = 0.02;
@@ -45,15 +45,7 @@ impl EmbeddingMap {
     /// # Errors
     /// When a latent is not finite.
     pub fn fit(latents: &Embeddings, training: &[usize], most: usize, whiten: bool) -> Result<Self, NormalizeError> {
-        let wells = Screen {
-            name: String::new(),
-            design: Design::AgainstControls,
-            units: latents.units.clone(),
-            features: latents.latents.clone().into(),
-            labels: Vec::new(),
-            dropped: Vec::new(),
-            origin: Default::default(),
-        };
+        let wells = latents.as_screen("", Design::AgainstControls);
         let training: Vec<usize> =
             training.iter().copied().filter(|&row| wells.unit(row).role != Role::Empty).collect();
         let controls: Vec<usize> =

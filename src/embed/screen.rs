@@ -30,22 +30,24 @@ pub fn embed_screen(
     device: &Device,
 ) -> Result<Embeddings, NormalizeError> {
     let rows = || embed(trained, screen, device);
-    // The rows of a well are averaged, crops or sites, where they are not its states at several times.
-    let by_well = |rows: Embeddings| if screen.design.is_followed() { rows } else { rows.by_well() };
     let at_level = |rows: Embeddings| match level {
         Level::Cell => rows,
         Level::Site => rows.by_site(),
-        Level::Well => by_well(rows),
-        Level::Intervention => by_well(rows).by_intervention(),
+        Level::Well => rows.by_well(),
+        Level::Intervention => rows.by_intervention(),
     };
     match latents {
         Latents::Members => return Ok(at_level(rows())),
         Latents::Embedding(map) => return Ok(at_level(map.of(&rows())?)),
         Latents::Aligned => {}
     }
-    let wells = by_well(rows());
+    let wells = rows().by_well();
     let controls: Vec<usize> =
         (0..wells.units.n_rows()).filter(|&row| wells.units.of(row).role == Role::NegativeControl).collect();
+    if controls.is_empty() {
+        let step = "whitening by controls (--tvn)";
+        return Err(NormalizeError::NoControls { screen: screen.name.clone(), step });
+    }
     let batch = |row: usize| {
         let unit = wells.units.of(row);
         unit.lab_batch.as_deref().unwrap_or(unit.plate.as_str())

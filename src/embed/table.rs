@@ -62,10 +62,7 @@ impl Level {
 
     /// What a row of a screen is: a cell (or object) at a time, or a well.
     pub(super) fn of_rows(kind: ScreenKind) -> Self {
-        match kind {
-            ScreenKind::Profiles | ScreenKind::RelativeProfiles => Self::Well,
-            ScreenKind::Images | ScreenKind::TimeLapse | ScreenKind::Tracks => Self::Cell,
-        }
+        if kind.has_rows_of_cells() { Self::Cell } else { Self::Well }
     }
 
     /// The word in files and flags: `cell`, `site`, `well`, `intervention`.

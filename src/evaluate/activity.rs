@@ -9,7 +9,7 @@ use super::{EvaluateError, MapSettings, Negatives, ReplicateMap, replicate_map};
 use crate::pair::by_wells;
 use crate::plan::{Facts, without_controls};
 use crate::screen::{Intervention, Role, Screen, Treatment};
-use crate::table::{Column, FileError, Side, Table, TextTable, paragraph};
+use crate::table::{Column, FileError, Side, Table, TextTable, counted, counted_of, paragraph};
 
 /// Share of false discoveries up to which a treatment counts as active.
 const ALPHA: f64 = 0.05;
@@ -40,6 +40,8 @@ pub struct ActiveIntervention {
     pub p_value: Option<f64>,
     /// Adjusted over all treatments that were scored.
     pub q_value: Option<f64>,
+    /// Of a time lapse the mean over its wells of the ratio of the objects' measurement, last frame to first.
+    pub readout: Option<f64>,
     /// Mean cell count over that of the plate's controls.
     pub cell_count_ratio: Option<f64>,
     /// Mechanism of action, where the screen names one.
@@ -55,16 +57,59 @@ pub struct Activity {
     pub rows: Vec<ActiveIntervention>,
     /// Whether replicates were told from control wells, or from wells under other treatments.
     pub negatives: Negatives,
+    /// In what they were compared.
+    pub space: ActivitySpace,
     /// Treatments with the least p-value that their wells can give.
     n_at_least: usize,
 }
 
+/// In what wells are compared, and so the unit of effects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActivitySpace {
+    /// Normalized features.
+    Features,
+    /// The embedding of the model: wells of images.
+    Embedding,
+    /// The way from the first to the last frame in the embedding of the model: wells of time lapses.
+    Moves,
+    /// The course of a measured value after the first stimulus: fields of tracks.
+    Courses,
+}
+
+impl ActivitySpace {
+    fn effect(self, negatives: Negatives) -> &'static str {
+        match (self, negatives) {
+            (Self::Features, Negatives::PlateControls) => "change from control in spreads of control wells",
+            (Self::Features, Negatives::PlateTreatments) => "change from control on the normalized scale",
+            (Self::Embedding, _) => "distance from control in the embedding of the model, in spreads of replicates",
+            (Self::Moves, _) => "way from the first to the last frame in the embedding of the model",
+            (Self::Courses, _) => "change of the measured value from before the first stimulus, over all later times",
+        }
+    }
+
+    /// What the column of units is called.
+    fn units(self) -> &'static str {
+        if self == Self::Courses { "fields" } else { "wells" }
+    }
+
+    fn doc(self, negatives: Negatives) -> String {
+        match self {
+            Self::Features => {
+                "root mean square over features of the mean change from control, in units of normalized features"
+                    .to_owned()
+            }
+            _ => format!("root mean square of the {}", self.effect(negatives)),
+        }
+    }
+}
+
 impl Activity {
-    /// The activity of all treatments of a screen of profiles, normalized.
+    /// The activity of all treatments of a screen of profiles, normalized, or of vectors in their place that are 0 where
+    /// nothing happens.
     ///
     /// # Errors
     /// When the retrieval of replicates cannot be scored.
-    pub fn of(screen: &Screen) -> Result<Self, EvaluateError> {
+    pub fn of(screen: &Screen, space: ActivitySpace) -> Result<Self, EvaluateError> {
         let wells = by_wells(screen);
         let screen = wells.as_ref().unwrap_or(screen);
         let treatments = screen.treatments();
@@ -88,6 +133,7 @@ impl Activity {
                 chance: scored.map(|scored| scored.expected),
                 p_value: scored.map(|scored| scored.p_value),
                 q_value: scored.map(|scored| scored.q_value),
+                readout: None,
                 cell_count_ratio: facts.relative_count(&wells),
                 moa: facts.moa(&wells),
                 note: match scored {
@@ -108,7 +154,16 @@ impl Activity {
         rows.iter_mut().zip(1..).for_each(|(row, rank)| row.rank = rank);
         let is_at_least = |scored: &&ReplicateMap| scored.p_value <= 1.001 * scored.least_p_value;
         let n_at_least = found.scored.iter().filter(is_at_least).count();
-        Ok(Self { rows, negatives: settings.negatives, n_at_least })
+        Ok(Self { rows, negatives: settings.negatives, space, n_at_least })
+    }
+
+    /// The same with the read-outs of treatments.
+    pub fn with_readouts(mut self, readouts: &BTreeMap<Treatment, f64>) -> Self {
+        for row in &mut self.rows {
+            let treatment = Treatment { intervention: row.intervention.clone(), context: row.context.clone() };
+            row.readout = readouts.get(&treatment).copied();
+        }
+        self
     }
 
     /// Writes the list as the ending of `path` says.
@@ -121,43 +176,140 @@ impl Activity {
 
     /// What was counted, and the first `top` rows as a table of 80 characters a line.
     pub fn render(&self, top: usize) -> String {
+        let mut text = paragraph(&self.found());
+        let shown = &self.rows[..top.min(self.rows.len())];
+        if !shown.is_empty() {
+            text += &format!("{}\n{}", paragraph(&self.legend(shown)), self.table_of(shown));
+        }
+        if let Some(example) = self.example() {
+            text += &format!("\nnext, what is like X: --target X, such as --target '{example}'\n");
+        }
+        text
+    }
+
+    fn is_scored(&self) -> bool {
+        self.rows.iter().any(|row| row.q_value.is_some())
+    }
+
+    /// How many treatments differ from what they are told from.
+    fn found(&self) -> String {
         let scored = self.rows.iter().filter(|row| row.q_value.is_some()).count();
         let active = self.rows.iter().filter(|row| row.q_value.is_some_and(|q| q <= ALPHA)).count();
         let others = match self.negatives {
             Negatives::PlateControls => "control wells of their plates",
             Negatives::PlateTreatments => "wells under other treatments on their plates",
         };
-        let effect = "effect: change from control in spreads of control wells; /noise: over the effect of as many control \
-                      wells; cells: over those of controls.";
-        let few = self.rows.iter().any(|row| row.q_value.is_some() && !row.note.is_empty());
-        let few = if few { " few wells: their p cannot be small whatever they show." } else { "" };
-        let more = match (active, self.n_at_least) {
+        if scored == 0 {
+            return "No treatment has replicates, so that none can be shown to differ; by size of effect.".to_owned();
+        }
+        let single = self.rows.len() - scored;
+        let single = match single {
+            0 => String::new(),
+            n => format!(" {n} more cannot be judged: {}.", self.reasons()),
+        };
+        let few = match (active, self.n_at_least) {
             (0, n @ 1..) => format!(
-                " {n} of them have the least p that so few wells can give: that none differs says little, and more wells of \
-                 each would show more."
+                " {} the least p that so few wells can give: that none differs says little, and more wells of each would \
+                 show more.",
+                counted_of(n, "of them has", "of them have")
             ),
             _ => String::new(),
         };
-        let mut text = paragraph(&match scored {
-            0 => {
-                format!("No treatment has replicates, so that none can be shown to differ; by size of effect. {effect}")
-            }
-            scored => format!(
-                "{active} of {scored} treatments with replicates differ from {others} (q <= {ALPHA}): their replicates \
-                 find each other first. mAP: mean average precision of that search; q: p by relabeling wells, adjusted \
-                 for {scored} tests; {effect}{few}{more}"
-            ),
-        });
-        let shown = &self.rows[..top.min(self.rows.len())];
-        if !shown.is_empty() {
-            text += &format!("\n{}", table_of(shown));
+        format!(
+            "{active} of {scored} treatments with replicates differ from {others} (q <= {ALPHA}): their replicates find each \
+             other first.{few}{single}"
+        )
+    }
+
+    /// Why treatments have no p-value, the most frequent reason first.
+    fn reasons(&self) -> String {
+        let mut counts = BTreeMap::<&str, usize>::new();
+        for row in self.rows.iter().filter(|row| row.q_value.is_none()) {
+            *counts.entry(&row.note).or_default() += 1;
         }
-        let example = self.rows.iter().find_map(|row| row.moa.clone());
-        let example = example.or_else(|| self.rows.first().map(|row| row.intervention.perturbation_names()));
-        if let Some(example) = example.map(|example| without_controls(&example)).filter(|name| !name.contains('\'')) {
-            text += &format!("\nnext, what is like X: --target X, such as --target '{example}'\n");
+        let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        counts.into_iter().map(|(reason, _)| reason).collect::<Vec<_>>().join(", or ")
+    }
+
+    /// What the columns of the `shown` rows are.
+    fn legend(&self, shown: &[ActiveIntervention]) -> String {
+        let has = |value: fn(&ActiveIntervention) -> bool| shown.iter().any(value);
+        let mut columns = Vec::new();
+        if has(|row| row.q_value.is_some()) {
+            let n = self.rows.iter().filter(|row| row.q_value.is_some()).count();
+            columns.push("mAP: mean average precision of that search".to_owned());
+            columns.push(format!("q: p by relabeling wells, adjusted for {}", counted(n, "test")));
         }
-        text
+        columns.push(format!("effect: {}", self.space.effect(self.negatives)));
+        if has(|row| row.effect_over_noise.is_some()) {
+            columns.push("/noise: over the effect of as many control wells".to_owned());
+        }
+        if has(|row| row.readout.is_some()) {
+            columns.push("readout: ratio of the objects' measurement, last frame to first".to_owned());
+        }
+        if has(|row| row.cell_count_ratio.is_some()) {
+            columns.push("cells: over those of controls".to_owned());
+        }
+        if has(|row| row.q_value.is_some() && !row.note.is_empty()) {
+            columns.push("few wells: p cannot be small whatever they show".to_owned());
+        }
+        columns.join("; ")
+    }
+
+    /// The rows as a table; where none of all treatments could be scored, the sentence above it has said why.
+    fn table_of(&self, rows: &[ActiveIntervention]) -> TextTable {
+        let is_scored = self.is_scored();
+        let mut table = TextTable::new([
+            ("rank", Side::Right),
+            ("intervention", Side::Left),
+            ("context", Side::Left),
+            (self.space.units(), Side::Right),
+            ("effect", Side::Right),
+            ("/noise", Side::Right),
+            ("mAP", Side::Right),
+            ("q", Side::Right),
+            ("readout", Side::Right),
+            ("cells", Side::Right),
+            ("note", Side::Left),
+        ]);
+        let has_several_contexts = rows.iter().any(|row| row.context != rows[0].context);
+        let digits = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.2}"));
+        for row in rows {
+            table.push([
+                row.rank.to_string(),
+                without_controls(&row.intervention.to_string()),
+                if has_several_contexts { without_controls(&row.context) } else { String::new() },
+                row.n_wells.to_string(),
+                format!("{:.2}", row.effect),
+                row.effect_over_noise.map_or(String::new(), |ratio| format!("{ratio:.1}")),
+                digits(row.map),
+                row.q_value.map_or(String::new(), |q| if q < 0.001 { format!("{q:.0e}") } else { format!("{q:.3}") }),
+                digits(row.readout),
+                digits(row.cell_count_ratio),
+                match (row.q_value, row.note.is_empty()) {
+                    (_, true) => String::new(),
+                    (Some(_), false) => "few wells".to_owned(),
+                    (None, false) if !is_scored => String::new(),
+                    (None, false) if row.n_wells < 2 => "one well".to_owned(),
+                    (None, false) => "no p".to_owned(),
+                },
+            ]);
+        }
+        table.without_empty_columns().within(WIDTH)
+    }
+
+    /// What could be asked for next: a mechanism, or else a perturbation, or where there is one alone, an intervention.
+    fn example(&self) -> Option<String> {
+        // Tracks are not ranked toward a target.
+        let first = self.rows.first().filter(|_| self.space != ActivitySpace::Courses)?;
+        let name = |row: &ActiveIntervention| row.intervention.perturbation_names();
+        let example = match self.rows.iter().find_map(|row| row.moa.clone()) {
+            Some(moa) => moa,
+            None if self.rows.iter().all(|row| name(row) == name(first)) => first.intervention.to_string(),
+            None => name(first),
+        };
+        Some(without_controls(&example)).filter(|name| !name.contains('\''))
     }
 
     /// One JSON object a line for each of the first `top` rows, with the fields of [`ActiveIntervention`].
@@ -176,6 +328,7 @@ impl Activity {
                 chance: row.chance,
                 p_value: row.p_value,
                 q_value: row.q_value,
+                readout: row.readout,
                 cell_count_ratio: row.cell_count_ratio,
                 moa: row.moa.as_deref(),
                 note: &row.note,
@@ -200,11 +353,7 @@ impl Activity {
                 text(|row| Some(row.context.clone()).filter(|context| !context.is_empty())),
             )
             .with("n_wells", "wells in which it was measured", whole(|row| row.n_wells))
-            .with(
-                "effect",
-                "root mean square over features of the mean change from control, in units of normalized features",
-                number(|row| Some(row.effect)),
-            )
+            .with("effect", self.space.doc(self.negatives), number(|row| Some(row.effect)))
             .with(
                 "effect_over_noise",
                 "effect over that of as many control wells; null without control wells",
@@ -214,6 +363,11 @@ impl Activity {
             .with("chance", "mean average precision in random order", number(|row| row.chance))
             .with("p_value", "permutation p-value of map", number(|row| row.p_value))
             .with("q_value", "p_value adjusted over treatments (Benjamini-Hochberg)", number(|row| row.q_value))
+            .with(
+                "readout",
+                "of a time lapse the mean ratio of the objects' measurement, last frame to first; else null",
+                number(|row| row.readout),
+            )
             .with(
                 "cell_count_ratio",
                 "mean cell count over that of the controls of its plates",
@@ -243,45 +397,10 @@ struct Line<'a> {
     chance: Option<f64>,
     p_value: Option<f64>,
     q_value: Option<f64>,
+    readout: Option<f64>,
     cell_count_ratio: Option<f64>,
     moa: Option<&'a str>,
     note: &'a str,
-}
-
-fn table_of(rows: &[ActiveIntervention]) -> TextTable {
-    let mut table = TextTable::new([
-        ("rank", Side::Right),
-        ("intervention", Side::Left),
-        ("context", Side::Left),
-        ("wells", Side::Right),
-        ("effect", Side::Right),
-        ("/noise", Side::Right),
-        ("mAP", Side::Right),
-        ("q", Side::Right),
-        ("cells", Side::Right),
-        ("note", Side::Left),
-    ]);
-    let has_several_contexts = rows.iter().any(|row| row.context != rows[0].context);
-    let digits = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.2}"));
-    for row in rows {
-        table.push([
-            row.rank.to_string(),
-            without_controls(&row.intervention.to_string()),
-            if has_several_contexts { without_controls(&row.context) } else { String::new() },
-            row.n_wells.to_string(),
-            format!("{:.2}", row.effect),
-            row.effect_over_noise.map_or(String::new(), |ratio| format!("{ratio:.1}")),
-            digits(row.map),
-            row.q_value.map_or(String::new(), |q| if q < 0.001 { format!("{q:.0e}") } else { format!("{q:.3}") }),
-            digits(row.cell_count_ratio),
-            match (row.q_value, row.note.is_empty()) {
-                (_, true) => String::new(),
-                (Some(_), false) => "few wells".to_owned(),
-                (None, false) => row.note.clone(),
-            },
-        ]);
-    }
-    table.without_empty_columns().within(WIDTH)
 }
 
 /// What to know of a p-value that cannot be small whatever the wells show.
@@ -356,7 +475,7 @@ mod tests {
 
     #[test]
     fn what_moves_all_features_is_told_from_what_moves_none() {
-        let activity = Activity::of(&screen()).unwrap();
+        let activity = Activity::of(&screen(), ActivitySpace::Features).unwrap();
         let [strong, none, once] = &activity.rows[..] else { panic!("{activity:?}") };
         assert_eq!((strong.rank, strong.intervention.to_string().as_str()), (1, "strong 1 µM"));
         assert!(strong.q_value.unwrap() < 0.01 && strong.map == Some(1.0), "{strong:?}");
@@ -373,17 +492,17 @@ mod tests {
 
     #[test]
     fn few_wells_that_show_nothing_are_not_taken_for_no_effect() {
-        let mut activity = Activity::of(&screen()).unwrap();
+        let mut activity = Activity::of(&screen(), ActivitySpace::Features).unwrap();
         assert!(!activity.render(10).contains("the least p"));
         activity.rows.iter_mut().for_each(|row| row.q_value = row.q_value.map(|_| 0.2));
         activity.n_at_least = 1;
         let text = activity.render(10).replace('\n', " ");
-        assert!(text.contains("1 of them have the least p that so few wells can give"), "{text}");
+        assert!(text.contains("1 of them has the least p that so few wells can give"), "{text}");
     }
 
     #[test]
     fn lines_fit_a_terminal_and_the_table_is_documented() {
-        let activity = Activity::of(&screen()).unwrap();
+        let activity = Activity::of(&screen(), ActivitySpace::Features).unwrap();
         let text = activity.render(10);
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(activity.table().columns().iter().all(|column| !column.doc.is_empty()));

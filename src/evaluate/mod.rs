@@ -39,7 +39,7 @@ mod wells;
 mod whitened;
 
 pub use accuracy::{Origins, TreatmentAccuracy, accuracy};
-pub use activity::{ActiveIntervention, Activity};
+pub use activity::{ActiveIntervention, Activity, ActivitySpace};
 pub use answer::{Answer, UnitName};
 pub use average_precision::{average_precision, expected_average_precision, random_order_p_value};
 pub use bootstrap::{Bootstrap, Claim, Estimate, MIN_UNITS, PairedDifference, UnitDifference};

@@ -222,7 +222,7 @@ impl fmt::Display for Verdict {
         match estimate.interval {
             None => write!(
                 f,
-                "No claim: {n_units} {unit_name} are too few ({MIN_UNITS} needed) to say whether {model} differs in \
+                "No claim: too few {unit_name} ({n_units}, and {MIN_UNITS} are needed) to say whether {model} differs in \
                  {metric} from the best baseline, {baseline} ({means})"
             )?,
             Some((lower, upper)) => {
@@ -318,7 +318,7 @@ mod tests {
         // Interpolation covers 8 of 12 and is the harder one; 8 units are too few for a claim.
         assert_eq!(
             sentence(&method("lewm", flat(0.25, 12)), &baselines, None),
-            "No claim: 8 compounds are too few (10 needed) to say whether lewm differs in MSE from the best baseline, \
+            "No claim: too few compounds (8, and 10 are needed) to say whether lewm differs in MSE from the best baseline, \
              interpolation (0.250 against 0.300); 4 treatments that interpolation abstains from are not compared"
         );
         let near = method("interpolation", (0..12).map(|index| 0.5 + if index % 2 == 0 { 0.1 } else { -0.1 }));

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Distance, EvaluateError};
 use crate::linear::PrincipalComponents;
 use crate::normalize::{NormalizeError, Scatter, Sphering, Whitening};
-use crate::screen::{FeatureMatrix, Reference, Role, Screen, Treatment};
+use crate::screen::{FeatureMatrix, Role, Screen, Treatment};
 
 /// Numbers of components that are tried.
 const RANKS: [usize; 3] = [25, 50, 100];
@@ -51,10 +51,8 @@ pub(super) fn whitened(
     let coordinates = components.apply(matrix)?;
     // The state without treatment is the origin of angles.
     let controls = of_role(screen, training, Role::NegativeControl);
-    let origin = match screen.reference() {
-        Reference::Relative => {
-            components.apply(&FeatureMatrix::new(matrix.names().to_vec(), vec![0.0; matrix.n_features()]))?
-        }
+    let origin = match screen.untreated_rows() {
+        None => components.apply(&FeatureMatrix::new(matrix.names().to_vec(), vec![0.0; matrix.n_features()]))?,
         _ if controls.is_empty() => return Ok(None),
         _ => FeatureMatrix::new(coordinates.names().to_vec(), coordinates.mean_of(&controls)),
     };

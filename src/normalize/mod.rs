@@ -208,7 +208,9 @@ pub enum NormalizeError {
         needed: usize,
     },
     /// A step that has no meaning without control wells.
-    #[error("screen `{screen}` has no negative-control wells, which {step} needs; choose another method")]
+    #[error(
+        "screen `{screen}` has no negative-control wells, which {step} needs; leave it out or choose another method"
+    )]
     NoControls {
         /// Name of the screen.
         screen: String,

@@ -50,9 +50,10 @@ impl Normalizer {
         settings.check()?;
         positions(screen)?;
         let training = rows_to_learn_from(screen, training_rows)?;
-        let is_relative = screen.reference() == Reference::Relative;
+        let untreated = screen.untreated_rows();
+        let is_relative = untreated.is_none();
         let is_control = |row: usize| screen.unit(row).role == Role::NegativeControl;
-        let has_controls = !is_relative && (0..screen.n_observations()).any(is_control);
+        let has_controls = untreated.is_some_and(|rows| !rows.is_empty());
         if is_relative && settings.compress == (Compress::RankInt {}) {
             return Err(NormalizeError::RanksMoveZero { screen: screen.name.clone() });
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{NormalizeError, PerPlate};
 use crate::linear::median;
 use crate::linear::numbers::Numbers;
-use crate::screen::{FeatureMatrix, Reference, Role, Screen};
+use crate::screen::{FeatureMatrix, Role, Screen};
 
 /// No scale is smaller than this part of the feature's typical standard deviation among the controls of one plate.
 ///
@@ -111,7 +111,7 @@ impl PlateStep {
 
     /// A relative screen keeps its zero, which is the untreated state, so its spread is taken about zero.
     fn fit_on_wells(screen: &Screen, training: &[usize], estimator: Estimator) -> (Self, Unusable) {
-        let origin = (screen.reference() == Reference::Relative).then_some(0.0);
+        let origin = screen.untreated_rows().is_none().then_some(0.0);
         let summaries = summarize(&screen.features.in_memory(), training, estimator, origin, 2);
         let unusable = summaries
             .iter()

@@ -94,7 +94,7 @@ pub enum PlanError {
         known: String,
     },
     /// An unknown ranker.
-    #[error("`{by}` cannot rank; choose one of {known}")]
+    #[error("`{by}` cannot rank{}; choose one of {known}", crate::screen::nearest_in_words(&crate::screen::nearest(by, known.split(", "))))]
     By {
         /// What was asked for.
         by: String,

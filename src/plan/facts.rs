@@ -97,6 +97,9 @@ pub const DEFINES_TARGET: &str = "defines the target";
 /// under other perturbations.
 pub const FAR: &str = "far from what was measured";
 
+/// The flag of a candidate that was measured in one well.
+pub(super) const ONE_WELL: &str = "one well";
+
 /// The flag of a dose that lies half a decade or more beyond those at which the perturbation was measured.
 pub(crate) const FAR_DOSE: &str = "dose far beyond those measured";
 
@@ -138,7 +141,7 @@ pub(crate) fn flags(
     plates.sort_unstable();
     plates.dedup();
     match (facts.n_wells(rows), plates.len()) {
-        (1, _) => flags.push("one well".to_owned()),
+        (1, _) => flags.push(ONE_WELL.to_owned()),
         (2.., 1) if facts.has_several_plates => flags.push("one plate: may be a plate effect".to_owned()),
         _ => {}
     }

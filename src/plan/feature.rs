@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::config::Far;
-use super::facts::is_far;
+use super::facts::{ONE_WELL, is_far};
 use super::show::{NARROW, json, significant, without_controls};
 use crate::predict::Method;
 use crate::screen::Intervention;
@@ -231,7 +231,10 @@ fn table_of(rows: &[FeatureRow]) -> TextTable {
             row.interval.map_or(String::new(), interval),
             row.measured.map_or(String::new(), significant),
             row.n_wells.to_string(),
-            without_controls(&row.flags.join(", ")),
+            // The column before says that.
+            without_controls(
+                &row.flags.iter().filter(|flag| *flag != ONE_WELL).cloned().collect::<Vec<_>>().join(", "),
+            ),
         ]);
     }
     table.without_empty_columns().within(NARROW)
@@ -317,9 +320,9 @@ viability (units of the files), lowest first, by lewm: 2 of 3 candidates
 untreated cells: 0.0125
 80 % intervals
 
-rank  intervention     predicted          interval  measured  wells  flags
-   1  b 1 µM              -0.500  -0.750 to -0.250    -0.600      1  one well
-   2  unmeasured 1 µM     -0.500  -0.750 to -0.250                0  one well
+rank  intervention     predicted          interval  measured  wells
+   1  b 1 µM              -0.500  -0.750 to -0.250    -0.600      1
+   2  unmeasured 1 µM     -0.500  -0.750 to -0.250                0
 
 not ranked: z 1 µM: it was not measured in this context, and 1 more
 ";

@@ -78,13 +78,15 @@ impl Goal {
         defines_target.dedup();
         let latents = trained.encode(&screen.features, &target_rows, device);
         let others = others_than(&defines_target, screen, &context);
-        let others = trained.encode(&screen.features, &others, device);
+        let of_others = trained.encode(&screen.features, &others, device);
+        let [wells, others] =
+            [(&latents, &target_rows), (&of_others, &others)].map(|(latents, rows)| by_unit(latents, screen, rows));
         Self::between(&start, latents.mean(), trained.members.len()).map(|goal| Self {
             context,
             defines_target,
             target_text: config.target.clone(),
             start_text,
-            warning: goal.warning_of(&latents, &others),
+            warning: goal.warning_of(&wells, &others),
             ..goal
         })
     }
@@ -119,12 +121,12 @@ impl Goal {
             return "the target is a single well, whose noise is part of it".to_owned();
         }
         // Each well against the mean of the others: a mean that a well is part of lies near it by construction.
-        let n = n_rows as f64;
+        let (n, target) = (n_rows as f64, latents.mean());
         let without = |target: f32, own: f32| ((n * f64::from(target) - f64::from(own)) / (n - 1.0)) as f32;
         let mut scores: Vec<f64> = (0..n_rows)
             .map(|row| {
                 let others: Vec<f32> =
-                    self.target.iter().zip(latents.row(row)).map(|(&target, &own)| without(target, own)).collect();
+                    target.iter().zip(latents.row(row)).map(|(&target, &own)| without(target, own)).collect();
                 let width = others.len() / self.distance_to_target.len();
                 let members = latents.row(row).chunks_exact(width).zip(others.chunks_exact(width));
                 let left =
@@ -198,6 +200,9 @@ impl Goal {
 /// Wells of other treatments that a target is compared with, at most: every n-th.
 const MOST_OTHERS: usize = 400;
 
+/// Rows of such wells, at most: of images each is a cell.
+const MOST_ROWS: usize = 20_000;
+
 /// Wells of other treatments that say something of a target, at least.
 const LEAST_OTHERS: usize = 20;
 
@@ -212,8 +217,16 @@ fn others_than(defines_target: &[Treatment], screen: &Screen, context: &str) -> 
         unit.role.is_treated() && unit.context == context && defines_target.binary_search(&unit.treatment()).is_err()
     };
     let rows: Vec<usize> = (0..screen.n_observations()).filter(is_other).collect();
-    let step = rows.len().div_ceil(MOST_OTHERS).max(1);
-    rows.into_iter().step_by(step).collect()
+    let wells = screen.units.select(&rows).rows();
+    let step = wells.len().div_ceil(MOST_OTHERS).max(rows.len().div_ceil(MOST_ROWS)).max(1);
+    wells.into_iter().step_by(step).flatten().map(|place| rows[place]).collect()
+}
+
+/// The mean latent of each unit that `rows` are of: of a well where rows are its cells or sites.
+fn by_unit(latents: &Latents, screen: &Screen, rows: &[usize]) -> Latents {
+    let units = screen.units.select(rows).rows();
+    let values = units.iter().flat_map(|rows| latents.select(rows).mean()).collect();
+    Latents::new(latents.n_members(), latents.width(), values)
 }
 
 /// The context that most of `rows` are of; of several, the first by name.
@@ -271,7 +284,7 @@ fn noun(n: usize) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::{Design, FeatureMatrix, Role, Unit, Units};
+    use crate::screen::{Design, FeatureMatrix, Role, Unit, Units, Well};
 
     #[test]
     fn the_score_is_the_mean_fraction_of_the_way() {
@@ -294,6 +307,29 @@ mod tests {
         assert!(goal(vec![3.0, 4.0]).contains("a single well"));
         // The mean is (1, 1), and each of the wells lies farther from the others than the start does from it.
         assert!(goal(vec![5.0, -4.0, -4.0, 5.0, 2.0, 2.0]).contains("is not one place"));
+    }
+
+    #[test]
+    fn wells_are_compared_and_not_their_cells() {
+        let unit =
+            |column: i64| Unit { plate: "p".into(), well: Well::at(1, column), ..Unit::under(Some(("a", None))) };
+        let screen = Screen {
+            name: "cells".into(),
+            design: Design::AgainstControls,
+            units: Units::of_rows([1, 1, 2, 2].map(unit).to_vec(), &[]),
+            features: FeatureMatrix::numbered("f", 1, vec![0.0; 4]).into(),
+            labels: Vec::new(),
+            dropped: Vec::new(),
+            origin: Default::default(),
+        };
+        // Cells scatter; the wells that they are of lie together.
+        let cells = Latents::new(1, 2, vec![3.0, 9.0, 3.0, -1.0, 9.0, 4.0, -3.0, 4.5]);
+        let wells = by_unit(&cells, &screen, &[0, 1, 2, 3]);
+        assert_eq!(wells.values(), [3.0, 4.0, 3.0, 4.25]);
+        let goal = Goal::between(&[0.0, 0.0], cells.mean(), 1).unwrap();
+        let none = Latents::new(1, 2, Vec::new());
+        assert!(goal.warning_of(&cells, &none).contains("is not one place"));
+        assert_eq!(goal.warning_of(&wells, &none), "");
     }
 
     #[test]

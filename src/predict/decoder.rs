@@ -37,8 +37,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Fits one ridge for each member on the observations at `rows` of the normalized screen; pixels are not decoded.
-    /// `rows` are sorted.
+    /// Fits one ridge for each member on the observations at `rows` of the normalized screen, which are sorted.
     ///
     /// The penalty is that which errs least at `unseen`, rows that the encoder was not trained on: what is decoded are
     /// predictions, which scatter as the latents of such rows do, and not as those that the encoder was fitted to. Without
@@ -54,9 +53,6 @@ impl Decoder {
         config: &DecoderConfig,
         device: &Device,
     ) -> Result<Self, RidgeError> {
-        if screen.features.is_of_pixels() {
-            return Ok(Self::of_latents());
-        }
         let profiles = screen.features.gather_matrix(rows);
         let latents = trained.encode(&screen.features, rows, device);
         let (unseen_profiles, unseen_latents) =

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::statistics::median_and_spread;
 use crate::linear::median;
-use crate::screen::{FeatureMatrix, Reference, Role, Screen, Unit};
+use crate::screen::{FeatureMatrix, Role, Screen, Unit};
 
 /// Fewer negative controls than this give a plate no center.
 pub(super) const LEAST_CONTROLS: usize = 3;
@@ -105,7 +105,7 @@ impl Noise {
             return None;
         }
         let matrix = screen.features.in_memory();
-        let is_relative = screen.reference() == Reference::Relative;
+        let is_relative = screen.untreated_rows().is_none();
         let groups: Vec<(&str, Vec<usize>)> = match is_relative {
             true => vec![("", (0..screen.units.all().len()).collect())],
             false => {

@@ -92,11 +92,8 @@ pub struct WellQuality {
     pub is_outlier: bool,
 }
 
-/// Judges the plates of a screen; nothing for time lapses and tracks, whose wells are measured more than once.
+/// Judges the plates of a screen whose wells are measured once.
 pub fn quality(screen: &Screen, seed: u64) -> Quality {
-    if screen.design.is_followed() {
-        return Quality::default();
-    }
     let wells = Wells::of(screen);
     let noise = Noise::of(&wells);
     let treatments: BTreeMap<usize, Treatment> = wells

@@ -6,7 +6,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::screen::{Kind, Reference, Role, Screen};
+use crate::screen::{Kind, Role, Screen};
 
 /// What the values look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -124,11 +124,7 @@ fn spread(counts: impl Iterator<Item = usize>) -> Option<Spread> {
 
 /// The median feature decides: where its middle lies, and how far it spreads.
 fn scale(screen: &Screen) -> Scale {
-    if screen.reference() == Reference::Relative {
-        return Scale::Relative;
-    }
-    let is_control = |role: Role| role == Role::NegativeControl;
-    let controls: Vec<usize> = (0..screen.n_observations()).filter(|&row| is_control(screen.unit(row).role)).collect();
+    let Some(controls) = screen.untreated_rows() else { return Scale::Relative };
     let rows = if controls.is_empty() { (0..screen.n_observations()).collect() } else { controls };
     if rows.is_empty() {
         return Scale::Raw;

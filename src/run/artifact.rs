@@ -27,8 +27,10 @@ pub enum Artifact {
     Normalizer,
     /// What methods said of units that they were not fitted on, from which their weights come, `combination.json`.
     Combination,
-    /// The screen of profiles as it was loaded, `screen.parquet`.
+    /// The screen as it was loaded, of images with latents in place of pixels, `screen.parquet`.
     Screen,
+    /// Which rows of it are one object at several times, and what was given along tracks, `tracks.json`.
+    Tracks,
     /// Descriptors of its perturbations, `descriptors.json`.
     Descriptors,
     /// The dataset card, `card.toml`: under another name, the run folder would be taken for a data set.
@@ -82,6 +84,7 @@ impl Artifact {
             Self::Decoder => "decoder.json",
             Self::Combination => "combination.json",
             Self::Screen => "screen.parquet",
+            Self::Tracks => "tracks.json",
             Self::Descriptors => "descriptors.json",
             Self::Card => "card.toml",
             Self::EmbeddingMap => "embedding.json",

@@ -5,24 +5,28 @@
 //! P1     B02   trt     taxol 0.3 µM     412         Microtubule stabilizers  1520.4
 //! ```
 //!
-//! Values are as they were loaded, before they were normalized. Descriptors of perturbations are in `descriptors.json`.
+//! Values are as they were loaded, before they were normalized. Pixels stay where they lie: of images the latents of all
+//! members are kept in their place, `latent:0` and so on. Descriptors of perturbations are in `descriptors.json`; which rows are one
+//! object at several times, and what was given to it, in `tracks.json`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Artifact;
-use crate::screen::{Design, Dropped, FeatureMatrix, Label, Origin, OriginColumn, Reference, Screen, Units};
+use crate::screen::{Design, Dropped, FeatureMatrix, Features, Label, Origin, OriginColumn, Reference, Screen, Units};
 use crate::table::{Column, FileError, Table, read_json, write_json};
 
 /// Begins the names of columns of labels, and of features.
 const LABEL: &str = "label:";
 const FEATURE: &str = "feature:";
+const LATENT: &str = "latent:";
 
 /// Facts of the file.
 const NAME: &str = "name";
 const REFERENCE: &str = "reference";
 const DROPPED: &str = "dropped";
 const ORIGIN: &str = "columns_of_files";
+const PIXELS: &str = "pixels";
 
 /// The screen of a run, with what is known of its perturbations.
 #[derive(Debug)]
@@ -33,19 +37,23 @@ pub struct KeptScreen {
     pub descriptors: BTreeMap<String, Vec<f32>>,
 }
 
-/// Keeps a screen of profiles in the run folder, unless it is there.
+/// Keeps a screen in the run folder, where its rows are pixels with `latents` in their place.
 ///
 /// # Errors
 /// [`FileError`] where a file cannot be written.
-pub fn keep(screen: &Screen, descriptors: &BTreeMap<String, Vec<f32>>, folder: &Path) -> Result<(), FileError> {
-    let path = Artifact::Screen.path_in(folder);
-    if path.exists() {
-        return Ok(());
-    }
+pub fn keep(
+    screen: &Screen,
+    descriptors: &BTreeMap<String, Vec<f32>>,
+    latents: Option<&FeatureMatrix>,
+    folder: &Path,
+) -> Result<(), FileError> {
     if !descriptors.is_empty() {
         write_json(&Artifact::Descriptors.path_in(folder), descriptors)?;
     }
-    table(screen).write(&path)
+    if !screen.design.tracks().is_empty() {
+        write_json(&Artifact::Tracks.path_in(folder), &screen.design)?;
+    }
+    table(screen, latents).write(&Artifact::Screen.path_in(folder))
 }
 
 impl KeptScreen {
@@ -60,12 +68,17 @@ impl KeptScreen {
         }
         let described = Artifact::Descriptors.path_in(folder);
         let descriptors = if described.exists() { read_json(&described)? } else { BTreeMap::new() };
-        Ok(Some(Self { screen: screen_of(&Table::read_parquet(&path)?)?, descriptors }))
+        let tracks = Artifact::Tracks.path_in(folder);
+        let design = if tracks.exists() { Some(read_json::<Design>(&tracks)?) } else { None };
+        let screen = screen_of(&Table::read_parquet(&path)?, design)?;
+        match screen.design.is_of(screen.n_observations()) {
+            true => Ok(Some(Self { screen, descriptors })),
+            false => Err(FileError::damaged(&tracks, "does not fit the screen next to it".to_owned())),
+        }
     }
 }
 
-fn table(screen: &Screen) -> Table {
-    let features = screen.features.in_memory();
+fn table(screen: &Screen, latents: Option<&FeatureMatrix>) -> Table {
     let dropped = serde_json::to_string(&screen.dropped).expect("texts and numbers have a JSON");
     let columns = serde_json::to_string(&screen.origin.columns).expect("texts and numbers have a JSON");
     let mut table = Table::new()
@@ -77,23 +90,37 @@ fn table(screen: &Screen) -> Table {
     for Label { name, values } in &screen.labels {
         table = table.with(format!("{LABEL}{name}"), format!("`{name}` of the screen"), Column::Text(values.clone()));
     }
+    let column = |values: &FeatureMatrix, index: usize| {
+        Column::Float32((0..values.n_rows()).map(|row| values.row(row)[index]).collect())
+    };
+    if let Some(latents) = latents {
+        let pixels = serde_json::to_string(screen.features.names()).expect("texts have a JSON");
+        let with = |table: Table, index| {
+            table.with(format!("{LATENT}{index}"), "latents of all members, side by side", column(latents, index))
+        };
+        return (0..latents.n_features()).fold(table.with_fact(PIXELS, pixels), with);
+    }
+    let features = screen.features.in_memory();
     for (index, name) in features.names().iter().enumerate() {
-        let values = (0..features.n_rows()).map(|row| features.row(row)[index]).collect();
-        table = table.with(format!("{FEATURE}{name}"), "as loaded, before normalization", Column::Float32(values));
+        table = table.with(format!("{FEATURE}{name}"), "as loaded, before normalization", column(&features, index));
     }
     table
 }
 
-fn screen_of(table: &Table) -> Result<Screen, FileError> {
+fn screen_of(table: &Table, design: Option<Design>) -> Result<Screen, FileError> {
     let fact = |name: &str| {
         let lacking = || FileError::damaged(table.path(), format!("is not the screen of a run (it lacks its {name})"));
         table.facts().get(name).ok_or_else(lacking)
     };
-    let references = [Reference::ControlWells, Reference::Relative];
+    let references = [Reference::ControlWells, Reference::Relative, Reference::FirstFrame];
     let word = fact(REFERENCE)?;
     let reference = references.into_iter().find(|reference| reference.word() == word);
     let reference = reference
-        .ok_or_else(|| FileError::damaged(table.path(), format!("`{word}` is not a reference of profiles")))?;
+        .ok_or_else(|| FileError::damaged(table.path(), format!("`{word}` is not a reference of a screen")))?;
+    let design = design.unwrap_or_else(|| Design::of_reference(reference));
+    if design.reference() != reference {
+        return Err(FileError::damaged(table.path(), "is of another design than the tracks next to it".to_owned()));
+    }
     let damaged = |name: &str, error: serde_json::Error| FileError::damaged(table.path(), format!("`{name}`: {error}"));
     let dropped: Vec<Dropped> = serde_json::from_str(fact(DROPPED)?).map_err(|error| damaged(DROPPED, error))?;
     let columns: Vec<OriginColumn> = serde_json::from_str(fact(ORIGIN)?).map_err(|error| damaged(ORIGIN, error))?;
@@ -101,17 +128,24 @@ fn screen_of(table: &Table) -> Result<Screen, FileError> {
     for column in table.columns() {
         if let Some(name) = column.name.strip_prefix(LABEL) {
             labels.push(Label { name: name.to_owned(), values: table.text(&column.name)?.to_vec() });
-        } else if let Some(name) = column.name.strip_prefix(FEATURE) {
+        } else if let Some(name) = column.name.strip_prefix(FEATURE).or(column.name.strip_prefix(LATENT)) {
             names.push(name.to_owned());
             values_of.push(table.float32(&column.name)?);
         }
     }
     let values = (0..table.n_rows()).flat_map(|row| values_of.iter().map(move |column| column[row])).collect();
+    let values = FeatureMatrix::new(names, values);
+    let features = match table.facts().get(PIXELS) {
+        Some(pixels) => {
+            Features::encoded(serde_json::from_str(pixels).map_err(|error| damaged(PIXELS, error))?, values)
+        }
+        None => values.into(),
+    };
     Ok(Screen {
         name: fact(NAME)?.clone(),
-        design: Design::of_reference(reference),
+        design,
         units: Units::of_rows(table.units()?, &labels),
-        features: FeatureMatrix::new(names, values).into(),
+        features,
         labels,
         dropped,
         origin: Origin { columns, measured: None },
@@ -121,7 +155,7 @@ fn screen_of(table: &Table) -> Result<Screen, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::{Intervention, Kind, Micromolar, Role, Unit};
+    use crate::screen::{Intervention, Kind, Micromolar, Role, Track, Unit};
 
     #[test]
     fn the_kept_screen_is_the_loaded_one() {
@@ -156,7 +190,7 @@ mod tests {
         let descriptors = BTreeMap::from([("taxol".to_owned(), vec![0.1f32, 1e-30, 16_777_216.0])]);
         let folder = tempfile::tempdir().unwrap();
         assert!(KeptScreen::read(folder.path()).unwrap().is_none());
-        keep(&screen, &descriptors, folder.path()).unwrap();
+        keep(&screen, &descriptors, None, folder.path()).unwrap();
         let kept = KeptScreen::read(folder.path()).unwrap().unwrap();
         assert_eq!(kept.descriptors, descriptors);
         assert_eq!((&kept.screen.name, &kept.screen.design), (&screen.name, &screen.design));
@@ -164,6 +198,48 @@ mod tests {
         assert_eq!(kept.screen.features.in_memory(), screen.features.in_memory());
         assert_eq!(kept.screen.origin.columns, screen.origin.columns);
         assert_eq!((kept.screen.labels, kept.screen.dropped), (screen.labels, screen.dropped));
+    }
+
+    #[test]
+    fn pixels_are_kept_as_latents_and_objects_as_tracks() {
+        let unit = |hours: f64| Unit {
+            plate: "P1".into(),
+            well: "B02".parse().ok(),
+            role: if hours > 0.0 { Role::Treatment } else { Role::NegativeControl },
+            intervention: match hours > 0.0 {
+                true => Intervention::single("a", Kind::Compound, Micromolar::new(1.0)).lasting(hours),
+                false => Intervention::untreated(),
+            },
+            context: String::new(),
+            lab_batch: None,
+            replicate: None,
+            cell_count: None,
+        };
+        let design = Design::Followed { tracks: vec![Track { rows: vec![2, 0] }] };
+        let screen = Screen {
+            name: "lapse".into(),
+            design: design.clone(),
+            units: Units::of_rows(vec![unit(1.0), unit(0.5), unit(0.0)], &[]),
+            features: FeatureMatrix::numbered("pixel_", 4, vec![0.5; 12]).into(),
+            labels: Vec::new(),
+            dropped: Vec::new(),
+            origin: Origin::default(),
+        };
+        let latents = FeatureMatrix::numbered("latent_", 2, vec![0.1, 1e-30, -3.0, 0.0, 7.0, 8.0]);
+        let folder = tempfile::tempdir().unwrap();
+        keep(&screen, &BTreeMap::new(), Some(&latents), folder.path()).unwrap();
+        let kept = KeptScreen::read(folder.path()).unwrap().unwrap().screen;
+        assert_eq!(
+            (kept.kind(), kept.features.names()),
+            (crate::screen::ScreenKind::TimeLapse, screen.features.names())
+        );
+        assert_eq!(kept.features.kept_latents().unwrap().values(), latents.values());
+        assert_eq!((kept.units, kept.design), (screen.units, design));
+        // A file of another screen is not taken for this one's.
+        let other = Design::Followed { tracks: vec![Track { rows: vec![0, 3] }] };
+        write_json(&Artifact::Tracks.path_in(folder.path()), &other).unwrap();
+        let error = KeptScreen::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("tracks.json") && error.contains("does not fit"), "{error}");
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub enum Reference {
 }
 
 /// How a screen was done. It is decided once, when the screen is loaded.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Design {
     /// Measuring destroys the cells: the state before is that of negative controls on the same plate.
     AgainstControls,
@@ -44,14 +45,14 @@ pub enum Design {
 }
 
 /// One object that was followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Track {
     /// Rows of the screen in the order of time, the first frame first; at least two.
     pub rows: Vec<usize>,
 }
 
 /// An object on an even grid of times, with what was present between them: a trajectory whose interventions change.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
     /// The field of view in which the object was seen; fields are replicates, objects within one are not.
     pub field: String,
@@ -127,6 +128,19 @@ impl Design {
             Self::Scheduled { schedules, .. } => schedules,
             Self::AgainstControls | Self::Relative | Self::Followed { .. } => &[],
         }
+    }
+
+    /// Whether its objects are those of a screen of `n_rows`: each with two rows or more, and with whole schedules.
+    pub fn is_of(&self, n_rows: usize) -> bool {
+        let are_rows = |track: &Track| track.rows.len() > 1 && track.rows.iter().all(|&row| row < n_rows);
+        let is_whole = |schedule: &Schedule| {
+            let n_times = schedule.minutes.len();
+            let n_along = [schedule.measured.len(), schedule.rows.len(), schedule.present.len() + 1];
+            n_along == [n_times; 3] && schedule.rows.iter().flatten().all(|&row| row < n_rows)
+        };
+        let schedules = self.schedules();
+        let are_all = matches!(self, Self::Followed { .. }) || schedules.len() == self.tracks().len();
+        self.tracks().iter().all(are_rows) && schedules.iter().all(is_whole) && are_all
     }
 
     /// The design of the rows that `position` keeps at new positions: objects with fewer than two rows left are left out.

@@ -25,6 +25,11 @@ impl ScreenKind {
     /// All kinds.
     pub const ALL: [Self; 5] = [Profiles, RelativeProfiles, Images, TimeLapse, Tracks];
 
+    /// Whether a row is a cell or an object, at a time, and not a well.
+    pub fn has_rows_of_cells(self) -> bool {
+        matches!(self, Images | TimeLapse | Tracks)
+    }
+
     /// The kind of a screen by what its effects are measured against, and whether its features are pixels.
     pub fn of(reference: Reference, are_pixels: bool) -> Self {
         match (reference, are_pixels) {

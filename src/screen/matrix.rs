@@ -10,7 +10,8 @@ use super::stored::StoredRows;
 /// Values of a screen, one row for each observation and one named column for each feature.
 ///
 /// How they are stored concerns nobody else: rows are read, gathered, averaged and selected alike. Profiles are in memory,
-/// the pixels of images in mapped files; who needs all values at once asks for them [in memory](Self::in_memory).
+/// the pixels of images in mapped files; who needs all values at once asks for them [in memory](Self::in_memory). Pixels that are
+/// not at hand cannot be read at all.
 #[derive(Debug, Clone)]
 pub enum Features {
     /// All values in memory, which copies share.
@@ -21,6 +22,13 @@ pub enum Features {
         names: Vec<String>,
         /// The rows.
         rows: StoredRows,
+    },
+    /// Rows of pixels that are not at hand, of which a trained model's latents were kept.
+    Encoded {
+        /// One for each pixel of a row.
+        names: Vec<String>,
+        /// Latents of every row by all members, side by side.
+        latents: Arc<FeatureMatrix>,
     },
 }
 
@@ -33,6 +41,9 @@ pub struct FeatureMatrix {
     values: Vec<f32>,
 }
 
+/// What went wrong where rows are read that only a model's latents are kept of.
+const NO_PIXELS: &str = "pixels are read that are not at hand: only their latents were kept";
+
 impl Features {
     /// Values that lie in files.
     ///
@@ -43,16 +54,29 @@ impl Features {
         Self::Stored { names, rows }
     }
 
-    /// Whether the rows are the pixels of crops, which lie in mapped files.
+    /// Rows of pixels named `names`, of which only `latents` are at hand.
+    pub fn encoded(names: Vec<String>, latents: FeatureMatrix) -> Self {
+        Self::Encoded { names, latents: Arc::new(latents) }
+    }
+
+    /// Whether the rows are the pixels of crops, which lie in mapped files or are not at hand.
     pub fn is_of_pixels(&self) -> bool {
-        matches!(self, Self::Stored { .. })
+        matches!(self, Self::Stored { .. } | Self::Encoded { .. })
+    }
+
+    /// The kept latents of rows whose pixels are not at hand.
+    pub fn kept_latents(&self) -> Option<&FeatureMatrix> {
+        match self {
+            Self::Encoded { latents, .. } => Some(latents),
+            Self::Memory(_) | Self::Stored { .. } => None,
+        }
     }
 
     /// Feature names, in column order.
     pub fn names(&self) -> &[String] {
         match self {
             Self::Memory(matrix) => &matrix.names,
-            Self::Stored { names, .. } => names,
+            Self::Stored { names, .. } | Self::Encoded { names, .. } => names,
         }
     }
 
@@ -66,6 +90,7 @@ impl Features {
         match self {
             Self::Memory(matrix) => matrix.n_rows(),
             Self::Stored { rows, .. } => rows.len(),
+            Self::Encoded { latents, .. } => latents.n_rows(),
         }
     }
 
@@ -78,6 +103,7 @@ impl Features {
                 rows.read(row, &mut values);
                 Cow::Owned(values)
             }
+            Self::Encoded { .. } => panic!("{NO_PIXELS}"),
         }
     }
 
@@ -86,6 +112,7 @@ impl Features {
         match self {
             Self::Memory(matrix) => matrix.gather(rows),
             Self::Stored { rows: stored, .. } => stored.gather(rows),
+            Self::Encoded { .. } => panic!("{NO_PIXELS}"),
         }
     }
 
@@ -118,6 +145,7 @@ impl Features {
         match self {
             Self::Memory(matrix) => matrix.select_rows(rows).into(),
             Self::Stored { names, rows: stored } => Self::Stored { names: names.clone(), rows: stored.select(rows) },
+            Self::Encoded { names, latents } => Self::encoded(names.clone(), latents.select_rows(rows)),
         }
     }
 
@@ -126,6 +154,7 @@ impl Features {
         match self {
             Self::Memory(matrix) => Cow::Borrowed(matrix.as_ref()),
             Self::Stored { rows, .. } => Cow::Owned(self.gather_matrix(&(0..rows.len()).collect::<Vec<_>>())),
+            Self::Encoded { .. } => panic!("{NO_PIXELS}"),
         }
     }
 }
@@ -143,7 +172,7 @@ impl Features {
         *self = self.in_memory().into_owned().into();
         match self {
             Self::Memory(matrix) => Arc::make_mut(matrix),
-            Self::Stored { .. } => unreachable!("they were brought into memory above"),
+            Self::Stored { .. } | Self::Encoded { .. } => unreachable!("they were brought into memory above"),
         }
     }
 }

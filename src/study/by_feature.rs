@@ -9,7 +9,8 @@ use super::kind::Run;
 use crate::answer::{Prepared, TrainedRun};
 use crate::baseline::Rows;
 use crate::config::Config;
-use crate::evaluate::spearman;
+use crate::evaluate::{Intervals, spearman};
+use crate::pair::Strata;
 use crate::plan::{
     Aim, Facts, FeatureRanking, FeatureRow, FoundCandidates, Residual, constrain, context_of, flags, other_contexts,
     significant,
@@ -100,8 +101,61 @@ pub fn rank_by_feature(
     Ok(ranking)
 }
 
+/// What is said and known of a feature of treatments.
+pub(super) struct Said {
+    /// What is shown: by what is fitted on everything that was measured.
+    pub(super) predicted: BTreeMap<Treatment, f64>,
+    /// What says how far to trust it: of held-out treatments, by what was fitted without them.
+    pub(super) judged: BTreeMap<Treatment, f64>,
+    /// The means of wells.
+    pub(super) measured: BTreeMap<Treatment, f64>,
+    /// Why there are no intervals, where there cannot be any.
+    pub(super) no_intervals: Option<&'static str>,
+}
+
+/// The values of candidates with intervals from the calibration and the test treatments; how these agree goes into `ranking`.
+/// `raw` brings a value of a context into the unit that is shown, and `trained` are the treatments that were trained on.
+///
+/// # Errors
+/// When intervals cannot be judged.
+pub(super) fn valued<'t>(
+    config: &Config,
+    trained: impl IntoIterator<Item = &'t Treatment>,
+    [calibration, test]: [&Rows; 2],
+    said: &Said,
+    raw: &dyn Fn(&str, f64) -> f64,
+    candidates: &[Treatment],
+    ranking: &mut FeatureRanking,
+) -> Result<Vec<FeatureValue>, StudyError> {
+    let Said { predicted, judged, measured, no_intervals } = said;
+    let strata = Strata::of(trained);
+    let intervals = match no_intervals {
+        Some(why) => Intervals::none(*why),
+        None => {
+            let [calibration, test] = [calibration, test].map(|rows| residuals_of(rows, judged, measured));
+            Intervals::of(&calibration, &test, &strata, config.evaluate.alpha, &config.evaluate.bootstrap)?
+        }
+    };
+    if no_intervals.is_none() {
+        ranking.verdict = agreement(test, judged, measured, raw);
+    }
+    ranking.calibration = intervals.calibration;
+    let value = |treatment: &Treatment| {
+        let predicted = *predicted.get(treatment)?;
+        let context = &treatment.context;
+        let ends = |radius: &f64| (raw(context, predicted - radius), raw(context, predicted + radius));
+        Some(FeatureValue {
+            treatment: treatment.clone(),
+            predicted: raw(context, predicted),
+            interval: intervals.radii.get(&strata.stratum(treatment)).map(ends),
+            measured: measured.get(treatment).map(|&value| raw(context, value)),
+        })
+    };
+    Ok(candidates.iter().filter_map(value).collect())
+}
+
 /// How far predicted values are from measured ones, of the treatments of `rows` that have both.
-pub(super) fn residuals_of(
+fn residuals_of(
     rows: &Rows,
     predicted: &BTreeMap<Treatment, f64>,
     measured: &BTreeMap<Treatment, f64>,
@@ -114,7 +168,7 @@ pub(super) fn residuals_of(
 }
 
 /// How predicted and measured values of held-out treatments agree.
-pub(super) fn agreement(
+fn agreement(
     test: &Rows,
     predicted: &BTreeMap<Treatment, f64>,
     measured: &BTreeMap<Treatment, f64>,

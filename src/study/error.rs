@@ -26,7 +26,7 @@ pub enum StudyError {
     #[error("{what} is not available yet for a time lapse; use the run's own screen")]
     TimeLapse { what: &'static str },
     #[error(
-        "{what} is not available for a table of tracks; `cytonaut run` predicts held-out tracks, and leaves `trajectories.parquet`"
+        "{what} is not available for a table of tracks; `cytonaut rank RUN` lists what does anything, and `cytonaut run` leaves predicted tracks in `trajectories.parquet`"
     )]
     Tracks { what: &'static str },
     #[error(
@@ -42,13 +42,17 @@ pub enum StudyError {
     )]
     NothingToLearn { screen: String, n: usize },
     #[error(
-        "no feature `{feature}`: the model learns from pixels, which are not measurements; rank toward wells with `--target`, or run the table of their measurements"
+        "no feature `{feature}`: the model learns from pixels, which are not measurements; rank toward wells with `--target`{}, or run the table of their measurements",
+        match known.as_str() {
+            "" => String::new(),
+            known => format!(", by what was counted or noted of wells ({known})"),
+        }
     )]
-    NoFeatures { feature: String },
+    NoFeatures { feature: String, known: String },
     #[error(
-        "no target: give `--target`, as in --target 'perturbation == \"...\"'; without one, `rank` lists what differs from control, which needs profiles"
+        "wells of images are scored next to what their pixels show without a model, and a run folder holds no pixels; repeat the `cytonaut run` that made it where the images are"
     )]
-    NoTarget,
+    NoPixels,
     #[error("{0}")]
     Latents(&'static str),
     #[error("{}: the run is not trained yet; repeat the `cytonaut run` that started it", folder.display())]
@@ -173,6 +177,7 @@ impl From<AnswerError> for StudyError {
             AnswerError::Baseline(error) => error.into(),
             AnswerError::Evaluate(error) => error.into(),
             AnswerError::Plan(error) => error.into(),
+            AnswerError::NoPixels => Self::NoPixels,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! [`Kind`] is asked before anything is trained, [`Trained`] afterwards. Steps that are the same for all kinds stand in the
 //! files of the jobs.
 
+mod followed;
 mod images;
 mod profiles;
 mod time_lapse;
@@ -28,17 +29,21 @@ use super::refuse::Wanted;
 use super::reopen::{Also, rank_by};
 use crate::answer::{Asked, Combination, Prepared, TrainedRun};
 use crate::config::Config;
-use crate::embed::Embeddings;
+use crate::embed::{EmbeddingMap, Embeddings};
 use crate::evaluate::{Activity, Held, Judged, Judgment};
+use crate::normalize::NormalizeError;
 use crate::pair::{Part, Split};
 use crate::plan::{FeatureRanking, Moves, Ranking};
+use crate::predict::{Decoder, DecoderConfig};
+use crate::qc::{Finding, Quality, design_findings, quality};
+use crate::run::keep;
 use crate::screen::{Screen, ScreenKind};
+use crate::train::TrainedModel;
 
 /// The steps for screens of `kind`.
 pub(super) fn of(kind: ScreenKind) -> &'static dyn Kind {
     match kind {
-        ScreenKind::Profiles => &Profiles { are_relative: false },
-        ScreenKind::RelativeProfiles => &Profiles { are_relative: true },
+        ScreenKind::Profiles | ScreenKind::RelativeProfiles => &Profiles,
         ScreenKind::Images => &Images,
         ScreenKind::TimeLapse => &TimeLapse,
         ScreenKind::Tracks => &Tracks,
@@ -64,29 +69,63 @@ pub(super) trait Kind: Sync {
         Ok(())
     }
 
-    /// Keeps the screen in the run folder where it is small: images and tracks stay where they lie.
+    /// Keeps in the run folder what was loaded, where it is not pixels, which stay where they lie.
     ///
     /// # Errors
     /// When a file cannot be written.
-    fn keep(
-        &self,
-        _screen: &Screen,
-        _descriptors: &BTreeMap<String, Vec<f32>>,
-        _folder: &Path,
-    ) -> Result<(), StudyError> {
+    fn keep(&self, screen: &Screen, descriptors: &BTreeMap<String, Vec<f32>>, folder: &Path) -> Result<(), StudyError> {
+        Ok(keep(screen, descriptors, None, folder)?)
+    }
+
+    /// Keeps the latents of `rows` in the run folder where they stand for pixels.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    fn keep_latents(&self, _prepared: &Prepared, _rows: &Embeddings, _folder: &Path) -> Result<(), StudyError> {
         Ok(())
+    }
+
+    /// How good plates and wells are, and what their design does not allow to conclude.
+    fn quality(&self, screen: &Screen, seed: u64) -> (Quality, Vec<Finding>) {
+        (quality(screen, seed), design_findings(screen))
+    }
+
+    /// From latents back to features: fitted on the first rows, judged on the second.
+    ///
+    /// # Errors
+    /// What the fit says.
+    fn decoder(
+        &self,
+        trained: &TrainedModel,
+        screen: &Screen,
+        [fit_rows, unseen]: [&[usize]; 2],
+        config: &DecoderConfig,
+        device: &Device,
+    ) -> Result<Decoder, StudyError> {
+        Ok(Decoder::fit(trained, screen, fit_rows, unseen, config, device)?)
+    }
+
+    /// The way from the latents of rows to the embedding of the run, of at most `most` directions: whitened by wells that were
+    /// treated alike.
+    ///
+    /// # Errors
+    /// When a latent is not finite.
+    fn embedding_map(
+        &self,
+        prepared: &Prepared,
+        rows: &Embeddings,
+        most: usize,
+    ) -> Result<EmbeddingMap, NormalizeError> {
+        let wells = prepared.screen.wells();
+        let is_training = |well: &usize| prepared.split.part(wells[*well][0]) == Part::Train;
+        let training: Vec<usize> = (0..wells.len()).filter(is_training).collect();
+        EmbeddingMap::fit(&rows.by_well(), &training, most, true)
     }
 
     /// Latents of wells from those of `rows`, where a well is a bag of them.
     fn wells(&self, _rows: &Embeddings) -> Option<Embeddings> {
         None
     }
-
-    /// What does anything at all, by the normalized values of a finished run's screen.
-    ///
-    /// # Errors
-    /// Where there is nothing to tell it by.
-    fn activity(&self, screen: &Screen) -> Result<Activity, StudyError>;
 
     /// Rows of treated training data that a share of it takes or leaves together: those of a well.
     fn parts_of_training(&self, screen: &Screen, split: &Split) -> Vec<Vec<usize>> {
@@ -155,6 +194,12 @@ pub(super) trait Trained {
     fn draw(&self, _folder: &Path) -> Result<(), StudyError> {
         Ok(())
     }
+
+    /// What does anything at all, of `other` or of the run's own screen; `map` is the way to the embedding of the run.
+    ///
+    /// # Errors
+    /// When the retrieval of replicates cannot be scored.
+    fn activity(&self, other: Option<&Screen>, map: &EmbeddingMap) -> Result<Activity, StudyError>;
 
     /// The observations that are ranked: those of `other`, or of the run's own screen.
     fn ranked<'s>(&'s self, other: Option<&'s Screen>) -> Cow<'s, Screen> {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod by_feature;
+mod by_number;
 mod compare;
 mod drawing;
 mod error;

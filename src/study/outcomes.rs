@@ -24,6 +24,8 @@ pub struct Outcomes {
     pub by: Method,
     /// Where the intervals come from, or why there are none.
     pub calibration: String,
+    /// Whether some treatments have an interval.
+    has_intervals: bool,
     /// Names of the features.
     pub features: Vec<String>,
     /// One for each treatment that something is predicted of, in the order in which they were asked for.
@@ -126,6 +128,7 @@ impl Outcomes {
         };
         Ok(Self {
             by: by.clone(),
+            has_intervals: !radii.is_empty(),
             calibration,
             features: screen.features.names().to_vec(),
             rows: treatments.iter().filter_map(outcome).collect(),

@@ -7,15 +7,16 @@ use super::error::StudyError;
 use super::event::Event;
 use super::images::load_image_screen;
 use super::split::split_of;
-use crate::answer::Prepared;
+use crate::answer::{Prepared, SharedFits};
 use crate::config::Config;
 use crate::descriptor::Descriptors;
 use crate::load::{Loaded, Source, load, load_tracks};
 use crate::normalize::Normalizer;
 use crate::pair::{PairSet, Part, Split, SplitConfig, Vocabulary};
-use crate::run::KeptScreen;
+use crate::run::{Artifact, KeptScreen};
 use crate::screen::{Screen, ScreenKind};
-use crate::train::Stop;
+use crate::table::FileError;
+use crate::train::{Stop, TrainedModel};
 
 /// Reads the screen of a configuration.
 ///
@@ -84,12 +85,17 @@ pub(super) fn descriptors_of(loaded: &Loaded) -> Result<BTreeMap<String, Vec<f32
 /// Prepares the screen of the run in `folder` once more: the one that it keeps, or else that of its configuration.
 ///
 /// # Errors
-/// What loading or preparing says.
-pub fn prepare_again(config: &Config, folder: &Path) -> Result<Prepared, StudyError> {
-    match KeptScreen::read(folder)? {
-        Some(KeptScreen { screen, descriptors }) => prepare_screen(config, &screen, descriptors),
-        None => prepare(config, &load_screen(config)?),
+/// What loading or preparing says, or that latents were kept of another model than `trained`.
+pub fn prepare_again(config: &Config, trained: &TrainedModel, folder: &Path) -> Result<Prepared, StudyError> {
+    let Some(KeptScreen { screen, descriptors }) = KeptScreen::read(folder)? else {
+        return prepare(config, &load_screen(config)?);
+    };
+    let pixels = screen.features.kept_latents().map(|latents| (latents, screen.features.names()));
+    if pixels.is_some_and(|(latents, names)| !trained.fits(latents) || names != trained.features) {
+        let path = Artifact::Screen.path_in(folder);
+        return Err(FileError::damaged(&path, "does not fit the model next to it".to_owned()).into());
     }
+    prepare_screen(config, &screen, descriptors)
 }
 
 /// Prepares any screen, with descriptors by perturbation: splits first, then fits what is fitted on the training part, then
@@ -120,5 +126,5 @@ pub(super) fn prepare_split(
     let screen = normalizer.apply(screen)?;
     let pairs = PairSet::new(&screen, &split, &config.pair)?;
     let vocabulary = Vocabulary::of(&pairs, descriptors.clone());
-    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors })
+    Ok(Prepared { screen, normalizer, split, pairs, vocabulary, descriptors, fits: SharedFits::default() })
 }

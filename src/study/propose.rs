@@ -8,6 +8,7 @@ use super::error::StudyError;
 use crate::load::image::{ImageSource, is_image_source, load_images};
 use crate::load::{Loaded, Source, describe_images, load};
 use crate::screen::{Reference, Role, Screen, ScreenKind};
+use crate::table::counted;
 
 /// A key of the configuration that a user did not set, and why it has this value.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,7 +127,7 @@ fn narrow(screen: &Screen) -> Option<Choice> {
     const DEFAULT: usize = 64;
     let n_features = screen.features.n_features();
     let latent = n_features.next_multiple_of(8).max(8);
-    (latent < DEFAULT).then(|| Choice::new("model.latent", latent, format!("{n_features} features")))
+    (latent < DEFAULT).then(|| Choice::new("model.latent", latent, counted(n_features, "feature")))
 }
 
 #[cfg(test)]

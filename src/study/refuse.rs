@@ -16,6 +16,8 @@ pub enum Wanted<'a> {
     ScoresOfOther,
     /// A table of predicted treatments.
     Predictions,
+    /// The screen as it was loaded, in features.
+    Profiles,
     /// Latents at a level, aligned by controls or not.
     Latents {
         /// What a row is.
@@ -34,6 +36,10 @@ pub enum Wanted<'a> {
 pub fn refuse(kind: ScreenKind, wanted: Wanted<'_>) -> Result<(), StudyError> {
     super::kind::of(kind).refuse(wanted)
 }
+
+/// What there is in place of profiles where rows are crops.
+pub(super) const NO_PROFILES: &str =
+    "a screen of images has crops and no profiles; `cytonaut embed` writes what is computed of them";
 
 /// Refuses latents of wells that have a state for each time.
 pub(super) fn refuse_latents_of_followed(level: Level, tvn: bool) -> Result<(), StudyError> {

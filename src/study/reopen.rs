@@ -199,12 +199,24 @@ pub(super) fn rank_finished_with(
     Ok(trained.rank(other, verdict, also)?.0)
 }
 
-/// What does anything at all, by the normalized profiles of a finished run's screen.
+/// What does anything at all on the screen of a finished run, or on `other`: by normalized profiles, by the embedding of wells of
+/// images, by the ways of objects through a time lapse, or by the courses of tracks.
 ///
 /// # Errors
-/// Where rows are not profiles, or the retrieval of replicates cannot be scored.
-pub fn activity(screen: &Screen) -> Result<Activity, StudyError> {
-    super::kind::of(screen.kind()).activity(screen)
+/// When the retrieval of replicates cannot be scored, or another screen of this kind cannot be asked.
+pub fn activity(
+    config: &Config,
+    prepared: &Prepared,
+    other: Option<&Screen>,
+    trained_run: &TrainedRun,
+    map: &EmbeddingMap,
+    device: &Device,
+) -> Result<Activity, StudyError> {
+    let run = Run { config, prepared, trained_run, device };
+    if other.is_some() {
+        run.kind().refuse(Wanted::RankingOfOther)?;
+    }
+    run.trained().activity(other, map)
 }
 
 /// Scores a finished run on its test part, or on the treatments of `other` that played no part in training, validation or calibration.

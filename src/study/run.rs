@@ -16,6 +16,7 @@ use super::kind::{self, Run};
 use super::open::fold_name;
 use super::prepare::{load_screen_until, prepare};
 use super::refuse::Wanted;
+use super::split::advice_on_sets;
 use crate::answer::{Prepared, TrainedRun, expected};
 use crate::baseline::measured;
 use crate::config::Config;
@@ -24,8 +25,7 @@ use crate::load::{InputFile, InputHash, Loaded};
 use crate::model::{Array, parameters};
 use crate::pair::Part;
 use crate::plan::{PlanError, Ranking, rows_of_target};
-use crate::predict::{Decoder, gain};
-use crate::qc::{design_findings, quality};
+use crate::predict::gain;
 use crate::report::Report;
 use crate::run::{Artifact, Opened, RunDir, RunError};
 use crate::screen::Screen;
@@ -90,6 +90,7 @@ pub fn run(
     if was_finished && let Some(finished) = shown_again(config, &dir)? {
         return Ok(finished);
     }
+    advice_on_sets(&loaded.screen, &config.split).into_iter().for_each(|advice| job.tell(Event::Note(advice)));
     judge_plates(&loaded.screen, config.train.seed, folder)?;
     let evaluation = match config.evaluate.all_folds {
         true => {
@@ -113,9 +114,7 @@ fn judge_plates(screen: &Screen, seed: u64, folder: &Path) -> Result<(), StudyEr
     if plates.exists() && wells.exists() {
         return Ok(());
     }
-    let quality = quality(screen, seed);
-    // The units of a time lapse are measured more than once, and are no replicates of each other.
-    let mut findings = if screen.design.is_followed() { Vec::new() } else { design_findings(screen) };
+    let (quality, mut findings) = kind::of(screen.kind()).quality(screen, seed);
     findings.extend(quality.findings());
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     quality.well_table(screen).write(&wells)?;
@@ -139,7 +138,8 @@ fn refuse_early(config: &Config, screen: &Screen) -> Result<(), StudyError> {
 fn shown_again(config: &Config, dir: &RunDir) -> Result<Option<Finished>, StudyError> {
     let folder = dir.path();
     let written = Artifact::Evaluation.path_in(folder);
-    if !dir.is_whole() || !written.exists() {
+    let lacks_answers = !config.evaluate.all_folds && TrainedRun::lacks_a_file(folder, config.train.members);
+    if !dir.is_whole() || !written.exists() || lacks_answers {
         return Ok(None);
     }
     let (evaluation, ranking) = (Evaluation::read(&written)?, ranking_of(config, folder)?);
@@ -280,7 +280,8 @@ fn train(config: &Config, prepared: &Prepared, dir: &mut RunDir, job: Job<'_>) -
     log.finish()?;
     let fit_rows: Vec<usize> = prepared.split.rows(Part::Train);
     let unseen = prepared.split.rows(Part::Validation);
-    let decoder = Decoder::fit(&trained, &prepared.screen, &fit_rows, &unseen, &config.decoder, job.device)?;
+    let kind = kind::of(prepared.screen.kind());
+    let decoder = kind.decoder(&trained, &prepared.screen, [&fit_rows, &unseen], &config.decoder, job.device)?;
     if let Some(expected) = &expected {
         let validation = measured(&prepared.screen.features, &prepared.treatments(Part::Validation));
         let gain = gain(&trained, &decoder, expected, &validation, job.device);

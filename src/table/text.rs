@@ -102,9 +102,24 @@ impl fmt::Display for TextTable {
     }
 }
 
-/// Lines of at most `width` characters, broken between words, and never between a number and its unit; a longer word stays
-/// whole.
+/// Lines of at most `width` characters, broken between the members of a set, else between words, and never between a number
+/// and its unit; a longer word stays whole.
 fn lines_of(text: &str, width: usize) -> Vec<String> {
+    const AND: &str = " + ";
+    let members = text.split(AND).count();
+    let mut pieces: Vec<String> = Vec::new();
+    for (place, member) in text.split(AND).enumerate() {
+        let member = if place + 1 < members { format!("{member} +") } else { member.to_owned() };
+        match member.chars().count() > width {
+            true => pieces.extend(words_of(&member)),
+            false => pieces.push(member),
+        }
+    }
+    filled(pieces.iter().map(String::as_str), width)
+}
+
+/// Words, numbers with their units.
+fn words_of(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match words.last_mut().filter(|before| before.parse::<f64>().is_ok()) {
@@ -112,7 +127,7 @@ fn lines_of(text: &str, width: usize) -> Vec<String> {
             None => words.push(word.to_owned()),
         }
     }
-    filled(words.iter().map(String::as_str), width)
+    words
 }
 
 /// Words in lines of at most `width` characters; a longer word stays whole.
@@ -204,6 +219,13 @@ rank  intervention                      flags
         assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
         assert!(narrow.contains("VX-770 3.2 µM +\n") || narrow.contains("VX-770 3.2 µM +  "), "{narrow}");
         assert_eq!(table.clone().within(80).to_string(), table.to_string());
+    }
+
+    #[test]
+    fn sets_are_broken_between_their_members() {
+        assert_eq!(lines_of("Tm 0.3 µM + ZS 0.6 µM", 18), ["Tm 0.3 µM +", "ZS 0.6 µM"]);
+        assert_eq!(lines_of("a + b + c 1 µM", 10), ["a + b +", "c 1 µM"]);
+        assert_eq!(lines_of("one two three + b", 9), ["one two", "three + b"]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::memory::{Memory, encode};
 use crate::model::{Array, Init, ModelConfig, ModelSizes, WorldModel, parameters, with_parameters};
 use crate::pair::{Anchor, Anchoring, Vocabulary, anchor_in};
 use crate::run::Checkpoint;
-use crate::screen::{Features, Treatment};
+use crate::screen::{FeatureMatrix, Features, Treatment};
 
 fn starts_of(starts: &Latents, member: usize) -> Vec<Vec<f32>> {
     starts.of_member(member).map(<[f32]>::to_vec).collect()
@@ -41,10 +41,22 @@ pub struct TrainedModel {
 }
 
 impl TrainedModel {
-    /// Latents of observations by each member.
+    /// Latents of observations by each member: of pixels that are not at hand those that were kept.
+    ///
+    /// # Panics
+    /// If the kept latents are of another number or width of members.
     pub fn encode(&self, features: &Features, rows: &[usize], device: &Device) -> Latents {
+        if let Some(kept) = features.kept_latents() {
+            assert!(self.fits(kept), "kept latents of another model");
+            return Latents::new(self.members.len(), self.config.latent, kept.gather(rows));
+        }
         let of_member = |(model, _): &(WorldModel, Memory)| encode(model, features, rows, device);
         self.latents(&self.members.iter().map(of_member).collect::<Vec<_>>())
+    }
+
+    /// Whether `latents` can be those of all members side by side.
+    pub fn fits(&self, latents: &FeatureMatrix) -> bool {
+        latents.n_features() == self.members.len() * self.config.latent
     }
 
     /// `[member][row][latent]` as one.

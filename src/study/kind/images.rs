@@ -1,20 +1,28 @@
 //! Images of cells that were fixed: wells are bags of crops, and are compared in the latents of the model.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
 
 use super::{Kind, Run, Trained};
-use crate::answer::{Asked, well_answers};
+use crate::answer::{Asked, Prepared, moves_of_wells, well_answers};
 use crate::config::Config;
-use crate::embed::{Embeddings, embed};
-use crate::evaluate::{Activity, EvaluateError, Judged};
+use crate::embed::{EmbeddingMap, Embeddings, embed};
+use crate::evaluate::{Activity, ActivitySpace, EvaluateError, Judged};
 use crate::plan::FeatureRanking;
-use crate::predict::Method;
+use crate::predict::{Decoder, DecoderConfig, Method};
+use crate::run::keep;
 use crate::screen::Screen;
 use crate::study::answers::Scope;
 use crate::study::by_feature::{AskedFeature, FeatureValue};
+use crate::study::by_number::{by_number, numbers_of};
 use crate::study::error::StudyError;
 use crate::study::event::Event;
-use crate::study::refuse::{Wanted, refuse_aligned_cells};
+use crate::study::refuse::{NO_PROFILES, Wanted, refuse_aligned_cells};
+use crate::table::first_few;
+use crate::train::TrainedModel;
 
 pub(super) struct Images;
 
@@ -28,6 +36,7 @@ impl Kind for Images {
             // Predictions are made in the latents of each model alone, which no other model shares.
             Wanted::Comparison => Err(not_of_images("`compare`")),
             Wanted::ScoresOfOther => Err(not_of_images("scoring a finished run on other files")),
+            Wanted::Profiles => Err(StudyError::Latents(NO_PROFILES)),
             Wanted::Latents { level, tvn } => refuse_aligned_cells(level, tvn),
             Wanted::Ranking(..) | Wanted::RankingOfOther | Wanted::Predictions => Ok(()),
         }
@@ -46,8 +55,24 @@ impl Kind for Images {
         Some(rows.by_well())
     }
 
-    fn activity(&self, _screen: &Screen) -> Result<Activity, StudyError> {
-        Err(StudyError::NoTarget)
+    fn keep(&self, _: &Screen, _: &BTreeMap<String, Vec<f32>>, _: &Path) -> Result<(), StudyError> {
+        Ok(())
+    }
+
+    fn keep_latents(&self, prepared: &Prepared, rows: &Embeddings, folder: &Path) -> Result<(), StudyError> {
+        Ok(keep(&prepared.screen, &prepared.descriptors, Some(&rows.latents), folder)?)
+    }
+
+    /// Pixels are not decoded.
+    fn decoder(
+        &self,
+        _: &TrainedModel,
+        _: &Screen,
+        _: [&[usize]; 2],
+        _: &DecoderConfig,
+        _: &Device,
+    ) -> Result<Decoder, StudyError> {
+        Ok(Decoder::of_latents())
     }
 
     fn trained<'a>(&self, run: Run<'a>) -> Box<dyn Trained + 'a> {
@@ -76,8 +101,19 @@ impl Trained for TrainedImages<'_> {
         Ok(well_answers(config, prepared, trained_run, &crops, device)?)
     }
 
-    fn feature(&self, asked: &AskedFeature<'_>, _: &mut FeatureRanking) -> Result<Vec<FeatureValue>, StudyError> {
-        Err(StudyError::NoFeatures { feature: asked.feature.to_owned() })
+    fn activity(&self, other: Option<&Screen>, map: &EmbeddingMap) -> Result<Activity, StudyError> {
+        let Run { prepared, trained_run, device, .. } = self.0;
+        let screen = other.unwrap_or(&prepared.screen);
+        let wells = map.of(&embed(&trained_run.trained, screen, device))?.by_well();
+        Ok(Activity::of(&moves_of_wells(&wells, screen), ActivitySpace::Embedding)?)
+    }
+
+    /// A number that was measured beside the pixels.
+    fn feature(&self, asked: &AskedFeature<'_>, ranking: &mut FeatureRanking) -> Result<Vec<FeatureValue>, StudyError> {
+        by_number(self.0, asked, ranking)?.ok_or_else(|| {
+            let (feature, known) = (asked.feature.to_owned(), first_few(&numbers_of(asked.screen), 5));
+            StudyError::NoFeatures { feature, known }
+        })
     }
 
     fn judged(&self) -> Result<[Vec<Judged>; 2], StudyError> {

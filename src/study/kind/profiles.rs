@@ -1,21 +1,22 @@
 //! Tables of profiles: treatments are predicted, by the model and by simple methods, and compared in their features.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::{JudgeSimple, Kind, Run, Trained};
 use crate::answer::{Asked, Combination, SimpleMethods, methods};
 use crate::baseline::{Rows, control_states, measured};
-use crate::embed::{Embeddings, Level, embed};
-use crate::evaluate::{Activity, Answers, Intervals, Judged, Predicted, embedding_scores, orders, treatment_scores};
+use crate::embed::{EmbeddingMap, Embeddings, Level, embed};
+use crate::evaluate::{
+    Activity, ActivitySpace, Answers, Judged, Predicted, embedding_scores, orders, treatment_scores,
+};
 use crate::normalize::RawUnits;
-use crate::pair::{Part, Place, Split, Strata, without_replicates};
+use crate::pair::{Part, Place, Split, without_replicates};
 use crate::plan::{FeatureRanking, Moves, Noise, PlanError, rows_of_target, why_abstained};
 use crate::predict::{Method, Predictions, Predictor, Starts};
-use crate::run::keep;
 use crate::screen::{Screen, Treatment};
 use crate::study::answers::Scope;
-use crate::study::by_feature::{AskedFeature, FeatureValue, agreement, residuals_of};
+use crate::study::by_feature::{AskedFeature, FeatureValue, Said, valued};
+use crate::study::by_number::{by_number, numbers_of};
 use crate::study::compare::judge::{PARTS, judged, simple_methods};
 use crate::study::error::StudyError;
 use crate::study::event::Event;
@@ -25,10 +26,7 @@ use crate::study::who::{Answerer, Fit};
 use crate::table::counted;
 use crate::train::TrainedModel;
 
-pub(super) struct Profiles {
-    /// Whether values are differences from control already.
-    pub(super) are_relative: bool,
-}
+pub(super) struct Profiles;
 
 impl Kind for Profiles {
     /// All can be asked but latents that there are none of.
@@ -39,20 +37,7 @@ impl Kind for Profiles {
                 "this run has one observation for each well; ask for `well` or `intervention`",
             ));
         }
-        if tvn && self.are_relative {
-            return Err(StudyError::Latents(
-                "--tvn whitens by the negative control wells, which values relative to control do not have; leave it out",
-            ));
-        }
         refuse_aligned_cells(level, tvn)
-    }
-
-    fn keep(&self, screen: &Screen, descriptors: &BTreeMap<String, Vec<f32>>, folder: &Path) -> Result<(), StudyError> {
-        Ok(keep(screen, descriptors, folder)?)
-    }
-
-    fn activity(&self, screen: &Screen) -> Result<Activity, StudyError> {
-        Ok(Activity::of(screen)?)
     }
 
     /// Those of a treatment.
@@ -115,11 +100,17 @@ impl Trained for TrainedProfiles<'_> {
         Ok(simple.combination(&trained_run.combination, &trained_run.model(&starts, device), &places)?)
     }
 
+    fn activity(&self, other: Option<&Screen>, _map: &EmbeddingMap) -> Result<Activity, StudyError> {
+        Ok(Activity::of(other.unwrap_or(&self.0.prepared.screen), ActivitySpace::Features)?)
+    }
+
+    /// A feature, or a number that was measured beside the features.
     fn feature(&self, asked: &AskedFeature<'_>, ranking: &mut FeatureRanking) -> Result<Vec<FeatureValue>, StudyError> {
         let Run { config, prepared, trained_run, .. } = self.0;
         let AskedFeature { feature, other, screen, candidates } = *asked;
         let Some(place) = screen.features.names().iter().position(|name| name == feature) else {
-            return Err(PlanError::feature(feature, screen.features.names()).into());
+            let names = || [screen.features.names().to_vec(), numbers_of(screen)].concat();
+            return by_number(self.0, asked, ranking)?.ok_or_else(|| PlanError::feature(feature, &names()).into());
         };
         let units = trained_run.normalizer.raw_units(screen)?;
         if units.is_none() {
@@ -127,54 +118,33 @@ impl Trained for TrainedProfiles<'_> {
         }
         let raw = |context: &str, value: f64| in_files(units.as_ref(), context, place, value);
         let is_own = other.is_none();
-        let [calibration, test] = [Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
+        let parts = [Part::Calibration, Part::Test].map(|part| prepared.treatments(part));
         let mut rows: Rows = candidates.iter().map(|treatment| (treatment.clone(), Vec::new())).collect();
-        rows.extend(calibration.iter().chain(&test).map(|(treatment, rows)| (treatment.clone(), rows.clone())));
+        rows.extend(parts.iter().flatten().map(|(treatment, rows)| (treatment.clone(), rows.clone())));
         let names: Vec<Treatment> = rows.keys().cloned().collect();
         let of_judged: Vec<&Treatment> = if is_own { names.iter().collect() } else { Vec::new() };
         let in_use: Vec<&Treatment> = names.iter().collect();
         let answerer = Answerer::new(self.0, other, [&of_judged, &in_use])?;
         let said = |fit: Fit| answerer.predictor(fit, &rows, |by| Ok(by.predict(&names)?));
-        // What was judged says how far to trust a value; what is shown comes of everything that was measured.
         let predictions = said(Fit::InUse)?;
-        let predicted = values_of(&predictions, place);
-        let judged = if is_own { values_of(&said(Fit::Judged)?, place) } else { BTreeMap::new() };
-        let measured = values_of(&measured(&screen.features, &screen.treatments()), place);
-        let trained = &trained_run.trained;
-        let strata = Strata::of(&trained.treatments);
-        let intervals = match (is_own, &config.rank.by) {
-            (_, Method::Measured) => Intervals::none("nothing is predicted"),
-            (false, _) => Intervals::none("the calibration treatments are those of the run's own screen"),
-            (true, _) => {
-                let residuals = |rows: &Rows| residuals_of(rows, &judged, &measured);
-                let evaluate = &config.evaluate;
-                let (calibration, test) = (residuals(&calibration), residuals(&test));
-                Intervals::of(&calibration, &test, &strata, evaluate.alpha, &evaluate.bootstrap)?
-            }
+        let answers = Said {
+            predicted: values_of(&predictions, place),
+            judged: if is_own { values_of(&said(Fit::Judged)?, place) } else { BTreeMap::new() },
+            measured: values_of(&measured(&screen.features, &screen.treatments()), place),
+            no_intervals: match (is_own, &config.rank.by) {
+                (_, Method::Measured) => Some("nothing is predicted"),
+                (false, _) => Some("the calibration treatments are those of the run's own screen"),
+                (true, _) => None,
+            },
         };
-        if is_own && config.rank.by != Method::Measured {
-            ranking.verdict = agreement(&test, &judged, &measured, raw);
-        }
-        ranking.calibration = intervals.calibration.clone();
         let first = candidates.first().map_or("", |first| &first.context);
         let control = control_states(screen).remove(first);
         ranking.untreated = control.map(|control| raw(first, f64::from(control[place])));
+        let trained = &trained_run.trained;
         let silent = predictions.abstained.iter();
         let silent = silent.filter(|(treatment, _)| candidates.binary_search(treatment).is_ok());
         ranking.abstained.extend(silent.map(|(treatment, why)| why_abstained(trained, treatment, why)));
-        let value = |treatment: &Treatment| {
-            let normalized = *predicted.get(treatment)?;
-            let context = &treatment.context;
-            let radius = intervals.radii.get(&strata.stratum(treatment));
-            let ends = |radius: &f64| (raw(context, normalized - radius), raw(context, normalized + radius));
-            Some(FeatureValue {
-                treatment: treatment.clone(),
-                predicted: raw(context, normalized),
-                interval: radius.map(ends),
-                measured: measured.get(treatment).map(|&value| raw(context, value)),
-            })
-        };
-        Ok(candidates.iter().filter_map(value).collect())
+        valued(config, &trained.treatments, parts.each_ref(), &answers, &raw, candidates, ranking)
     }
 
     fn moves(&self, asked: &AskedMoves<'_>) -> Result<Moves, StudyError> {

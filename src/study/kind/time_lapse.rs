@@ -5,22 +5,29 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use burn::tensor::Device;
+
+use super::followed::principal_map;
 use super::{Kind, Run, Trained};
-use crate::answer::{Asked, Lapse};
-use crate::embed::Embeddings;
-use crate::evaluate::{Activity, Answers, ERROR, Held, Intervals, Judged, Predicted};
-use crate::pair::{Part, Strata};
+use crate::answer::{Asked, Lapse, Prepared, measured_ratios, moves_of_objects};
+use crate::embed::{EmbeddingMap, Embeddings, embed};
+use crate::evaluate::{Activity, ActivitySpace, Answers, ERROR, Held, Judged, Predicted};
+use crate::normalize::NormalizeError;
+use crate::pair::Part;
 use crate::plan::{ByModel, FeatureRanking, PlanError, RankedIntervention, Ranking};
-use crate::predict::{Method, Starts};
+use crate::predict::{Decoder, DecoderConfig, Method, Starts};
+use crate::qc::{Finding, Quality};
+use crate::run::keep;
 use crate::screen::{Screen, Treatment};
 use crate::study::answers::Scope;
-use crate::study::by_feature::{AskedFeature, FeatureValue, agreement, residuals_of};
+use crate::study::by_feature::{AskedFeature, FeatureValue, Said, valued};
 use crate::study::compare::judge::{PARTS, named};
 use crate::study::drawing;
 use crate::study::error::StudyError;
 use crate::study::event::Event;
-use crate::study::refuse::{Wanted, refuse_latents_of_followed};
+use crate::study::refuse::{NO_PROFILES, Wanted, refuse_latents_of_followed};
 use crate::study::reopen::{Also, AskedRanking};
+use crate::train::TrainedModel;
 
 /// What the ratio that a time lapse is read out by is asked for as.
 const READOUT: &str = "readout";
@@ -36,13 +43,44 @@ impl Kind for TimeLapse {
                 let known = "`lewm`, as the screen is a time lapse".to_owned();
                 Err(PlanError::By { by: by.to_string(), known }.into())
             }
+            Wanted::Profiles => Err(StudyError::Latents(NO_PROFILES)),
             Wanted::Latents { level, tvn } => refuse_latents_of_followed(level, tvn),
             Wanted::Ranking(..) | Wanted::Predictions | Wanted::Comparison => Ok(()),
         }
     }
 
-    fn activity(&self, _screen: &Screen) -> Result<Activity, StudyError> {
-        Err(StudyError::NoTarget)
+    fn keep(&self, _: &Screen, _: &BTreeMap<String, Vec<f32>>, _: &Path) -> Result<(), StudyError> {
+        Ok(())
+    }
+
+    fn keep_latents(&self, prepared: &Prepared, rows: &Embeddings, folder: &Path) -> Result<(), StudyError> {
+        Ok(keep(&prepared.screen, &prepared.descriptors, Some(&rows.latents), folder)?)
+    }
+
+    /// Its wells are measured more than once, and are no replicates of each other.
+    fn quality(&self, _: &Screen, _: u64) -> (Quality, Vec<Finding>) {
+        Default::default()
+    }
+
+    fn embedding_map(
+        &self,
+        prepared: &Prepared,
+        rows: &Embeddings,
+        most: usize,
+    ) -> Result<EmbeddingMap, NormalizeError> {
+        principal_map(prepared, rows, most)
+    }
+
+    /// Pixels are not decoded.
+    fn decoder(
+        &self,
+        _: &TrainedModel,
+        _: &Screen,
+        _: [&[usize]; 2],
+        _: &DecoderConfig,
+        _: &Device,
+    ) -> Result<Decoder, StudyError> {
+        Ok(Decoder::of_latents())
     }
 
     fn trained<'a>(&self, run: Run<'a>) -> Box<dyn Trained + 'a> {
@@ -84,6 +122,13 @@ impl Trained for TrainedLapse<'_> {
         drawing::draw(self.run.config, self.lapse()?, folder)
     }
 
+    fn activity(&self, _other: Option<&Screen>, map: &EmbeddingMap) -> Result<Activity, StudyError> {
+        let Run { prepared, trained_run, device, .. } = self.run;
+        let screen = &prepared.screen;
+        let moves = moves_of_objects(&map.of(&embed(&trained_run.trained, screen, device))?, screen);
+        Ok(Activity::of(&moves, ActivitySpace::Moves)?.with_readouts(&measured_ratios(screen)))
+    }
+
     /// First and last frames: a step leads from the one to the other.
     fn ranked<'s>(&'s self, _other: Option<&'s Screen>) -> Cow<'s, Screen> {
         let prepared = self.run.prepared;
@@ -100,7 +145,7 @@ impl Trained for TrainedLapse<'_> {
         let Run { config, prepared, trained_run, device } = self.run;
         let trained = &trained_run.trained;
         let ends = prepared.ends_of_tracks();
-        let screen = prepared.screen.select(&ends);
+        let screen = self.ranked(None);
         let asked = AskedRanking::of(config, trained, &screen, also, device)?;
         let starts = Starts::of(trained, &screen, device);
         let model = ByModel { trained, starts: &starts, device };
@@ -142,23 +187,9 @@ impl Trained for TrainedLapse<'_> {
         all.dedup();
         let (ratios, measured) = self.lapse()?.predicted_ratios(&all);
         let predicted: BTreeMap<Treatment, f64> = all.into_iter().zip(ratios).collect();
-        let strata = Strata::of(&trained_run.trained.treatments);
-        let [calibration, test] = parts.each_ref().map(|rows| residuals_of(rows, &predicted, &measured));
-        let evaluate = &config.evaluate;
-        let intervals = Intervals::of(&calibration, &test, &strata, evaluate.alpha, &evaluate.bootstrap)?;
-        ranking.verdict = agreement(&parts[1], &predicted, &measured, |_, value| value);
-        ranking.calibration = intervals.calibration;
-        let value = |treatment: &Treatment| {
-            let predicted = *predicted.get(treatment)?;
-            let radius = intervals.radii.get(&strata.stratum(treatment));
-            Some(FeatureValue {
-                treatment: treatment.clone(),
-                predicted,
-                interval: radius.map(|radius| (predicted - radius, predicted + radius)),
-                measured: measured.get(treatment).copied(),
-            })
-        };
-        Ok(candidates.iter().filter_map(value).collect())
+        let said = Said { judged: predicted.clone(), predicted, measured, no_intervals: None };
+        let trained = &trained_run.trained.treatments;
+        valued(config, trained, parts.each_ref(), &said, &|_, value| value, candidates, ranking)
     }
 
     /// Squared error of the readout of each well.

@@ -1,11 +1,14 @@
 //! Tables of tracks, along which interventions change in time.
 
+use super::followed::principal_map;
 use super::{Kind, Run, Trained};
-use crate::answer::{Asked, track_predictions};
-use crate::embed::Embeddings;
-use crate::evaluate::{Activity, Answers, ERROR, Held, Judged, Predicted};
+use crate::answer::{Asked, Prepared, courses_of_fields, track_predictions};
+use crate::embed::{EmbeddingMap, Embeddings};
+use crate::evaluate::{Activity, ActivitySpace, Answers, ERROR, Held, Judged, Predicted};
+use crate::normalize::NormalizeError;
 use crate::plan::{FeatureRanking, Ranking};
 use crate::predict::Method;
+use crate::qc::{Finding, Quality};
 use crate::screen::Screen;
 use crate::study::answers::Scope;
 use crate::study::by_feature::{AskedFeature, FeatureValue};
@@ -20,17 +23,26 @@ pub(super) struct Tracks;
 impl Kind for Tracks {
     fn refuse(&self, wanted: Wanted<'_>) -> Result<(), StudyError> {
         match wanted {
-            Wanted::Ranking(_, what) => Err(StudyError::Tracks { what }),
-            Wanted::RankingOfOther => Err(unranked()),
+            Wanted::Ranking(..) | Wanted::RankingOfOther => Err(unranked()),
             Wanted::ScoresOfOther => Err(StudyError::Tracks { what: "`evaluate` of another screen" }),
             Wanted::Predictions => Err(StudyError::Tracks { what: "`predict`" }),
             Wanted::Latents { level, tvn } => refuse_latents_of_followed(level, tvn),
-            Wanted::Comparison => Ok(()),
+            Wanted::Comparison | Wanted::Profiles => Ok(()),
         }
     }
 
-    fn activity(&self, _screen: &Screen) -> Result<Activity, StudyError> {
-        Err(unranked())
+    /// Its wells are measured more than once, and are no replicates of each other.
+    fn quality(&self, _: &Screen, _: u64) -> (Quality, Vec<Finding>) {
+        Default::default()
+    }
+
+    fn embedding_map(
+        &self,
+        prepared: &Prepared,
+        rows: &Embeddings,
+        most: usize,
+    ) -> Result<EmbeddingMap, NormalizeError> {
+        principal_map(prepared, rows, most)
     }
 
     fn trained<'a>(&self, run: Run<'a>) -> Box<dyn Trained + 'a> {
@@ -39,7 +51,7 @@ impl Kind for Tracks {
 }
 
 fn unranked() -> StudyError {
-    StudyError::Tracks { what: "`rank`" }
+    StudyError::Tracks { what: "a ranking toward a target, by a feature or of other files" }
 }
 
 struct TrainedTracks<'a>(Run<'a>);
@@ -56,6 +68,10 @@ impl Trained for TrainedTracks<'_> {
         found.notes.into_iter().for_each(|note| tell(Event::Note(note)));
         let answers = Answers { predicted: Predicted::Tracks(found.tracks), ..Answers::default() };
         Ok(Some(Asked { answers, methods: None }))
+    }
+
+    fn activity(&self, _other: Option<&Screen>, _map: &EmbeddingMap) -> Result<Activity, StudyError> {
+        Ok(Activity::of(&courses_of_fields(&self.0.prepared.screen), ActivitySpace::Courses)?)
     }
 
     fn rank(&self, _: Option<&Screen>, _: String, _: Also<'_>) -> Result<(Ranking, Vec<Held>), StudyError> {

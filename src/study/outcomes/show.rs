@@ -95,11 +95,17 @@ impl Outcomes {
         } else {
             String::new()
         };
+        let has_intervals = self.has_intervals && !has_interval;
+        let none = if has_intervals {
+            format!("no interval: too few calibration treatments among {}; ", outcome.stratum)
+        } else {
+            String::new()
+        };
         format!(
             "{}{}",
             table.without_empty_columns().within(WIDTH),
             paragraph(&format!(
-                "{more}change: from untreated, on the normalized scale (1 is a spread of control wells)"
+                "{more}{none}change: from untreated, on the normalized scale (1 is a spread of control wells)"
             ))
         )
     }

@@ -5,9 +5,8 @@ use std::path::Path;
 use super::Job;
 use crate::answer::{Prepared, TrainedRun};
 use crate::config::Config;
-use crate::embed::{EmbeddingMap, Embeddings, embed};
+use crate::embed::{Embeddings, embed};
 use crate::evaluate::{Answers, Evaluation};
-use crate::pair::Part;
 use crate::run::{Artifact, RunDir};
 use crate::study::answers::{self, Scope};
 use crate::study::error::StudyError;
@@ -30,6 +29,7 @@ pub(super) fn results(
     job.tell(Event::Step("writing embeddings".into()));
     let run = Run { config, prepared, trained_run, device: job.device };
     let rows = write_embeddings(run, &folder)?;
+    run.kind().keep_latents(prepared, &rows, &folder)?;
     job.go_on("scores")?;
     dir.start_step("evaluate")?;
     let trained = run.trained();
@@ -58,7 +58,7 @@ pub(super) fn results(
 fn write_embeddings(run: Run<'_>, folder: &Path) -> Result<Embeddings, StudyError> {
     let Run { prepared, trained_run, device, .. } = run;
     let rows = embed(&trained_run.trained, &prepared.screen, device);
-    let map = embedding_map(prepared, &rows, trained_run.trained.config.latent)?;
+    let map = run.kind().embedding_map(prepared, &rows, trained_run.trained.config.latent)?;
     write_json(&Artifact::EmbeddingMap.path_in(folder), &map)?;
     let embedded = map.of(&rows)?;
     embedded.write(&Artifact::Embeddings.path_in(folder))?;
@@ -69,23 +69,6 @@ fn write_embeddings(run: Run<'_>, folder: &Path) -> Result<Embeddings, StudyErro
     let interventions = wells.as_ref().unwrap_or(&embedded).by_intervention();
     interventions.write(&Artifact::InterventionEmbeddings.path_in(folder))?;
     Ok(rows)
-}
-
-/// Rows of time lapses that the embedding is fitted on, at most: every n-th.
-const MOST_FITTED: usize = 4000;
-
-/// The embedding of a run from the latents of its rows.
-fn embedding_map(prepared: &Prepared, rows: &Embeddings, most: usize) -> Result<EmbeddingMap, StudyError> {
-    if prepared.screen.design.is_followed() {
-        let training = prepared.split.rows(Part::Train);
-        let fitted: Vec<usize> =
-            training.iter().copied().step_by(training.len().div_ceil(MOST_FITTED).max(1)).collect();
-        return Ok(EmbeddingMap::fit(rows, &fitted, most, false)?);
-    }
-    let groups = prepared.screen.wells();
-    let is_training = |well: &usize| prepared.split.part(groups[*well][0]) == Part::Train;
-    let training: Vec<usize> = (0..groups.len()).filter(is_training).collect();
-    Ok(EmbeddingMap::fit(&rows.by_well(), &training, most, true)?)
 }
 
 /// Writes scores, where there are some, and all that a page or a terminal shows of them.
