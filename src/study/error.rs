@@ -49,9 +49,7 @@ pub enum StudyError {
         }
     )]
     NoFeatures { feature: String, known: String },
-    #[error(
-        "wells of images are scored next to what their pixels show without a model, and a run folder holds no pixels; repeat the `cytonaut run` that made it where the images are"
-    )]
+    #[error("{}", AnswerError::NoPixels)]
     NoPixels,
     #[error("{0}")]
     Latents(&'static str),
