@@ -32,7 +32,7 @@ pub struct HoldOut {
 enum Question {
     /// Some of the wells of each treatment.
     Wells,
-    /// A treatment, and sets that contain it.
+    /// A treatment; sets that contain it stay, as they do where a screen is divided by treatments.
     Treatment,
     /// All sets of the same perturbations.
     Sets,
@@ -147,18 +147,10 @@ fn treatments_of(training: &Rows, question: Question, [fold, most]: [usize; 2]) 
     let of_fold = units.into_values().step_by(step).enumerate().filter(|(number, _)| number % N_FOLDS == fold);
     let chosen: BTreeSet<&Treatment> = of_fold.flat_map(|(_, unit)| unit).collect();
     let leaves = |treatment: &Treatment| {
-        let shows = |other: &&Treatment| match question {
-            Question::Treatment => {
-                other.context == treatment.context
-                    && other.intervention.as_single().is_some_and(|own| treatment.intervention.members().contains(own))
-            }
-            Question::Perturbation => {
-                let names = perturbations(treatment);
-                perturbations(other).iter().all(|own| names.contains(own))
-            }
-            _ => false,
-        };
-        chosen.contains(treatment) || (treatment.intervention.members().len() > 1 && chosen.iter().any(&shows))
+        let names = perturbations(treatment);
+        let shows = |other: &&Treatment| perturbations(other).iter().all(|own| names.contains(own));
+        let is_shown = question == Question::Perturbation && names.len() > 1 && chosen.iter().any(shows);
+        chosen.contains(treatment) || is_shown
     };
     training
         .iter()

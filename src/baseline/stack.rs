@@ -2,9 +2,10 @@
 //!
 //! A [`Trial`] is one such unit: where it lay for what was fitted without it, who answered, and how far each was off. Of
 //! the trials at a place the weights are those, not negative and of sum 1, that leave the least squared error, moved toward
-//! the best single method: with b that method, w the weights and κ from 0 to 1, b + κ (w − b). κ is what would have been best
-//! where w and b are fitted without a group of units (the doses of a perturbation) and tried on it, over all groups; few
-//! trials, or trials that contradict each other, therefore leave the best method alone. Nothing is set by hand.
+//! the customary method: with b that method, w the weights and κ from 0 to 1, b + κ (w − b). κ is what would have been best
+//! where w is fitted without a group of units (the doses of a perturbation) and tried on it, over all groups. They are taken
+//! where weights that the other groups leave err less than the customary method on a group that was left out, by more than
+//! chance would do; few trials, or trials that contradict each other, therefore leave the customary method alone.
 //!
 //! A method takes part where it answered at least half of the trials, and weights are fitted to trials that all who take
 //! part answered, so that no method has a weight where the others could not be asked.
@@ -12,6 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -22,7 +24,8 @@ use crate::screen::Treatment;
 /// Groups of trials from which weights are fitted, at least: as few as a claim is made on.
 const LEAST_GROUPS: usize = 10;
 
-/// Groups that may overrule the customary method where they agree; fewer choose nobody.
+/// Groups at one place that may overrule the customary method where too few doses of a series can be asked; fewer choose
+/// nobody.
 const LEAST_AGREEING: usize = 5;
 
 /// What is used where there are too few trials to choose by: the closest look-up that answers.
@@ -137,8 +140,8 @@ pub enum Basis {
     AnyDose(usize),
     /// From so many groups of units at any place.
     AnyPlace(usize),
-    /// From so few groups of units at the same place, which agree that the customary method is not the best.
-    Agreeing(usize),
+    /// So many groups of units do not agree on anything better than the customary method.
+    Unclear(usize),
     /// Too few units were held out to choose by.
     Customary,
 }
@@ -149,7 +152,7 @@ impl fmt::Display for Basis {
             Self::SamePlace(n) => write!(f, "from {n} held-out groups there"),
             Self::AnyDose(n) => write!(f, "from {n} held-out groups at any dose"),
             Self::AnyPlace(n) => write!(f, "from {n} held-out groups at any place"),
-            Self::Agreeing(n) => write!(f, "from {n} held-out groups there, few but of one mind"),
+            Self::Unclear(n) => write!(f, "nothing is clearly better on {n} held-out groups"),
             Self::Customary => f.write_str("too few to choose by"),
         }
     }
@@ -195,22 +198,26 @@ impl Stack {
     /// Where too few units lay between, below or above the doses of a series, those of all three places tell. Other places
     /// tell of nothing else: what is right next to a single dose was found to be wrong beyond the end of a series.
     pub fn mixture(&self, place: Place, answers: &BTreeSet<Method>) -> Option<Mixture> {
-        let here: Vec<&Trial> = self.trials.iter().filter(|trial| trial.place == place).collect();
-        if let Some((weights, n_groups)) = fitted(&here, answers, None) {
-            return Some(Mixture { weights, basis: Basis::SamePlace(n_groups) });
-        }
         const OF_SERIES: [Place; 3] = [Place::Interior, Place::Below, Place::Above];
-        if OF_SERIES.contains(&place) {
-            let any_dose: Vec<&Trial> = self.trials.iter().filter(|trial| OF_SERIES.contains(&trial.place)).collect();
-            if let Some((weights, n_groups)) = fitted(&any_dose, answers, None) {
-                return Some(Mixture { weights, basis: Basis::AnyDose(n_groups) });
-            }
+        let here: Vec<&Trial> = self.trials.iter().filter(|trial| trial.place == place).collect();
+        let any_dose: Vec<&Trial> = match OF_SERIES.contains(&place) {
+            true => self.trials.iter().filter(|trial| OF_SERIES.contains(&trial.place)).collect(),
+            false => Vec::new(),
+        };
+        let customary = || CUSTOMARY.iter().filter(|method| answers.contains(method));
+        let asked = [(&here, LEAST_GROUPS), (&any_dose, LEAST_GROUPS), (&here, LEAST_AGREEING)];
+        for (number, (trials, least)) in asked.into_iter().enumerate() {
+            let comparable = |first: &Method| Some((first.clone(), compared(trials, answers, Some(first), least)?));
+            let Some((first, (methods, groups))) = customary().find_map(comparable) else { continue };
+            let n_groups = groups.len();
+            let basis = if number == 1 { Basis::AnyDose(n_groups) } else { Basis::SamePlace(n_groups) };
+            return Some(match agreed(&methods, &groups, &first) {
+                Some(weights) => Mixture { weights, basis },
+                None => Mixture { weights: vec![(first, 1.0)], basis: Basis::Unclear(n_groups) },
+            });
         }
-        let customary = CUSTOMARY.iter().find(|method| answers.contains(method)).or_else(|| answers.first())?;
-        if let Some((weights, n_groups)) = agreed(&here, answers, customary) {
-            return Some(Mixture { weights, basis: Basis::Agreeing(n_groups) });
-        }
-        Some(Mixture { weights: vec![(customary.clone(), 1.0)], basis: Basis::Customary })
+        let first = customary().next().or_else(|| answers.first())?;
+        Some(Mixture { weights: vec![(first.clone(), 1.0)], basis: Basis::Customary })
     }
 
     /// The weights of `first` and of the others that answer, moved toward `first` alone: from units at any place, as the
@@ -219,41 +226,27 @@ impl Stack {
         let mut all = answers.clone();
         all.insert(first.clone());
         let trials: Vec<&Trial> = self.trials.iter().filter(|trial| trial.answers(first)).collect();
-        let (weights, n_groups) = fitted(&trials, &all, Some(first))?;
-        Some(Mixture { weights, basis: Basis::AnyPlace(n_groups) })
+        let (methods, groups) = compared(&trials, &all, Some(first), LEAST_GROUPS)?;
+        let at = methods.iter().position(|method| method == first)?;
+        let weights = shrunk(&groups.iter().map(Vec::as_slice).collect::<Vec<_>>(), methods.len(), at);
+        Some(Mixture { weights: named(&methods, weights), basis: Basis::AnyPlace(groups.len()) })
     }
 }
 
-/// Weights of the `candidates` that can be compared on `trials`, and on how many groups; moved toward `first`, or toward
-/// the best where there is none. `None` where too few groups compare them.
-fn fitted(
-    trials: &[&Trial],
-    candidates: &BTreeSet<Method>,
-    first: Option<&Method>,
-) -> Option<(Vec<(Method, f64)>, usize)> {
-    let (methods, groups) = compared(trials, candidates, first, LEAST_GROUPS)?;
-    let first = first.and_then(|first| methods.iter().position(|method| method == first));
-    let weights = shrunk(&groups.iter().map(Vec::as_slice).collect::<Vec<_>>(), methods.len(), first);
-    Some((named(methods, weights), groups.len()))
-}
-
-/// The same from few groups, moved toward the `customary` method: only where weights that the other groups leave err less on
-/// a group that was left out than that method does, by more than chance would do.
-fn agreed(trials: &[&Trial], candidates: &BTreeSet<Method>, customary: &Method) -> Option<(Vec<(Method, f64)>, usize)> {
-    let (methods, groups) = compared(trials, candidates, Some(customary), LEAST_AGREEING)?;
+/// Weights of `methods` by `groups`, moved toward the `customary` one: only where weights that the other groups leave err less
+/// on a group that was left out than that method does, by more than chance would do.
+fn agreed(methods: &[Method], groups: &[Vec<f64>], customary: &Method) -> Option<Vec<(Method, f64)>> {
     let first = methods.iter().position(|method| method == customary)?;
     let n = methods.len();
     let gain = |left_out: usize| {
         let others = groups.iter().enumerate().filter(|(index, _)| *index != left_out);
         let others: Vec<&[f64]> = others.map(|(_, products)| products.as_slice()).collect();
-        let weights = shrunk(&others, n, Some(first));
+        let weights = shrunk(&others, n, first);
         groups[left_out][first * n + first] - bilinear(&groups[left_out], &weights, &weights)
     };
-    let gains: Vec<f64> = (0..groups.len()).map(gain).collect();
-    is_above_chance(&gains).then(|| {
-        let weights = shrunk(&groups.iter().map(Vec::as_slice).collect::<Vec<_>>(), n, Some(first));
-        (named(methods, weights), groups.len())
-    })
+    let gains: Vec<f64> = (0..groups.len()).into_par_iter().map(gain).collect();
+    is_above_chance(&gains)
+        .then(|| named(methods, shrunk(&groups.iter().map(Vec::as_slice).collect::<Vec<_>>(), n, first)))
 }
 
 /// Whether the mean of `values` is above 0 at a one-sided level of 5 %, by Student's t.
@@ -299,38 +292,31 @@ fn compared(
 }
 
 /// The methods with a weight, which sum to 1.
-fn named(methods: Vec<Method>, weights: Vec<f64>) -> Vec<(Method, f64)> {
+fn named(methods: &[Method], weights: Vec<f64>) -> Vec<(Method, f64)> {
     let mut weights: Vec<(Method, f64)> =
-        methods.into_iter().zip(weights).filter(|(_, weight)| *weight > 1e-3).collect();
+        methods.iter().cloned().zip(weights).filter(|(_, weight)| *weight > 1e-3).collect();
     let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
     weights.iter_mut().for_each(|(_, weight)| *weight /= total);
     weights
 }
 
-/// Least-squares weights over `groups`, moved toward `first` or the best method as far as groups that are left out say.
-fn shrunk(groups: &[&[f64]], n: usize, first: Option<usize>) -> Vec<f64> {
+/// Least-squares weights over `groups`, moved toward `first` as far as groups that are left out say.
+fn shrunk(groups: &[&[f64]], n: usize, first: usize) -> Vec<f64> {
     let total: Vec<f64> = (0..n * n).map(|at| groups.iter().map(|products| products[at]).sum()).collect();
+    let mut base = vec![0.0; n];
+    base[first] = 1.0;
+    let step = |products: &[f64]| -> Vec<f64> {
+        least_squares(products, base.clone()).iter().zip(&base).map(|(weight, base)| weight - base).collect()
+    };
     let (mut along, mut square) = (0.0, 0.0);
     for products in groups {
         let others: Vec<f64> = total.iter().zip(*products).map(|(all, own)| all - own).collect();
-        let (base, step) = base_and_step(&others, n, first);
+        let step = step(&others);
         along -= bilinear(products, &base, &step);
         square += bilinear(products, &step, &step);
     }
     let kept = if square > 0.0 { (along / square).clamp(0.0, 1.0) } else { 0.0 };
-    let (base, step) = base_and_step(&total, n, first);
-    base.iter().zip(&step).map(|(base, step)| base + kept * step).collect()
-}
-
-/// The single method to begin with, and the way from it to the least-squares weights.
-fn base_and_step(products: &[f64], n: usize, first: Option<usize>) -> (Vec<f64>, Vec<f64>) {
-    let error = |index: usize| products[index * n + index];
-    let best =
-        first.unwrap_or_else(|| (0..n).min_by(|&a, &b| error(a).total_cmp(&error(b))).expect("there are methods"));
-    let mut base = vec![0.0; n];
-    base[best] = 1.0;
-    let step = least_squares(products, base.clone()).iter().zip(&base).map(|(weight, base)| weight - base).collect();
-    (base, step)
+    base.iter().zip(step(&total)).map(|(base, step)| base + kept * step).collect()
 }
 
 fn bilinear(products: &[f64], left: &[f64], right: &[f64]) -> f64 {

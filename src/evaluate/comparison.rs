@@ -251,7 +251,7 @@ impl<'a> Chosen<'a> {
             let units: Vec<&str> = means.iter().map(|((unit, _), _)| *unit).collect();
             let estimate = match metric {
                 RECALL => bootstrap.share(&values, &units)?,
-                _ => bootstrap.mean(&values, &units)?,
+                metric => bootstrap.of_metric(metric, &values, &units)?,
             };
             scores.insert(metric.to_owned(), estimate);
         }

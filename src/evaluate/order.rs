@@ -190,7 +190,8 @@ pub(super) fn order_rows(bootstrap: &Bootstrap, by: SplitBy, orders: &[Order]) -
         let units: Vec<String> = own.iter().map(|order| order.target.intervention.perturbation_names()).collect();
         for (metric, of) in ORDER_METRICS {
             let values: Vec<f64> = own.iter().map(|order| of(order)).collect();
-            let row = ScoreRow::new(&task, "all", &method.word(), metric, &bootstrap.mean(&values, &units)?);
+            let row =
+                ScoreRow::new(&task, "all", &method.word(), metric, &bootstrap.of_metric(metric, &values, &units)?);
             rows.push(if *method == Method::Replicate { row.with_note("of halves of the wells") } else { row });
         }
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::bootstrap::BEATS_MEAN;
 use super::coverage::INTERVALS;
 use super::embeddings::{EMBEDDING_TASKS, IN_SAMPLE, UNSEEN, UNSEEN_TREATMENTS};
 use super::labels::LABELS;
 use super::order::{ORDER, ORDER_METRICS};
 use super::tracks::{ALL, TRACKS};
-use super::treatments::{ANCHORED, BEATS_MEAN};
+use super::treatments::ANCHORED;
 use super::wells::READOUTS;
 use super::{Evaluation, ScoreRow, TRAJECTORY_METRICS};
 use crate::predict::Method;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::bootstrap::BEATS_MEAN;
 use super::verdict::Errors;
 use super::{
     Distance, EvaluateConfig, EvaluateError, MethodScores, Origins, ScoreRow, accuracy, replicate_ceiling, retrieval,
@@ -197,12 +198,7 @@ pub(super) fn treatment_score_rows(
     for ((metric, subset, method), group) in groups {
         let values: Vec<f64> = group.iter().map(|score| score.value).collect();
         let units: Vec<String> = group.iter().map(|score| perturbations(&score.treatment)).collect();
-        let estimate = match metric {
-            metric if metric == "recall" || metric == "mrr" || metric.ends_with(BEATS_MEAN) => {
-                settings.bootstrap.share(&values, &units)?
-            }
-            _ => settings.bootstrap.mean(&values, &units)?,
-        };
+        let estimate = settings.bootstrap.of_metric(metric, &values, &units)?;
         let name = match metric {
             "recall" => format!("recall@{}", settings.recall_at),
             "recall_beats_mean" => format!("recall@{}{BEATS_MEAN}", settings.recall_at),
@@ -215,9 +211,6 @@ pub(super) fn treatment_score_rows(
     rows.extend(anchored_rows(settings, &task, scores));
     Ok(rows)
 }
-
-/// Ends the name of the share of treatments at which replicates are better than the mean response.
-pub(super) const BEATS_MEAN: &str = "_beats_mean";
 
 /// Begins the name of a score on the scale from the mean response, 0, to the ceiling, 1.
 pub(super) const ANCHORED: &str = "anchored_";

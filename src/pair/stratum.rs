@@ -14,11 +14,12 @@ use crate::screen::{Perturbation, Treatment};
 pub enum Stratum {
     /// Its own wells are in training.
     Measured,
-    /// A dose between two training doses.
+    /// A dose between two training doses; of a set the dose of one member, where the others have theirs in training.
     Interior,
-    /// A dose beyond the last training dose.
+    /// A dose beyond the last training dose, likewise.
     Edge,
-    /// Several perturbations at a time, each of which training holds, alone or in other sets.
+    /// Several perturbations at a time, each of which training holds, alone or in other sets, and not at doses of which one
+    /// alone differs.
     Set,
     /// A perturbation that training holds in another context or for another time.
     OtherContext,
@@ -76,7 +77,8 @@ pub enum Place {
     Above,
     /// Another dose than the only one in training.
     Single,
-    /// Several perturbations at a time, each of which training holds, alone or in other sets.
+    /// Several perturbations at a time, each of which training holds, alone or in other sets, and not at doses of which one
+    /// alone differs.
     Set,
     /// A perturbation that training holds in another context or for another time.
     OtherContext,
@@ -141,14 +143,15 @@ impl<'a> Strata<'a> {
         if same.contains(&treatment) {
             return Stratum::Measured;
         }
-        if treatment.intervention.members().len() > 1 {
-            let is_known = perturbations(treatment).iter().all(|own| self.knows(own));
-            return if is_known { Stratum::Set } else { Stratum::SetWithUnseen };
-        }
+        let is_set = treatment.intervention.members().len() > 1;
         let series = series_of(treatment, same.iter().copied());
         match between_neighbors(treatment, &series) {
             Some((DosePosition::Interior, _)) => Stratum::Interior,
             Some(_) => Stratum::Edge,
+            None if is_set => match perturbations(treatment).iter().all(|own| self.knows(own)) {
+                true => Stratum::Set,
+                false => Stratum::SetWithUnseen,
+            },
             None if same.is_empty() => {
                 let is_in_sets = perturbations(treatment).iter().all(|own| self.in_sets.contains(own));
                 if is_in_sets { Stratum::InSets } else { Stratum::Unseen }
@@ -238,11 +241,13 @@ mod tests {
         check(&[("c", 1.0)], "x", Stratum::Unseen);
         check(&[("d", 1.0)], "x", Stratum::InSets);
         check(&[("a", 1.0), ("b", 1.0)], "x", Stratum::Measured);
-        check(&[("a", 10.0), ("b", 1.0)], "x", Stratum::Set);
+        check(&[("a", 10.0), ("b", 1.0)], "x", Stratum::Edge);
+        check(&[("a", 10.0), ("b", 10.0)], "x", Stratum::Set);
         check(&[("b", 1.0), ("d", 1.0)], "x", Stratum::Set);
         check(&[("a", 1.0), ("c", 1.0)], "x", Stratum::SetWithUnseen);
         assert_eq!(strata.place(&treatment(&[("a", 0.1)], "x")), Place::Below);
         assert_eq!(strata.place(&treatment(&[("a", 1000.0)], "x")), Place::Above);
         assert_eq!(strata.place(&treatment(&[("b", 10.0)], "y")), Place::Single);
+        assert_eq!(strata.place(&treatment(&[("a", 10.0), ("b", 1.0)], "x")), Place::Single);
     }
 }

@@ -55,7 +55,7 @@ fn weights_agree_with_a_search_of_all_of_them() {
 }
 
 #[test]
-fn trials_that_contradict_each_other_leave_the_best_method_alone() {
+fn trials_that_contradict_each_other_leave_the_customary_method_alone() {
     // Each group wants other weights, so that what is fitted to the others does not help.
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let noisy = |group: usize| {
@@ -90,12 +90,15 @@ fn few_groups_overrule_the_customary_method_where_they_agree() {
     let mixture = |trials: Vec<Trial>| Stack::of(trials).mixture(Place::Single, &set(&[A, B])).unwrap();
     // One method is better everywhere.
     let agree = mixture((0..6).map(|group| of(group, 2.0 + 0.1 * group as f64, 0.5)).collect());
-    assert_eq!(agree.basis, Basis::Agreeing(6));
+    assert_eq!(agree.basis, Basis::SamePlace(6));
     assert!(weight(&agree, &B) > 0.9, "{agree}");
     assert_eq!(mixture((0..4).map(|group| of(group, 2.0, 0.5)).collect()).basis, Basis::Customary);
     // Better on average, by one group alone.
-    let mixed = (0..6).map(|group| if group == 0 { of(group, 9.0, 0.5) } else { of(group, 0.5, 0.6) });
-    assert_eq!(mixture(mixed.collect()).basis, Basis::Customary);
+    for n in [6, 16] {
+        let mixed = (0..n).map(|group| if group == 0 { of(group, 9.0, 0.5) } else { of(group, 0.5, 0.6) });
+        let mixed = mixture(mixed.collect());
+        assert_eq!((mixed.weights, mixed.basis), (vec![(A, 1.0)], Basis::Unclear(n)));
+    }
 }
 
 #[test]

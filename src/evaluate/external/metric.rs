@@ -1,5 +1,7 @@
 //! What is measured, where its definition comes from, and which way is better.
 
+use crate::evaluate::bootstrap::CORRELATIONS;
+
 /// A metric of predicted responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
@@ -122,18 +124,19 @@ impl Metric {
         )
     }
 
-    /// Whether a score is a share, between 0 and 1.
-    pub fn is_share(self) -> bool {
-        matches!(
-            self,
+    /// Between which values scores lie, where they have two ends.
+    pub fn range(self) -> Option<[f64; 2]> {
+        match self {
+            Self::PearsonDelta | Self::PearsonDeltaShift | Self::CosineDelta => Some(CORRELATIONS),
             Self::PdsL1
-                | Self::PdsCosine
-                | Self::CentroidAccuracy
-                | Self::Rank
-                | Self::Des
-                | Self::SigJaccard
-                | Self::DirectionFidelity
-                | Self::DirectionReach
-        )
+            | Self::PdsCosine
+            | Self::CentroidAccuracy
+            | Self::Rank
+            | Self::Des
+            | Self::SigJaccard
+            | Self::DirectionFidelity
+            | Self::DirectionReach => Some([0.0, 1.0]),
+            Self::MaeDelta | Self::MseDelta | Self::MseCapped | Self::LfcNmae | Self::EnergyDistance => None,
+        }
     }
 }

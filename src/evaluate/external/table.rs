@@ -75,9 +75,9 @@ pub(super) fn summarize(
             if values.is_empty() {
                 continue;
             }
-            let estimate = match metric.is_share() {
-                true => bootstrap.share(&values, &units)?,
-                false => bootstrap.mean(&values, &units)?,
+            let estimate = match metric.range() {
+                Some(range) => bootstrap.bounded(&values, &units, range)?,
+                None => bootstrap.mean(&values, &units)?,
             };
             let scaled = scored.scaled(metric, predictor, bootstrap);
             scores.rows.push(ExternalRow {
