@@ -17,6 +17,7 @@ mod predict;
 mod progress;
 mod rank;
 mod report;
+mod rounds;
 mod run;
 mod open_run;
 mod set;
@@ -58,6 +59,7 @@ enum Command {
     Predict(predict::PredictArgs),
     Rank(rank::RankArgs),
     PlanPlate(plan_plate::PlanPlateArgs),
+    Rounds(rounds::RoundsArgs),
     Evaluate(evaluate::EvaluateArgs),
     Report(report::ReportArgs),
     Compare(compare::CompareArgs),
@@ -84,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Predict(arguments) => arguments.run(),
         Command::Rank(arguments) => arguments.run(),
         Command::PlanPlate(arguments) => arguments.run(),
+        Command::Rounds(arguments) => arguments.run(),
         Command::Evaluate(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(),
         Command::Compare(arguments) => arguments.run(),

@@ -84,7 +84,7 @@ pub use responses::{Response, ResponseColumns, Responses};
 pub use source::{ColumnOverrides, Source};
 pub use stocks::{Stock, read_stocks};
 pub(crate) use text::read_small_text;
-pub use text_table::{TextTable, read_text_table};
+pub use text_table::{TextTable, name_column, read_text_table};
 pub use tracks::{ExcludeSettings, StimulusSettings, TrackConfig, TrackKey, TrackSettings, load_tracks};
 pub use write::{write_card, write_image_card};
 

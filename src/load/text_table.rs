@@ -5,7 +5,9 @@ use std::path::Path;
 
 use super::error::{LoadError, Place};
 use super::format;
+use super::mapping::{ColumnRole, plain};
 use super::table::Values;
+use crate::table::first_few;
 
 /// A table read as text, for what stands beside a screen (descriptors).
 #[derive(Debug, Clone, PartialEq)]
@@ -31,4 +33,22 @@ pub fn read_text_table(path: &Path) -> Result<TextTable, LoadError> {
         Values::Number(_) => unreachable!("no column was asked for as numbers"),
     });
     Ok(TextTable { names, columns: columns.collect(), places })
+}
+
+/// The column of a table that names perturbations: the one called `name`, or one of a usual name.
+///
+/// # Errors
+/// [`LoadError::MissingColumn`].
+pub fn name_column(table: &TextTable, path: &Path, name: Option<&str>) -> Result<usize, LoadError> {
+    let usual = ColumnRole::Perturbation.usual_names();
+    let named = |wanted: &str| table.names.iter().position(|own| own == wanted);
+    let found = match name {
+        Some(name) => named(name),
+        None => usual.iter().find_map(|word| table.names.iter().position(|own| plain(own) == *word)),
+    };
+    found.ok_or_else(|| LoadError::MissingColumn {
+        path: path.to_path_buf(),
+        column: name.unwrap_or("perturbation").to_owned(),
+        mend: format!("name the column with --name; the columns are {}", first_few(&table.names, 12)),
+    })
 }

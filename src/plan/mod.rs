@@ -23,6 +23,7 @@ mod plate;
 mod plate_show;
 mod transfers;
 mod feature;
+mod next;
 
 pub use by_measured::ByMeasured;
 pub use by_model::ByModel;
@@ -38,6 +39,7 @@ pub(crate) use facts::{Facts, flags};
 pub use feature::{Aim, FeatureRanking, FeatureRow};
 pub use goal::{Goal, Residual};
 pub(crate) use goal::{context_of, other_contexts};
+pub use next::{CandidateSpace, Strategy};
 pub use plate::{Pick, PlannedWell, PlatePlan, PlateRequest, Purpose};
 pub(crate) use rank::why_abstained;
 pub use rank::{Trust, rank};
