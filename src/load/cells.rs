@@ -32,7 +32,7 @@ const NUMBERS: [&str; 10] = [
 /// Maps the column that numbers the cells of wells, where rows repeat a well and its field of view, and says so.
 pub(super) fn map(table: &RawTable, mapping: &mut Mapping, card: &Card) -> Option<String> {
     let text = |role| mapping.column(role).and_then(|column| table.text(column));
-    let wells = text(ColumnRole::Well)?;
+    let Some(wells) = text(ColumnRole::Well) else { return without_wells(table) };
     let places = [text(ColumnRole::Plate), text(ColumnRole::LabBatch), text(ColumnRole::Site), text(ColumnRole::Hours)];
     let declared = |column: &str| {
         let of_context = card.columns.context.iter().flatten().any(|declared| declared.column() == Some(column));
@@ -63,6 +63,20 @@ pub(super) fn map(table: &RawTable, mapping: &mut Mapping, card: &Card) -> Optio
     );
     mapping.cells = Some(column);
     Some(note)
+}
+
+/// What to know where cells are numbered and no column says which wells they are of.
+fn without_wells(table: &RawTable) -> Option<String> {
+    let repeats = |name: &&str| {
+        let values = table.text(name).unwrap_or_default();
+        let distinct: BTreeSet<&str> = values.iter().flatten().map(String::as_str).collect();
+        NUMBERS.contains(&plain(name).as_str()) && distinct.len() > 1 && 4 * distinct.len() <= values.len()
+    };
+    let column = table.columns.iter().map(|column| column.name.as_str()).find(repeats)?;
+    Some(format!(
+        "`{column}` seems to number cells, and no column says which wells they are of: each row counts as a well, and its \
+         replicates are none where they are cells of one; name the column with `well = \"…\"` under [columns]"
+    ))
 }
 
 type Texts<'a> = Option<&'a [Option<String>]>;

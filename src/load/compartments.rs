@@ -211,8 +211,10 @@ fn in_base(path: &Path) -> Result<Option<Export>, LoadError> {
     let has = |name: &str, wanted: &str| tables[name].iter().any(|column| column == wanted);
     let compartment = |name: &String| {
         let (start, rest) = name.split_at_checked(before.len())?;
-        let is_of_objects =
-            start.eq_ignore_ascii_case(&before) && has(name, IMAGE) && has(name, OBJECT) && name != image;
+        // CellProfiler itself writes the second; cytominer-database adds the first.
+        let numbers_objects = |column: &String| column == OBJECT || column.ends_with("Number_Object_Number");
+        let has_objects = tables[name].iter().any(numbers_objects);
+        let is_of_objects = start.eq_ignore_ascii_case(&before) && has(name, IMAGE) && has_objects && name != image;
         // `Per_Object` holds the columns of all compartments, each by its whole name.
         let prefix = if rest.eq_ignore_ascii_case("object") { "" } else { rest };
         let columns = measured(prefix, &tables[name]);

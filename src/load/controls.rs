@@ -150,6 +150,7 @@ fn by_role_column(
     let second = second.filter_map(|name| Some((name, table.text(name)?))).next();
     let mut n_guessed = 0;
     let mut n_empty = 0;
+    let mut n_named_empty = 0;
     let mut roles = Vec::with_capacity(table.n_rows());
     for row in 0..table.n_rows() {
         let own = words[row].as_deref().map(|text| (column, text));
@@ -170,6 +171,17 @@ fn by_role_column(
                 n_empty += 1;
                 Role::Empty
             }
+            // A plate reader calls its samples so.
+            Some(Word::Role(Role::Empty))
+                if said.is_some_and(|(_, text)| text.trim().eq_ignore_ascii_case("unknown"))
+                    && perturbation.is_some_and(|name| standing(name).is_none()) =>
+            {
+                Role::Treatment
+            }
+            Some(Word::Role(Role::Empty)) => {
+                n_named_empty += usize::from(perturbation.is_some_and(|name| standing(name).is_none()));
+                Role::Empty
+            }
             Some(Word::Role(role)) => role,
             Some(Word::SomeControl) if perturbation.is_none_or(is_usual_control) => Role::NegativeControl,
             Some(Word::SomeControl) => {
@@ -186,19 +198,33 @@ fn by_role_column(
              controls; declare [controls] if they are not"
         ));
     }
+    if n_named_empty > 0 {
+        notes.push(format!(
+            "{n_named_empty} rows name a perturbation and are empty wells by the words of `{column}`, so that nothing is learned \
+             from them; declare [controls] if they are not"
+        ));
+    }
     notes.extend(empty_note(n_empty));
     Ok(Roles { roles, why: format!("the words of column `{column}`"), notes })
 }
 
-/// Refuses a column of roles that calls a perturbation a negative control at doses above 0, as it does a vehicle: taken
-/// together they would be no control.
+/// Whether a name is that of a gene of no cell, which stands for a control where constructs are applied.
+fn is_reporter(name: &str) -> bool {
+    const REPORTERS: [&str; 12] =
+        ["gfp", "egfp", "rfp", "bfp", "yfp", "cherry", "mcherry", "hcred", "luc", "luciferase", "lacz", "renilla"];
+    let name = name.to_lowercase();
+    name.split(|letter: char| !letter.is_alphanumeric()).any(|word| REPORTERS.contains(&word.trim_start_matches("sg")))
+}
+
+/// Refuses a column of roles that calls a perturbation a negative control, at doses above 0 where there are doses, as it does
+/// a vehicle: taken together they would be no control.
 fn refuse_controls_at_doses(
     table: &RawTable,
     column: &str,
     [perturbations, doses, words]: [Texts<'_>; 3],
     roles: &[Role],
 ) -> Result<(), LoadError> {
-    let (Some(perturbations), Some(doses), Some(words)) = (perturbations, doses, words) else { return Ok(()) };
+    let (Some(perturbations), Some(words)) = (perturbations, words) else { return Ok(()) };
     let mut names = BTreeMap::<&str, usize>::new();
     let mut at_doses = BTreeMap::<&str, usize>::new();
     let mut of_controls = BTreeSet::new();
@@ -206,11 +232,13 @@ fn refuse_controls_at_doses(
         let Some(name) = perturbations[row].as_deref() else { continue };
         *names.entry(name).or_default() += 1;
         of_controls.extend(words[row].as_deref());
-        if standing(name).is_none() && doses[row].as_deref().is_some_and(dose::is_positive) {
+        let is_dosed = doses.is_none_or(|doses| doses[row].as_deref().is_some_and(dose::is_positive));
+        if standing(name).is_none() && !is_reporter(name) && is_dosed {
             *at_doses.entry(name).or_default() += 1;
         }
     }
-    let has_vehicle = names.keys().any(|name| !at_doses.contains_key(name));
+    let has_vehicle = names.keys().any(|name| matches!(standing(name), Some(Standing::Control | Standing::Short)))
+        || doses.is_some() && names.keys().any(|name| !at_doses.contains_key(name));
     let Some((name, n_rows)) = at_doses.first_key_value().filter(|_| has_vehicle) else { return Ok(()) };
     Err(LoadError::ControlAtDoses {
         path: Box::new(table.paths[0].clone()),
@@ -218,6 +246,7 @@ fn refuse_controls_at_doses(
         words: of_controls.into_iter().map(str::to_owned).collect(),
         name: (*name).to_owned(),
         n_rows: *n_rows,
+        are_dosed: doses.is_some(),
         others: names.keys().filter(|other| !at_doses.contains_key(*other)).map(|other| (*other).to_owned()).collect(),
     })
 }

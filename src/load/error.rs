@@ -268,10 +268,11 @@ pub enum LoadError {
         /// All names without a dose, controls among them.
         names: Box<[String]>,
     },
-    /// A perturbation that a column calls a negative control, beside a vehicle, and that has doses.
+    /// A perturbation that a column calls a negative control, as it does a vehicle.
     #[error(
-        "{}: column `{column}` calls `{name}` a negative control in {n_rows} rows, at doses above 0, as it does {}; if it is one too, write `negative = {{ column = {column:?}, values = {words:?} }}` under [controls] in a card, and if it is not, list all controls there by name",
+        "{}: column `{column}` calls `{name}` a negative control in {n_rows} rows{}, as it does {}; if it is one too, write `negative = {{ column = {column:?}, values = {words:?} }}` under [controls] in a card, and if it is not, list all controls there by name",
         path.display(),
+        if *are_dosed { ", at doses above 0" } else { "" },
         crate::table::first_few(others, 3)
     )]
     ControlAtDoses {
@@ -285,6 +286,8 @@ pub enum LoadError {
         name: String,
         /// Its rows.
         n_rows: usize,
+        /// Whether there are doses.
+        are_dosed: bool,
         /// The names that the column calls so without doses.
         others: Box<[String]>,
     },

@@ -9,7 +9,7 @@
 mod evidence;
 mod names;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use self::evidence::reasons_in_values;
@@ -169,20 +169,28 @@ impl Mapping {
         self.left_out.extend(found);
     }
 
-    /// Leaves out the second of two features that a merge in pandas doubled, where they are equal, and says of the others that
-    /// they differ.
+    /// Leaves out features that a merge or a copy doubled, where they equal the first of their name, and says of the others
+    /// that they differ.
     pub(super) fn leave_out_twins(&mut self, table: &RawTable) -> Option<String> {
-        let pairs: Vec<(String, String)> = (self.features.iter())
-            .filter_map(|name| Some((name.clone(), format!("{}_y", name.strip_suffix("_x")?))))
-            .filter(|(_, twin)| self.features.contains(twin))
-            .collect();
-        let are_equal = |(name, twin): &&(String, String)| {
-            let columns = values::columns(table, &[name.clone(), twin.clone()]);
-            columns[0].iter().zip(columns[1]).all(|(one, other)| one == other || one.is_nan() && other.is_nan())
-        };
-        let (equal, different): (Vec<_>, Vec<_>) = pairs.iter().partition(are_equal);
-        self.features.retain(|name| !equal.iter().any(|(_, twin)| twin == name));
-        self.left_out.extend(equal.iter().map(|(_, twin)| LeftOut { column: twin.clone(), why: Reason::Twin }));
+        let mut of_name = BTreeMap::<&str, Vec<&String>>::new();
+        self.features.iter().for_each(|name| of_name.entry(undoubled(name)).or_default().push(name));
+        let (mut equal, mut different) = (Vec::new(), Vec::new());
+        for names in of_name.into_values().filter(|names| names.len() > 1) {
+            let names: Vec<String> = names.into_iter().cloned().collect();
+            let columns = values::columns(table, &names);
+            let is_same = |other: &[f32]| {
+                columns[0].iter().zip(other).all(|(one, other)| one == other || one.is_nan() && other.is_nan())
+            };
+            for (name, values) in names.iter().zip(&columns).skip(1) {
+                match is_same(values) {
+                    true => equal.push(name.clone()),
+                    false if name.ends_with("_y") => different.push((names[0].clone(), name.clone())),
+                    false => {}
+                }
+            }
+        }
+        self.features.retain(|name| !equal.contains(name));
+        self.left_out.extend(equal.into_iter().map(|column| LeftOut { column, why: Reason::Twin }));
         let (name, twin) = different.first()?;
         Some(format!(
             "`{name}` and `{twin}`, which a merge may have made of one feature, differ{}, and both are learned from",
@@ -215,6 +223,13 @@ impl Mapping {
     pub fn features_in_words(&self) -> String {
         first_few(&self.features, SHOWN)
     }
+}
+
+/// A name without what merges and copies append to it.
+fn undoubled(name: &str) -> &str {
+    const APPENDED: [&str; 13] =
+        ["_x", "_y", ".x", ".y", "_left", "_right", ".1", ".2", "_copy", " copy", " (1)", " (2)", "_dup"];
+    APPENDED.iter().find_map(|ending| name.strip_suffix(ending)).filter(|rest| !rest.is_empty()).unwrap_or(name)
 }
 
 fn is_metadata(name: &str) -> bool {

@@ -62,10 +62,9 @@ pub(super) struct Offered {
 }
 
 impl Offered {
-    /// The join of it, wherever the card lies.
+    /// The join that a line asks for.
     pub fn join(&self) -> Option<Join> {
-        let path = self.path.canonicalize().ok()?;
-        toml::from_str(&format!("file = {:?}\non = {}", path.to_str()?, self.on)).ok()
+        toml::from_str(&format!("file = {:?}\non = {}", self.shown, self.on)).ok()
     }
 
     fn when(&self) -> String {
@@ -260,8 +259,8 @@ fn gap(error: &LoadError, card: &mut Card, columns: &[ColumnSketch]) -> Option<G
             let names = [first, second].map(|path| super::inputs::file_name(path));
             Some(copied(names, *is_scaled, [*n_shared, *n_rows], unshared, card))
         }
-        LoadError::ControlAtDoses { column, words, name, n_rows, others, .. } => {
-            Some(control_at_doses([column, name], words, *n_rows, others, card))
+        LoadError::ControlAtDoses { column, words, name, others, .. } => {
+            Some(control_at_doses(error, [column, name], words, others, card))
         }
         // A few rows too many are a fault of the data.
         LoadError::DuplicateRow { distinguishing, is_usual: false, .. } if distinguishing.is_empty() => None,

@@ -176,14 +176,19 @@ fn tables_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
     let (tables, others): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| is_table(path));
     let of_metadata = if tables.is_empty() { Vec::new() } else { others };
-    let is_of_metadata = |path: &PathBuf| {
-        let name = file_name(path).to_lowercase();
-        ["metadata", "platemap", "plate_map", "layout"].iter().any(|word| name.starts_with(word))
-    };
-    let below = of_metadata.iter().filter(|path| is_of_metadata(path)).flat_map(|folder| tables_below(folder, 0));
+    let below = of_metadata
+        .iter()
+        .filter(|path| is_of_metadata(Path::new(&file_name(path))))
+        .flat_map(|folder| tables_below(folder, 0));
     let mut tables: Vec<PathBuf> = tables.into_iter().chain(below).collect();
     tables.sort();
     Ok(tables)
+}
+
+/// Whether a folder, by the first part of its path, holds what is known of plates.
+pub(super) fn is_of_metadata(path: &Path) -> bool {
+    let first = path.components().next().map(|first| first.as_os_str().to_string_lossy().to_lowercase());
+    first.is_some_and(|name| ["metadata", "platemap", "plate_map", "layout"].iter().any(|word| name.starts_with(word)))
 }
 
 /// The tables of a folder and of those in it, as in `metadata/platemaps/BATCH/platemap/PLATE.txt`.

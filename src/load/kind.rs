@@ -42,9 +42,15 @@ pub(super) fn of_word(text: &str) -> Option<Kind> {
     })
 }
 
-/// A card that calls the perturbations of a matrix genes, with a word on it, where nothing says otherwise and they are: most
-/// are columns of the matrix, or a control stands in sets with them, as in `KLF1+ctrl`.
-pub(super) fn with_genes(mut card: Card, table: &RawTable, mapping: &Mapping, notes: &mut Vec<String>) -> Card {
+/// A card that calls perturbations genes, with a word on it, where nothing says otherwise and they are: most are columns of the
+/// matrix, if it is one, or a control stands in sets with them, as in `KLF1+ctrl`.
+pub(super) fn with_genes(
+    mut card: Card,
+    table: &RawTable,
+    mapping: &Mapping,
+    is_matrix: bool,
+    notes: &mut Vec<String>,
+) -> Card {
     let Some(column) = mapping.column(ColumnRole::Perturbation) else { return card };
     let is_open =
         card.kind.is_none() && mapping.column(ColumnRole::Kind).is_none() && of_column(column) == Kind::Compound;
@@ -52,15 +58,18 @@ pub(super) fn with_genes(mut card: Card, table: &RawTable, mapping: &Mapping, no
     let Some(texts) = table.text(column).filter(|_| is_open && !has_doses) else { return card };
     let names = distinct(texts);
     let is_control = |name: &&str| standing(name) == Some(Standing::Control);
+    // Compounds are written next to their vehicle too.
     let is_beside_control =
-        |name: &&&str| name.split('+').count() == 2 && name.split('+').any(|part| is_control(&part));
+        |name: &&&str| name.split('+').count() == 2 && name.split('+').any(|part| part.eq_ignore_ascii_case("ctrl"));
     let members: BTreeSet<&str> =
         names.iter().flat_map(|name| name.split('+')).filter(|name| !is_control(name)).collect();
     let columns: BTreeSet<&str> = mapping.features.iter().map(String::as_str).collect();
     let n_columns = members.intersection(&columns).count();
     let why = match () {
         () if members.is_empty() => return card,
-        () if 2 * n_columns > members.len() => format!("{n_columns} of {} are columns of the matrix", members.len()),
+        () if is_matrix && 2 * n_columns > members.len() => {
+            format!("{n_columns} of {} are columns of the matrix", members.len())
+        }
         () if names.iter().filter(is_beside_control).count() > 0 => "a control stands next to them in sets".to_owned(),
         () => return card,
     };

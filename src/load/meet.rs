@@ -24,10 +24,10 @@ use self::key::{Choice, choose};
 use super::card::{Card, Join};
 use super::error::LoadError;
 use super::inputs::file_name;
-use super::join::Sheet;
+use super::join::{Sheet, name_of};
 use super::join_key::{JoinKey, OneOrMore};
 use super::mapping::{ColumnRole, Mapping};
-use super::table::{ColumnSketch, RawTable, distinct};
+use super::table::{ColumnSketch, RawColumn, RawTable, distinct};
 use super::{format, well_column};
 use crate::table::first_few;
 
@@ -134,6 +134,7 @@ pub(super) fn meet(sketched: Vec<Sketched>, card: &Card) -> Result<Meeting, Load
         }
     }
     let mut open = grouped(open)?;
+    assign_plates(&mut open, card);
     open.retain(|candidate| match describes_columns(&candidate.sheet, &measured, card) {
         None => true,
         Some(column) => {
@@ -285,6 +286,35 @@ fn grouped(candidates: Vec<Candidate>) -> Result<Vec<Candidate>, LoadError> {
         Ok(Candidate { sheet: RawTable::concatenated(sheets, |_| false)?, measured })
     };
     groups.into_iter().map(whole).collect()
+}
+
+/// Gives a plate map without plates, where a list of plates names its file for some of them, a copy of its rows for each of
+/// these: it does not hold for plates of which the list says another map.
+fn assign_plates(open: &mut [Candidate], card: &Card) {
+    let listed = |name: &str, own: usize, open: &[Candidate]| -> Option<Vec<String>> {
+        open.iter().enumerate().filter(|(index, _)| *index != own).find_map(|(_, list)| {
+            let mapping = mapping_of(&list.sheet, card);
+            let plate = mapping.column(ColumnRole::Plate)?.to_owned();
+            let plates = list.sheet.text(&plate)?;
+            let names_it = |column: &&RawColumn| {
+                let texts = list.sheet.text(&column.name).unwrap_or_default();
+                column.name != plate && texts.iter().flatten().any(|text| text.eq_ignore_ascii_case(name))
+            };
+            let column = list.sheet.columns.iter().find(names_it)?;
+            let maps = list.sheet.text(&column.name)?;
+            let is_of_it = |map: &Option<String>| map.as_deref().is_some_and(|map| map.eq_ignore_ascii_case(name));
+            let of_it = plates.iter().zip(maps).filter(|(_, map)| is_of_it(map));
+            Some(of_it.filter_map(|(plate, _)| plate.clone()).collect())
+        })
+    };
+    for index in 0..open.len() {
+        let mapping = mapping_of(&open[index].sheet, card);
+        let is_map = mapping.column(ColumnRole::Well).is_some() && mapping.column(ColumnRole::Plate).is_none();
+        let [path] = open[index].sheet.paths.as_slice() else { continue };
+        let name = name_of(path);
+        let Some(plates) = is_map.then(|| listed(&name, index, open)).flatten() else { continue };
+        open[index].sheet = open[index].sheet.repeated("plate", &plates);
+    }
 }
 
 /// A column of a sheet without wells of which most values are names of measured columns, or that names most of these.

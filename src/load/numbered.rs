@@ -6,13 +6,14 @@
 //! HN      6                                   HN              6                     KLF1
 //! ```
 //!
-//! Where they hold numbers with 0 among them, as `1` and `0`, they do not name a member but say how much was applied of the
-//! agent that they are called by.
+//! Where they hold numbers, as `1` and `0` or doses, they do not name a member but say how much was applied of the agent that
+//! they are called by.
 //!
 //! The first may go without a number: `drug`, `dose_um`, `drug_2`, `dose_2_um`. Words stand for numbers too: `first_drug`,
 //! `drug_row` and `drug_col`, `library_drug` and `anchor_drug`, `combo_drug` behind `drug`.
 
 use super::card::Card;
+use super::dose;
 use super::mapping::{ColumnRole, is_dose_name, plain};
 use super::table::ColumnSketch;
 use crate::table::first_few;
@@ -43,14 +44,16 @@ pub(super) fn with_flags(mut card: Card, names: &[String], sketches: &[ColumnSke
     let Some(numbered) = numbered_columns(names).filter(|_| is_open) else { return (card, None) };
     let are_amounts = numbered.perturbations.iter().all(|column| {
         let sketch = sketches.iter().find(|sketch| sketch.name == *column);
-        let is_zero = |value: &String| value.parse::<f64>() == Ok(0.0);
-        sketch.is_some_and(|sketch| sketch.n_texts == 0 && sketch.n_numbers > 0 && sketch.values.iter().any(is_zero))
+        let amount = |value: &String| dose::written(&value.replace(',', ".")).map(|(number, _)| number);
+        // Whole numbers of some size may be the names of compounds.
+        let is_amount = |value: &String| amount(value).is_some_and(|number| number < 1000.0 || number.fract() != 0.0);
+        sketch.is_some_and(|sketch| !sketch.values.is_empty() && sketch.values.iter().all(is_amount))
     });
     if !are_amounts {
         return (card, None);
     }
     let note = format!(
-        "{} hold numbers with 0 among them, and are taken to say how much was applied of the agents that they are called by",
+        "{} hold numbers, and are taken to say how much was applied of the agents that they are called by",
         first_few(&numbered.perturbations, 3)
     );
     card.columns.doses =

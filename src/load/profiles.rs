@@ -19,7 +19,7 @@ use super::{
     annotated, compartments, controls, copies, design, dose, exclude, format, join, kind, labels, numbered,
     pooled_doses, sentinels, spellings, values, well_column,
 };
-use crate::screen::{Design, Dropped, FeatureMatrix, Origin, Reference, Screen, Unit, Units};
+use crate::screen::{Design, Dropped, FeatureMatrix, Origin, Reference, Screen, Unit, Units, Well};
 use crate::table::first_few;
 
 /// Loads the screen of profile tables; `card` is that of `source` or stands in its place.
@@ -133,10 +133,7 @@ fn load_met(source: &Source, mut card: Card, meeting: Meeting) -> Result<Loaded,
 
     notes.extend(spellings::unify(&mut table, &mapping, &card));
     notes.extend(dose::leave_out_idle(&table, &mut mapping, &card));
-    let card = match is_matrix {
-        true => kind::with_genes(card, &table, &mapping, &mut notes),
-        false => card,
-    };
+    let card = kind::with_genes(card, &table, &mapping, is_matrix, &mut notes);
     if is_matrix {
         let pooled = annotated::pool(table, &mut mapping, &card)?;
         table = pooled.table;
@@ -415,6 +412,19 @@ fn distinguishing(
         Values::Text(_) => true,
         Values::Number(_) => plain(&column.name).split('_').any(|word| WORDS.contains(&word)),
     };
+    // Whatever it is called: the same numbers in every well number the rows of each.
+    let numbers_rows = |column: &&RawColumn| {
+        let mut of_wells = BTreeMap::<(&str, Option<Well>, &str), BTreeSet<String>>::new();
+        for (row, unit) in observations.iter().enumerate() {
+            let Some(value) = value(&column.values, row) else { return false };
+            if !of_wells.entry((&unit.plate, unit.well, &unit.context)).or_default().insert(value) {
+                return false;
+            }
+        }
+        let mut sets = of_wells.values();
+        let first = sets.next();
+        of_wells.len() > 1 && first.is_some_and(|first| first.len() > 1 && sets.all(|set| set == first))
+    };
     let distinguishes = |column: &&RawColumn| {
         let mut seen = BTreeSet::new();
         let values = &column.values;
@@ -423,7 +433,10 @@ fn distinguishing(
                 .all(|(row, unit)| seen.insert((&unit.plate, unit.well, &unit.context, value(values, row))))
     };
     let columns = table.columns.iter().filter(|column| !has_role(&column.name));
-    columns.filter(may_distinguish).filter(distinguishes).map(|column| column.name.clone()).collect()
+    columns
+        .filter(|column| may_distinguish(column) && distinguishes(column) || numbers_rows(column))
+        .map(|column| column.name.clone())
+        .collect()
 }
 
 /// The text columns without a role in which two rows differ, a few of them, in words.

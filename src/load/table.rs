@@ -244,13 +244,17 @@ impl RawColumn {
     /// Writes the numbers of a text column, doses say, as programs write them; a column of mostly other texts stays.
     pub fn write_plainly(&mut self, notation: Notation) {
         let Values::Text(values) = &mut self.values else { return };
-        let n_numbers = values.iter().flatten().filter(|text| notation.number(text).is_some()).count();
+        let is_number = |text: &&String| notation.number(text).is_some() || text.parse::<f64>().is_ok();
+        let n_numbers = values.iter().flatten().filter(is_number).count();
         if 2 * n_numbers <= values.iter().flatten().count() {
             return;
         }
         for text in values.iter_mut().flatten() {
-            if let Some(plain) = notation.plain(text) {
-                *text = plain.into_owned();
+            match notation.plain(text) {
+                Some(plain) => *text = plain.into_owned(),
+                // With decimal commas a point may stand between thousands: no number, rather than another one.
+                None if text.parse::<f64>().is_ok() => *text += " (thousands or decimals?)",
+                None => {}
             }
         }
     }
@@ -325,6 +329,28 @@ impl RawTable {
             },
         });
         RawTable { columns: columns.collect(), rows: chosen(self.rows, is_kept), paths: self.paths }
+    }
+
+    /// All rows once for each of `values`, which a new column called `name` holds.
+    pub fn repeated(&self, name: &str, values: &[String]) -> RawTable {
+        fn again<T: Clone>(all: &[T], n_times: usize) -> Vec<T> {
+            std::iter::repeat_n(all, n_times).flatten().cloned().collect()
+        }
+        let columns = self.columns.iter().map(|column| RawColumn {
+            name: column.name.clone(),
+            values: match &column.values {
+                Values::Text(texts) => Values::Text(again(texts, values.len())),
+                Values::Number(numbers) => Values::Number(again(numbers, values.len())),
+            },
+        });
+        let of_value = |value: &String| std::iter::repeat_n(Some(value.clone()), self.n_rows());
+        let added =
+            RawColumn { name: name.to_owned(), values: Values::Text(values.iter().flat_map(of_value).collect()) };
+        RawTable {
+            columns: columns.chain([added]).collect(),
+            rows: again(&self.rows, values.len()),
+            paths: self.paths.clone(),
+        }
     }
 
     /// The text columns alone.

@@ -279,8 +279,21 @@ const LIQUIDS: [&str; 18] = [
 ];
 
 /// Names of wells from which nothing is to be learned.
-const NOTHING: [&str; 9] =
-    ["empty", "empty well", "blank", "no cells", "no cell", "cell free", "unused", "unknown", "bad construct"];
+const NOTHING: [&str; 13] = [
+    "empty",
+    "empty well",
+    "blank",
+    "no cells",
+    "no cell",
+    "cell free",
+    "unused",
+    "unknown",
+    "bad construct",
+    "unassigned",
+    "multiplet",
+    "doublet",
+    "ambiguous",
+];
 
 /// What `name` stands for; `None` for a perturbation.
 pub(super) fn standing(name: &str) -> Option<Standing> {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::{format, image, inputs};
 
 /// Levels below the folder that was given.
-const LEVELS: usize = 2;
+const LEVELS: usize = 3;
 
 /// Folders that are looked into.
 const MAX_FOLDERS: usize = 2_000;
@@ -51,14 +51,20 @@ pub(super) fn tables_alike(folder: &Path) -> Vec<PathBuf> {
     if found.len() < 2 || found.iter().any(|found| found.what != TABLES) {
         return Vec::new();
     }
-    let tables: Vec<PathBuf> =
-        found.iter().flat_map(|found| inputs::matching(&found.path).unwrap_or_default()).collect();
+    // What is known of the plates may lie next to the profiles.
+    let is_of_metadata = |found: &&Loadable| found.path.strip_prefix(folder).is_ok_and(inputs::is_of_metadata);
+    let of = |found: Vec<&Loadable>| -> Vec<PathBuf> {
+        found.into_iter().flat_map(|found| inputs::matching(&found.path).unwrap_or_default()).collect()
+    };
+    let (metadata, profiles): (Vec<&Loadable>, Vec<&Loadable>) = found.iter().partition(is_of_metadata);
+    let (metadata, tables) = (of(metadata), of(profiles));
     let columns = |path: &PathBuf| {
         let sketches = format::sketch(path, false).ok()?;
         Some(sketches.into_iter().map(|sketch| sketch.name).collect::<BTreeSet<String>>())
     };
     let first = tables.first().and_then(columns);
-    if first.is_some() && tables.iter().all(|path| columns(path) == first) { tables } else { Vec::new() }
+    let are_alike = first.is_some() && tables.iter().all(|path| columns(path) == first);
+    if are_alike { tables.into_iter().chain(metadata).collect() } else { Vec::new() }
 }
 
 fn at(folder: &Path, level: usize, n_left: &mut usize) -> Vec<Loadable> {

@@ -83,6 +83,13 @@ fn few_groups_choose_nobody() {
 }
 
 #[test]
+fn next_to_a_single_dose_the_model_of_effects_has_half() {
+    let mixture = |place: Place| Stack::default().mixture(place, &set(&[A, B, Method::Prior])).unwrap();
+    assert_eq!(mixture(Place::Single).weights, [(A, 0.5), (Method::Prior, 0.5)]);
+    assert_eq!(mixture(Place::Above).weights, [(A, 1.0)]);
+}
+
+#[test]
 fn few_groups_overrule_the_customary_method_where_they_agree() {
     let of = |group: usize, customary: f64, other: f64| {
         trial(Place::Single, group, &[(A, [customary, 0.0]), (B, [other, 0.0])], [0.0, 0.0])
@@ -99,6 +106,9 @@ fn few_groups_overrule_the_customary_method_where_they_agree() {
         let mixed = mixture(mixed.collect());
         assert_eq!((mixed.weights, mixed.basis), (vec![(A, 1.0)], Basis::Unclear(n)));
     }
+    // Small gains on many groups are taken as far as groups that are left out say.
+    let small = mixture((0..60).map(|group| of(group, 1.0, if group % 3 == 0 { 1.2 } else { 0.8 })).collect());
+    assert_eq!(small.basis, Basis::SamePlace(60));
 }
 
 #[test]

@@ -224,8 +224,8 @@ fn odd_sample_types(screen: &ImageScreen, headers: &Headers) -> Vec<Option<Strin
     }
     let usual = |row: usize, channel: usize| {
         let counts = counts.get(&(plate(row), channel))?;
-        let (sample_type, n) = counts.iter().max_by_key(|(_, n)| **n)?;
-        (2 * n > counts.values().sum()).then_some(*sample_type)
+        // Of equally many the first.
+        counts.iter().rev().max_by_key(|(_, n)| **n).map(|(sample_type, _)| *sample_type)
     };
     let word = |sample_type| format!("{sample_type:?}").to_lowercase();
     let of_row = |row: usize| {
@@ -233,7 +233,7 @@ fn odd_sample_types(screen: &ImageScreen, headers: &Headers) -> Vec<Option<Strin
             let usual = usual(row, channel)?;
             let plane = stack.iter().find(|plane| type_of(plane).is_some_and(|sample_type| sample_type != usual))?;
             Some(format!(
-                "{}: its pixels are {}, but most images of channel `{}` on the plate are {}, so that their intensities do \
+                "{}: its pixels are {}, but other images of channel `{}` on the plate are {}, so that their intensities do \
                  not compare; export it as the others were",
                 plane.path.display(),
                 word(type_of(plane)?),

@@ -354,11 +354,6 @@ fn a_drug_that_the_column_of_roles_calls_a_control_is_asked_about() {
         loaded.screen.units.by_row().filter(|unit| unit.role == Role::NegativeControl).count()
     };
     assert_eq!(description.gaps[0].lines.iter().map(|line| n_controls(&line.text)).collect::<Vec<_>>(), [12, 20]);
-    // Without doses above 0 the column is believed.
-    let undosed = plates("compound,role", 1, |compound, _, _| {
-        format!("{compound},{}", if compound == "cmpd2" { "trt" } else { "negcon" })
-    });
-    assert!(of_text(&undosed).is_ok());
 }
 
 #[test]
@@ -426,5 +421,108 @@ fn columns_of_drugs_that_hold_numbers_say_how_much_of_each_was_applied() {
         .collect();
     assert_eq!(applied.into_iter().collect::<Vec<_>>(), ["drug_A", "drug_A + drug_B", "drug_B"]);
     assert_eq!(loaded.screen.units.by_row().filter(|unit| unit.role == Role::NegativeControl).count(), 12);
-    note(&loaded, "`drug_A`, `drug_B` hold numbers with 0 among them");
+    note(&loaded, "`drug_A`, `drug_B` hold numbers");
+}
+
+#[test]
+fn a_plate_does_not_get_the_map_of_another() {
+    let plain = plates("x", 2, |_, _, _| "-".to_owned());
+    let map: String = std::iter::once("well,compound,dose_um\n".to_owned())
+        .chain(plates("compound,dose_um", 1, |compound, dose, _| format!("{compound},{dose}")).lines().skip(1).map(
+            |line| {
+                let cells: Vec<&str> = line.split(',').collect();
+                format!("{},{},{}\n", cells[1], cells[2], cells[3])
+            },
+        ))
+        .collect();
+    let with = |list: &str| {
+        Folder::new().with("profiles.csv", &plain).with("L1.csv", &map).with("plates.csv", list).load(&[""])
+    };
+    let loaded = with("plate,layout\nP1,L1\nP2,L2\n").unwrap();
+    assert_eq!(loaded.screen.rows_by_plate(|_| true).len(), 1, "{:#?}", loaded.notes);
+    assert!(loaded.screen.dropped.iter().any(|dropped| dropped.rows == 28), "{:?}", loaded.screen.dropped);
+    assert_eq!(with("plate,layout\nP1,L1\nP2,L1\n").unwrap().screen.n_observations(), 56);
+}
+
+#[test]
+fn a_point_in_a_column_of_decimal_commas_is_asked_about_and_not_guessed() {
+    let text = plates("compound,dose_um", 1, |compound, dose, _| format!("{compound},{}", 1000.0 * dose));
+    let commas: String = text
+        .lines()
+        .map(|line| {
+            let mut cells: Vec<String> = line.split(',').map(|cell| cell.replace('.', ",")).collect();
+            if cells[3] == "1000" || cells[3] == "3000" {
+                cells[3].insert(1, '.');
+            }
+            cells.join(";") + "\n"
+        })
+        .collect();
+    let refused = of_text(&commas).unwrap_err();
+    assert!(refused.contains("1.000 (thousands or decimals?)"), "{refused}");
+}
+
+#[test]
+fn the_index_of_a_kinetic_read_numbers_the_rows_of_wells() {
+    let text = plates("compound,dose_um,cycle", 24, |compound, dose, row| format!("{compound},{dose},{}", row / 28));
+    let text = with_column(&text, 0, |_, _| "P1".to_owned());
+    let description = Folder::new().with("t.csv", text).describe(&["t.csv"]);
+    assert_eq!(description.gaps[0].lines[0].text, "site = \"cycle\"", "{:?}", description.gaps[0]);
+}
+
+#[test]
+fn equal_columns_are_one_whatever_a_merge_appends() {
+    let text = plates("compound,dose_um", 1, |compound, dose, _| format!("{compound},{dose}"));
+    for ending in [".y", "_right", ".1", "_copy", " (2)"] {
+        let with = |(row, line): (usize, &str)| {
+            let last = line.rsplit(',').next().unwrap();
+            if row == 0 { format!("{line},m4{ending}\n") } else { format!("{line},{last}\n") }
+        };
+        let loaded = of_text(&text.lines().enumerate().map(with).collect::<String>()).unwrap();
+        assert_eq!(loaded.screen.features.names(), ["m1", "m2", "m3", "m4"], "{ending}");
+    }
+}
+
+#[test]
+fn amounts_without_a_zero_are_no_names() {
+    let text = plates("drug_A_um,drug_B_um", 1, |compound, dose, _| match compound {
+        "cmpd1" => format!("{dose},"),
+        "cmpd2" => format!(",{dose}"),
+        _ => ",".to_owned(),
+    });
+    let text = text.replace("drug_A_um,drug_B_um", "drug_A,drug_B");
+    let description = Folder::new().with("t.csv", text).describe(&["t.csv"]);
+    let applied: BTreeSet<String> = (description.outcome.unwrap().screen.units.by_row())
+        .flat_map(|unit| {
+            unit.intervention.members().iter().map(|member| member.perturbation.name.clone()).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(applied.into_iter().collect::<Vec<_>>(), ["drug_A", "drug_B"]);
+}
+
+#[test]
+fn a_gene_that_the_column_of_roles_calls_a_control_is_asked_about_and_a_reporter_is_not() {
+    let with = |name: &str| {
+        plates("gene,role", 1, |compound, _, _| {
+            let gene = match compound {
+                "DMSO" => "NTC",
+                "cmpd1" => name,
+                other => other,
+            };
+            format!("{gene},{}", if compound == "cmpd2" { "trt" } else { "negcon" })
+        })
+    };
+    let refused = of_text(&with("PLK1")).unwrap_err();
+    assert!(refused.contains("calls `PLK1` a negative control in 8 rows, as it does `NTC`"), "{refused}");
+    assert!(of_text(&with("sgLacZ")).is_ok());
+}
+
+#[test]
+fn samples_that_a_plate_reader_calls_unknown_are_treated_and_named_empty_wells_are_said() {
+    let with = |word: &str| {
+        plates("compound,dose_um,role", 1, |compound, dose, _| {
+            format!("{compound},{dose},{}", if compound == "DMSO" { "negcon" } else { word })
+        })
+    };
+    assert_eq!(of_text(&with("Unknown")).unwrap().screen.treatments().len(), 8);
+    note(&of_text(&with("empty")).unwrap(), "16 rows name a perturbation and are empty wells by the words of `role`");
 }
