@@ -244,18 +244,28 @@ impl RawColumn {
     /// Writes the numbers of a text column, doses say, as programs write them; a column of mostly other texts stays.
     pub fn write_plainly(&mut self, notation: Notation) {
         let Values::Text(values) = &mut self.values else { return };
-        let is_number = |text: &&String| notation.number(text).is_some() || text.parse::<f64>().is_ok();
-        let n_numbers = values.iter().flatten().filter(is_number).count();
+        let n_numbers = values.iter().flatten().filter(|text| notation.number(text).is_some()).count();
         if 2 * n_numbers <= values.iter().flatten().count() {
             return;
         }
         for text in values.iter_mut().flatten() {
-            match notation.plain(text) {
-                Some(plain) => *text = plain.into_owned(),
-                // With decimal commas a point may stand between thousands: no number, rather than another one.
-                None if text.parse::<f64>().is_ok() => *text += " (thousands or decimals?)",
-                None => {}
+            if let Some(plain) = notation.plain(text) {
+                *text = plain.into_owned();
             }
+        }
+    }
+}
+
+impl RawColumn {
+    /// Makes no numbers of those with a point in a column of a text whose numbers have decimal commas: it may stand between
+    /// thousands.
+    pub fn refuse_points(&mut self, notation: Notation) {
+        let Values::Text(values) = &mut self.values else { return };
+        let is_number = |text: &str| notation.number(text).is_some() || text.parse::<f64>().is_ok();
+        let n_numbers = values.iter().flatten().filter(|text| is_number(text)).count();
+        if 2 * n_numbers > values.iter().flatten().count() {
+            let has_point = |text: &&mut String| notation.plain(text).is_none() && text.parse::<f64>().is_ok();
+            values.iter_mut().flatten().filter(has_point).for_each(|text| *text += " (thousands or decimals?)");
         }
     }
 }

@@ -240,7 +240,7 @@ mod tests {
         // Images are one thing however they are nested, with what is deeper than tables are looked for.
         check(&["p1/Well-A01/x/y/FITC.jpeg", "p2/Well-A01/FITC.jpeg"], &[("", IMAGES)]);
         check(&["t.csv", "a/t.csv"], &[("", "tables")]);
-        check(&["a/b/c/t.csv", ".hidden/t.csv"], &[]);
+        check(&["a/b/c/d/t.csv", ".hidden/t.csv"], &[]);
     }
 
     #[test]

@@ -42,7 +42,10 @@ pub(super) fn read(path: &Path, text: &str, numbers: &BTreeSet<&str>) -> Result<
     }
     let mut columns: Vec<RawColumn> = columns.named(header.names);
     if notation != Notation::POINT {
-        columns.iter_mut().for_each(|column| column.write_plainly(notation));
+        for column in &mut columns {
+            column.refuse_points(notation);
+            column.write_plainly(notation);
+        }
     }
     let rows = lines.into_iter().map(|line| RowPlace { path: 0, line }).collect();
     Ok(RawTable { columns, rows, paths: vec![path.to_path_buf()] })

@@ -233,11 +233,14 @@ fn odd_sample_types(screen: &ImageScreen, headers: &Headers) -> Vec<Option<Strin
             let usual = usual(row, channel)?;
             let plane = stack.iter().find(|plane| type_of(plane).is_some_and(|sample_type| sample_type != usual))?;
             Some(format!(
-                "{}: its pixels are {}, but other images of channel `{}` on the plate are {}, so that their intensities do \
+                "{}: its pixels are {}, but other images of {} on the plate are {}, so that their intensities do \
                  not compare; export it as the others were",
                 plane.path.display(),
                 word(type_of(plane)?),
-                screen.channels[channel],
+                match screen.channels[channel].as_str() {
+                    "" => "the channel".to_owned(),
+                    name => format!("channel `{name}`"),
+                },
                 word(usual)
             ))
         })
