@@ -46,12 +46,13 @@ enum StrategyArgument {
 /// descriptors that point at hits by themselves.
 ///
 /// Examples:
-///   cytonaut rounds tcell_ifng.csv.gz --score lfc_d1,lfc_d2 --descriptors neuron_tau.csv.gz
-///   cytonaut rounds scores.csv --score lfc --descriptors a.csv b.csv --per-round 96 --extreme low
+///   cytonaut rounds ifng.csv.gz --score lfc_d1,lfc_d2 --descriptors tau.csv.gz
+///   cytonaut rounds a.csv --score lfc --descriptors b.csv c.csv --extreme low
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct RoundsArgs {
     /// The table of answers, one row for each candidate
+    #[arg(value_name = "FILE")]
     answers: PathBuf,
     /// The column of answers; of several with commas the mean counts
     #[arg(long, value_name = "COLUMN", value_delimiter = ',', required = true)]
