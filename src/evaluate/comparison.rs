@@ -249,10 +249,7 @@ impl<'a> Chosen<'a> {
             let means: Vec<((&str, &str), f64)> = self.over_seeds(metric, None).into_iter().collect();
             let values: Vec<f64> = means.iter().map(|(_, value)| *value).collect();
             let units: Vec<&str> = means.iter().map(|((unit, _), _)| *unit).collect();
-            let estimate = match metric {
-                RECALL => bootstrap.share(&values, &units)?,
-                metric => bootstrap.of_metric(metric, &values, &units)?,
-            };
+            let estimate = bootstrap.of_metric(metric, &values, &units)?;
             scores.insert(metric.to_owned(), estimate);
         }
         let errors: Vec<f64> = self.with_setting.iter().filter_map(|trial| mean_error(&trial.test)).collect();

@@ -1,5 +1,7 @@
 //! Correlations of two lists of numbers.
 
+use crate::linear::mean_ranks;
+
 /// Pearson's correlation, in [-1, 1]; `None` when either list is constant, empty or holds a value that is not finite.
 ///
 /// # Panics
@@ -34,20 +36,6 @@ pub fn spearman(left: &[f64], right: &[f64]) -> Option<f64> {
         return None;
     }
     pearson(&mean_ranks(left), &mean_ranks(right))
-}
-
-/// Ranks from 1, ties at their mean rank.
-fn mean_ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&left, &right| values[left].total_cmp(&values[right]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut start = 0;
-    for tied in order.chunk_by(|&left, &right| values[left] == values[right]) {
-        let rank = start as f64 + (tied.len() as f64 + 1.0) / 2.0;
-        tied.iter().for_each(|&index| ranks[index] = rank);
-        start += tied.len();
-    }
-    ranks
 }
 
 #[cfg(test)]

@@ -6,10 +6,12 @@ pub(crate) mod dense;
 mod median;
 pub(crate) mod numbers;
 mod pca;
+mod ranks;
 mod ridge;
 
 pub(crate) use cholesky::Cholesky;
 pub(crate) use median::median;
 pub(crate) use pca::first_missing;
 pub use pca::{PcaError, PrincipalComponents};
+pub(crate) use ranks::mean_ranks;
 pub use ridge::{Ridge, RidgeError};

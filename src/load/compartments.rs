@@ -20,11 +20,12 @@ use rusqlite::types::ValueRef;
 
 use super::error::{LoadError, Place};
 use super::features::is_known_by_name;
-use super::inputs::{Given, file_name};
+use super::inputs::{Given, file_name, folder_with};
 use super::mapping::{ColumnRole, plain};
 use super::notation::Notation;
+use super::sqlite::{self, Problem};
 use super::table::{ColumnSketch, RawColumn, RawTable, RowPlace, SKETCH_CELLS, Values, present, present_number};
-use super::{format, part, sqlite, text};
+use super::{format, part, text};
 use crate::table::first_few;
 
 /// The column that says of which image an object is, and the one that numbers the objects of an image.
@@ -94,7 +95,7 @@ pub(super) fn merged(given: Vec<Given>) -> Vec<Given> {
     };
     let found: Vec<Option<Vec<PathBuf>>> = paths.iter().map(|path| of_objects(path)).collect();
     let is_part = |path: &Path| {
-        let is_it = |other: &PathBuf| other.file_name() == path.file_name() && folder_of(other) == folder_of(path);
+        let is_it = |other: &PathBuf| other.file_name() == path.file_name() && folder_with(other) == folder_with(path);
         found.iter().flatten().flatten().any(is_it)
     };
     let merge = |(given, others): (Given, &Option<Vec<PathBuf>>)| match others {
@@ -138,10 +139,6 @@ fn is_of_images(path: &Path) -> bool {
     Named::of(path).is_some_and(|named| named.table == "image")
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 /// The table of images at `path`, with those of objects beside it; two at least.
 fn in_folder(path: &Path) -> Option<Export> {
     let named = Named::of(path)?;
@@ -172,7 +169,7 @@ impl Named {
 
 /// The other files of the same experiment in the folder, sorted.
 fn siblings(path: &Path, named: &Named) -> Vec<PathBuf> {
-    let folder = folder_of(path);
+    let folder = folder_with(path);
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let is_sibling = |other: &Named| other.before == named.before && other.ending == named.ending;
     let mut found: Vec<PathBuf> = (entries.map(|entry| folder.join(entry.file_name())))
@@ -256,14 +253,7 @@ impl Export {
 
     /// The columns of the images, and of the medians of their objects.
     pub fn sketch(&self) -> Result<Vec<ColumnSketch>, LoadError> {
-        let images = self.images(&|_| true)?;
-        let mut sketches = Vec::new();
-        for RawColumn { name, values } in &images.columns {
-            let mut sketch = ColumnSketch::of(name);
-            let Values::Text(texts) = values else { continue };
-            texts.iter().flatten().for_each(|text| sketch.add(text, Notation::POINT));
-            sketches.push(sketch);
-        }
+        let mut sketches = format::sketch_of(&self.images(&|_| true)?);
         for compartment in &self.compartments {
             let mut of_columns: Vec<ColumnSketch> =
                 compartment.columns.iter().map(|name| ColumnSketch::of(&called(&compartment.name, name))).collect();
@@ -465,18 +455,22 @@ impl Table {
             Self::Base { path, table, .. } => {
                 let order: &[&str] = if is_sorted { &[RUN, IMAGE] } else { &[] };
                 let order: Vec<&str> = order.iter().copied().filter(|key| columns.iter().any(|c| c == key)).collect();
-                sqlite::each_row_of(path, table, columns, &order, &mut |line, row| {
-                    let cell = |index| {
-                        Ok(match row.get_ref(index)? {
-                            ValueRef::Null | ValueRef::Blob(_) => Cell::Missing,
-                            ValueRef::Integer(number) => Cell::Integer(number),
-                            ValueRef::Real(number) => Cell::Number(number),
-                            ValueRef::Text(bytes) => std::str::from_utf8(bytes).map_or(Cell::Missing, Cell::Text),
-                        })
-                    };
-                    let cells = (0..columns.len()).map(cell).collect::<Result<Vec<_>, rusqlite::Error>>();
-                    cells.map(|cells| use_row(line, &cells))
-                })
+                let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+                let each = |base| {
+                    sqlite::each_row(&base, table, &names, &order, &mut |line, row| {
+                        let cell = |index| {
+                            Ok(match row.get_ref(index)? {
+                                ValueRef::Null | ValueRef::Blob(_) => Cell::Missing,
+                                ValueRef::Integer(number) => Cell::Integer(number),
+                                ValueRef::Real(number) => Cell::Number(number),
+                                ValueRef::Text(bytes) => std::str::from_utf8(bytes).map_or(Cell::Missing, Cell::Text),
+                            })
+                        };
+                        let cells = (0..names.len()).map(cell).collect::<Result<Vec<_>, Problem>>()?;
+                        Ok(use_row(line, &cells)?)
+                    })
+                };
+                sqlite::open(path).and_then(each).map_err(|problem| problem.of(path))
             }
         }
     }

@@ -111,7 +111,8 @@ fn small(path: &Path, format: Format) -> Result<Option<RawTable>, LoadError> {
     }
 }
 
-fn sketch_of(table: &RawTable) -> Vec<ColumnSketch> {
+/// The columns of a table that was read whole.
+pub(super) fn sketch_of(table: &RawTable) -> Vec<ColumnSketch> {
     let notation = table::notation_of(table.columns.iter());
     let sketch = |column: &RawColumn| {
         let mut sketch = ColumnSketch::of(&column.name);

@@ -259,8 +259,13 @@ fn gap(error: &LoadError, card: &mut Card, columns: &[ColumnSketch]) -> Option<G
             let names = [first, second].map(|path| super::inputs::file_name(path));
             Some(copied(names, *is_scaled, [*n_shared, *n_rows], unshared, card))
         }
-        LoadError::ControlAtDoses { column, words, name, others, .. } => {
-            Some(control_at_doses(error, [column, name], words, others, card))
+        LoadError::ControlAtDoses { column, words, name, n_rows, are_dosed, others, .. } => {
+            let what = format!(
+                "`{column}` calls `{name}` a negative control in {n_rows} rows{}, as it does {}",
+                if *are_dosed { ", at doses above 0" } else { "" },
+                first_few(others, SHOWN)
+            );
+            Some(control_at_doses(what, column, words, others, card))
         }
         // A few rows too many are a fault of the data.
         LoadError::DuplicateRow { distinguishing, is_usual: false, .. } if distinguishing.is_empty() => None,

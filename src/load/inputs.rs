@@ -130,6 +130,12 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
+/// The folder that a file lies in, `.` of a bare name.
+pub(super) fn folder_with(path: &Path) -> &Path {
+    let folder = folder_of(path);
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}
+
 /// A file's name without folders.
 pub(super) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
@@ -212,8 +218,7 @@ pub(super) fn has_tables(folder: &Path) -> bool {
 
 /// Tables that lie beside given ones and were not given.
 pub(super) fn beside_given(given: &[PathBuf]) -> Vec<String> {
-    let Some(folder) = given.first().map(|path| folder_of(path)) else { return Vec::new() };
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Some(folder) = given.first().map(|path| folder_with(path)) else { return Vec::new() };
     let there = tables_in(folder).unwrap_or_default();
     let is_given = |path: &PathBuf| given.iter().any(|given| file_name(given) == file_name(path));
     there.iter().filter(|path| !is_given(path)).map(|path| file_name(path)).collect()

@@ -18,11 +18,19 @@ const PER_IMAGE: &str = "Per_Image";
 pub(super) enum Problem {
     Sqlite(rusqlite::Error),
     Said(String),
+    /// What a row says is wrong.
+    Row(LoadError),
 }
 
 impl From<rusqlite::Error> for Problem {
     fn from(cause: rusqlite::Error) -> Self {
         Self::Sqlite(cause)
+    }
+}
+
+impl From<LoadError> for Problem {
+    fn from(error: LoadError) -> Self {
+        Self::Row(error)
     }
 }
 
@@ -32,6 +40,7 @@ impl Problem {
         let message = match self {
             Self::Sqlite(cause) => format!("cannot be read as an SQLite database: {cause}"),
             Self::Said(message) => message,
+            Self::Row(error) => return error,
         };
         LoadError::Image { path: path.to_path_buf(), message }
     }
@@ -105,43 +114,37 @@ pub(super) fn text(row: &Row, index: usize) -> Result<Option<String>, rusqlite::
     })
 }
 
-pub(super) fn quoted(name: &str) -> String {
+fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// What is done with a row, by its number and cells; whether to go on.
-pub(super) type UseRow<'a> = &'a mut dyn FnMut(usize, &Row<'_>) -> Result<Result<bool, LoadError>, rusqlite::Error>;
+pub(super) type UseRow<'a> = &'a mut dyn FnMut(usize, &Row<'_>) -> Result<bool, Problem>;
 
 /// Goes through the rows of a table by these of its columns, in the order of the columns `order`.
 ///
 /// # Errors
 /// If the database is damaged, or as `use_row`.
-pub(super) fn each_row_of(
-    path: &Path,
+pub(super) fn each_row(
+    base: &Connection,
     table: &str,
-    columns: &[String],
+    columns: &[&str],
     order: &[&str],
     use_row: UseRow<'_>,
-) -> Result<(), LoadError> {
-    let listed = |names: &mut dyn Iterator<Item = &str>| names.map(quoted).collect::<Vec<_>>().join(", ");
-    let mut sql = format!("SELECT {} FROM {}", listed(&mut columns.iter().map(String::as_str)), quoted(table));
+) -> Result<(), Problem> {
+    let listed = |names: &[&str]| names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+    let mut sql = format!("SELECT {} FROM {}", listed(columns), quoted(table));
     if !order.is_empty() {
-        sql += &format!(" ORDER BY {}", listed(&mut order.iter().copied()));
+        sql += &format!(" ORDER BY {}", listed(order));
     }
-    let mut read = || -> Result<Result<(), LoadError>, Problem> {
-        let base = open(path)?;
-        let mut statement = base.prepare(&sql)?;
-        let mut rows = statement.query([])?;
-        let mut line = 0;
-        while let Some(row) = rows.next()? {
-            line += 1;
-            match use_row(line, row)? {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => return Ok(Err(error)),
-            }
+    let mut statement = base.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut line = 0;
+    while let Some(row) = rows.next()? {
+        line += 1;
+        if !use_row(line, row)? {
+            break;
         }
-        Ok(Ok(()))
-    };
-    read().map_err(|problem| problem.of(path))?
+    }
+    Ok(())
 }

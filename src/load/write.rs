@@ -10,6 +10,7 @@ use super::describe::Description;
 use super::error::LoadError;
 use super::gap::{Gap, Offered};
 use super::image::{ImageSettings, ImageSource, LoadedImages};
+use super::inputs::folder_with;
 use super::loaded::Loaded;
 use super::mapping::{ColumnRole, Mapping};
 use super::meet::FoundJoin;
@@ -89,7 +90,7 @@ fn write(told: Told, path: &Path) -> Result<(), LoadError> {
         let message = "the file exists; move it away or write the card elsewhere".to_owned();
         return Err(LoadError::Card { path: path.to_path_buf(), message });
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_with(path);
     let text = card_text(told, folder);
     replace_file(path, |file| file.write_all(text.as_bytes())).map_err(|cause| LoadError::io(path, cause))
 }

@@ -16,7 +16,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use crate::linear::Cholesky;
+use crate::linear::{Cholesky, mean_ranks};
 
 /// Precision of the prior of each coefficient, in units of the noise; settled on one screen (interferon in T cells).
 const PRECISION: f64 = 30.0;
@@ -75,7 +75,7 @@ impl CandidateSpace {
         let n_columns = descriptors.first().map_or(0, Vec::len);
         let columns: Vec<Vec<f64>> = (0..n_columns)
             .into_par_iter()
-            .filter_map(|column| normal_ranks(descriptors.iter().map(|row| row[column]).collect()))
+            .filter_map(|column| normal_ranks(&descriptors.iter().map(|row| row[column]).collect::<Vec<_>>()))
             .collect();
         let row = |candidate: usize| columns.iter().map(|column| column[candidate]).collect();
         Self { ranks: (0..descriptors.len()).map(row).collect() }
@@ -87,13 +87,13 @@ impl CandidateSpace {
     }
 
     /// The `n` candidates of `open` to test next; `tested` are others with their answers, of which large ones are wanted, and
-    /// `share` of all answers count as hits.
+    /// the `n_best` largest stand for hits.
     pub fn choose(
         &self,
         strategy: Strategy,
         tested: &[(usize, f64)],
         open: &[usize],
-        [n, n_hits_known]: [usize; 2],
+        [n, n_best]: [usize; 2],
         rng: &mut impl Rng,
     ) -> Vec<usize> {
         let mut order: Vec<usize> = open.to_vec();
@@ -103,11 +103,10 @@ impl CandidateSpace {
             return order;
         }
         let values = match strategy {
-            Strategy::Random => Vec::new(),
             Strategy::Neighbors => self.of_neighbors(tested, &order),
             _ => {
                 let expected = self.expected(tested, &order);
-                let threshold = nth_largest(tested, n_hits_known);
+                let threshold = nth_largest(tested, n_best);
                 let mut value = |(mean, deviation): (f64, f64)| match strategy {
                     Strategy::UpperBound => mean + HOPE * deviation,
                     Strategy::Probability => (mean - threshold) / deviation,
@@ -178,20 +177,13 @@ fn nth_largest(tested: &[(usize, f64)], n: usize) -> f64 {
 }
 
 /// The quantiles of a normal law at the ranks of values, equal values at their mean rank; `None` where all are equal.
-fn normal_ranks(values: Vec<f64>) -> Option<Vec<f64>> {
-    let normal = Normal::standard();
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut start = 0;
-    while start < order.len() {
-        let n_equal = order[start..].iter().take_while(|&&at| values[at] == values[order[start]]).count();
-        let middle = start as f64 + (n_equal as f64 + 1.0) / 2.0;
-        let quantile = normal.inverse_cdf(middle / (values.len() as f64 + 1.0));
-        order[start..start + n_equal].iter().for_each(|&at| ranks[at] = quantile);
-        start += n_equal;
+fn normal_ranks(values: &[f64]) -> Option<Vec<f64>> {
+    let first = values.first()?;
+    if values.iter().all(|value| value == first) {
+        return None;
     }
-    (order.len() > 1 && values[order[0]] != values[*order.last()?]).then_some(ranks)
+    let (normal, n) = (Normal::standard(), values.len() as f64);
+    Some(mean_ranks(values).into_iter().map(|rank| normal.inverse_cdf(rank / (n + 1.0))).collect())
 }
 
 /// A draw from the standard normal law.
@@ -213,10 +205,10 @@ mod tests {
 
     #[test]
     fn ranks_are_normal_quantiles_and_constants_are_left_out() {
-        let ranks = normal_ranks(vec![10.0, 1e9, 10.0]).unwrap();
+        let ranks = normal_ranks(&[10.0, 1e9, 10.0]).unwrap();
         // Ranks 1.5, 3 and 1.5 of 3: quantiles of 0.375, 0.75 and 0.375.
         assert!((ranks[0] + 0.318_639).abs() < 1e-5 && (ranks[1] - 0.674_490).abs() < 1e-5 && ranks[0] == ranks[2]);
-        assert_eq!(normal_ranks(vec![2.0; 4]), None);
+        assert_eq!(normal_ranks(&[2.0; 4]), None);
         assert_eq!(space(9).ranks[0].len(), 2);
     }
 

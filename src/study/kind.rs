@@ -16,6 +16,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
+use self::followed::principal_map;
 use self::images::Images;
 use self::profiles::Profiles;
 use self::time_lapse::TimeLapse;
@@ -69,11 +70,24 @@ pub(super) trait Kind: Sync {
         Ok(())
     }
 
-    /// Keeps in the run folder what was loaded, where it is not pixels, which stay where they lie.
+    /// Whether rows are pixels, which stay where they lie: their latents are kept in their place, and none are decoded.
+    fn holds_pixels(&self) -> bool {
+        false
+    }
+
+    /// Whether the same objects are seen several times, so that the rows of a well are no replicates.
+    fn follows_objects(&self) -> bool {
+        false
+    }
+
+    /// Keeps in the run folder what was loaded, where it is not pixels.
     ///
     /// # Errors
     /// When a file cannot be written.
     fn keep(&self, screen: &Screen, descriptors: &BTreeMap<String, Vec<f32>>, folder: &Path) -> Result<(), StudyError> {
+        if self.holds_pixels() {
+            return Ok(());
+        }
         Ok(keep(screen, descriptors, None, folder)?)
     }
 
@@ -81,12 +95,19 @@ pub(super) trait Kind: Sync {
     ///
     /// # Errors
     /// When a file cannot be written.
-    fn keep_latents(&self, _prepared: &Prepared, _rows: &Embeddings, _folder: &Path) -> Result<(), StudyError> {
-        Ok(())
+    fn keep_latents(&self, prepared: &Prepared, rows: &Embeddings, folder: &Path) -> Result<(), StudyError> {
+        if !self.holds_pixels() {
+            return Ok(());
+        }
+        Ok(keep(&prepared.screen, &prepared.descriptors, Some(&rows.latents), folder)?)
     }
 
-    /// How good plates and wells are, and what their design does not allow to conclude.
+    /// How good plates and wells are, and what their design does not allow to conclude; nothing where wells are measured more
+    /// than once.
     fn quality(&self, screen: &Screen, seed: u64) -> (Quality, Vec<Finding>) {
+        if self.follows_objects() {
+            return Default::default();
+        }
         (quality(screen, seed), design_findings(screen))
     }
 
@@ -102,11 +123,14 @@ pub(super) trait Kind: Sync {
         config: &DecoderConfig,
         device: &Device,
     ) -> Result<Decoder, StudyError> {
+        if self.holds_pixels() {
+            return Ok(Decoder::of_latents());
+        }
         Ok(Decoder::fit(trained, screen, fit_rows, unseen, config, device)?)
     }
 
     /// The way from the latents of rows to the embedding of the run, of at most `most` directions: whitened by wells that were
-    /// treated alike.
+    /// treated alike, or principal components where these are no replicates.
     ///
     /// # Errors
     /// When a latent is not finite.
@@ -116,6 +140,9 @@ pub(super) trait Kind: Sync {
         rows: &Embeddings,
         most: usize,
     ) -> Result<EmbeddingMap, NormalizeError> {
+        if self.follows_objects() {
+            return principal_map(prepared, rows, most);
+        }
         let wells = prepared.screen.wells();
         let is_training = |well: &usize| prepared.split.part(wells[*well][0]) == Part::Train;
         let training: Vec<usize> = (0..wells.len()).filter(is_training).collect();

@@ -12,6 +12,7 @@
 
 use std::path::Path;
 
+use crate::load::inputs::folder_with;
 use crate::load::text::read_small_text;
 
 /// The header line that a file lacks.
@@ -23,7 +24,7 @@ pub(super) fn header_of(path: &Path) -> Option<String> {
     if !is_number(&last) || !is_number(&first) {
         return None;
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_with(path);
     let mut scripts: Vec<_> =
         std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.path()).collect();
     scripts.retain(|path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql")));

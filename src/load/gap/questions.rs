@@ -6,7 +6,7 @@ use crate::load::annotated::Scale;
 use crate::load::card::Card;
 use crate::load::declared::ColumnOrValue;
 use crate::load::dose;
-use crate::load::error::{FileReading, LoadError};
+use crate::load::error::FileReading;
 use crate::load::features::is_dose;
 use crate::load::mapping::{ColumnRole, Mapping, plain};
 use crate::load::table::ColumnSketch;
@@ -275,8 +275,8 @@ pub(super) fn copied(
 
 /// A perturbation that a column calls a negative control, as it does a vehicle.
 pub(super) fn control_at_doses(
-    error: &LoadError,
-    [column, name]: [&str; 2],
+    what: String,
+    column: &str,
     words: &[String],
     others: &[String],
     card: &mut Card,
@@ -284,14 +284,7 @@ pub(super) fn control_at_doses(
     card.assumed.are_controls_as_called = true;
     Gap {
         section: "controls",
-        what: match error {
-            LoadError::ControlAtDoses { n_rows, are_dosed, .. } => format!(
-                "`{column}` calls `{name}` a negative control in {n_rows} rows{}, as it does {}",
-                if *are_dosed { ", at doses above 0" } else { "" },
-                first_few(others, SHOWN)
-            ),
-            other => other.to_string(),
-        },
+        what,
         lines: vec![
             line(format!("negative = {{ values = {others:?} }}"), "only these are controls"),
             line(format!("negative = {{ column = {column:?}, values = {words:?} }}"), "all are that it calls so"),

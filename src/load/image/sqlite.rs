@@ -16,7 +16,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::load::error::LoadError;
-use crate::load::sqlite::{Problem, open, quoted, table_of_images, tables, text};
+use crate::load::sqlite::{self, Problem, open, table_of_images, tables, text};
 use crate::load::table::{RawColumn, RawTable, RowPlace, Values};
 
 /// Compartments in the order in which their objects are looked for; others follow by name.
@@ -120,15 +120,13 @@ fn each_row(
     columns: &[String],
     mut use_row: impl FnMut(Vec<Option<String>>, Vec<Option<String>>),
 ) -> Result<(), Problem> {
-    let all: Vec<String> = keys.iter().map(|key| quoted(key)).chain(columns.iter().map(|name| quoted(name))).collect();
-    let mut statement = base.prepare(&format!("SELECT {} FROM {}", all.join(", "), quoted(table)))?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let key = (0..keys.len()).map(|index| text(row, index)).collect::<Result<_, _>>()?;
-        let values = (keys.len()..all.len()).map(|index| text(row, index)).collect::<Result<_, _>>()?;
+    let all: Vec<&str> = keys.iter().copied().chain(columns.iter().map(String::as_str)).collect();
+    sqlite::each_row(base, table, &all, &[], &mut |_, row| {
+        let mut key = (0..all.len()).map(|index| text(row, index)).collect::<Result<Vec<_>, _>>()?;
+        let values = key.split_off(keys.len());
         use_row(key, values);
-    }
-    Ok(())
+        Ok(true)
+    })
 }
 
 #[cfg(test)]

@@ -36,8 +36,7 @@ pub(in crate::load) fn recognize(source: &Source, card: &Card) -> Option<Recogni
         let time = columns.iter().find_map(|sketch| Some((sketch.name.clone(), time_unit(&sketch.name)?)))?;
         Some((path.clone(), columns, track, time))
     })?;
-    let beside =
-        inputs::matching(table.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    let beside = inputs::matching(inputs::folder_with(&table));
     let stimuli = beside.ok()?.iter().find_map(|path| stimuli(path, &columns))?;
     let names: Vec<String> = columns.iter().map(|sketch| sketch.name.clone()).collect();
     let mapping = Mapping::of_names(&table, &names, card).ok()?;

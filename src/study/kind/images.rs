@@ -1,19 +1,14 @@
 //! Images of cells that were fixed: wells are bags of crops, and are compared in the latents of the model.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::path::Path;
-
-use burn::tensor::Device;
 
 use super::{Kind, Run, Trained};
-use crate::answer::{Asked, Prepared, moves_of_wells, well_answers};
+use crate::answer::{Asked, moves_of_wells, well_answers};
 use crate::config::Config;
 use crate::embed::{EmbeddingMap, Embeddings, embed};
 use crate::evaluate::{Activity, ActivitySpace, EvaluateError, Judged};
 use crate::plan::FeatureRanking;
-use crate::predict::{Decoder, DecoderConfig, Method};
-use crate::run::keep;
+use crate::predict::Method;
 use crate::screen::Screen;
 use crate::study::answers::Scope;
 use crate::study::by_feature::{AskedFeature, FeatureValue};
@@ -22,7 +17,6 @@ use crate::study::error::StudyError;
 use crate::study::event::Event;
 use crate::study::refuse::{NO_PROFILES, Wanted, refuse_aligned_cells};
 use crate::table::first_few;
-use crate::train::TrainedModel;
 
 pub(super) struct Images;
 
@@ -55,24 +49,8 @@ impl Kind for Images {
         Some(rows.by_well())
     }
 
-    fn keep(&self, _: &Screen, _: &BTreeMap<String, Vec<f32>>, _: &Path) -> Result<(), StudyError> {
-        Ok(())
-    }
-
-    fn keep_latents(&self, prepared: &Prepared, rows: &Embeddings, folder: &Path) -> Result<(), StudyError> {
-        Ok(keep(&prepared.screen, &prepared.descriptors, Some(&rows.latents), folder)?)
-    }
-
-    /// Pixels are not decoded.
-    fn decoder(
-        &self,
-        _: &TrainedModel,
-        _: &Screen,
-        _: [&[usize]; 2],
-        _: &DecoderConfig,
-        _: &Device,
-    ) -> Result<Decoder, StudyError> {
-        Ok(Decoder::of_latents())
+    fn holds_pixels(&self) -> bool {
+        true
     }
 
     fn trained<'a>(&self, run: Run<'a>) -> Box<dyn Trained + 'a> {

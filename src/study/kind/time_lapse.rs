@@ -5,19 +5,13 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use burn::tensor::Device;
-
-use super::followed::principal_map;
 use super::{Kind, Run, Trained};
-use crate::answer::{Asked, Lapse, Prepared, measured_ratios, moves_of_objects};
+use crate::answer::{Asked, Lapse, measured_ratios, moves_of_objects};
 use crate::embed::{EmbeddingMap, Embeddings, embed};
 use crate::evaluate::{Activity, ActivitySpace, Answers, ERROR, Held, Judged, Predicted};
-use crate::normalize::NormalizeError;
 use crate::pair::Part;
 use crate::plan::{ByModel, FeatureRanking, PlanError, RankedIntervention, Ranking};
-use crate::predict::{Decoder, DecoderConfig, Method, Starts};
-use crate::qc::{Finding, Quality};
-use crate::run::keep;
+use crate::predict::{Method, Starts};
 use crate::screen::{Screen, Treatment};
 use crate::study::answers::Scope;
 use crate::study::by_feature::{AskedFeature, FeatureValue, Said, valued};
@@ -27,7 +21,6 @@ use crate::study::error::StudyError;
 use crate::study::event::Event;
 use crate::study::refuse::{NO_PROFILES, Wanted, refuse_latents_of_followed};
 use crate::study::reopen::{Also, AskedRanking};
-use crate::train::TrainedModel;
 
 /// What the ratio that a time lapse is read out by is asked for as.
 const READOUT: &str = "readout";
@@ -49,38 +42,12 @@ impl Kind for TimeLapse {
         }
     }
 
-    fn keep(&self, _: &Screen, _: &BTreeMap<String, Vec<f32>>, _: &Path) -> Result<(), StudyError> {
-        Ok(())
+    fn holds_pixels(&self) -> bool {
+        true
     }
 
-    fn keep_latents(&self, prepared: &Prepared, rows: &Embeddings, folder: &Path) -> Result<(), StudyError> {
-        Ok(keep(&prepared.screen, &prepared.descriptors, Some(&rows.latents), folder)?)
-    }
-
-    /// Its wells are measured more than once, and are no replicates of each other.
-    fn quality(&self, _: &Screen, _: u64) -> (Quality, Vec<Finding>) {
-        Default::default()
-    }
-
-    fn embedding_map(
-        &self,
-        prepared: &Prepared,
-        rows: &Embeddings,
-        most: usize,
-    ) -> Result<EmbeddingMap, NormalizeError> {
-        principal_map(prepared, rows, most)
-    }
-
-    /// Pixels are not decoded.
-    fn decoder(
-        &self,
-        _: &TrainedModel,
-        _: &Screen,
-        _: [&[usize]; 2],
-        _: &DecoderConfig,
-        _: &Device,
-    ) -> Result<Decoder, StudyError> {
-        Ok(Decoder::of_latents())
+    fn follows_objects(&self) -> bool {
+        true
     }
 
     fn trained<'a>(&self, run: Run<'a>) -> Box<dyn Trained + 'a> {

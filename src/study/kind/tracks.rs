@@ -1,14 +1,11 @@
 //! Tables of tracks, along which interventions change in time.
 
-use super::followed::principal_map;
 use super::{Kind, Run, Trained};
-use crate::answer::{Asked, Prepared, courses_of_fields, track_predictions};
+use crate::answer::{Asked, courses_of_fields, track_predictions};
 use crate::embed::{EmbeddingMap, Embeddings};
 use crate::evaluate::{Activity, ActivitySpace, Answers, ERROR, Held, Judged, Predicted};
-use crate::normalize::NormalizeError;
 use crate::plan::{FeatureRanking, Ranking};
 use crate::predict::Method;
-use crate::qc::{Finding, Quality};
 use crate::screen::Screen;
 use crate::study::answers::Scope;
 use crate::study::by_feature::{AskedFeature, FeatureValue};
@@ -31,18 +28,8 @@ impl Kind for Tracks {
         }
     }
 
-    /// Its wells are measured more than once, and are no replicates of each other.
-    fn quality(&self, _: &Screen, _: u64) -> (Quality, Vec<Finding>) {
-        Default::default()
-    }
-
-    fn embedding_map(
-        &self,
-        prepared: &Prepared,
-        rows: &Embeddings,
-        most: usize,
-    ) -> Result<EmbeddingMap, NormalizeError> {
-        principal_map(prepared, rows, most)
+    fn follows_objects(&self) -> bool {
+        true
     }
 
     fn trained<'a>(&self, run: Run<'a>) -> Box<dyn Trained + 'a> {
