@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{AskedWrongly, print, table_path};
-use crate::evaluate::{Bootstrap, Claim, RoundsConfig, RoundsRow};
+use crate::evaluate::{Bootstrap, Claim, EvaluateError, RoundsConfig, RoundsRow};
 use crate::plan::Strategy;
 use crate::study::{Extreme, RoundsReport, RoundsTables, StudyError, rounds};
 use crate::table::paragraph;
@@ -122,9 +122,13 @@ impl RoundsArgs {
                 ExtremeArgument::Low => Extreme::Low,
             },
         };
-        let RoundsReport { rounds, notes } = rounds(&tables, &config).map_err(|error| match &error {
-            StudyError::Load(cause) if cause.is_request() => anyhow::Error::from(AskedWrongly(error.to_string())),
-            _ => error.into(),
+        let RoundsReport { rounds, notes } = rounds(&tables, &config).map_err(|error| {
+            let asked = || anyhow::Error::from(AskedWrongly(error.to_string()));
+            match &error {
+                StudyError::DescribedByAnswers { .. } | StudyError::Evaluate(EvaluateError::Setting { .. }) => asked(),
+                StudyError::Load(cause) if cause.is_request() => asked(),
+                _ => error.into(),
+            }
         })?;
         notes.iter().for_each(|note| tracing::info!("{note}"));
         if let Some(out) = &self.out {

@@ -84,7 +84,11 @@ impl Rounds {
         super::error::expect_same_length("answers", answers.len(), "candidates", n)?;
         super::error::expect_finite("the answers", answers)?;
         if n <= config.rounds * config.per_round || config.rounds == 0 || config.per_round == 0 {
-            return Err(EvaluateError::Empty { what: "candidates left to choose from" });
+            return Err(EvaluateError::Setting {
+                name: "rounds × per_round",
+                found: (config.rounds * config.per_round) as f64,
+                expected: "a positive number, and fewer than there are candidates",
+            });
         }
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by(|&a, &b| answers[b].total_cmp(&answers[a]));
@@ -210,17 +214,9 @@ impl Rounds {
             .collect();
         let number =
             |of: &dyn Fn(&RoundsRow) -> Option<f64>| Column::Number(rounds.iter().map(|(row, ..)| of(row)).collect());
-        let mean = |difference: &Option<PairedDifference>| difference.as_ref().map(|found| found.estimate.mean);
-        let end = |difference: &Option<PairedDifference>, upper: bool| {
-            let interval = difference.as_ref().and_then(|found| found.estimate.interval)?;
-            Some(if upper { interval.1 } else { interval.0 })
-        };
-        Table::new()
-            .with(
-                "strategy",
-                "who chooses",
-                Column::Text(rounds.iter().map(|(row, ..)| Some(row.strategy.word().to_owned())).collect()),
-            )
+        let words = rounds.iter().map(|(row, ..)| Some(row.strategy.word().to_owned())).collect();
+        let mut table = Table::new()
+            .with("strategy", "who chooses", Column::Text(words))
             .with(
                 "round",
                 "round of testing, from 1",
@@ -231,37 +227,30 @@ impl Rounds {
                 "share of all hits found so far, mean over seeds",
                 Column::Number(rounds.iter().map(|(.., found)| Some(*found)).collect()),
             )
-            .with("area", "mean of `found` over all rounds", number(&|row| Some(row.area.mean)))
-            .with("over_chance", "`area` minus that of random choice", number(&|row| mean(&row.over_chance)))
-            .with(
-                "over_chance_lower",
-                "lower end of its 95 % interval over seeds",
-                number(&|row| end(&row.over_chance, false)),
-            )
-            .with("over_chance_upper", "upper end of it", number(&|row| end(&row.over_chance, true)))
-            .with(
-                "shuffled_over_chance",
-                "the same where answers come in a random order",
-                number(&|row| mean(&row.shuffled_over_chance)),
-            )
-            .with(
-                "shuffled_lower",
-                "lower end of its 95 % interval over seeds",
-                number(&|row| end(&row.shuffled_over_chance, false)),
-            )
-            .with("shuffled_upper", "upper end of it", number(&|row| end(&row.shuffled_over_chance, true)))
-            .with(
-                "over_shuffled",
-                "`area` minus that of answers in a random order",
-                number(&|row| mean(&row.over_shuffled)),
-            )
-            .with(
-                "over_shuffled_lower",
-                "lower end of its 95 % interval over seeds",
-                number(&|row| end(&row.over_shuffled, false)),
-            )
-            .with("over_shuffled_upper", "upper end of it", number(&|row| end(&row.over_shuffled, true)))
-            .write(path)
+            .with("area", "mean of `found` over all rounds", number(&|row| Some(row.area.mean)));
+        type Of = fn(&RoundsRow) -> Option<&PairedDifference>;
+        let differences: [(&str, &str, &str, Of); 3] = [
+            ("over_chance", "over_chance", "`area` minus that of random choice", |row| row.over_chance.as_ref()),
+            ("shuffled_over_chance", "shuffled", "the same where answers come in a random order", |row| {
+                row.shuffled_over_chance.as_ref()
+            }),
+            ("over_shuffled", "over_shuffled", "`area` minus that of answers in a random order", |row| {
+                row.over_shuffled.as_ref()
+            }),
+        ];
+        for (name, start, about, of) in differences {
+            let end = |upper: bool| {
+                number(&|row| {
+                    let (low, high) = of(row)?.estimate.interval?;
+                    Some(if upper { high } else { low })
+                })
+            };
+            table = table
+                .with(name, about, number(&|row| Some(of(row)?.estimate.mean)))
+                .with(format!("{start}_lower"), "lower end of its 95 % interval over seeds", end(false))
+                .with(format!("{start}_upper"), "upper end of it", end(true));
+        }
+        table.write(path)
     }
 }
 

@@ -107,6 +107,8 @@ pub enum StudyError {
     Evaluate(#[from] EvaluateError),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error("{}: holds the answers, and answers would describe themselves; give other tables with --descriptors", path.display())]
+    DescribedByAnswers { path: PathBuf },
     #[error("stopped before {next}; everything made so far is saved")]
     Stopped { next: &'static str },
 }

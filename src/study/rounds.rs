@@ -49,6 +49,10 @@ pub struct RoundsReport {
 /// # Errors
 /// If a table cannot be read, lacks a column, or too few candidates have answers and descriptors.
 pub fn rounds(tables: &RoundsTables, config: &RoundsConfig) -> Result<RoundsReport, StudyError> {
+    let place = |path: &Path| path.canonicalize().ok();
+    if let Some(same) = tables.descriptors.iter().find(|path| place(path) == place(&tables.answers)) {
+        return Err(StudyError::DescribedByAnswers { path: same.clone() });
+    }
     let answers = Numbers::read(&tables.answers, tables.name.as_deref(), Some(&tables.scores))?;
     let mut notes = answers.notes.clone();
     let mut described: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -192,6 +196,10 @@ mod tests {
             "{:?}",
             report.notes
         );
+        let own = RoundsTables { descriptors: vec![tables.answers.clone()], ..tables.clone() };
+        assert!(rounds(&own, &config).unwrap_err().to_string().contains("answers would describe themselves"));
+        let most = RoundsConfig { rounds: 15, ..config.clone() };
+        assert!(rounds(&tables, &most).unwrap_err().to_string().contains("is 300, expected"));
         let missing = rounds(&RoundsTables { scores: vec!["lfc".to_owned()], ..tables }, &config).unwrap_err();
         assert!(missing.to_string().contains("no column `lfc`"), "{missing}");
     }
